@@ -1,1 +1,16 @@
-//! model
+//! The words every room shares: ids, agents, versions, plans, snapshots, interactions, and the
+//! ports the gateway speaks through. Configuration is read and validated here.
+//!
+//! Not here: I/O, time and randomness. Whoever needs a clock is given a [`clock::Now`].
+
+pub mod agent;
+pub mod clock;
+pub mod config;
+pub mod ids;
+pub mod interaction;
+pub mod plan;
+pub mod ports;
+pub mod security;
+pub mod snapshot;
+pub mod ticket;
+pub mod version;

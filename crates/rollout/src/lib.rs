@@ -1,1 +1,11 @@
-//! rollout
+//! The rollout state machine and its judges. Pure: events and a clock go in, a new state and
+//! effects come out.
+//!
+//! Not here: databases, HTTP, Kubernetes, waiting. Whoever performs the effects feeds what became
+//! of them back as events.
+
+pub mod event;
+pub mod explain;
+pub mod signals;
+pub mod state;
+pub mod view;

@@ -1,0 +1,1 @@
+//! `lockgate.yaml`, read and validated whole.

@@ -1,0 +1,274 @@
+//! Rollout plans: stages, gates and triggers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::PlanName;
+
+/// Basis points in the whole: 10,000 bp = 100 %.
+pub const WHOLE_BP: u32 = 10_000;
+
+/// Fewer stages than this need an [`Override`].
+pub const STAGES_MIN: usize = 4;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Metric {
+    /// Share of assigned units (keys when sticky, else requests) that ended in an error charged to
+    /// the version, 0 to 1.
+    ErrorRate,
+    /// 95th percentile of latency, milliseconds.
+    P95Ms,
+    /// Mean cost of a request whose cost is known, US dollars.
+    CostUsd,
+    /// Net promoter score from feedback, −100 to 100.
+    Nps,
+    /// Share of feedback that is positive, 0 to 1.
+    SatisfiedShare,
+    /// Share of feedback that is negative, 0 to 1.
+    NegativeShare,
+    /// Security events of the candidate during the release.
+    SecurityEvents,
+    /// Whether active health checks of the candidate pass: 1 healthy, 0 not.
+    Health,
+}
+
+impl Metric {
+    /// The name used in files, metrics and explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ErrorRate => "error_rate",
+            Self::P95Ms => "p95_ms",
+            Self::CostUsd => "cost_usd",
+            Self::Nps => "nps",
+            Self::SatisfiedShare => "satisfied_share",
+            Self::NegativeShare => "negative_share",
+            Self::SecurityEvents => "security_events",
+            Self::Health => "health",
+        }
+    }
+}
+
+impl fmt::Display for Metric {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a metric is compared with. A bound names the good side for gates and the bad side for
+/// triggers; equality is never on the named side.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Strictly less.
+    Below(f64),
+    /// Strictly more.
+    Above(f64),
+    /// Exactly this many (counts and states).
+    Equal(f64),
+    /// Strictly more than the baseline by this share of it: `0.2` is 20 % above.
+    AboveBaselineBy(f64),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Below(value) => write!(f, "< {value}"),
+            Self::Above(value) => write!(f, "> {value}"),
+            Self::Equal(value) => write!(f, "= {value}"),
+            Self::AboveBaselineBy(share) => write!(f, "> baseline + {} %", share * 100.0),
+        }
+    }
+}
+
+/// How sure a gate must be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assurance {
+    /// Enough samples and the estimate within the bound.
+    #[default]
+    Observed,
+    /// Anytime-valid proof.
+    Proved,
+}
+
+/// What a gate does when its signal has no source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Absent {
+    /// The plan is refused when it is read.
+    #[default]
+    Refuse,
+    /// The gate is left out; audited.
+    Waive,
+}
+
+/// A condition that must hold for a stage to be passed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// What is measured.
+    pub metric: Metric,
+    /// Where the good side is.
+    pub bound: Bound,
+    /// Fewest samples for a verdict.
+    pub min_samples: u64,
+    /// How sure it must be.
+    pub assurance: Assurance,
+    /// What happens without a source.
+    pub absent: Absent,
+    /// Judged and shown, without effect.
+    pub dry_run: bool,
+}
+
+/// What happens to the candidate's traffic on rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// New conversations go to stable; running ones finish within the drain time.
+    Switch,
+    /// Every further request goes to stable, also of running conversations.
+    Stop,
+    /// As `stop`, and in-flight requests are cut and the identity is revoked.
+    StopImmediately,
+}
+
+impl Action {
+    /// The name used in files and explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Switch => "switch",
+            Self::Stop => "stop",
+            Self::StopImmediately => "stop_immediately",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How loud an alert is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertLevel {
+    /// For the record.
+    Info,
+    /// Someone should look.
+    Medium,
+    /// Someone should look now.
+    High,
+    /// Everyone should look now.
+    Highest,
+}
+
+/// A condition that rolls the release back at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// What is measured.
+    pub metric: Metric,
+    /// Where the bad side is.
+    pub bound: Bound,
+    /// How far back it looks.
+    pub window_ms: u64,
+    /// Fewest samples for a verdict, of each arm that it reads.
+    pub min_samples: u64,
+    /// What is done.
+    pub action: Action,
+    /// How loud.
+    pub alert: AlertLevel,
+    /// Judged and shown, without effect.
+    pub dry_run: bool,
+}
+
+/// Where a stage's candidate traffic comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Environment {
+    /// No user traffic; the test endpoint is looked at.
+    Test,
+    /// Users.
+    #[default]
+    Production,
+}
+
+/// One step of a release.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Its name, unique in the plan.
+    pub name: String,
+    /// The candidate's share of new keys, basis points.
+    pub weight_bp: u32,
+    /// Shortest time under a confirmed weight.
+    pub duration_ms: u64,
+    /// Longest extension while a gate is insufficient.
+    pub extension_max_ms: u64,
+    /// Where its traffic comes from.
+    pub environment: Environment,
+    /// What must hold at its end.
+    pub gates: Vec<Gate>,
+}
+
+/// What follows when a gate is still insufficient after the extension.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnInsufficient {
+    /// Roll back by *switch*.
+    #[default]
+    Rollback,
+    /// Wait for a person.
+    Pause,
+}
+
+/// A deliberate exception, with who and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// Who decided it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A ceiling that needs no statistics; a gateway that sees it crossed latches its fuse.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HardLimit {
+    /// Errors of the candidate in a row, as one gateway sees them.
+    ConsecutiveErrors(u32),
+}
+
+/// How a release moves from the first request to all of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Its name.
+    pub name: PlanName,
+    /// In order; the last one has the whole weight.
+    pub stages: Vec<Stage>,
+    /// Always armed while the release runs.
+    pub triggers: Vec<Trigger>,
+    /// Ceilings that the gateway enforces itself.
+    pub hard_limits: Vec<HardLimit>,
+    /// What follows a gate that stays insufficient.
+    pub on_insufficient: OnInsufficient,
+    /// How often judges look.
+    pub tick_ms: u64,
+    /// How long running conversations may finish after a *switch*.
+    pub drain_ms: u64,
+    /// Longest time from start to end; `None` for no limit.
+    pub progress_deadline_ms: Option<u64>,
+    /// Why it may have fewer than [`STAGES_MIN`] stages.
+    pub few_stages: Option<Override>,
+}
+
+impl Plan {
+    /// The distinct look-back windows of its triggers, ascending.
+    pub fn windows_ms(&self) -> Vec<u64> {
+        let mut windows: Vec<u64> = self.triggers.iter().map(|t| t.window_ms).collect();
+        windows.sort_unstable();
+        windows.dedup();
+        windows
+    }
+}

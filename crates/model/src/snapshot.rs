@@ -1,0 +1,106 @@
+//! What control tells gateways: one immutable picture of who gets which traffic.
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::Agent;
+use crate::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
+use crate::plan::HardLimit;
+
+/// What a version that is not stable may still get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "mode")]
+pub enum Mode {
+    /// New keys by weight; its conversations stay.
+    Open,
+    /// No new keys; running conversations stay until the time given.
+    Drain {
+        /// Milliseconds since the Unix epoch.
+        until_wall_ms: i64,
+    },
+    /// Nothing further.
+    Stopped,
+    /// Nothing further, and what is in flight is cut.
+    Cut,
+}
+
+/// A version beside the stable one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Which.
+    pub version: VersionName,
+    /// Its share of new keys, basis points. 0 unless [`Mode::Open`].
+    pub weight_bp: u32,
+    /// What it may still get.
+    #[serde(flatten)]
+    pub mode: Mode,
+}
+
+/// How one agent's traffic is split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// The rollout under way or last ended.
+    pub rollout: Option<RolloutId>,
+    /// Grows with every change of the split within the rollout.
+    pub epoch: Epoch,
+    /// Gets everything that no one else gets.
+    pub stable: VersionName,
+    /// The version being released.
+    pub candidate: Option<Member>,
+    /// The version on its way out: after promotion the old stable one, after rollback the failed
+    /// candidate.
+    pub retiring: Option<Member>,
+}
+
+impl Split {
+    /// All traffic to one version, outside any rollout.
+    pub fn whole(stable: VersionName) -> Self {
+        Self {
+            rollout: None,
+            epoch: Epoch::default(),
+            stable,
+            candidate: None,
+            retiring: None,
+        }
+    }
+
+    /// The candidate or retiring member called `version`.
+    pub fn member(&self, version: &VersionName) -> Option<&Member> {
+        [&self.candidate, &self.retiring]
+            .into_iter()
+            .flatten()
+            .find(|member| member.version == *version)
+    }
+}
+
+/// One agent as gateways need it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Route {
+    /// Its definition, versions included.
+    pub agent: Agent,
+    /// Who gets what; `None` while no version is stable, and requests are refused with 503.
+    pub split: Option<Split>,
+    /// Ceilings armed for the candidate while a rollout runs.
+    pub hard_limits: Vec<HardLimit>,
+}
+
+/// Everything that a gateway decides from. Immutable; replaced whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Grows with every publication.
+    pub revision: Revision,
+    /// When it was made, milliseconds since the Unix epoch.
+    pub at_wall_ms: i64,
+    /// One per agent.
+    pub routes: Vec<Route>,
+    /// Latches that control has taken over: these fuses yield.
+    pub acknowledged_fuses: Vec<FuseId>,
+    /// Share of the candidate becomes 0 when control has not been heard of for this long.
+    pub candidate_stale_max_ms: u64,
+}
+
+impl Snapshot {
+    /// The route of `agent`.
+    pub fn route(&self, agent: &AgentName) -> Option<&Route> {
+        self.routes.iter().find(|route| route.agent.name == *agent)
+    }
+}

@@ -1,0 +1,114 @@
+//! What happens to a rollout, and what it asks for.
+
+use lockgate_model::ids::{Epoch, FuseId, SecurityEventId, VersionName};
+use lockgate_model::plan::AlertLevel;
+use lockgate_model::snapshot::Split;
+use serde::{Deserialize, Serialize};
+
+use crate::signals::Signals;
+
+/// What an operator may say. Each with who and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Hold; triggers stay armed.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Skip what is left.
+    Promote,
+    /// Take back.
+    Abort,
+}
+
+/// What happens to a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// Look again.
+    Tick {
+        /// What is known now.
+        signals: Box<Signals>,
+    },
+    /// Every gateway has applied the split of this epoch.
+    Applied {
+        /// Which.
+        epoch: Epoch,
+    },
+    /// The split could not be brought to the gateways; it will be tried again.
+    DriverFailed {
+        /// Why.
+        error: String,
+    },
+    /// A security event on the candidate.
+    Security {
+        /// Which.
+        id: SecurityEventId,
+        /// What was seen, in words.
+        detail: String,
+        /// Whether the stable version shows the same.
+        stable_shows_it: Option<bool>,
+    },
+    /// A gateway's fuse latched on the candidate.
+    Fuse {
+        /// Which.
+        id: FuseId,
+        /// Why, in words.
+        cause: String,
+        /// Whether a security event was the cause.
+        security: bool,
+    },
+    /// An operator's word.
+    Command {
+        /// What.
+        command: Command,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A newer release of the agent takes its place.
+    Superseded {
+        /// The newer version.
+        by: VersionName,
+    },
+    /// The process was restarted.
+    Restart,
+}
+
+/// Something for people to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert {
+    /// How loud.
+    pub level: AlertLevel,
+    /// One line.
+    pub title: String,
+    /// What happened, with numbers.
+    pub text: String,
+}
+
+/// What a rollout asks for. Performed at least once, so each is idempotent by its outbox id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "effect")]
+pub enum Effect {
+    /// Bring this split to every gateway; done when `Applied` with its epoch comes back.
+    SetSplit {
+        /// Which.
+        split: Split,
+    },
+    /// The fuses were taken over; gateways may release them.
+    AcknowledgeFuses {
+        /// Which.
+        ids: Vec<FuseId>,
+    },
+    /// Make the version's identity useless.
+    Revoke {
+        /// Which.
+        version: VersionName,
+    },
+    /// Tell people.
+    Notify {
+        /// What.
+        alert: Alert,
+    },
+}

@@ -1,0 +1,173 @@
+//! Where a release is.
+
+use std::fmt;
+
+use lockgate_model::agent::{LatencyMeasure, SignalSource};
+use lockgate_model::clock::Now;
+use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
+use lockgate_model::plan::{Action, Plan, Stage};
+use lockgate_model::snapshot::{Member, Mode, Split};
+use serde::{Deserialize, Serialize};
+
+/// The states of a rollout. The last four are ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+    /// Started, nothing done yet.
+    Pending,
+    /// A new split was ordered and not every gateway has applied it.
+    Confirming,
+    /// The stage's clock runs.
+    Running,
+    /// The stage's time is over and a gate is still insufficient.
+    Extended,
+    /// Held by a person, or by the plan until a person decides. Triggers stay armed.
+    Paused {
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Held by an outside gate.
+    WaitingGate {
+        /// Which.
+        gate: String,
+    },
+    /// Taken back; not every gateway has applied it yet.
+    RollingBack {
+        /// How.
+        action: Action,
+        /// The end that follows: rolled back by judgement, or aborted by a person.
+        end: RollbackEnd,
+    },
+    /// The candidate is stable now.
+    Promoted,
+    /// A trigger or a gate took it back.
+    RolledBack,
+    /// A person took it back.
+    Aborted,
+    /// A newer release of the same agent took its place.
+    Superseded,
+}
+
+/// Which end follows a rollback.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollbackEnd {
+    /// Taken back by judgement.
+    RolledBack,
+    /// Taken back by a person.
+    Aborted,
+    /// Replaced by a newer release.
+    Superseded,
+}
+
+impl Phase {
+    /// The name used in files, metrics and explanations.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Confirming => "confirming",
+            Self::Running => "running",
+            Self::Extended => "extended",
+            Self::Paused { .. } => "paused",
+            Self::WaitingGate { .. } => "waiting_gate",
+            Self::RollingBack { .. } => "rolling_back",
+            Self::Promoted => "promoted",
+            Self::RolledBack => "rolled_back",
+            Self::Aborted => "aborted",
+            Self::Superseded => "superseded",
+        }
+    }
+
+    /// Whether nothing follows.
+    pub fn is_end(&self) -> bool {
+        matches!(
+            self,
+            Self::Promoted | Self::RolledBack | Self::Aborted | Self::Superseded
+        )
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One release: its frozen plan and everything that must survive a restart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// Its id.
+    pub id: RolloutId,
+    /// The agent.
+    pub agent: AgentName,
+    /// The version being released.
+    pub candidate: VersionName,
+    /// The version it replaces; `None` for the first version of an agent.
+    pub stable: Option<VersionName>,
+    /// The plan as it was at the start.
+    pub plan: Plan,
+    /// Whether units are sticky keys rather than requests.
+    pub by_key: bool,
+    /// Which latency is judged.
+    pub latency: LatencyMeasure,
+    /// Signals the agent produces; gates without a source are waived if they say so.
+    pub sources: Vec<SignalSource>,
+    /// Who started it.
+    pub started_by: String,
+    /// Why.
+    pub reason: String,
+    /// When, milliseconds since the Unix epoch.
+    pub started_wall_ms: i64,
+    /// When it ended.
+    pub ended_wall_ms: Option<i64>,
+    /// Where it is.
+    #[serde(flatten)]
+    pub phase: Phase,
+    /// Index into the plan's stages.
+    pub stage: usize,
+    /// The split that was ordered last.
+    pub epoch: Epoch,
+    /// The candidate's share in it, basis points.
+    pub weight_bp: u32,
+    /// Whether every gateway has applied it.
+    pub applied: bool,
+    /// Time in this stage under a confirmed and observed weight.
+    pub dwell_ms: u64,
+    /// The same since the start of the release.
+    pub elapsed_ms: u64,
+    /// The last tick, for measuring time.
+    pub last_tick: Option<Now>,
+    /// Security events of the candidate so far.
+    pub security_events: u64,
+    /// Fuses taken over.
+    pub fuses: Vec<FuseId>,
+    /// Whether the candidate's identity was ordered to be revoked. Recorded; enforced by the
+    /// egress gateway once there is one.
+    pub revoked: bool,
+}
+
+impl Rollout {
+    /// The stage under way.
+    pub fn stage(&self) -> &Stage {
+        &self.plan.stages[self.stage.min(self.plan.stages.len() - 1)]
+    }
+
+    /// The split it asks for, as long as it has not ended. `None` for a first version that is
+    /// not stable yet.
+    pub fn split(&self, mode: Mode) -> Option<Split> {
+        let stable = self.stable.clone()?;
+        Some(Split {
+            rollout: Some(self.id),
+            epoch: self.epoch,
+            stable,
+            candidate: Some(Member {
+                version: self.candidate.clone(),
+                weight_bp: self.weight_bp,
+                mode,
+            }),
+            retiring: None,
+        })
+    }
+}

@@ -1,0 +1,309 @@
+//! What was seen of one version under one split: everything a judge may read. All of it merges.
+
+use std::collections::BTreeMap;
+
+use lockgate_model::interaction::{ErrorClass, Outcome, Score, Usage};
+use serde::{Deserialize, Serialize};
+
+use crate::sketch::Sketch;
+
+/// First byte and total of one kind of answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Time to the first byte of the body, microseconds.
+    pub first_byte: Sketch,
+    /// Time to the end of the body, microseconds.
+    pub total: Sketch,
+}
+
+impl Latency {
+    fn merge(&mut self, other: &Self) {
+        self.first_byte.merge(&other.first_byte);
+        self.total.merge(&other.total);
+    }
+}
+
+/// Cost of requests, in nano-dollars.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Requests whose cost is known.
+    pub known: u64,
+    /// Requests whose cost cannot be known.
+    pub unknown: u64,
+    /// Sum over the known ones.
+    pub sum_nanousd: u128,
+    /// Sum of squares over the known ones.
+    pub sum_squares: u128,
+}
+
+impl Cost {
+    /// Counts one request.
+    pub fn record(&mut self, cost_nanousd: Option<u64>) {
+        match cost_nanousd {
+            None => self.unknown += 1,
+            Some(cost) => {
+                self.known += 1;
+                self.sum_nanousd += u128::from(cost);
+                self.sum_squares = self
+                    .sum_squares
+                    .saturating_add(u128::from(cost) * u128::from(cost));
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.known += other.known;
+        self.unknown += other.unknown;
+        self.sum_nanousd += other.sum_nanousd;
+        self.sum_squares = self.sum_squares.saturating_add(other.sum_squares);
+    }
+
+    /// Mean over the requests whose cost is known, US dollars; `None` without any.
+    pub fn mean_usd(&self) -> Option<f64> {
+        (self.known > 0).then(|| self.sum_nanousd as f64 / self.known as f64 / 1e9)
+    }
+}
+
+/// Tokens whose number is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// Input, cache reads included.
+    pub input: u64,
+    /// Output, reasoning included.
+    pub output: u64,
+    /// Answers without usage.
+    pub unknown: u64,
+}
+
+/// Feedback by score, one vote per user.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Feedback {
+    /// Score 1.
+    pub positive: u64,
+    /// Score 0.
+    pub neutral: u64,
+    /// Score −1.
+    pub negative: u64,
+}
+
+impl Feedback {
+    /// Counts one vote.
+    pub fn record(&mut self, score: Score) {
+        match score {
+            Score::Positive => self.positive += 1,
+            Score::Neutral => self.neutral += 1,
+            Score::Negative => self.negative += 1,
+        }
+    }
+
+    /// All votes.
+    pub fn count(&self) -> u64 {
+        self.positive + self.neutral + self.negative
+    }
+
+    /// Net promoter score, −100 to 100; `None` without votes.
+    pub fn nps(&self) -> Option<f64> {
+        let n = self.count();
+        (n > 0).then(|| 100.0 * (self.positive as f64 - self.negative as f64) / n as f64)
+    }
+}
+
+/// Outcomes that were reported.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// The user's need was met.
+    pub resolved: u64,
+    /// Handed to a person.
+    pub escalated: u64,
+    /// Neither.
+    pub failed: u64,
+}
+
+impl Outcomes {
+    /// Counts one outcome.
+    pub fn record(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Resolved => self.resolved += 1,
+            Outcome::Escalated => self.escalated += 1,
+            Outcome::Failed => self.failed += 1,
+        }
+    }
+}
+
+/// Distinct sticky keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keys {
+    /// Assigned.
+    pub assigned: u64,
+    /// Of those, with at least one error charged to the version.
+    pub erroring: u64,
+}
+
+/// One version under one split (or several epochs of it, merged).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arm {
+    /// Requests routed to the version, counted at routing.
+    pub assigned: u64,
+    /// Requests that ended, in whatever way.
+    pub completed: u64,
+    /// Ends that were not good, by class.
+    pub errors: BTreeMap<ErrorClass, u64>,
+    /// Distinct sticky keys. Zero when the agent has none. Counted by whoever sees all windows;
+    /// merging arms adds them, so merge only disjoint sets.
+    pub keys: Keys,
+    /// Latency of server-sent event streams.
+    pub sse: Latency,
+    /// Latency of every other answer.
+    pub plain: Latency,
+    /// Cost.
+    pub cost: Cost,
+    /// Tokens.
+    pub tokens: Tokens,
+    /// Feedback.
+    pub feedback: Feedback,
+    /// Outcomes.
+    pub outcomes: Outcomes,
+}
+
+/// How one request ended, as the gateway saw it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// How it failed, if it did.
+    pub error: Option<ErrorClass>,
+    /// Whether the answer was a stream of server-sent events.
+    pub sse: bool,
+    /// Microseconds to the first byte, when there was one.
+    pub first_byte_us: Option<u64>,
+    /// Microseconds to the end, when there was an answer.
+    pub total_us: Option<u64>,
+    /// Tokens.
+    pub usage: Usage,
+    /// Nano-dollars.
+    pub cost_nanousd: Option<u64>,
+    /// What the version reported.
+    pub outcome: Option<Outcome>,
+}
+
+impl Arm {
+    /// Counts the end of one request. Refusals of our own and clients that left do not enter
+    /// latency: the version did not decide how long they took. Timeouts do, at the time they took.
+    pub fn complete(&mut self, completion: &Completion) {
+        self.completed += 1;
+        if let Some(class) = completion.error {
+            *self.errors.entry(class).or_default() += 1;
+        }
+        let ours = matches!(
+            completion.error,
+            Some(ErrorClass::ClientCancel | ErrorClass::GatewayRefused)
+        );
+        if !ours {
+            let latency = if completion.sse { &mut self.sse } else { &mut self.plain };
+            if let Some(us) = completion.first_byte_us {
+                latency.first_byte.record(us);
+            }
+            if let Some(us) = completion.total_us {
+                latency.total.record(us);
+            }
+        }
+        self.cost.record(completion.cost_nanousd);
+        match (completion.usage.input_tokens, completion.usage.output_tokens) {
+            (None, None) => self.tokens.unknown += 1,
+            (input, output) => {
+                self.tokens.input += input.unwrap_or(0);
+                self.tokens.output += output.unwrap_or(0);
+            }
+        }
+        if let Some(outcome) = completion.outcome {
+            self.outcomes.record(outcome);
+        }
+    }
+
+    /// Errors charged to the version.
+    pub fn errors_charged(&self) -> u64 {
+        self.errors
+            .iter()
+            .filter(|(class, _)| class.charged())
+            .map(|(_, count)| count)
+            .sum()
+    }
+
+    /// Ended requests that say something about the version: not refused here, not left by the
+    /// client. The denominator of the error rate by request.
+    pub fn judged(&self) -> u64 {
+        let of = |class| self.errors.get(&class).copied().unwrap_or(0);
+        self.completed
+            .saturating_sub(of(ErrorClass::ClientCancel))
+            .saturating_sub(of(ErrorClass::GatewayRefused))
+    }
+
+    /// Adds everything of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.assigned += other.assigned;
+        self.completed += other.completed;
+        for (class, count) in &other.errors {
+            *self.errors.entry(*class).or_default() += count;
+        }
+        self.keys.assigned += other.keys.assigned;
+        self.keys.erroring += other.keys.erroring;
+        self.sse.merge(&other.sse);
+        self.plain.merge(&other.plain);
+        self.cost.merge(&other.cost);
+        self.tokens.input += other.tokens.input;
+        self.tokens.output += other.tokens.output;
+        self.tokens.unknown += other.tokens.unknown;
+        self.feedback.positive += other.feedback.positive;
+        self.feedback.neutral += other.feedback.neutral;
+        self.feedback.negative += other.feedback.negative;
+        self.outcomes.resolved += other.outcomes.resolved;
+        self.outcomes.escalated += other.outcomes.escalated;
+        self.outcomes.failed += other.outcomes.failed;
+    }
+}
+
+/// Candidate and stable, seen at the same time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arms {
+    /// The version being released.
+    pub candidate: Arm,
+    /// The version it is compared with.
+    pub stable: Arm,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_client_or_the_gateway_did_is_not_charged() {
+        let mut arm = Arm::default();
+        for class in ErrorClass::ALL {
+            arm.complete(&Completion {
+                error: Some(class),
+                total_us: Some(10),
+                ..Completion::default()
+            });
+        }
+        assert_eq!(arm.completed, 10);
+        assert_eq!(arm.errors_charged(), 6);
+        assert_eq!(arm.judged(), 8);
+        assert_eq!(arm.plain.total.count(), 8);
+    }
+
+    #[test]
+    fn unknown_cost_is_counted_apart_and_never_as_zero() {
+        let mut cost = Cost::default();
+        cost.record(None);
+        assert_eq!(cost.mean_usd(), None);
+        cost.record(Some(2_000_000_000));
+        assert_eq!((cost.known, cost.unknown, cost.mean_usd()), (1, 1, Some(2.0)));
+    }
+
+    #[test]
+    fn nps_without_votes_is_unknown() {
+        let mut feedback = Feedback::default();
+        assert_eq!(feedback.nps(), None);
+        feedback.record(Score::Positive);
+        feedback.record(Score::Neutral);
+        assert_eq!(feedback.nps(), Some(50.0));
+    }
+}

@@ -1,0 +1,135 @@
+//! A `DDSketch` with fixed bin edges.
+//!
+//! γ = 1.2^(1/9), so that "20 % slower" is a shift by exactly nine bins, and any two sketches share
+//! their edges. Relative error of a quantile is (γ − 1)/(γ + 1), about 1 %. Masson, Rim & Lee,
+//! `DDSketch`, PVLDB 12(12) 2019. The published crates hide their bins, which the judges read.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Bins by which a value grows by 20 %.
+pub const BINS_PER_20_PERCENT: i32 = 9;
+
+fn ln_gamma() -> f64 {
+    1.2_f64.ln() / f64::from(BINS_PER_20_PERCENT)
+}
+
+/// Latencies in microseconds. Bin `i` holds values in (γ^(i−1), γ^i]; values below 1 µs count as 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sketch {
+    bins: BTreeMap<i32, u64>,
+}
+
+impl Sketch {
+    /// Counts one value in microseconds.
+    pub fn record(&mut self, value_us: u64) {
+        *self.bins.entry(Self::bin(value_us)).or_default() += 1;
+    }
+
+    /// The bin of a value in microseconds; at most 2,190 for `u64::MAX`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "ln(2^64) / ln γ is about 2,190"
+    )]
+    pub fn bin(value_us: u64) -> i32 {
+        ((value_us.max(1) as f64).ln() / ln_gamma()).ceil() as i32
+    }
+
+    /// How many values were recorded.
+    pub fn count(&self) -> u64 {
+        self.bins.values().sum()
+    }
+
+    /// The bins that hold something, ascending, with their counts.
+    pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> {
+        self.bins.iter().map(|(&bin, &count)| (bin, count))
+    }
+
+    /// The `q` quantile in microseconds, 0 < q ≤ 1: the middle of the bin that holds the value of
+    /// rank ⌈q·n⌉. `None` when empty or `q` is out of range or NaN.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "0 < q ≤ 1, so the rank lies between 0 and n"
+    )]
+    pub fn quantile_us(&self, q: f64) -> Option<f64> {
+        let n = self.count();
+        if n == 0 || q.is_nan() || q <= 0.0 || q > 1.0 {
+            return None;
+        }
+        let rank = ((q * n as f64).ceil() as u64).clamp(1, n);
+        let mut seen = 0;
+        self.bins().find_map(|(bin, count)| {
+            seen += count;
+            (seen >= rank).then(|| Self::middle_us(bin))
+        })
+    }
+
+    /// The value whose relative distance to both edges of the bin is the same.
+    fn middle_us(bin: i32) -> f64 {
+        let gamma = ln_gamma().exp();
+        2.0 * (f64::from(bin) * ln_gamma()).exp() / (gamma + 1.0)
+    }
+
+    /// Adds the counts of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        for (bin, count) in other.bins() {
+            *self.bins.entry(bin).or_default() += count;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn sketch(values: &[u64]) -> Sketch {
+        let mut sketch = Sketch::default();
+        values.iter().for_each(|&value| sketch.record(value));
+        sketch
+    }
+
+    #[test]
+    fn twenty_percent_is_nine_bins() {
+        for value in [1_000_u64, 50_000, 200_000, 7_000_000] {
+            let slower = value * 12 / 10;
+            assert_eq!(Sketch::bin(slower) - Sketch::bin(value), BINS_PER_20_PERCENT);
+        }
+    }
+
+    #[test]
+    fn empty_and_senseless_quantiles_are_unknown() {
+        assert_eq!(Sketch::default().quantile_us(0.95), None);
+        for q in [0.0, -1.0, 1.5, f64::NAN] {
+            assert_eq!(sketch(&[5]).quantile_us(q), None, "{q}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn quantiles_are_within_the_stated_error(
+            mut values in prop::collection::vec(1_u64..10_000_000_000, 1..300),
+            q in 0.01_f64..=1.0,
+        ) {
+            let estimate = sketch(&values).quantile_us(q).expect("not empty");
+            values.sort_unstable();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "test")]
+            let rank = ((q * values.len() as f64).ceil() as usize).clamp(1, values.len());
+            let exact = values[rank - 1] as f64;
+            prop_assert!((estimate / exact - 1.0).abs() <= 0.0102, "{estimate} for {exact}");
+        }
+
+        #[test]
+        fn merging_is_recording_together(
+            a in prop::collection::vec(any::<u64>(), 0..100),
+            b in prop::collection::vec(any::<u64>(), 0..100),
+        ) {
+            let mut merged = sketch(&a);
+            merged.merge(&sketch(&b));
+            prop_assert_eq!(merged, sketch(&[a, b].concat()));
+        }
+    }
+}
