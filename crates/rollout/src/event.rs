@@ -29,6 +29,8 @@ pub enum Event {
     Tick {
         /// What is known now.
         signals: Box<Signals>,
+        /// Whether a live gateway is watching; time that nobody watched does not count.
+        observed: bool,
     },
     /// Every gateway has applied the split of this epoch.
     Applied {

@@ -6,6 +6,8 @@
 
 pub mod event;
 pub mod explain;
+pub mod judge;
+pub mod machine;
 pub mod signals;
 pub mod state;
 pub mod view;

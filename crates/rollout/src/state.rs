@@ -27,6 +27,8 @@ pub enum Phase {
         by: String,
         /// Why.
         reason: String,
+        /// Whether going on is an override: the stage counts as passed when a person resumes.
+        overrides_gate: bool,
     },
     /// Held by an outside gate.
     WaitingGate {
@@ -154,20 +156,60 @@ impl Rollout {
         &self.plan.stages[self.stage.min(self.plan.stages.len() - 1)]
     }
 
-    /// The split it asks for, as long as it has not ended. `None` for a first version that is
-    /// not stable yet.
-    pub fn split(&self, mode: Mode) -> Option<Split> {
-        let stable = self.stable.clone()?;
+    /// The split while it goes forward. `None` for a first version, which has nothing beside it.
+    pub fn split_forward(&self) -> Option<Split> {
         Some(Split {
             rollout: Some(self.id),
             epoch: self.epoch,
-            stable,
+            stable: self.stable.clone()?,
             candidate: Some(Member {
                 version: self.candidate.clone(),
                 weight_bp: self.weight_bp,
-                mode,
+                mode: Mode::Open,
             }),
             retiring: None,
         })
+    }
+
+    /// The split that takes it back.
+    pub fn split_back(&self, action: Action, now: Now) -> Option<Split> {
+        let mode = match action {
+            Action::Switch => self.drain(now),
+            Action::Stop => Mode::Stopped,
+            Action::StopImmediately => Mode::Cut,
+        };
+        Some(Split {
+            rollout: Some(self.id),
+            epoch: self.epoch,
+            stable: self.stable.clone()?,
+            candidate: None,
+            retiring: Some(Member {
+                version: self.candidate.clone(),
+                weight_bp: 0,
+                mode,
+            }),
+        })
+    }
+
+    /// The split that makes the candidate stable; conversations of the old one may finish.
+    pub fn split_promoted(&self, now: Now) -> Split {
+        Split {
+            rollout: Some(self.id),
+            epoch: self.epoch,
+            stable: self.candidate.clone(),
+            candidate: None,
+            retiring: self.stable.clone().map(|version| Member {
+                version,
+                weight_bp: 0,
+                mode: self.drain(now),
+            }),
+        }
+    }
+
+    fn drain(&self, now: Now) -> Mode {
+        let drain_ms = i64::try_from(self.plan.drain_ms).unwrap_or(i64::MAX);
+        Mode::Drain {
+            until_wall_ms: now.wall_ms.saturating_add(drain_ms),
+        }
     }
 }

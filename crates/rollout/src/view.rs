@@ -4,7 +4,11 @@ use lockgate_model::ids::{AgentName, RolloutId, VersionName};
 use lockgate_telemetry::arm::Arm;
 use serde::{Deserialize, Serialize};
 
-use crate::explain::Cause;
+use crate::explain::{Cause, Verdict};
+use crate::judge;
+use crate::machine;
+use crate::signals::Signals;
+use crate::state::{Phase, Rollout};
 
 /// One version's numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -122,4 +126,119 @@ pub struct RolloutView {
     pub triggers: Vec<Cause>,
     /// Why it is not further, or why it ended, in one sentence.
     pub why: String,
+}
+
+/// A release as it stands. Pure: the same state and signals give the same view.
+pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
+    let ended = rollout.phase.is_end();
+    let arms = signals.evidence_merged();
+    let gates: Vec<Cause> = if ended {
+        Vec::new()
+    } else {
+        let judged = machine::judge_gates(rollout, signals);
+        judged
+            .into_iter()
+            .map(|judgement| judgement.cause)
+            .collect()
+    };
+    let triggers: Vec<Cause> = if ended {
+        Vec::new()
+    } else {
+        let all = rollout.plan.triggers.iter();
+        all.map(|trigger| judge::trigger(trigger, rollout, signals).cause)
+            .collect()
+    };
+    let stage = rollout.stage();
+    let left_ms = if ended {
+        0
+    } else {
+        stage.duration_ms.saturating_sub(rollout.dwell_ms)
+    };
+    RolloutView {
+        id: rollout.id,
+        agent: rollout.agent.clone(),
+        candidate: rollout.candidate.clone(),
+        stable: rollout.stable.clone(),
+        plan: rollout.plan.name.to_string(),
+        phase: rollout.phase.as_str().into(),
+        detail: detail(&rollout.phase),
+        stage: rollout.stage,
+        stages: stages(rollout),
+        weight_bp: rollout.weight_bp,
+        applied: rollout.applied,
+        dwell_ms: rollout.dwell_ms,
+        left_ms,
+        started_by: rollout.started_by.clone(),
+        reason: rollout.reason.clone(),
+        started_wall_ms: rollout.started_wall_ms,
+        ended_wall_ms: rollout.ended_wall_ms,
+        security_events: rollout.security_events,
+        revoked: rollout.revoked,
+        candidate_arm: ArmView::from(&arms.candidate),
+        stable_arm: ArmView::from(&arms.stable),
+        why: why(rollout, &gates, left_ms),
+        gates,
+        triggers,
+    }
+}
+
+fn detail(phase: &Phase) -> Option<String> {
+    match phase {
+        Phase::Paused { by, reason, .. } => Some(format!("by {by}: {reason}")),
+        Phase::WaitingGate { gate } => Some(gate.clone()),
+        Phase::RollingBack { action, .. } => Some(action.to_string()),
+        _ => None,
+    }
+}
+
+fn stages(rollout: &Rollout) -> Vec<StageView> {
+    let state = |index: usize| match index.cmp(&rollout.stage) {
+        _ if rollout.phase == Phase::Promoted => "done",
+        std::cmp::Ordering::Less => "done",
+        std::cmp::Ordering::Equal => "current",
+        std::cmp::Ordering::Greater if rollout.phase.is_end() => "skipped",
+        std::cmp::Ordering::Greater => "next",
+    };
+    let all = rollout.plan.stages.iter().enumerate();
+    all.map(|(index, stage)| StageView {
+        name: stage.name.clone(),
+        weight_bp: stage.weight_bp,
+        duration_ms: stage.duration_ms,
+        state: state(index).into(),
+    })
+    .collect()
+}
+
+fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
+    let waiting: Vec<&str> = gates
+        .iter()
+        .filter(|gate| gate.verdict != Some(Verdict::Pass))
+        .map(|gate| gate.text.as_str())
+        .collect();
+    let weight = machine::percent(rollout.weight_bp);
+    match &rollout.phase {
+        Phase::Pending => "not started yet".into(),
+        Phase::Confirming => format!("not every gateway has applied {weight} % yet"),
+        Phase::Running if waiting.is_empty() => {
+            format!(
+                "{} s left in this stage; all its gates pass now",
+                left_ms.div_ceil(1_000)
+            )
+        }
+        Phase::Running => format!(
+            "{} s left in this stage; open: {}",
+            left_ms.div_ceil(1_000),
+            waiting.join("; ")
+        ),
+        Phase::Extended => format!("the stage is extended: {}", waiting.join("; ")),
+        Phase::Paused { by, reason, .. } => format!("held by {by}: {reason}"),
+        Phase::WaitingGate { gate } => format!("waiting for {gate}"),
+        Phase::RollingBack { action, .. } => {
+            format!("being taken back ({action}); not every gateway has applied it yet")
+        }
+        Phase::Promoted => format!("version {} is stable", rollout.candidate),
+        Phase::RolledBack => "taken back; its history says why".into(),
+        Phase::Aborted => "taken back by a person; its history says why".into(),
+        Phase::Superseded => "a newer release took its place".into(),
+    }
 }
