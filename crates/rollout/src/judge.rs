@@ -20,10 +20,7 @@ struct Reading {
 
 impl Reading {
     fn of(n: u64, value: Option<f64>) -> Self {
-        Self {
-            n,
-            value: value.filter(|value| value.is_finite()),
-        }
+        Self { n, value: value.filter(|value| value.is_finite()) }
     }
 
     fn share(part: u64, whole: u64) -> Self {
@@ -74,10 +71,7 @@ pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
         cause.metric = Some(gate.metric);
         cause.verdict = Some(Verdict::Insufficient);
         cause.threshold = Some(gate.bound.to_string());
-        return Judgement {
-            cause,
-            blame: Blame::Candidate,
-        };
+        return Judgement { cause, blame: Blame::Candidate };
     }
     let arms = signals.evidence_merged();
     worst(gate.metric, rollout, |measure| {
@@ -213,33 +207,16 @@ struct Question<'a> {
 }
 
 fn judge(question: &Question<'_>) -> Judgement {
-    let Question {
-        metric,
-        bound,
-        min_samples,
-        candidate,
-        baseline,
-        ..
-    } = *question;
+    let Question { metric, bound, min_samples, candidate, baseline, .. } = *question;
     // Health is one reading, not a sample.
-    let min_samples = if metric == Metric::Health {
-        1
-    } else {
-        min_samples
-    };
+    let min_samples = if metric == Metric::Health { 1 } else { min_samples };
     let base = baseline.enough(min_samples);
     let verdict_of = |value: f64| {
         inside(bound, value, base).map_or(Verdict::Insufficient, |inside| {
-            if inside == question.good_side {
-                Verdict::Pass
-            } else {
-                Verdict::Fail
-            }
+            if inside == question.good_side { Verdict::Pass } else { Verdict::Fail }
         })
     };
-    let verdict = candidate
-        .enough(min_samples)
-        .map_or(Verdict::Insufficient, verdict_of);
+    let verdict = candidate.enough(min_samples).map_or(Verdict::Insufficient, verdict_of);
     let relative = matches!(bound, Bound::AboveBaselineBy(_));
     let baseline_fails = !relative && base.is_some_and(|value| verdict_of(value) == Verdict::Fail);
     let blame = match (candidate.value, base) {
@@ -289,21 +266,13 @@ fn clearly_worse(bound: Bound, value: f64, baseline: f64) -> bool {
 }
 
 fn sentence(question: &Question<'_>, verdict: Verdict, min_samples: u64) -> String {
-    let Question {
-        metric,
-        bound,
-        candidate,
-        baseline,
-        ..
-    } = question;
+    let Question { metric, bound, candidate, baseline, .. } = question;
     let Some(value) = candidate.value else {
         return format!("{metric}: nothing seen yet, {min_samples} samples needed");
     };
     let value = number(value);
-    let beside = baseline
-        .value
-        .map(|value| format!(", stable {}", number(value)))
-        .unwrap_or_default();
+    let beside =
+        baseline.value.map(|value| format!(", stable {}", number(value))).unwrap_or_default();
     if verdict == Verdict::Insufficient {
         if candidate.n < min_samples {
             return format!(
@@ -321,11 +290,7 @@ fn sentence(question: &Question<'_>, verdict: Verdict, min_samples: u64) -> Stri
     } else {
         format!(" over {} samples", candidate.n)
     };
-    let role = if question.good_side {
-        "required"
-    } else {
-        "limit"
-    };
+    let role = if question.good_side { "required" } else { "limit" };
     format!("{metric} is {value}{samples}{beside}; {role} {bound}")
 }
 
@@ -334,10 +299,7 @@ fn number(value: f64) -> String {
     let digits = if value == 0.0 {
         0
     } else {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "log10 of a finite f64 is below 400"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "log10 of a finite f64 is below 400")]
         let magnitude = value.abs().log10().floor() as i32;
         usize::try_from(3 - magnitude).unwrap_or(0).min(12)
     };
@@ -385,25 +347,15 @@ mod tests {
     #[test]
     fn equality_is_not_on_the_named_side() {
         let at = Reading::of(1_000, Some(0.005));
-        assert_eq!(
-            ask(Bound::Below(0.005), true, at, NOTHING).verdict(),
-            Verdict::Fail
-        );
-        assert_eq!(
-            ask(Bound::Above(0.005), false, at, NOTHING).verdict(),
-            Verdict::Pass
-        );
+        assert_eq!(ask(Bound::Below(0.005), true, at, NOTHING).verdict(), Verdict::Fail);
+        assert_eq!(ask(Bound::Above(0.005), false, at, NOTHING).verdict(), Verdict::Pass);
     }
 
     #[test]
     fn a_comparison_without_a_baseline_is_insufficient() {
         let bound = Bound::AboveBaselineBy(0.2);
         let slow = Reading::of(500, Some(300.0));
-        for baseline in [
-            NOTHING,
-            Reading::of(99, Some(100.0)),
-            Reading::of(500, Some(0.0)),
-        ] {
+        for baseline in [NOTHING, Reading::of(99, Some(100.0)), Reading::of(500, Some(0.0))] {
             let judged = ask(bound, false, slow, baseline);
             assert_eq!(judged.verdict(), Verdict::Insufficient, "{baseline:?}");
         }

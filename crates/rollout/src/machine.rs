@@ -93,26 +93,16 @@ pub fn start(new: NewRollout, now: Now) -> Step {
     };
     let mut effects = Vec::new();
     let (to, cause, next) = if first {
-        effects.push(Effect::SetSplit {
-            split: rollout.split_promoted(now),
-        });
+        effects.push(Effect::SetSplit { split: rollout.split_promoted(now) });
         rollout.stage = rollout.plan.stages.len() - 1;
         rollout.ended_wall_ms = Some(now.wall_ms);
         let text = "first version of the agent: stable at once, no stages";
         (Phase::Promoted, text, "nothing: it is stable")
     } else {
         rollout.weight_bp = rollout.stage().weight_bp;
-        effects.extend(
-            rollout
-                .split_forward()
-                .map(|split| Effect::SetSplit { split }),
-        );
+        effects.extend(rollout.split_forward().map(|split| Effect::SetSplit { split }));
         let text = "started";
-        (
-            Phase::Confirming,
-            text,
-            "every gateway applies the split of the first stage",
-        )
+        (Phase::Confirming, text, "every gateway applies the split of the first stage")
     };
     if !new.fuses.is_empty() {
         effects.push(Effect::AcknowledgeFuses { ids: new.fuses });
@@ -132,27 +122,14 @@ pub fn start(new: NewRollout, now: Now) -> Step {
         causes: vec![cause],
         would_change: next.into(),
     };
-    Step {
-        rollout,
-        transition: Some(transition),
-        effects,
-    }
+    Step { rollout, transition: Some(transition), effects }
 }
 
 /// Takes one event.
 pub fn step(rollout: &Rollout, event: &Event, now: Now) -> Result<Step, TransitionError> {
-    let mut work = Work {
-        next: rollout.clone(),
-        before: rollout,
-        now,
-        effects: Vec::new(),
-    };
+    let mut work = Work { next: rollout.clone(), before: rollout, now, effects: Vec::new() };
     let transition = work.take(event)?;
-    Ok(Step {
-        rollout: work.next,
-        transition,
-        effects: work.effects,
-    })
+    Ok(Step { rollout: work.next, transition, effects: work.effects })
 }
 
 struct Work<'a> {
@@ -164,12 +141,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn take(&mut self, event: &Event) -> Result<Option<Transition>, TransitionError> {
-        if let Event::Fuse {
-            id,
-            cause,
-            security,
-        } = event
-        {
+        if let Event::Fuse { id, cause, security } = event {
             return Ok(self.fuse(*id, cause, *security));
         }
         if self.next.phase.is_end() {
@@ -181,16 +153,10 @@ impl Work<'_> {
         match event {
             Event::Tick { signals, observed } => Ok(self.tick(signals, *observed)),
             Event::Applied { epoch } => Ok(self.applied(*epoch)),
-            Event::Security {
-                detail,
-                stable_shows_it,
-                ..
-            } => Ok(self.security(detail, *stable_shows_it)),
-            Event::Command {
-                command,
-                by,
-                reason,
-            } => self.command(*command, by, reason),
+            Event::Security { detail, stable_shows_it, .. } => {
+                Ok(self.security(detail, *stable_shows_it))
+            }
+            Event::Command { command, by, reason } => self.command(*command, by, reason),
             Event::Superseded { by } => {
                 let text = format!("version {by} is released in its place");
                 let cause = Cause::plain("newer version", text);
@@ -212,10 +178,7 @@ impl Work<'_> {
     }
 
     fn refuse(&self, why: &'static str) -> TransitionError {
-        TransitionError {
-            phase: self.before.phase.as_str(),
-            why,
-        }
+        TransitionError { phase: self.before.phase.as_str(), why }
     }
 
     fn tick(&mut self, signals: &Signals, observed: bool) -> Option<Transition> {
@@ -256,10 +219,7 @@ impl Work<'_> {
             .unwrap_or(0)
             .min(2 * self.next.plan.tick_ms);
         self.next.last_tick = Some(self.now);
-        let held = matches!(
-            self.next.phase,
-            Phase::Paused { .. } | Phase::WaitingGate { .. }
-        );
+        let held = matches!(self.next.phase, Phase::Paused { .. } | Phase::WaitingGate { .. });
         if !held {
             self.next.elapsed_ms += since_ms;
         }
@@ -281,17 +241,11 @@ impl Work<'_> {
             .collect();
         // The most severe action wins; the sort is stable, so ties keep the plan's order.
         fired.sort_by_key(|(trigger, judgement)| {
-            (
-                judgement.blame == Blame::Baseline,
-                std::cmp::Reverse((trigger.action, trigger.alert)),
-            )
+            (judgement.blame == Blame::Baseline, std::cmp::Reverse((trigger.action, trigger.alert)))
         });
         let (trigger, judgement) = fired.first()?;
         let (action, alert, blame) = (trigger.action, trigger.alert, judgement.blame);
-        let causes: Vec<Cause> = fired
-            .into_iter()
-            .map(|(_, judgement)| judgement.cause)
-            .collect();
+        let causes: Vec<Cause> = fired.into_iter().map(|(_, judgement)| judgement.cause).collect();
         match blame {
             Blame::Candidate => self.take_back(action, RollbackEnd::RolledBack, alert, causes),
             Blame::Baseline => self.hold_for_baseline(causes),
@@ -315,29 +269,14 @@ impl Work<'_> {
         causes: Vec<Cause>,
     ) -> Option<Transition> {
         self.notify(AlertLevel::Medium, "paused", &causes);
-        self.next.phase = Phase::Paused {
-            by: by.into(),
-            reason,
-            overrides_gate,
-        };
-        self.transition(
-            causes,
-            "a person resumes, promotes or aborts; triggers stay armed",
-        )
+        self.next.phase = Phase::Paused { by: by.into(), reason, overrides_gate };
+        self.transition(causes, "a person resumes, promotes or aborts; triggers stay armed")
     }
 
     fn gates(&mut self, signals: &Signals) -> Option<Transition> {
         let judged = judge_gates(self.before, signals);
-        let of = |verdict| {
-            judged
-                .iter()
-                .filter(move |judgement| judgement.verdict() == verdict)
-        };
-        let causes = |verdict| {
-            of(verdict)
-                .map(|judgement| judgement.cause.clone())
-                .collect()
-        };
+        let of = |verdict| judged.iter().filter(move |judgement| judgement.verdict() == verdict);
+        let causes = |verdict| of(verdict).map(|judgement| judgement.cause.clone()).collect();
         if let Some(first) = of(Verdict::Fail).min_by_key(|j| j.blame == Blame::Baseline) {
             return match first.blame {
                 Blame::Candidate => self.take_back(
@@ -365,12 +304,9 @@ impl Work<'_> {
                 self.next.phase = Phase::Extended;
                 self.transition(causes, "enough samples within the extension")
             }
-            (true, OnInsufficient::Rollback) => self.take_back(
-                Action::Switch,
-                RollbackEnd::RolledBack,
-                AlertLevel::Medium,
-                causes,
-            ),
+            (true, OnInsufficient::Rollback) => {
+                self.take_back(Action::Switch, RollbackEnd::RolledBack, AlertLevel::Medium, causes)
+            }
             (true, OnInsufficient::Pause) => {
                 let reason = "a gate is still insufficient after the extension".to_owned();
                 self.pause("plan", reason, true, causes)
@@ -380,10 +316,7 @@ impl Work<'_> {
 
     fn advance(&mut self, mut causes: Vec<Cause>) -> Option<Transition> {
         if causes.is_empty() {
-            causes.push(Cause::plain(
-                "stage",
-                "its time is over and it has no gates",
-            ));
+            causes.push(Cause::plain("stage", "its time is over and it has no gates"));
         }
         if self.next.stage + 1 == self.next.plan.stages.len() {
             return self.promote(causes);
@@ -395,10 +328,7 @@ impl Work<'_> {
         self.next.phase = Phase::Confirming;
         self.order_split(|rollout, _| rollout.split_forward());
         let transition = self.transition(causes, "every gateway applies the new weight")?;
-        Some(Transition {
-            dwell_ms,
-            ..transition
-        })
+        Some(Transition { dwell_ms, ..transition })
     }
 
     fn promote(&mut self, causes: Vec<Cause>) -> Option<Transition> {
@@ -417,9 +347,7 @@ impl Work<'_> {
         alert: AlertLevel,
         causes: Vec<Cause>,
     ) -> Option<Transition> {
-        if let Phase::RollingBack {
-            action: under_way, ..
-        } = self.next.phase
+        if let Phase::RollingBack { action: under_way, .. } = self.next.phase
             && under_way >= action
         {
             return None;
@@ -441,10 +369,7 @@ impl Work<'_> {
             return None;
         }
         self.next.applied = true;
-        let weight = format!(
-            "every gateway reports {} % applied",
-            percent(self.next.weight_bp)
-        );
+        let weight = format!("every gateway reports {} % applied", percent(self.next.weight_bp));
         let cause = Cause::plain("read-back", weight);
         match self.next.phase {
             Phase::Confirming => {
@@ -483,12 +408,7 @@ impl Work<'_> {
             threshold: Some(trigger.bound.to_string()),
             ..Cause::plain("trigger security_events", detail)
         };
-        self.take_back(
-            trigger.action,
-            RollbackEnd::RolledBack,
-            trigger.alert,
-            vec![cause],
-        )
+        self.take_back(trigger.action, RollbackEnd::RolledBack, trigger.alert, vec![cause])
     }
 
     /// The gateway has already cut the version off; the release follows, then the fuse may yield.
@@ -497,24 +417,14 @@ impl Work<'_> {
             return None;
         }
         self.next.fuses.push(id);
-        let action = if security {
-            Action::StopImmediately
-        } else {
-            Action::Stop
-        };
+        let action = if security { Action::StopImmediately } else { Action::Stop };
         let transition = if self.next.phase.is_end() {
             None
         } else {
             let cause = Cause::plain("fuse of a gateway", cause);
-            self.take_back(
-                action,
-                RollbackEnd::RolledBack,
-                AlertLevel::Highest,
-                vec![cause],
-            )
+            self.take_back(action, RollbackEnd::RolledBack, AlertLevel::Highest, vec![cause])
         };
-        self.effects
-            .push(Effect::AcknowledgeFuses { ids: vec![id] });
+        self.effects.push(Effect::AcknowledgeFuses { ids: vec![id] });
         transition
     }
 
@@ -555,11 +465,7 @@ impl Work<'_> {
         if overrides_gate {
             return Ok(self.advance(vec![cause]));
         }
-        self.next.phase = if self.next.applied {
-            Phase::Running
-        } else {
-            Phase::Confirming
-        };
+        self.next.phase = if self.next.applied { Phase::Running } else { Phase::Confirming };
         Ok(self.transition(vec![cause], "the stage's time is over and its gates pass"))
     }
 
@@ -570,28 +476,18 @@ impl Work<'_> {
         self.next.epoch = self.next.epoch.next();
         self.next.applied = false;
         let ordered = split(&self.next, self.now);
-        self.effects
-            .extend(ordered.map(|split| Effect::SetSplit { split }));
+        self.effects.extend(ordered.map(|split| Effect::SetSplit { split }));
     }
 
     fn notify(&mut self, level: AlertLevel, what: &str, causes: &[Cause]) {
-        let Rollout {
-            agent, candidate, ..
-        } = &self.next;
+        let Rollout { agent, candidate, .. } = &self.next;
         let text: Vec<&str> = causes.iter().map(|cause| cause.text.as_str()).collect();
         let title = format!("{agent}: version {candidate} {what}");
-        let alert = Alert {
-            level,
-            title,
-            text: text.join("; "),
-        };
+        let alert = Alert { level, title, text: text.join("; ") };
         self.effects.push(Effect::Notify { alert });
     }
 
-    #[expect(
-        clippy::unnecessary_wraps,
-        reason = "every caller returns it as the step's outcome"
-    )]
+    #[expect(clippy::unnecessary_wraps, reason = "every caller returns it as the step's outcome")]
     fn transition(&self, causes: Vec<Cause>, would_change: &str) -> Option<Transition> {
         Some(Transition {
             at_wall_ms: self.now.wall_ms,
@@ -613,9 +509,8 @@ pub(crate) fn judge_gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement
         .gates
         .iter()
         .filter(|gate| !gate.dry_run && !waived(rollout, gate.metric, gate.absent));
-    let mut judged: Vec<Judgement> = asked
-        .map(|gate| judge::gate(gate, rollout, signals))
-        .collect();
+    let mut judged: Vec<Judgement> =
+        asked.map(|gate| judge::gate(gate, rollout, signals)).collect();
     let gated = stage.gates.iter().any(|gate| gate.metric == Metric::Health);
     if !gated && signals.candidate_healthy == Some(false) {
         let text = "the candidate's endpoint is unhealthy; its weight is not raised";
@@ -625,10 +520,7 @@ pub(crate) fn judge_gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement
             value: Some(0.0),
             ..Cause::plain("health", text)
         };
-        judged.push(Judgement {
-            cause,
-            blame: Blame::Candidate,
-        });
+        judged.push(Judgement { cause, blame: Blame::Candidate });
     }
     judged
 }

@@ -24,12 +24,10 @@ impl Signals {
     /// Evidence of all epochs together. Distinct keys are added, so a key that was seen in
     /// several epochs counts in each.
     pub fn evidence_merged(&self) -> Arms {
-        self.evidence
-            .values()
-            .fold(Arms::default(), |mut sum, arms| {
-                sum.candidate.merge(&arms.candidate);
-                sum.stable.merge(&arms.stable);
-                sum
-            })
+        self.evidence.values().fold(Arms::default(), |mut sum, arms| {
+            sum.candidate.merge(&arms.candidate);
+            sum.stable.merge(&arms.stable);
+            sum
+        })
     }
 }

@@ -84,10 +84,7 @@ impl Phase {
 
     /// Whether nothing follows.
     pub fn is_end(&self) -> bool {
-        matches!(
-            self,
-            Self::Promoted | Self::RolledBack | Self::Aborted | Self::Superseded
-        )
+        matches!(self, Self::Promoted | Self::RolledBack | Self::Aborted | Self::Superseded)
     }
 }
 
@@ -183,11 +180,7 @@ impl Rollout {
             epoch: self.epoch,
             stable: self.stable.clone()?,
             candidate: None,
-            retiring: Some(Member {
-                version: self.candidate.clone(),
-                weight_bp: 0,
-                mode,
-            }),
+            retiring: Some(Member { version: self.candidate.clone(), weight_bp: 0, mode }),
         })
     }
 
@@ -208,8 +201,6 @@ impl Rollout {
 
     fn drain(&self, now: Now) -> Mode {
         let drain_ms = i64::try_from(self.plan.drain_ms).unwrap_or(i64::MAX);
-        Mode::Drain {
-            until_wall_ms: now.wall_ms.saturating_add(drain_ms),
-        }
+        Mode::Drain { until_wall_ms: now.wall_ms.saturating_add(drain_ms) }
     }
 }

@@ -136,24 +136,16 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
         Vec::new()
     } else {
         let judged = machine::judge_gates(rollout, signals);
-        judged
-            .into_iter()
-            .map(|judgement| judgement.cause)
-            .collect()
+        judged.into_iter().map(|judgement| judgement.cause).collect()
     };
     let triggers: Vec<Cause> = if ended {
         Vec::new()
     } else {
         let all = rollout.plan.triggers.iter();
-        all.map(|trigger| judge::trigger(trigger, rollout, signals).cause)
-            .collect()
+        all.map(|trigger| judge::trigger(trigger, rollout, signals).cause).collect()
     };
     let stage = rollout.stage();
-    let left_ms = if ended {
-        0
-    } else {
-        stage.duration_ms.saturating_sub(rollout.dwell_ms)
-    };
+    let left_ms = if ended { 0 } else { stage.duration_ms.saturating_sub(rollout.dwell_ms) };
     RolloutView {
         id: rollout.id,
         agent: rollout.agent.clone(),
@@ -220,10 +212,7 @@ fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
         Phase::Pending => "not started yet".into(),
         Phase::Confirming => format!("not every gateway has applied {weight} % yet"),
         Phase::Running if waiting.is_empty() => {
-            format!(
-                "{} s left in this stage; all its gates pass now",
-                left_ms.div_ceil(1_000)
-            )
+            format!("{} s left in this stage; all its gates pass now", left_ms.div_ceil(1_000))
         }
         Phase::Running => format!(
             "{} s left in this stage; open: {}",

@@ -44,9 +44,8 @@ impl Cost {
             Some(cost) => {
                 self.known += 1;
                 self.sum_nanousd += u128::from(cost);
-                self.sum_squares = self
-                    .sum_squares
-                    .saturating_add(u128::from(cost) * u128::from(cost));
+                self.sum_squares =
+                    self.sum_squares.saturating_add(u128::from(cost) * u128::from(cost));
             }
         }
     }
@@ -192,10 +191,8 @@ impl Arm {
         if let Some(class) = completion.error {
             *self.errors.entry(class).or_default() += 1;
         }
-        let ours = matches!(
-            completion.error,
-            Some(ErrorClass::ClientCancel | ErrorClass::GatewayRefused)
-        );
+        let ours =
+            matches!(completion.error, Some(ErrorClass::ClientCancel | ErrorClass::GatewayRefused));
         if !ours {
             let latency = if completion.sse { &mut self.sse } else { &mut self.plain };
             if let Some(us) = completion.first_byte_us {
@@ -220,11 +217,7 @@ impl Arm {
 
     /// Errors charged to the version.
     pub fn errors_charged(&self) -> u64 {
-        self.errors
-            .iter()
-            .filter(|(class, _)| class.charged())
-            .map(|(_, count)| count)
-            .sum()
+        self.errors.iter().filter(|(class, _)| class.charged()).map(|(_, count)| count).sum()
     }
 
     /// Ended requests that say something about the version: not refused here, not left by the

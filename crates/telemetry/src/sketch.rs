@@ -28,10 +28,7 @@ impl Sketch {
     }
 
     /// The bin of a value in microseconds; at most 2,190 for `u64::MAX`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "ln(2^64) / ln γ is about 2,190"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "ln(2^64) / ln γ is about 2,190")]
     pub fn bin(value_us: u64) -> i32 {
         ((value_us.max(1) as f64).ln() / ln_gamma()).ceil() as i32
     }
