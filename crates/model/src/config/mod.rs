@@ -1,1 +1,147 @@
-//! `lockgate.yaml`, read and validated whole.
+//! `lockgate.yaml`, read and validated whole, before any port is bound.
+//!
+//! Not here: opening files and looking up secrets; the binary does both.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::agent::Agent;
+use crate::ids::{AgentName, ChannelName, PlanName};
+use crate::plan::{AlertLevel, Plan};
+use crate::version::Digest;
+
+mod diagnostic;
+mod diff;
+mod secret;
+mod template;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use diff::{Change, diff};
+pub use secret::{InvalidSecretRef, SecretRef};
+pub use template::{Scenario, UnknownScenario, template};
+
+/// The plan of agents that name none.
+pub const STANDARD_PLAN: &str = "standard";
+
+/// Where Lockgate listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Listen {
+    /// Agents' traffic.
+    pub ingress: SocketAddr,
+    /// REST, console, metrics.
+    pub api: SocketAddr,
+}
+
+/// How answers of users are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct FeedbackSettings {
+    /// How long a ticket is good for.
+    pub ticket_ttl_ms: u64,
+}
+
+/// How a channel is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChannelKind {
+    /// `CloudEvents` by HTTP POST.
+    Webhook {
+        /// Where to.
+        url: String,
+        /// Key that bodies are signed with.
+        secret: Option<SecretRef>,
+    },
+    /// Slack's incoming webhook; its URL is the secret.
+    Slack {
+        /// Where the URL is found.
+        url: SecretRef,
+    },
+}
+
+/// Where alerts go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Channel {
+    /// Its name.
+    pub name: ChannelName,
+    /// How it is reached.
+    pub kind: ChannelKind,
+    /// Quieter alerts are left out.
+    pub min_level: AlertLevel,
+}
+
+/// A price that replaces the built-in list's, US dollars per million tokens.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PriceOverride {
+    /// The model as answers name it.
+    pub model: String,
+    /// Input.
+    pub input_usd_per_mtok: f64,
+    /// Input read from a cache; `None` means as other input.
+    pub cached_input_usd_per_mtok: Option<f64>,
+    /// Output.
+    pub output_usd_per_mtok: f64,
+}
+
+/// A configuration that was read without errors.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// Where Lockgate listens.
+    pub listen: Listen,
+    /// Where state is kept; `None` leaves it to the command line.
+    pub data_dir: Option<String>,
+    /// A gateway that has not heard of control for this long gives the candidate nothing.
+    pub candidate_stale_max_ms: u64,
+    /// Whether `/metrics` asks for a token.
+    pub metrics_need_token: bool,
+    /// How answers of users are taken.
+    pub feedback: FeedbackSettings,
+    /// Agents, in the file's order.
+    pub agents: Vec<Agent>,
+    /// Plans, in the file's order; the built-in one last unless the file defines it.
+    pub plans: Vec<Plan>,
+    /// Channels, in the file's order.
+    pub channels: Vec<Channel>,
+    /// Prices, in the file's order.
+    pub prices: Vec<PriceOverride>,
+    /// Digest of the text that it was read from.
+    pub digest: Digest,
+    /// What is allowed but should be known.
+    #[serde(skip)]
+    pub warnings: Diagnostics,
+}
+
+impl Config {
+    /// The agent called `name`.
+    pub fn agent(&self, name: &AgentName) -> Option<&Agent> {
+        self.agents.iter().find(|agent| agent.name == *name)
+    }
+
+    /// The plan called `name`.
+    pub fn plan(&self, name: &PlanName) -> Option<&Plan> {
+        self.plans.iter().find(|plan| plan.name == *name)
+    }
+
+    /// The channel called `name`.
+    pub fn channel(&self, name: &ChannelName) -> Option<&Channel> {
+        self.channels.iter().find(|channel| channel.name == *name)
+    }
+}
+
+/// Reads a configuration whole. `file_name` only appears in messages. All errors are reported at
+/// once; warnings are in [`Config::warnings`].
+pub fn read(file_name: &str, _text: &str) -> Result<Config, Diagnostics> {
+    Err(Diagnostics::from(vec![Diagnostic {
+        file: file_name.to_owned(),
+        line: 1,
+        column: 1,
+        severity: Severity::Error,
+        message: "not read".to_owned(),
+        hint: None,
+        path: String::new(),
+    }]))
+}
+
+/// The JSON Schema (2020-12) of the file.
+pub fn schema() -> serde_json::Value {
+    serde_json::Value::Bool(true)
+}
