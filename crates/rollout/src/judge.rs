@@ -3,8 +3,8 @@
 //! The threshold judge: an estimate over enough samples beside its bound. It bounds no error over
 //! repeated looks; statistical judges take the same seat, chosen by the gate's assurance.
 
-use lockgate_model::agent::LatencyMeasure;
-use lockgate_model::plan::{Assurance, Bound, Gate, Metric, Trigger};
+use lockgate_model::agent::{LatencyMeasure, SignalSource};
+use lockgate_model::plan::{Absent, Assurance, Bound, Gate, Metric, Trigger};
 use lockgate_telemetry::arm::{Arm, Arms};
 
 use crate::explain::{Cause, Verdict};
@@ -115,6 +115,38 @@ pub fn trigger(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> Judge
             baseline,
         })
     })
+}
+
+/// The gates of the stage under way, and the health that no weight is raised without.
+pub(crate) fn gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement> {
+    let stage = rollout.stage();
+    let asked = stage
+        .gates
+        .iter()
+        .filter(|gate| !gate.dry_run && !waived(rollout, gate.metric, gate.absent));
+    let mut judged: Vec<Judgement> = asked.map(|gate| self::gate(gate, rollout, signals)).collect();
+    let gated = stage.gates.iter().any(|gate| gate.metric == Metric::Health);
+    if !gated && signals.candidate_healthy == Some(false) {
+        let text = "the candidate's endpoint is unhealthy; its weight is not raised";
+        let cause = Cause {
+            metric: Some(Metric::Health),
+            verdict: Some(Verdict::Insufficient),
+            value: Some(0.0),
+            ..Cause::plain("health", text)
+        };
+        judged.push(Judgement { cause, blame: Blame::Candidate });
+    }
+    judged
+}
+
+/// Whether a gate is left out because its signal has no source and the plan says so.
+fn waived(rollout: &Rollout, metric: Metric, absent: Absent) -> bool {
+    let source = match metric {
+        Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => SignalSource::Feedback,
+        Metric::CostUsd => SignalSource::Cost,
+        _ => return false,
+    };
+    absent == Absent::Waive && !rollout.sources.contains(&source)
 }
 
 /// Which latency a reading takes.

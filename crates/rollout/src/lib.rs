@@ -9,5 +9,6 @@ pub mod explain;
 pub mod judge;
 pub mod machine;
 pub mod signals;
+pub mod start;
 pub mod state;
 pub mod view;

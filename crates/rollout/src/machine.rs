@@ -3,10 +3,9 @@
 //! Every change of the split is a new epoch that must come back as applied before the stage's
 //! clock runs. Triggers are armed in every state before the end.
 
-use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
-use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
-use lockgate_model::plan::{Action, AlertLevel, Bound, Metric, OnInsufficient, Plan, Trigger};
+use lockgate_model::ids::{Epoch, FuseId};
+use lockgate_model::plan::{Action, AlertLevel, Bound, Metric, OnInsufficient, Trigger};
 
 use crate::event::{Alert, Command, Effect, Event};
 use crate::explain::{Cause, Transition, Verdict};
@@ -35,96 +34,6 @@ pub struct TransitionError {
     pub why: &'static str,
 }
 
-/// A release to start.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewRollout {
-    /// Its id.
-    pub id: RolloutId,
-    /// The agent.
-    pub agent: AgentName,
-    /// The version to release.
-    pub candidate: VersionName,
-    /// The stable version; `None` for the first version of an agent.
-    pub stable: Option<VersionName>,
-    /// The plan to follow.
-    pub plan: Plan,
-    /// Whether units are sticky keys rather than requests.
-    pub by_key: bool,
-    /// Which latency is judged.
-    pub latency: LatencyMeasure,
-    /// Signals the agent produces.
-    pub sources: Vec<SignalSource>,
-    /// Who.
-    pub by: String,
-    /// Why.
-    pub reason: String,
-    /// Latched fuses of the candidate from earlier releases: starting again takes them over.
-    pub fuses: Vec<FuseId>,
-}
-
-/// Starts a release. The first version of an agent has nothing to be compared with and nowhere
-/// else to send traffic, so it becomes stable at once.
-pub fn start(new: NewRollout, now: Now) -> Step {
-    let first = new.stable.is_none();
-    let mut rollout = Rollout {
-        id: new.id,
-        agent: new.agent,
-        candidate: new.candidate,
-        stable: new.stable,
-        plan: new.plan,
-        by_key: new.by_key,
-        latency: new.latency,
-        sources: new.sources,
-        started_by: new.by,
-        reason: new.reason,
-        started_wall_ms: now.wall_ms,
-        ended_wall_ms: None,
-        phase: Phase::Pending,
-        stage: 0,
-        epoch: Epoch(1),
-        weight_bp: 0,
-        applied: false,
-        dwell_ms: 0,
-        elapsed_ms: 0,
-        last_tick: None,
-        security_events: 0,
-        fuses: new.fuses.clone(),
-        revoked: false,
-    };
-    let mut effects = Vec::new();
-    let (to, cause, next) = if first {
-        effects.push(Effect::SetSplit { split: rollout.split_promoted(now) });
-        rollout.stage = rollout.plan.stages.len() - 1;
-        rollout.ended_wall_ms = Some(now.wall_ms);
-        let text = "first version of the agent: stable at once, no stages";
-        (Phase::Promoted, text, "nothing: it is stable")
-    } else {
-        rollout.weight_bp = rollout.stage().weight_bp;
-        effects.extend(rollout.split_forward().map(|split| Effect::SetSplit { split }));
-        let text = "started";
-        (Phase::Confirming, text, "every gateway applies the split of the first stage")
-    };
-    if !new.fuses.is_empty() {
-        effects.push(Effect::AcknowledgeFuses { ids: new.fuses });
-    }
-    rollout.phase = to;
-    let cause = Cause::plain(
-        format!("command start by {}", rollout.started_by),
-        format!("{text}: {reason}", text = cause, reason = rollout.reason),
-    );
-    let transition = Transition {
-        at_wall_ms: now.wall_ms,
-        from: Phase::Pending.as_str().into(),
-        to: rollout.phase.as_str().into(),
-        stage: rollout.stage,
-        weight_bp: rollout.weight_bp,
-        dwell_ms: 0,
-        causes: vec![cause],
-        would_change: next.into(),
-    };
-    Step { rollout, transition: Some(transition), effects }
-}
-
 /// Takes one event.
 pub fn step(rollout: &Rollout, event: &Event, now: Now) -> Result<Step, TransitionError> {
     let mut work = Work { next: rollout.clone(), before: rollout, now, effects: Vec::new() };
@@ -141,9 +50,6 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn take(&mut self, event: &Event) -> Result<Option<Transition>, TransitionError> {
-        if let Event::Fuse { id, cause, security } = event {
-            return Ok(self.fuse(*id, cause, *security));
-        }
         if self.next.phase.is_end() {
             return match event {
                 Event::Command { .. } => Err(self.refuse("it has ended; `retry` starts it again")),
@@ -173,7 +79,9 @@ impl Work<'_> {
                 Ok(None)
             }
             // The driver tries again; until then nothing is applied and no clock runs.
-            Event::DriverFailed { .. } | Event::Fuse { .. } => Ok(None),
+            Event::DriverFailed { .. } => Ok(None),
+            // Once the release has ended the fuse stays latched until it is started again.
+            Event::Fuse { id, cause, security } => Ok(self.fuse(*id, cause, *security)),
         }
     }
 
@@ -274,7 +182,7 @@ impl Work<'_> {
     }
 
     fn gates(&mut self, signals: &Signals) -> Option<Transition> {
-        let judged = judge_gates(self.before, signals);
+        let judged = judge::gates(self.before, signals);
         let of = |verdict| judged.iter().filter(move |judgement| judgement.verdict() == verdict);
         let causes = |verdict| of(verdict).map(|judgement| judgement.cause.clone()).collect();
         if let Some(first) = of(Verdict::Fail).min_by_key(|j| j.blame == Blame::Baseline) {
@@ -418,12 +326,9 @@ impl Work<'_> {
         }
         self.next.fuses.push(id);
         let action = if security { Action::StopImmediately } else { Action::Stop };
-        let transition = if self.next.phase.is_end() {
-            None
-        } else {
-            let cause = Cause::plain("fuse of a gateway", cause);
-            self.take_back(action, RollbackEnd::RolledBack, AlertLevel::Highest, vec![cause])
-        };
+        let cause = Cause::plain("fuse of a gateway", cause);
+        let end = RollbackEnd::RolledBack;
+        let transition = self.take_back(action, end, AlertLevel::Highest, vec![cause]);
         self.effects.push(Effect::AcknowledgeFuses { ids: vec![id] });
         transition
     }
@@ -500,43 +405,6 @@ impl Work<'_> {
             would_change: would_change.into(),
         })
     }
-}
-
-/// The gates of the stage under way, and the health that no weight is raised without.
-pub(crate) fn judge_gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement> {
-    let stage = rollout.stage();
-    let asked = stage
-        .gates
-        .iter()
-        .filter(|gate| !gate.dry_run && !waived(rollout, gate.metric, gate.absent));
-    let mut judged: Vec<Judgement> =
-        asked.map(|gate| judge::gate(gate, rollout, signals)).collect();
-    let gated = stage.gates.iter().any(|gate| gate.metric == Metric::Health);
-    if !gated && signals.candidate_healthy == Some(false) {
-        let text = "the candidate's endpoint is unhealthy; its weight is not raised";
-        let cause = Cause {
-            metric: Some(Metric::Health),
-            verdict: Some(Verdict::Insufficient),
-            value: Some(0.0),
-            ..Cause::plain("health", text)
-        };
-        judged.push(Judgement { cause, blame: Blame::Candidate });
-    }
-    judged
-}
-
-/// Whether a gate is left out because its signal has no source and the plan says so.
-pub(crate) fn waived(
-    rollout: &Rollout,
-    metric: Metric,
-    absent: lockgate_model::plan::Absent,
-) -> bool {
-    let source = match metric {
-        Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => SignalSource::Feedback,
-        Metric::CostUsd => SignalSource::Cost,
-        _ => return false,
-    };
-    absent == lockgate_model::plan::Absent::Waive && !rollout.sources.contains(&source)
 }
 
 /// Basis points as percent.

@@ -135,7 +135,7 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
     let gates: Vec<Cause> = if ended {
         Vec::new()
     } else {
-        let judged = machine::judge_gates(rollout, signals);
+        let judged = judge::gates(rollout, signals);
         judged.into_iter().map(|judgement| judgement.cause).collect()
     };
     let triggers: Vec<Cause> = if ended {
@@ -185,8 +185,8 @@ fn detail(phase: &Phase) -> Option<String> {
 
 fn stages(rollout: &Rollout) -> Vec<StageView> {
     let state = |index: usize| match index.cmp(&rollout.stage) {
-        _ if rollout.phase == Phase::Promoted => "done",
         std::cmp::Ordering::Less => "done",
+        std::cmp::Ordering::Equal if rollout.phase == Phase::Promoted => "done",
         std::cmp::Ordering::Equal => "current",
         std::cmp::Ordering::Greater if rollout.phase.is_end() => "skipped",
         std::cmp::Ordering::Greater => "next",
