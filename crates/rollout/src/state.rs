@@ -122,7 +122,6 @@ pub struct Rollout {
     /// When it ended.
     pub ended_wall_ms: Option<i64>,
     /// Where it is.
-    #[serde(flatten)]
     pub phase: Phase,
     /// Index into the plan's stages.
     pub stage: usize,

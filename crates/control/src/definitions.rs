@@ -1,0 +1,37 @@
+//! The configuration in force, parsed once per revision.
+
+use lockgate_model::config::{self, Config};
+use lockgate_store::{Store, StoreError};
+
+/// Keeps the parsed form of the active configuration.
+#[derive(Debug, Default)]
+pub(crate) struct Definitions {
+    current: Option<(i64, Config)>,
+}
+
+impl Definitions {
+    /// Reads the active configuration when its revision has changed. Returns whether it has.
+    pub(crate) async fn refresh(&mut self, store: &Store) -> Result<bool, StoreError> {
+        let Some(record) = store.active_config().await? else {
+            return Ok(false);
+        };
+        if self.current.as_ref().is_some_and(|(revision, _)| *revision == record.revision) {
+            return Ok(false);
+        }
+        match config::read("active configuration", &record.text) {
+            Ok(config) => {
+                self.current = Some((record.revision, config));
+                Ok(true)
+            }
+            // It was valid when it was activated; a newer program may read it differently.
+            Err(errors) => {
+                tracing::error!(%errors, "the active configuration is not valid any more; kept the last one");
+                Ok(false)
+            }
+        }
+    }
+
+    pub(crate) fn config(&self) -> Option<&Config> {
+        self.current.as_ref().map(|(_, config)| config)
+    }
+}

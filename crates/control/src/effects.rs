@@ -1,0 +1,38 @@
+//! Performs what rollouts asked for. Each outbox row is applied once: the row and its effect are
+//! one transaction, or the effect is idempotent by the row's id.
+
+use lockgate_rollout::event::Effect;
+use lockgate_store::{OutboxRow, Store, StoreError};
+
+use crate::clock::wall_ms;
+
+/// Rows looked at in one pass.
+const ROWS_MAX: u32 = 100;
+
+/// Performs everything that is due except notifications, which may be slow and have a loop of
+/// their own.
+pub(crate) async fn perform(store: &Store, fence: u64) -> Result<(), StoreError> {
+    for row in store.outbox_due(wall_ms(), ROWS_MAX).await? {
+        perform_one(store, fence, &row).await?;
+    }
+    Ok(())
+}
+
+async fn perform_one(store: &Store, fence: u64, row: &OutboxRow) -> Result<(), StoreError> {
+    match &row.effect {
+        Effect::SetSplit { split } => {
+            let revision = store.publish_split(fence, row.id, split, &row.agent, wall_ms()).await?;
+            tracing::info!(agent = %row.agent, epoch = split.epoch.0, revision = revision.0, "split published");
+        }
+        Effect::AcknowledgeFuses { ids } => {
+            store.acknowledge_fuses(fence, row.id, ids, wall_ms()).await?;
+        }
+        Effect::Revoke { version } => {
+            let note = "recorded; not enforced until actions are governed";
+            tracing::warn!(agent = %row.agent, %version, "identity revocation {note}");
+            store.outbox_done(fence, row.id, note).await?;
+        }
+        Effect::Notify { .. } => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! Commands, security events and fuses, in the order in which they were acknowledged.
+
+use lockgate_model::agent::{Agent, OnNewVersion};
+use lockgate_model::ids::{AgentName, FuseId, PlanName, RolloutId, VersionName};
+use lockgate_model::plan::Plan;
+use lockgate_model::security::{Fuse, FuseCause};
+use lockgate_rollout::event::Event;
+use lockgate_rollout::machine;
+use lockgate_rollout::start::{NewRollout, start};
+use lockgate_rollout::state::{Phase, Rollout};
+use lockgate_store::{
+    InboxBody, InboxId, InboxItem, InboxOutcome, NewInboxItem, StepCommit, StoreError, Versioned,
+};
+use uuid::Uuid;
+
+use crate::reconcile::{Pass, log};
+
+const ITEMS_MAX: u32 = 100;
+const GATEWAY_SEEN_MS: u64 = 60_000;
+
+/// What becomes of an item.
+enum Handled {
+    /// Committed together with a step.
+    Committed,
+    /// Nothing to step; this is the answer.
+    Answer(InboxOutcome),
+    /// Not yet: what it waits for is under way.
+    Later,
+}
+
+fn refused(reason: impl Into<String>) -> Handled {
+    Handled::Answer(InboxOutcome::Refused { reason: reason.into() })
+}
+
+fn done(result: impl Into<String>) -> Handled {
+    Handled::Answer(InboxOutcome::Done { result: result.into() })
+}
+
+pub(crate) async fn handle(pass: &mut Pass, fence: u64) -> Result<(), StoreError> {
+    for item in pass.store.inbox_pending(ITEMS_MAX).await? {
+        let handled = match one(pass, fence, &item).await {
+            // Someone else moved the rollout on: the item is still there for the next pass.
+            Err(StoreError::Stale) => Handled::Later,
+            other => other?,
+        };
+        if let Handled::Answer(outcome) = handled {
+            pass.store.finish_inbox(fence, item.id, outcome).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, StoreError> {
+    match &item.body {
+        InboxBody::Start { agent, candidate, plan, reason, .. } => {
+            let asked = Asked { agent, candidate, plan: plan.as_ref(), reason };
+            begin(pass, fence, item, &asked).await
+        }
+        InboxBody::Command { command, reason } => {
+            let Some(id) = item.rollout else {
+                return Ok(refused("the command names no rollout"));
+            };
+            let Some(rollout) = pass.store.rollout(id).await? else {
+                return Ok(refused(format!("there is no rollout {id}")));
+            };
+            let (by, reason) = (item.by.clone(), reason.clone());
+            let event = Event::Command { command: *command, by, reason };
+            commit(pass, fence, item.id, &rollout, &event).await
+        }
+        InboxBody::Security(event) => {
+            let Some(rollout) = open_of(pass, &event.agent, &event.version).await? else {
+                return Ok(done("recorded; the version is not being released"));
+            };
+            let event = Event::Security {
+                id: event.id,
+                detail: event.detail.clone(),
+                stable_shows_it: event.stable_shows_it,
+            };
+            commit(pass, fence, item.id, &rollout, &event).await
+        }
+        InboxBody::Fuse(fuse) => {
+            let Some(rollout) = open_of(pass, &fuse.agent, &fuse.version).await? else {
+                return Ok(done("recorded; it stays latched until the version is released again"));
+            };
+            commit(pass, fence, item.id, &rollout, &fuse_event(fuse)).await
+        }
+    }
+}
+
+fn fuse_event(fuse: &Fuse) -> Event {
+    let (cause, security) = match &fuse.cause {
+        FuseCause::SecurityEvent { event } => (format!("security event {event}"), true),
+        FuseCause::HardLimit { limit } => (limit.clone(), false),
+    };
+    let cause = format!("gateway {} cut the version off: {cause}", fuse.gateway);
+    Event::Fuse { id: fuse.id, cause, security }
+}
+
+async fn open_of(
+    pass: &Pass,
+    agent: &AgentName,
+    version: &VersionName,
+) -> Result<Option<Versioned<Rollout>>, StoreError> {
+    let open = pass.store.rollouts_open().await?;
+    Ok(open.into_iter().find(|open| open.value.agent == *agent && open.value.candidate == *version))
+}
+
+/// Steps a rollout and commits the step together with the item's outcome.
+async fn commit(
+    pass: &Pass,
+    fence: u64,
+    item: InboxId,
+    rollout: &Versioned<Rollout>,
+    event: &Event,
+) -> Result<Handled, StoreError> {
+    let step = match machine::step(&rollout.value, event, pass.clock.now()) {
+        Ok(step) => step,
+        Err(error) => return Ok(refused(error.to_string())),
+    };
+    if let Some(transition) = &step.transition {
+        log(&step.rollout, transition);
+    }
+    let outcome = InboxOutcome::Done { result: step.rollout.phase.as_str().into() };
+    pass.store
+        .commit_step(StepCommit {
+            fence,
+            rollout: &step.rollout,
+            row_version: rollout.row_version,
+            transition: step.transition.as_ref(),
+            effects: &step.effects,
+            handled: &[(item, outcome)],
+        })
+        .await?;
+    Ok(Handled::Committed)
+}
+
+struct Asked<'a> {
+    agent: &'a AgentName,
+    candidate: &'a VersionName,
+    plan: Option<&'a PlanName>,
+    reason: &'a str,
+}
+
+async fn begin(
+    pass: &Pass,
+    fence: u64,
+    item: &InboxItem,
+    asked: &Asked<'_>,
+) -> Result<Handled, StoreError> {
+    let (agent, plan) = match defined(pass, asked) {
+        Ok(defined) => defined,
+        Err(reason) => return Ok(refused(reason)),
+    };
+    let stable = pass.store.split(asked.agent).await?.map(|split| split.stable);
+    let open = pass.store.rollouts_open().await?;
+    if let Some(open) = open.into_iter().find(|open| open.value.agent == *asked.agent) {
+        return make_way(pass, fence, item.id, &open, asked.candidate, stable.as_ref()).await;
+    }
+    if stable.as_ref() == Some(asked.candidate) {
+        return Ok(refused(format!("version {} is stable already", asked.candidate)));
+    }
+    let fuses = latched(pass, asked).await?;
+    let new = NewRollout {
+        id: RolloutId(Uuid::now_v7()),
+        agent: asked.agent.clone(),
+        candidate: asked.candidate.clone(),
+        stable,
+        plan: plan.clone(),
+        by_key: agent.sticky.is_some(),
+        latency: agent.latency,
+        sources: agent.signals.clone(),
+        by: item.by.clone(),
+        reason: asked.reason.to_owned(),
+        fuses,
+    };
+    let step = start(new, pass.clock.now());
+    if let Some(transition) = &step.transition {
+        log(&step.rollout, transition);
+    }
+    let outcome = InboxOutcome::Done { result: step.rollout.id.to_string() };
+    let transition = step.transition.as_ref();
+    let handled = [(item.id, outcome)];
+    pass.store.create_rollout(fence, &step.rollout, transition, &step.effects, &handled).await?;
+    Ok(Handled::Committed)
+}
+
+fn defined<'a>(pass: &'a Pass, asked: &Asked<'_>) -> Result<(&'a Agent, &'a Plan), String> {
+    let config = pass.definitions.config().ok_or("no configuration is active yet")?;
+    let agent = config
+        .agents
+        .iter()
+        .find(|agent| agent.name == *asked.agent)
+        .ok_or_else(|| format!("there is no agent {}", asked.agent))?;
+    agent
+        .version(asked.candidate)
+        .ok_or_else(|| format!("agent {} has no version {}", asked.agent, asked.candidate))?;
+    let name = asked.plan.unwrap_or(&agent.plan);
+    let plan = config
+        .plans
+        .iter()
+        .find(|plan| plan.name == *name)
+        .ok_or_else(|| format!("there is no plan {name}"))?;
+    Ok((agent, plan))
+}
+
+/// A release of the same agent is under way: it goes back to 0 before anything else starts.
+async fn make_way(
+    pass: &Pass,
+    fence: u64,
+    item: InboxId,
+    open: &Versioned<Rollout>,
+    candidate: &VersionName,
+    stable: Option<&VersionName>,
+) -> Result<Handled, StoreError> {
+    if open.value.candidate == *candidate {
+        return Ok(refused(format!(
+            "version {candidate} is being released already, by rollout {}",
+            open.value.id
+        )));
+    }
+    if matches!(open.value.phase, Phase::RollingBack { .. }) {
+        return Ok(Handled::Later);
+    }
+    let event = Event::Superseded { by: candidate.clone() };
+    if stable == Some(candidate) {
+        // Back to what is stable: nothing to judge, only to take back.
+        return commit(pass, fence, item, open, &event).await;
+    }
+    let Ok(step) = machine::step(&open.value, &event, pass.clock.now()) else {
+        return Ok(Handled::Later);
+    };
+    pass.store
+        .commit_step(StepCommit {
+            fence,
+            rollout: &step.rollout,
+            row_version: open.row_version,
+            transition: step.transition.as_ref(),
+            effects: &step.effects,
+            handled: &[],
+        })
+        .await?;
+    Ok(Handled::Later)
+}
+
+/// Fuses that still cut the candidate off. Starting it again is a person's word that they may go.
+async fn latched(pass: &Pass, asked: &Asked<'_>) -> Result<Vec<FuseId>, StoreError> {
+    let gateways = pass.store.gateways(GATEWAY_SEEN_MS).await?;
+    let mut ids: Vec<FuseId> = gateways
+        .iter()
+        .flat_map(|gateway| &gateway.report.fuses)
+        .filter(|fuse| fuse.agent == *asked.agent && fuse.version == *asked.candidate)
+        .map(|fuse| fuse.id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
+}
+
+/// The first version of a new agent becomes stable, and a new version starts when the file says
+/// `on_new_version: start`. Submitted like any other command, once per version.
+pub(crate) async fn start_what_the_file_asks(pass: &Pass, fence: u64) -> Result<(), StoreError> {
+    let Some(config) = pass.definitions.config() else {
+        return Ok(());
+    };
+    for agent in &config.agents {
+        let stable = pass.store.split(&agent.name).await?.map(|split| split.stable);
+        let candidate = match (&stable, agent.on_new_version) {
+            (None, _) => agent.versions.first(),
+            (Some(stable), OnNewVersion::Start) => {
+                agent.versions.last().filter(|version| version.name != *stable)
+            }
+            (Some(_), OnNewVersion::Hold) => None,
+        };
+        let Some(candidate) = candidate else { continue };
+        let submitted = pass
+            .store
+            .submit(NewInboxItem {
+                key: Some(format!("file:{}:{}", agent.name, candidate.digest())),
+                agent: agent.name.clone(),
+                rollout: None,
+                body: InboxBody::Start {
+                    agent: agent.name.clone(),
+                    candidate: candidate.name.clone(),
+                    plan: None,
+                    reason: "named by the configuration file".into(),
+                    retry_of: None,
+                },
+                by: "configuration".into(),
+                at_wall_ms: pass.clock.now().wall_ms,
+            })
+            .await?;
+        tracing::debug!(agent = %agent.name, ?submitted, fence, "the file asks for a release");
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The loop: take the lease, then inbox, outbox, read-back and ticks, on every change and on a
+//! period. It takes no input besides the store, and doing it twice does nothing twice.
+
+use std::time::{Duration, Instant};
+
+use lockgate_model::clock::Now;
+use lockgate_rollout::event::Event;
+use lockgate_rollout::machine;
+use lockgate_rollout::state::Rollout;
+use lockgate_store::{StepCommit, Store, StoreError, Versioned};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::definitions::Definitions;
+use crate::{Options, effects, inbox};
+
+/// Gateways that were not heard of for this long take no part in confirmation.
+const GATEWAY_SEEN_MS: u64 = 10_000;
+/// Longest pause between two passes.
+const PERIOD: Duration = Duration::from_millis(1_000);
+/// Shortest pause, so that a busy store is not asked without end.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How often control says that it is alive.
+const ALIVE_EVERY: Duration = Duration::from_millis(1_000);
+const COMPACT_EVERY: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(
+    store: Store,
+    options: Options,
+    lead: watch::Sender<Option<u64>>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut changed = store.changed();
+    let mut pass = Pass {
+        store,
+        options,
+        lead,
+        clock: Clock::new(),
+        definitions: Definitions::default(),
+        renewed: None,
+        compacted: Instant::now(),
+    };
+    while !*stopped.borrow() {
+        let wait = match pass.go().await {
+            Ok(wait) => wait,
+            Err(error) => {
+                if matches!(error, StoreError::Fenced) {
+                    pass.lead.send_replace(None);
+                    pass.renewed = None;
+                }
+                tracing::warn!(%error, "reconcile pass failed; tried again");
+                PERIOD
+            }
+        };
+        tokio::time::sleep(PAUSE).await;
+        tokio::select! {
+            _ = stopped.changed() => {}
+            _ = changed.changed() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
+    }
+    pass.lead.send_replace(None);
+}
+
+pub(crate) struct Pass {
+    pub(crate) store: Store,
+    options: Options,
+    lead: watch::Sender<Option<u64>>,
+    pub(crate) clock: Clock,
+    pub(crate) definitions: Definitions,
+    renewed: Option<Instant>,
+    compacted: Instant,
+}
+
+impl Pass {
+    /// One pass. Returns how long nothing will be due.
+    async fn go(&mut self) -> Result<Duration, StoreError> {
+        let Some(fence) = self.lease().await? else {
+            return Ok(PERIOD);
+        };
+        if self.definitions.refresh(&self.store).await? {
+            inbox::start_what_the_file_asks(self, fence).await?;
+        }
+        inbox::handle(self, fence).await?;
+        effects::perform(&self.store, fence).await?;
+        self.confirm(fence).await?;
+        let wait = self.tick(fence).await?;
+        effects::perform(&self.store, fence).await?;
+        if self.compacted.elapsed() >= COMPACT_EVERY {
+            self.compacted = Instant::now();
+            self.store.compact(self.clock.now().wall_ms).await?;
+        }
+        Ok(wait)
+    }
+
+    async fn lease(&mut self) -> Result<Option<u64>, StoreError> {
+        let held = *self.lead.borrow();
+        if let (Some(fence), Some(renewed)) = (held, self.renewed)
+            && renewed.elapsed() < ALIVE_EVERY
+        {
+            return Ok(Some(fence));
+        }
+        let Options { holder, lease_ttl_ms } = &self.options;
+        let fence = self.store.acquire_lease("control", holder, *lease_ttl_ms).await?;
+        if fence != held {
+            self.lead.send_replace(fence);
+            tracing::info!(leads = fence.is_some(), "control lease");
+        }
+        if let Some(fence) = fence {
+            self.store.control_alive(fence).await?;
+            self.renewed = Some(Instant::now());
+        }
+        Ok(fence)
+    }
+
+    /// A split is applied when every live gateway reports its revision. No gateway, no confirmation.
+    async fn confirm(&self, fence: u64) -> Result<(), StoreError> {
+        let open = self.store.rollouts_open().await?;
+        let waiting: Vec<_> = open.into_iter().filter(|open| !open.value.applied).collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let gateways = self.store.gateways(GATEWAY_SEEN_MS).await?;
+        let Some(applied) = gateways.iter().map(|gateway| gateway.report.applied).min() else {
+            return Ok(());
+        };
+        for open in waiting {
+            let epoch = open.value.epoch;
+            let wanted = self.store.revision_of_epoch(open.value.id, epoch).await?;
+            if wanted.is_some_and(|wanted| applied >= wanted) {
+                self.step(fence, &open, &Event::Applied { epoch }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn tick(&self, fence: u64) -> Result<Duration, StoreError> {
+        let mut wait_ms = u64::try_from(PERIOD.as_millis()).unwrap_or(u64::MAX);
+        let mut observed = None;
+        for open in self.store.rollouts_open().await? {
+            let now = self.clock.now();
+            let left_ms = left_ms(&open.value, now);
+            if left_ms > 0 {
+                wait_ms = wait_ms.min(left_ms);
+                continue;
+            }
+            let observed = match observed {
+                Some(observed) => observed,
+                None => {
+                    let gateways = self.store.gateways(GATEWAY_SEEN_MS).await?;
+                    *observed.insert(!gateways.is_empty())
+                }
+            };
+            let signals = Box::new(self.store.signals(&open.value, now.wall_ms).await?);
+            self.step(fence, &open, &Event::Tick { signals, observed }).await?;
+            wait_ms = wait_ms.min(open.value.plan.tick_ms);
+        }
+        Ok(Duration::from_millis(wait_ms))
+    }
+
+    /// One event that needs no answer, committed unless it changed nothing.
+    async fn step(
+        &self,
+        fence: u64,
+        open: &Versioned<Rollout>,
+        event: &Event,
+    ) -> Result<(), StoreError> {
+        let Ok(step) = machine::step(&open.value, event, self.clock.now()) else {
+            return Ok(());
+        };
+        if step.rollout == open.value {
+            return Ok(());
+        }
+        if let Some(transition) = &step.transition {
+            log(&step.rollout, transition);
+        }
+        let committed = self
+            .store
+            .commit_step(StepCommit {
+                fence,
+                rollout: &step.rollout,
+                row_version: open.row_version,
+                transition: step.transition.as_ref(),
+                effects: &step.effects,
+                handled: &[],
+            })
+            .await;
+        match committed {
+            // Someone else moved it on: the next pass looks at what it is now.
+            Err(StoreError::Stale) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Milliseconds until the next tick is due; 0 after a restart.
+fn left_ms(rollout: &Rollout, now: Now) -> u64 {
+    let since_ms = rollout.last_tick.and_then(|last| now.since_ms(&last));
+    since_ms.map_or(0, |since_ms| rollout.plan.tick_ms.saturating_sub(since_ms))
+}
+
+pub(crate) fn log(rollout: &Rollout, transition: &lockgate_rollout::explain::Transition) {
+    let cause = transition.causes.first().map_or("", |cause| cause.text.as_str());
+    tracing::info!(
+        agent = %rollout.agent,
+        version = %rollout.candidate,
+        rollout = %rollout.id,
+        from = transition.from,
+        to = transition.to,
+        stage = transition.stage,
+        weight_bp = transition.weight_bp,
+        cause,
+        "rollout moved"
+    );
+}

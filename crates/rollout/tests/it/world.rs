@@ -1,0 +1,223 @@
+//! A release without a world around it: time, signals and gateways are what the test says.
+
+use lockgate_model::agent::{LatencyMeasure, SignalSource};
+use lockgate_model::clock::Now;
+use lockgate_model::ids::{BootId, Epoch, RolloutId};
+use lockgate_model::plan::{
+    Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Metric, OnInsufficient, Plan,
+    Stage, Trigger,
+};
+use lockgate_model::snapshot::{Mode, Split};
+use lockgate_rollout::event::{Command, Effect, Event};
+use lockgate_rollout::explain::Transition;
+use lockgate_rollout::machine::{self, TransitionError};
+use lockgate_rollout::signals::Signals;
+use lockgate_rollout::start::{NewRollout, start};
+use lockgate_rollout::state::Rollout;
+use lockgate_telemetry::arm::{Arm, Arms};
+use uuid::Uuid;
+
+pub(crate) const TICK_MS: u64 = 10_000;
+pub(crate) const STAGE_MS: u64 = 60_000;
+pub(crate) const WINDOW_MS: u64 = 300_000;
+
+pub(crate) fn gate(metric: Metric, bound: Bound, min_samples: u64) -> Gate {
+    Gate {
+        metric,
+        bound,
+        min_samples,
+        assurance: Assurance::Observed,
+        absent: Absent::Refuse,
+        dry_run: false,
+    }
+}
+
+pub(crate) fn trigger(metric: Metric, bound: Bound, action: Action, alert: AlertLevel) -> Trigger {
+    Trigger { metric, bound, window_ms: WINDOW_MS, min_samples: 50, action, alert, dry_run: false }
+}
+
+pub(crate) fn plan() -> Plan {
+    let stage = |name: &str, weight_bp, gates| Stage {
+        name: name.into(),
+        weight_bp,
+        duration_ms: STAGE_MS,
+        extension_max_ms: STAGE_MS,
+        environment: Environment::Production,
+        gates,
+    };
+    let gates = || {
+        vec![
+            gate(Metric::ErrorRate, Bound::Below(0.005), 100),
+            gate(Metric::P95Ms, Bound::Below(200.0), 100),
+        ]
+    };
+    Plan {
+        name: "test".parse().unwrap(),
+        stages: vec![
+            stage("test", 0, vec![gate(Metric::Health, Bound::Equal(1.0), 1)]),
+            stage("ten", 1_000, gates()),
+            stage("half", 5_000, gates()),
+            stage("all", 10_000, vec![]),
+        ],
+        triggers: vec![
+            trigger(Metric::ErrorRate, Bound::Above(0.05), Action::Stop, AlertLevel::High),
+            trigger(Metric::P95Ms, Bound::AboveBaselineBy(0.2), Action::Switch, AlertLevel::Medium),
+            trigger(
+                Metric::SecurityEvents,
+                Bound::Above(0.0),
+                Action::StopImmediately,
+                AlertLevel::Highest,
+            ),
+        ],
+        hard_limits: vec![],
+        on_insufficient: OnInsufficient::Rollback,
+        tick_ms: TICK_MS,
+        drain_ms: 600_000,
+        progress_deadline_ms: None,
+        few_stages: None,
+    }
+}
+
+/// Requests of one version: so many, of which so many failed, all taking the same time.
+pub(crate) fn arm(requests: u64, errors: u64, latency_ms: u64) -> Arm {
+    let mut arm = Arm { assigned: requests, ..Arm::default() };
+    for index in 0..requests {
+        arm.complete(&lockgate_telemetry::arm::Completion {
+            error: (index < errors).then_some(lockgate_model::interaction::ErrorClass::Upstream5xx),
+            total_us: Some(latency_ms * 1_000),
+            ..Default::default()
+        });
+    }
+    arm
+}
+
+pub(crate) fn signals(candidate: Arm, stable: Arm) -> Signals {
+    let arms = Arms { candidate, stable };
+    Signals {
+        evidence: [(Epoch(1), arms.clone())].into(),
+        recent: [(WINDOW_MS, arms)].into(),
+        candidate_healthy: Some(true),
+        candidate_test_healthy: Some(true),
+    }
+}
+
+pub(crate) fn good() -> Signals {
+    signals(arm(1_000, 0, 100), arm(9_000, 0, 100))
+}
+
+pub(crate) struct World {
+    pub(crate) rollout: Rollout,
+    pub(crate) now: Now,
+    pub(crate) transitions: Vec<Transition>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl World {
+    pub(crate) fn new(plan: Plan) -> Self {
+        Self::start(plan, Some("v1"))
+    }
+
+    pub(crate) fn start(plan: Plan, stable: Option<&str>) -> Self {
+        let now = Now { wall_ms: 1_000_000, monotonic_ms: 0, boot: BootId(Uuid::from_u128(1)) };
+        let step = start(
+            NewRollout {
+                id: RolloutId(Uuid::from_u128(7)),
+                agent: "support".parse().unwrap(),
+                candidate: "v2".parse().unwrap(),
+                stable: stable.map(|name| name.parse().unwrap()),
+                plan,
+                by_key: false,
+                latency: LatencyMeasure::Auto,
+                sources: vec![SignalSource::Cost],
+                by: "ada".into(),
+                reason: "new prompt".into(),
+                fuses: vec![],
+            },
+            now,
+        );
+        Self {
+            rollout: step.rollout,
+            now,
+            transitions: step.transition.into_iter().collect(),
+            effects: step.effects,
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: &Event) -> Result<(), TransitionError> {
+        let step = machine::step(&self.rollout, event, self.now)?;
+        self.rollout = step.rollout;
+        self.transitions.extend(step.transition);
+        self.effects.extend(step.effects);
+        Ok(())
+    }
+
+    pub(crate) fn apply(&mut self) {
+        let epoch = self.rollout.epoch;
+        self.event(&Event::Applied { epoch }).unwrap();
+    }
+
+    pub(crate) fn pass_ms(&mut self, ms: u64) {
+        self.now.monotonic_ms += ms;
+        self.now.wall_ms += i64::try_from(ms).unwrap();
+    }
+
+    pub(crate) fn tick(&mut self, signals: &Signals) {
+        let signals = Box::new(signals.clone());
+        self.event(&Event::Tick { signals, observed: true }).unwrap();
+    }
+
+    /// Ticks through so much time.
+    pub(crate) fn run(&mut self, ms: u64, signals: &Signals) {
+        self.tick(signals);
+        for _ in 0..ms / TICK_MS {
+            self.pass_ms(TICK_MS);
+            self.tick(signals);
+        }
+    }
+
+    pub(crate) fn command(&mut self, command: Command) -> Result<(), TransitionError> {
+        self.event(&Event::Command { command, by: "ada".into(), reason: "because".into() })
+    }
+
+    pub(crate) fn security(&mut self) {
+        let id = lockgate_model::ids::SecurityEventId(Uuid::from_u128(9));
+        let detail = "read outside its documents".into();
+        self.event(&Event::Security { id, detail, stable_shows_it: None }).unwrap();
+    }
+
+    pub(crate) fn phase(&self) -> &'static str {
+        self.rollout.phase.as_str()
+    }
+
+    /// The split that was asked for last.
+    pub(crate) fn split(&self) -> &Split {
+        self.effects
+            .iter()
+            .rev()
+            .find_map(|effect| match effect {
+                Effect::SetSplit { split } => Some(split),
+                _ => None,
+            })
+            .expect("a split was asked for")
+    }
+
+    pub(crate) fn mode_back(&self) -> Mode {
+        assert_eq!(self.split().candidate, None, "the candidate still has a share");
+        self.split().retiring.as_ref().expect("taken back").mode
+    }
+
+    pub(crate) fn last(&self) -> &Transition {
+        self.transitions.last().expect("something happened")
+    }
+
+    /// Brings it to the stage of this index, running.
+    pub(crate) fn to_stage(mut self, stage: usize) -> Self {
+        self.apply();
+        while self.rollout.stage < stage {
+            self.run(STAGE_MS, &good());
+            self.apply();
+        }
+        assert_eq!(self.phase(), "running");
+        self
+    }
+}
