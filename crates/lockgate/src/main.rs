@@ -1,1 +1,17 @@
-fn main() {}
+//! The `lockgate` binary: command line and wiring. No decision is taken here.
+
+mod changes;
+mod cli;
+mod client;
+mod command;
+mod config_file;
+mod error;
+mod output;
+mod watch;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

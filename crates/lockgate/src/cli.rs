@@ -1,0 +1,119 @@
+//! The command line: what can be asked, and what a finished command means for the caller.
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::command;
+use crate::error::{CliResult, Exit, OrExit as _};
+use crate::output::{self, Format};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done, promoted, passed
+  1  a gate or a check failed, or the server refused
+  2  wrong usage or configuration
+  3  rolled back
+  4  paused, or needs a person
+  5  timed out
+  6  cannot reach the server";
+
+/// Releases AI agents stage by stage, and takes a bad one back by itself
+#[derive(Debug, Parser)]
+#[command(name = "lockgate", version, after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// How data is printed
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server: ingress gateway, control loop and API
+    Serve(command::serve::Serve),
+    /// Write a first configuration file
+    Init(command::init::Init),
+    /// Check a configuration file
+    Check(command::check::Check),
+    /// Print the JSON Schema of the configuration file
+    Schema,
+    /// Show what a file would change on the server
+    Diff(command::diff::Diff),
+    /// Make the server run a configuration file
+    Apply(command::apply::Apply),
+    /// Look at agents
+    #[command(subcommand)]
+    Agent(command::agent::Agent),
+    /// Look at versions, and report what one did
+    #[command(subcommand)]
+    Version(command::version::Version),
+    /// Start, follow and steer releases
+    #[command(subcommand)]
+    Rollout(command::rollout::Rollout),
+    /// Manage API tokens
+    #[command(subcommand)]
+    Token(command::token::Token),
+    /// Follow what happens on the server
+    Events(command::events::Events),
+    /// Print a script that completes commands in a shell
+    Completions(command::completions::Completions),
+    /// Print the manual page, or write all pages to a directory
+    Man(command::man::Man),
+}
+
+/// Reads the command line, runs the command, prints its error, returns its exit code.
+pub(crate) fn run() -> ExitCode {
+    // Fails only when one is installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors and go to standard output. Nobody is left to tell
+            // when the stream is closed.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    match dispatch(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::note(&error);
+            error.kind.into()
+        }
+    }
+}
+
+/// The whole command tree, for completions and manual pages.
+pub(crate) fn tree() -> clap::Command {
+    Cli::command()
+}
+
+fn dispatch(cli: Cli) -> CliResult {
+    let format = cli.output;
+    match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Init(init) => init.run(format),
+        Command::Check(check) => wait(check.run(format)),
+        Command::Schema => command::schema::run(),
+        Command::Diff(diff) => wait(diff.run(format)),
+        Command::Apply(apply) => wait(apply.run(format)),
+        Command::Agent(agent) => wait(agent.run(format)),
+        Command::Version(version) => wait(version.run(format)),
+        Command::Rollout(rollout) => wait(rollout.run(format)),
+        Command::Token(token) => wait(token.run(format)),
+        Command::Events(events) => wait(events.run(format)),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
+    }
+}
+
+/// Runs a command that talks to a server; one thread is enough.
+fn wait(work: impl Future<Output = CliResult>) -> CliResult {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .or_exit(Exit::Failed, "cannot start the runtime")?
+        .block_on(work)
+}

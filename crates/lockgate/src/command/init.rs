@@ -1,0 +1,197 @@
+//! `lockgate init`
+
+use std::fs::OpenOptions;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use lockgate_model::config::{self, Config, Scenario};
+use lockgate_model::ids::AgentName;
+use serde_json::json;
+
+use crate::config_file;
+use crate::error::{CliError, CliResult, Exit, OrExit as _};
+use crate::output::{self, Format};
+
+/// Writes a commented file; asks on a terminal for what no option says.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Where to write it
+    #[arg(default_value = config_file::DEFAULT)]
+    file: PathBuf,
+    /// The shape of the agent system: monolith, microservices or serverless
+    #[arg(long)]
+    scenario: Option<Scenario>,
+    /// Name of the first agent
+    #[arg(long, value_name = "NAME")]
+    agent: Option<AgentName>,
+    /// Address of a version of it: first the one that runs now, then the next one
+    #[arg(long = "endpoint", value_name = "URL", requires = "agent")]
+    endpoints: Vec<String>,
+    /// Replace a file that is there
+    #[arg(long)]
+    force: bool,
+}
+
+impl Init {
+    pub(crate) fn run(mut self, format: Format) -> CliResult {
+        let name = self.file.display().to_string();
+        if self.file.exists() && !self.force {
+            return Err(CliError::usage(format!("{name} is there already"))
+                .hint("name another file, or replace it with --force"));
+        }
+        let nothing_said = self.scenario.is_none() && self.agent.is_none();
+        if nothing_said && io::stdin().is_terminal() && io::stderr().is_terminal() {
+            self.ask()?;
+        }
+        let text = self.text()?;
+        self.write(&text)?;
+        if format == Format::Json {
+            output::print_json(&json!({ "file": name }))?;
+        } else {
+            output::print(&format!("{name} is written"))?;
+            output::note(format!(
+                "next: `lockgate check {name}`, then `lockgate serve --config {name}`"
+            ));
+        }
+        Ok(Exit::Done)
+    }
+
+    /// Asks for what the file needs; an empty answer takes the default.
+    fn ask(&mut self) -> CliResult<()> {
+        let scenario = Scenario::default();
+        self.scenario =
+            Some(question("scenario: monolith, microservices or serverless", scenario.as_str())?);
+        let template = template(self.scenario.unwrap_or_default())?;
+        let Some(agent) = template.agents.first() else {
+            return Ok(());
+        };
+        self.agent = Some(question("name of the first agent", agent.name.as_str())?);
+        for (index, version) in agent.versions.iter().enumerate() {
+            let which = if index == 0 {
+                "address of the version that runs now"
+            } else {
+                "address of the next version"
+            };
+            self.endpoints.push(question(which, &version.endpoint)?);
+        }
+        Ok(())
+    }
+
+    /// The template with the given names in it. Comments and layout stay.
+    fn text(&self) -> CliResult<String> {
+        let scenario = self.scenario.unwrap_or_default();
+        let mut text = config::template(scenario);
+        let template = template(scenario)?;
+        if let (Some(agent), Some(old)) = (&self.agent, template.agents.first()) {
+            if self.endpoints.len() > old.versions.len() {
+                return Err(CliError::usage(format!(
+                    "the {scenario} file has {} versions, but {} endpoints were given",
+                    old.versions.len(),
+                    self.endpoints.len()
+                )));
+            }
+            text = replace_name(&text, old.name.as_str(), agent.as_str());
+            for (version, endpoint) in old.versions.iter().zip(&self.endpoints) {
+                text = replace_value(&text, &version.endpoint, endpoint);
+            }
+        }
+        match config::read(&self.file.display().to_string(), &text) {
+            Ok(_) => Ok(text),
+            Err(diagnostics) => Err(CliError::new(Exit::Usage, diagnostics)
+                .context("the answers do not make a valid file".into())),
+        }
+    }
+
+    fn write(&self, text: &str) -> CliResult<()> {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        if self.force {
+            options.create(true).truncate(true);
+        } else {
+            options.create_new(true);
+        }
+        options
+            .open(&self.file)
+            .and_then(|mut file| file.write_all(text.as_bytes()))
+            .or_exit(Exit::Usage, format!("cannot write {}", self.file.display()))
+    }
+}
+
+fn template(scenario: Scenario) -> CliResult<Config> {
+    config::read("the built-in file", &config::template(scenario))
+        .or_exit(Exit::Failed, "the built-in file is not valid")
+}
+
+/// Replaces the first `name: old`.
+fn replace_name(text: &str, old: &str, new: &str) -> String {
+    text.replacen(&format!("name: {old}"), &format!("name: {new}"), 1)
+}
+
+/// Replaces the first place where a value stands on its own, so that `http://a:1` is not found
+/// inside `http://a:10`. A value from outside is quoted: it may hold what YAML gives a meaning.
+fn replace_value(text: &str, old: &str, new: &str) -> String {
+    let quoted = json!(new).to_string();
+    let ends = |c: Option<char>| {
+        c.is_none_or(|c| c.is_whitespace() || matches!(c, ',' | '}' | '"' | '\''))
+    };
+    for (at, _) in text.match_indices(old) {
+        let (before, after) = (&text[..at], &text[at + old.len()..]);
+        if !ends(after.chars().next()) {
+            continue;
+        }
+        let quote = before.chars().next_back().filter(|c| matches!(c, '"' | '\''));
+        let (cut_before, cut_after) = match quote {
+            Some(mark) if after.starts_with(mark) => (before.len() - 1, 1),
+            _ => (before.len(), 0),
+        };
+        return format!("{}{quoted}{}", &before[..cut_before], &after[cut_after..]);
+    }
+    text.to_owned()
+}
+
+/// Asks until the answer can be read.
+fn question<T>(what: &str, default: &str) -> CliResult<T>
+where
+    T: std::str::FromStr,
+    T::Err: std::fmt::Display,
+{
+    loop {
+        let mut terminal = io::stderr().lock();
+        write!(terminal, "{what} [{default}]: ")
+            .and_then(|()| terminal.flush())
+            .or_exit(Exit::Usage, "cannot ask")?;
+        let mut line = String::new();
+        let read = io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .or_exit(Exit::Usage, "cannot read the answer")?;
+        if read == 0 {
+            return Err(CliError::usage("the answers ended too early")
+                .hint("give them as options, see --help"));
+        }
+        let answer = match line.trim() {
+            "" => default,
+            given => given,
+        };
+        match answer.parse() {
+            Ok(value) => return Ok(value),
+            Err(error) => output::note(format!("{error}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_replaced_whole_and_quoted() {
+        let text = "a: http://x:10\nb: http://x:1 # note\n";
+        assert_eq!(
+            replace_value(text, "http://x:1", "http://new"),
+            "a: http://x:10\nb: \"http://new\" # note\n"
+        );
+        assert_eq!(replace_value("a: \"http://x\"", "http://x", "http://y"), "a: \"http://y\"");
+    }
+}

@@ -1,0 +1,15 @@
+//! One file per command.
+
+pub(crate) mod agent;
+pub(crate) mod apply;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod diff;
+pub(crate) mod events;
+pub(crate) mod init;
+pub(crate) mod man;
+pub(crate) mod rollout;
+pub(crate) mod schema;
+pub(crate) mod serve;
+pub(crate) mod token;
+pub(crate) mod version;

@@ -1,0 +1,235 @@
+//! What the live view shows, as lines. Pure: a terminal only paints it.
+
+use lockgate_rollout::explain::{Cause, Verdict};
+use lockgate_rollout::view::{ArmView, RolloutView, StageView};
+
+use crate::command::rollout::Record;
+use crate::output;
+
+/// Cells of the stage that is under way.
+const BAR_CELLS: u64 = 12;
+/// Transitions shown.
+const LAST_SHOWN: usize = 5;
+
+/// How a piece of text looks; carries meaning only beside words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    Strong,
+    Faint,
+    Good,
+    Bad,
+    Open,
+}
+
+/// A line in pieces.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line(pub(super) Vec<(Style, String)>);
+
+impl Line {
+    fn of(style: Style, text: impl Into<String>) -> Self {
+        Self(vec![(style, text.into())])
+    }
+
+    fn then(mut self, style: Style, text: impl Into<String>) -> Self {
+        self.0.push((style, text.into()));
+        self
+    }
+
+    /// Without styles.
+    pub(super) fn plain(&self) -> String {
+        let text: String = self.0.iter().map(|(_, text)| text.as_str()).collect();
+        text.trim_end().to_owned()
+    }
+}
+
+/// Everything that one picture is made from.
+pub(super) struct Frame<'a> {
+    pub(super) view: &'a RolloutView,
+    /// The transitions so far.
+    pub(super) last: &'a [Record],
+    /// Something about the connection.
+    pub(super) notice: Option<&'a str>,
+}
+
+impl Frame<'_> {
+    /// From top to bottom.
+    pub(super) fn lines(&self) -> Vec<Line> {
+        let view = self.view;
+        let mut lines = self.head();
+        lines.push(Line::default());
+        lines.extend(arms(view));
+        if !view.gates.is_empty() {
+            lines.push(Line::default());
+            lines.push(Line::of(Style::Strong, "gates of this stage"));
+            lines.extend(view.gates.iter().map(|cause| judged(cause, gate_word)));
+        }
+        if !view.triggers.is_empty() {
+            lines.push(Line::default());
+            lines.push(Line::of(Style::Strong, "triggers, always armed"));
+            lines.extend(view.triggers.iter().map(|cause| judged(cause, trigger_word)));
+        }
+        if !self.last.is_empty() {
+            lines.push(Line::default());
+            lines.push(Line::of(Style::Strong, "last"));
+            let skipped = self.last.len().saturating_sub(LAST_SHOWN);
+            lines.extend(self.last.iter().skip(skipped).map(transition));
+        }
+        if let Some(notice) = self.notice {
+            lines.push(Line::default());
+            lines.push(Line::of(Style::Bad, notice));
+        }
+        lines
+    }
+
+    fn head(&self) -> Vec<Line> {
+        let view = self.view;
+        let over = match &view.stable {
+            Some(stable) => format!(" over {stable}"),
+            None => ", the first version".into(),
+        };
+        let confirmed = if view.applied { "confirmed" } else { "not confirmed yet" };
+        let mut state = Line::of(phase_style(&view.phase), view.phase.as_str()).then(
+            Style::Plain,
+            format!("   weight {}, {confirmed}", output::weight(view.weight_bp)),
+        );
+        if let Some(detail) = &view.detail {
+            state = state.then(Style::Plain, format!("   {detail}"));
+        }
+        if view.ended_wall_ms.is_none() {
+            state = state.then(
+                Style::Plain,
+                format!("   {} left in this stage", output::duration(view.left_ms)),
+            );
+        }
+        let mut lines = vec![
+            Line::of(Style::Strong, format!("{}  {}", view.agent, view.candidate))
+                .then(Style::Plain, over)
+                .then(Style::Faint, format!("   plan {}   {}", view.plan, view.id)),
+            Line::of(
+                Style::Faint,
+                format!(
+                    "started {} by {}: {}",
+                    output::time(view.started_wall_ms),
+                    view.started_by,
+                    view.reason
+                ),
+            ),
+            Line::default(),
+            stage_bar(view),
+            state,
+            Line::of(Style::Plain, view.why.as_str()),
+        ];
+        if view.security_events > 0 {
+            let revoked = if view.revoked {
+                "; identity ordered to be revoked, not enforced yet"
+            } else {
+                ""
+            };
+            lines.push(Line::of(
+                Style::Bad,
+                format!("security events: {}{revoked}", view.security_events),
+            ));
+        }
+        lines
+    }
+}
+
+fn stage_bar(view: &RolloutView) -> Line {
+    let mut line = Line::default();
+    for stage in &view.stages {
+        let label = stage_label(stage);
+        line = match stage.state.as_str() {
+            "done" => line.then(Style::Good, format!("✓ {label}")),
+            "current" => {
+                let style = if view.ended_wall_ms.is_some() { Style::Bad } else { Style::Strong };
+                line.then(style, format!("▶ {label} {}", progress(view, stage)))
+            }
+            "skipped" => line.then(Style::Faint, format!("· {label}")),
+            _ => line.then(Style::Faint, format!("○ {label}")),
+        };
+        line = line.then(Style::Plain, "   ");
+    }
+    line
+}
+
+fn stage_label(stage: &StageView) -> String {
+    let weight = output::weight(stage.weight_bp);
+    if stage.name.contains(weight.trim_end_matches(" %")) {
+        return stage.name.clone();
+    }
+    format!("{} {weight}", stage.name)
+}
+
+fn progress(view: &RolloutView, stage: &StageView) -> String {
+    let done = if stage.duration_ms == 0 {
+        BAR_CELLS
+    } else {
+        (view.dwell_ms.min(stage.duration_ms) * BAR_CELLS) / stage.duration_ms
+    };
+    (0..BAR_CELLS).map(|cell| if cell < done { '█' } else { '░' }).collect()
+}
+
+fn phase_style(phase: &str) -> Style {
+    match phase {
+        "promoted" => Style::Good,
+        "rolling_back" | "rolled_back" | "aborted" => Style::Bad,
+        "paused" | "extended" | "waiting_gate" => Style::Open,
+        _ => Style::Strong,
+    }
+}
+
+/// Candidate beside baseline.
+fn arms(view: &RolloutView) -> Vec<Line> {
+    type Row = (&'static str, fn(&ArmView) -> String);
+    const ROWS: [Row; 7] = [
+        ("requests", |arm| output::count(arm.requests)),
+        ("error rate", |arm| output::percent(arm.error_rate)),
+        ("p95", |arm| output::latency(arm.p95_ms)),
+        ("cost per request", |arm| output::dollars(arm.cost_usd)),
+        ("feedback", |arm| output::count(arm.feedback)),
+        ("satisfied", |arm| output::percent(arm.satisfied_share)),
+        ("negative", |arm| output::percent(arm.negative_share)),
+    ];
+    let stable = view
+        .stable
+        .as_ref()
+        .map_or_else(|| output::UNKNOWN.to_owned(), |name| format!("stable {name}"));
+    let candidate = format!("candidate {}", view.candidate);
+    let width = candidate.chars().count().max(stable.chars().count()).max(14);
+    let row =
+        |name: &str, left: &str, right: &str| format!("{name:<18}{left:>width$}   {right:>width$}");
+    let mut lines = vec![Line::of(Style::Strong, row("", &candidate, &stable))];
+    lines.extend(ROWS.iter().map(|(name, cell)| {
+        Line::of(Style::Plain, row(name, &cell(&view.candidate_arm), &cell(&view.stable_arm)))
+    }));
+    lines
+}
+
+fn gate_word(verdict: Option<Verdict>) -> (Style, &'static str) {
+    match verdict {
+        Some(Verdict::Pass) => (Style::Good, "pass"),
+        Some(Verdict::Fail) => (Style::Bad, "fail"),
+        Some(Verdict::Insufficient) | None => (Style::Open, "open"),
+    }
+}
+
+fn trigger_word(verdict: Option<Verdict>) -> (Style, &'static str) {
+    match verdict {
+        Some(Verdict::Fail) => (Style::Bad, "fired"),
+        Some(Verdict::Pass) => (Style::Good, "quiet"),
+        Some(Verdict::Insufficient) | None => (Style::Open, "open"),
+    }
+}
+
+fn judged(cause: &Cause, word: fn(Option<Verdict>) -> (Style, &'static str)) -> Line {
+    let (style, word) = word(cause.verdict);
+    Line::of(style, format!("  {word:<7}")).then(Style::Plain, cause.text.as_str())
+}
+
+fn transition(record: &Record) -> Line {
+    let step = &record.transition;
+    Line::of(Style::Faint, format!("  {}  ", output::clock(step.at_wall_ms)))
+        .then(Style::Plain, format!("{} → {}  ", step.from, step.to))
+        .then(Style::Faint, record.why())
+}
