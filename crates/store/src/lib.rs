@@ -1,1 +1,32 @@
-//! store
+//! The state of a server on `SQLite`: configuration, rollouts, outbox, snapshots, measurements.
+//!
+//! Everything that returns `Ok` is on disk. Writes go through one connection, one transaction
+//! each; reads have their own. Not here: what any of it means. This room decides nothing.
+
+mod codec;
+mod config;
+mod error;
+mod events;
+mod exchange;
+mod feed;
+mod inbox;
+mod journal;
+mod lease;
+mod outbox;
+mod rollouts;
+mod snapshot;
+mod store;
+mod tokens;
+
+pub use config::{ConfigRecord, ConfigSource, NewConfig};
+pub use error::StoreError;
+pub use events::FuseRow;
+pub use exchange::GatewayRow;
+pub use feed::FeedRow;
+pub use inbox::{InboxBody, InboxId, InboxItem, InboxOutcome, InboxState, NewInboxItem};
+pub use journal::JournalEntry;
+pub use lease::CONTROL_LEASE;
+pub use outbox::{EffectRecord, EffectState, OutboxRow};
+pub use rollouts::{StepCommit, TransitionRecord, Versioned};
+pub use store::Store;
+pub use tokens::{Role, TokenRecord};
