@@ -1,0 +1,108 @@
+//! What model, Agent2Agent and MCP bodies mean: which conversation a request belongs to, and what an
+//! answer says about tokens, its model and its own failure.
+//!
+//! Everything here only watches. Bodies are outside bytes: whatever they hold, memory and work are
+//! bounded, nothing panics, and what cannot be read is unknown. Not here: policy, and the bytes that
+//! are forwarded.
+
+mod body;
+mod decode;
+mod dialect;
+mod paths;
+mod pick;
+mod reading;
+mod request;
+mod sse;
+
+use http::HeaderMap;
+use lockgate_model::agent::Protocol;
+use lockgate_model::interaction::Usage;
+
+use body::Body;
+use decode::{Decoder, Encoding};
+use dialect::{Dialect, Form};
+pub use request::{PEEK_BYTES_MAX, RequestIds, request_ids, request_wants_body};
+
+/// What an answer told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// It was a stream of server-sent events.
+    pub sse: bool,
+    /// Tokens; what is not known for certain is `None`.
+    pub usage: Usage,
+    /// The model it names.
+    pub model: Option<String>,
+    /// Whose model that most likely is: a hint for prices, in the words of their table.
+    pub provider: Option<&'static str>,
+    /// Status 200, but the body says that the version failed, or it lacks the end that its format
+    /// has.
+    pub stream_error: bool,
+    /// Ids by which a later request names this conversation.
+    pub ids: Vec<String>,
+}
+
+enum Stage {
+    /// Not looked at.
+    Off,
+    Reading(Decoder),
+    /// Was looked at, and could not be understood.
+    Lost,
+}
+
+/// Reads an answer while it passes.
+pub struct Scanner {
+    sse: bool,
+    dialect: Option<Dialect>,
+    session: Option<String>,
+    stage: Stage,
+}
+
+impl Scanner {
+    /// Decides by protocol, path, status and headers what to look for.
+    pub fn new(protocol: Protocol, request_path: &str, status: u16, headers: &HeaderMap) -> Self {
+        let form = Form::of(headers);
+        let dialect = Dialect::of(protocol, request_path).filter(|_| (200..300).contains(&status));
+        let certain = protocol != Protocol::Auto;
+        let body = dialect.and_then(|dialect| Body::new(dialect, form, certain));
+        let stage = match (body, Encoding::of(headers)) {
+            (None, _) => Stage::Off,
+            (Some(body), Some(encoding)) => Stage::Reading(Decoder::new(encoding, body)),
+            (Some(_), None) => Stage::Lost,
+        };
+        let sessions = matches!(protocol, Protocol::Mcp | Protocol::Auto);
+        let session = if sessions { request::session(headers) } else { None };
+        Self { sse: form == Form::Events, dialect, session, stage }
+    }
+
+    /// Takes the next part of the body as it came over the wire.
+    pub fn push(&mut self, chunk: &[u8]) {
+        if let Stage::Reading(decoder) = std::mem::replace(&mut self.stage, Stage::Lost) {
+            if let Ok(decoder) = decoder.push(chunk) {
+                self.stage = Stage::Reading(decoder);
+            }
+        }
+    }
+
+    /// The body is over; `complete` when it came to its end as HTTP sees it.
+    pub fn finish(self, complete: bool) -> Scanned {
+        let mut scanned = Scanned {
+            sse: self.sse,
+            provider: self.dialect.and_then(Dialect::provider),
+            ids: self.session.into_iter().collect(),
+            ..Scanned::default()
+        };
+        let Stage::Reading(decoder) = self.stage else {
+            return scanned;
+        };
+        let Ok(body) = decoder.finish(complete) else {
+            return scanned;
+        };
+        let reading = body.finish();
+        scanned.usage = reading.usage();
+        scanned.stream_error = reading.error() || (self.sse && reading.lacks_end(complete));
+        let (model, ids) = reading.into_parts();
+        scanned.model = model;
+        scanned.ids.extend(ids);
+        scanned
+    }
+}

@@ -1,0 +1,158 @@
+//! Where the known protocols keep what is read here.
+//!
+//! OpenAI API reference (chat completions, responses and their streaming events), Anthropic API reference
+//! (messages, streaming), A2A 1.0 `a2a.proto` with its JSON-RPC and REST bindings, A2A 0.3 (objects told
+//! apart by `kind`), MCP (JSON-RPC).
+
+use super::pick::{Field, Node};
+
+type Keys = &'static [(&'static str, Node)];
+
+const fn leaf(field: Field) -> Node {
+    Node { field: Some(field), keys: &[] }
+}
+
+const fn below(keys: Keys) -> Node {
+    Node { field: None, keys }
+}
+
+const fn both(field: Field, keys: Keys) -> Node {
+    Node { field: Some(field), keys }
+}
+
+const OPENAI_INPUT_DETAILS: Keys = &[
+    ("cached_tokens", leaf(Field::CacheReadTokens)),
+    ("cache_write_tokens", leaf(Field::CacheWriteTokens)),
+];
+
+const OPENAI_USAGE: Keys = &[
+    ("prompt_tokens", leaf(Field::InputTokens)),
+    ("completion_tokens", leaf(Field::OutputTokens)),
+    ("prompt_tokens_details", below(OPENAI_INPUT_DETAILS)),
+    ("input_tokens", leaf(Field::InputTokens)),
+    ("output_tokens", leaf(Field::OutputTokens)),
+    ("input_tokens_details", below(OPENAI_INPUT_DETAILS)),
+];
+
+const OPENAI_CONVERSATION: Node =
+    both(Field::ConversationId, &[("id", leaf(Field::ConversationId))]);
+
+const OPENAI_RESPONSE: Keys = &[
+    ("id", leaf(Field::Id)),
+    ("model", leaf(Field::Model)),
+    ("status", leaf(Field::State)),
+    ("conversation", OPENAI_CONVERSATION),
+    ("usage", below(OPENAI_USAGE)),
+];
+
+/// Answers of chat completions and of responses, as JSON and as events.
+pub(super) static OPENAI: Node = below(&[
+    ("object", leaf(Field::Object)),
+    ("type", leaf(Field::Type)),
+    ("id", leaf(Field::Id)),
+    ("model", leaf(Field::Model)),
+    ("status", leaf(Field::State)),
+    ("choices", both(Field::Choices, &[("finish_reason", leaf(Field::Finish))])),
+    ("conversation", OPENAI_CONVERSATION),
+    ("usage", below(OPENAI_USAGE)),
+    ("error", leaf(Field::Error)),
+    ("response", below(OPENAI_RESPONSE)),
+]);
+
+/// Requests to responses.
+pub(super) static OPENAI_REQUEST: Node = below(&[
+    ("conversation", OPENAI_CONVERSATION),
+    ("previous_response_id", leaf(Field::PreviousId)),
+]);
+
+const ANTHROPIC_INPUT: Keys = &[
+    ("input_tokens", leaf(Field::InputTokens)),
+    ("cache_read_input_tokens", leaf(Field::CacheReadTokens)),
+    ("cache_creation_input_tokens", leaf(Field::CacheWriteTokens)),
+];
+
+const ANTHROPIC_USAGE: Keys = &[
+    ("input_tokens", leaf(Field::InputTokens)),
+    ("cache_read_input_tokens", leaf(Field::CacheReadTokens)),
+    ("cache_creation_input_tokens", leaf(Field::CacheWriteTokens)),
+    ("output_tokens", leaf(Field::OutputTokens)),
+];
+
+/// Answers of messages. The output count inside `message_start` is only a beginning and is left out.
+pub(super) static ANTHROPIC: Node = below(&[
+    ("type", leaf(Field::Type)),
+    ("model", leaf(Field::Model)),
+    ("usage", below(ANTHROPIC_USAGE)),
+    ("error", leaf(Field::Error)),
+    ("message", below(&[("model", leaf(Field::Model)), ("usage", below(ANTHROPIC_INPUT))])),
+]);
+
+const A2A_STATUS: Node = below(&[("state", leaf(Field::State))]);
+
+const A2A_TASK: Keys = &[
+    ("id", leaf(Field::TaskId)),
+    ("contextId", leaf(Field::ContextId)),
+    ("status", A2A_STATUS),
+];
+
+const A2A_UPDATE: Keys = &[
+    ("taskId", leaf(Field::TaskId)),
+    ("contextId", leaf(Field::ContextId)),
+    ("status", A2A_STATUS),
+    ("final", leaf(Field::Final)),
+];
+
+const A2A_MESSAGE: Keys =
+    &[("taskId", leaf(Field::TaskId)), ("contextId", leaf(Field::ContextId))];
+
+/// A result of 1.0 (one of `task`, `message`, `statusUpdate`, `artifactUpdate`) or of 0.3 (the object itself).
+const A2A_RESULT: Keys = &[
+    ("task", below(A2A_TASK)),
+    ("message", both(Field::Message, A2A_MESSAGE)),
+    ("statusUpdate", below(A2A_UPDATE)),
+    ("artifactUpdate", below(A2A_UPDATE)),
+    ("kind", leaf(Field::Type)),
+    ("id", leaf(Field::TaskId)),
+    ("taskId", leaf(Field::TaskId)),
+    ("contextId", leaf(Field::ContextId)),
+    ("status", A2A_STATUS),
+    ("final", leaf(Field::Final)),
+];
+
+const RPC_ERROR: Node = both(Field::Error, &[("code", leaf(Field::ErrorCode))]);
+
+/// Answers of A2A: JSON-RPC has the result under `result`, REST at the root, where `id` is then the
+/// task's.
+pub(super) static A2A: Node = below(&[
+    ("jsonrpc", leaf(Field::JsonRpc)),
+    ("result", below(A2A_RESULT)),
+    ("error", RPC_ERROR),
+    ("task", below(A2A_TASK)),
+    ("message", both(Field::Message, A2A_MESSAGE)),
+    ("statusUpdate", below(A2A_UPDATE)),
+    ("artifactUpdate", below(A2A_UPDATE)),
+    ("kind", leaf(Field::Type)),
+    ("id", leaf(Field::Id)),
+    ("taskId", leaf(Field::TaskId)),
+    ("contextId", leaf(Field::ContextId)),
+    ("status", A2A_STATUS),
+    ("final", leaf(Field::Final)),
+]);
+
+/// Requests of A2A: the message's ids, or for `GetTask` and its like the task's.
+pub(super) static A2A_REQUEST: Node = below(&[
+    (
+        "params",
+        below(&[
+            ("message", below(A2A_MESSAGE)),
+            ("contextId", leaf(Field::ContextId)),
+            ("taskId", leaf(Field::TaskId)),
+            ("id", leaf(Field::Id)),
+        ]),
+    ),
+    ("message", below(A2A_MESSAGE)),
+]);
+
+/// Answers of MCP.
+pub(super) static MCP: Node =
+    below(&[("jsonrpc", leaf(Field::JsonRpc)), ("error", RPC_ERROR)]);
