@@ -136,6 +136,10 @@ pub struct Keys {
     pub assigned: u64,
     /// Of those, with at least one error charged to the version.
     pub erroring: u64,
+    /// Sightings of keys that were not listed for want of room: when not 0, the counts above are
+    /// too low.
+    #[serde(default)]
+    pub keys_dropped: u64,
 }
 
 /// One version under one split (or several epochs of it, merged).
@@ -238,6 +242,7 @@ impl Arm {
         }
         self.keys.assigned += other.keys.assigned;
         self.keys.erroring += other.keys.erroring;
+        self.keys.keys_dropped += other.keys.keys_dropped;
         self.sse.merge(&other.sse);
         self.plain.merge(&other.plain);
         self.cost.merge(&other.cost);
