@@ -93,13 +93,8 @@ impl Store {
             "revision": record.revision, "digest": record.digest, "by": record.by,
             "reason": record.reason, "source": record.source,
         });
-        let news = News {
-            at_wall_ms: new.at_wall_ms,
-            kind: "config",
-            agent: None,
-            rollout: None,
-            body,
-        };
+        let news =
+            News { at_wall_ms: new.at_wall_ms, kind: "config", agent: None, rollout: None, body };
         feed::tell(&mut tx, news).await?;
         let revision = snapshot::publish(&mut tx, new.at_wall_ms).await?;
         self.commit_revision(tx, revision).await?;
@@ -120,12 +115,10 @@ impl Store {
     /// Digest of the configuration file that was activated last, whatever came after it through
     /// the API. A file that is still the same has nothing new to say.
     pub async fn last_file_digest(&self) -> Result<Option<String>, StoreError> {
-        Ok(
-            sqlx::query_scalar("SELECT value FROM setting WHERE name = ?")
-                .bind(LAST_FILE_DIGEST)
-                .fetch_optional(&self.inner.reader)
-                .await?,
-        )
+        Ok(sqlx::query_scalar("SELECT value FROM setting WHERE name = ?")
+            .bind(LAST_FILE_DIGEST)
+            .fetch_optional(&self.inner.reader)
+            .await?)
     }
 }
 
@@ -204,10 +197,7 @@ pub(crate) async fn agents(
     .fetch_optional(conn)
     .await?;
     row.map(|(agents, stale)| {
-        Ok((
-            codec::from_json("agents", &agents)?,
-            codec::unsigned("stale limit", stale)?,
-        ))
+        Ok((codec::from_json("agents", &agents)?, codec::unsigned("stale limit", stale)?))
     })
     .transpose()
 }
@@ -261,8 +251,7 @@ pub(crate) async fn manifest(
             .bind(version.as_str())
             .fetch_optional(conn)
             .await?;
-    text.map(|text| codec::from_json("manifest", &text))
-        .transpose()
+    text.map(|text| codec::from_json("manifest", &text)).transpose()
 }
 
 /// Refuses to remove an agent that is being released, and a version that gets traffic or is
@@ -270,10 +259,7 @@ pub(crate) async fn manifest(
 async fn check_removals(conn: &mut SqliteConnection, new: &[Agent]) -> Result<(), StoreError> {
     for rollout in rollouts::open(conn).await? {
         let Some(kept) = new.iter().find(|kept| kept.name == rollout.agent) else {
-            return Err(StoreError::AgentBusy {
-                agent: rollout.agent,
-                rollout: rollout.id,
-            });
+            return Err(StoreError::AgentBusy { agent: rollout.agent, rollout: rollout.id });
         };
         for version in rollout.stable.iter().chain([&rollout.candidate]) {
             check_kept(kept, version)?;
@@ -298,10 +284,7 @@ fn check_kept(agent: &Agent, version: &VersionName) -> Result<(), StoreError> {
     if agent.version(version).is_some() {
         return Ok(());
     }
-    Err(StoreError::VersionBusy {
-        agent: agent.name.clone(),
-        version: version.clone(),
-    })
+    Err(StoreError::VersionBusy { agent: agent.name.clone(), version: version.clone() })
 }
 
 /// An agent that was removed and comes back keeps its stable version if it still has it, and

@@ -36,10 +36,7 @@ impl Store {
         .await?;
         rows.into_iter()
             .map(|(body, acknowledged_wall_ms)| {
-                Ok(FuseRow {
-                    fuse: codec::from_json("fuse", &body)?,
-                    acknowledged_wall_ms,
-                })
+                Ok(FuseRow { fuse: codec::from_json("fuse", &body)?, acknowledged_wall_ms })
             })
             .collect()
     }
@@ -58,9 +55,7 @@ impl Store {
         .bind(limit)
         .fetch_all(&self.inner.reader)
         .await?;
-        rows.iter()
-            .map(|body| codec::from_json("security event", body))
-            .collect()
+        rows.iter().map(|body| codec::from_json("security event", body)).collect()
     }
 
     async fn take_security_event(&self, event: SecurityEvent) -> Result<(), StoreError> {
@@ -130,3 +125,22 @@ pub(crate) async fn insert_fuse(
     Ok(true)
 }
 
+#[async_trait]
+impl Events for Store {
+    async fn security(&self, event: SecurityEvent) -> Result<(), PortError> {
+        Ok(self.take_security_event(event).await?)
+    }
+
+    async fn fuse(&self, fuse: Fuse) -> Result<(), PortError> {
+        Ok(self.take_fuse(fuse).await?)
+    }
+
+    async fn answer(
+        &self,
+        ticket: Ticket,
+        answer: Answer,
+        at_wall_ms: i64,
+    ) -> Result<Counted, PortError> {
+        Ok(self.take_answer(&ticket, answer, at_wall_ms).await?)
+    }
+}

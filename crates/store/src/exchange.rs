@@ -60,10 +60,7 @@ impl Store {
         let mut conn = self.inner.reader.acquire().await?;
         let snapshot = snapshot::newest_after(&mut conn, applied).await?;
         drop(conn);
-        Ok(Heard {
-            snapshot,
-            control_alive_wall_ms: self.control_alive_wall_ms().await?,
-        })
+        Ok(Heard { snapshot, control_alive_wall_ms: self.control_alive_wall_ms().await? })
     }
 
     async fn write_report(&self, report: Report) -> Result<(), StoreError> {
@@ -142,10 +139,7 @@ pub(crate) async fn gateways(
     .await?;
     rows.into_iter()
         .map(|(report, seen_wall_ms)| {
-            Ok(GatewayRow {
-                report: codec::from_json("report", &report)?,
-                seen_wall_ms,
-            })
+            Ok(GatewayRow { report: codec::from_json("report", &report)?, seen_wall_ms })
         })
         .collect()
 }

@@ -67,9 +67,8 @@ impl Store {
     /// The id of the newest row, 0 when there is none: where a listener starts that wants only
     /// what comes.
     pub async fn feed_newest(&self) -> Result<i64, StoreError> {
-        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(id) FROM feed")
-            .fetch_one(&self.inner.reader)
-            .await?;
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(id) FROM feed").fetch_one(&self.inner.reader).await?;
         Ok(newest.unwrap_or(0))
     }
 }

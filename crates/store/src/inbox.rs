@@ -17,9 +17,7 @@ use crate::lease::check_fence;
 use crate::store::{Store, now_wall_ms};
 
 /// An item of the inbox; grows in the order of arrival.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InboxId(pub i64);
 
@@ -177,11 +175,7 @@ impl Store {
             let same = row.is_some_and(|first| {
                 (first.agent, first.rollout, first.body) == (item.agent, item.rollout, item.body)
             });
-            return if same {
-                Ok(id)
-            } else {
-                Err(StoreError::KeyReused { id })
-            };
+            return if same { Ok(id) } else { Err(StoreError::KeyReused { id }) };
         }
         self.commit(tx).await?;
         Ok(id)
@@ -220,9 +214,7 @@ impl Store {
                         .fetch_optional(&mut *tx)
                         .await?;
                 let Some(before) = before else {
-                    return Err(StoreError::Unknown {
-                        what: format!("item {id}"),
-                    });
+                    return Err(StoreError::Unknown { what: format!("item {id}") });
                 };
                 if before == (state.to_owned(), Some(answer.to_owned())) {
                     return Ok(());
@@ -306,14 +298,9 @@ pub(crate) async fn finish(
     feed::tell(conn, news).await
 }
 
-async fn fetch(
-    conn: &mut SqliteConnection,
-    id: InboxId,
-) -> Result<Option<InboxItem>, StoreError> {
-    let row: Option<InboxRow> = sqlx::query_as("SELECT * FROM inbox WHERE id = ?")
-        .bind(id.0)
-        .fetch_optional(conn)
-        .await?;
+async fn fetch(conn: &mut SqliteConnection, id: InboxId) -> Result<Option<InboxItem>, StoreError> {
+    let row: Option<InboxRow> =
+        sqlx::query_as("SELECT * FROM inbox WHERE id = ?").bind(id.0).fetch_optional(conn).await?;
     row.map(InboxRow::item).transpose()
 }
 
@@ -338,10 +325,7 @@ impl InboxRow {
             "done" => InboxState::Done { result: answer },
             "refused" => InboxState::Refused { reason: answer },
             _ => {
-                return Err(StoreError::Value {
-                    what: "inbox state",
-                    value: self.state,
-                });
+                return Err(StoreError::Value { what: "inbox state", value: self.state });
             }
         };
         Ok(InboxItem {

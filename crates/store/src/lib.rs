@@ -3,6 +3,7 @@
 //! Everything that returns `Ok` is on disk. Writes go through one connection, one transaction
 //! each; reads have their own. Not here: what any of it means. This room decides nothing.
 
+mod answers;
 mod codec;
 mod config;
 mod error;
@@ -10,13 +11,17 @@ mod events;
 mod exchange;
 mod feed;
 mod inbox;
+mod interactions;
 mod journal;
 mod lease;
 mod outbox;
+mod retention;
 mod rollouts;
+mod signals;
 mod snapshot;
 mod store;
 mod tokens;
+mod windows;
 
 pub use config::{ConfigRecord, ConfigSource, NewConfig};
 pub use error::StoreError;
@@ -27,6 +32,7 @@ pub use inbox::{InboxBody, InboxId, InboxItem, InboxOutcome, InboxState, NewInbo
 pub use journal::JournalEntry;
 pub use lease::CONTROL_LEASE;
 pub use outbox::{EffectRecord, EffectState, OutboxRow};
+pub use retention::Compacted;
 pub use rollouts::{StepCommit, TransitionRecord, Versioned};
 pub use store::Store;
 pub use tokens::{Role, TokenRecord};

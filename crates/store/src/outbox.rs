@@ -73,8 +73,7 @@ impl Store {
             .bind(agent.as_str())
             .fetch_optional(&self.inner.reader)
             .await?;
-        body.map(|body| codec::from_json("split", &body))
-            .transpose()
+        body.map(|body| codec::from_json("split", &body)).transpose()
     }
 
     /// Effects to perform now, oldest first. What changes an agent's traffic comes strictly one
@@ -209,16 +208,13 @@ impl Store {
         rollout: RolloutId,
         epoch: Epoch,
     ) -> Result<Option<Revision>, StoreError> {
-        let revision: Option<i64> = sqlx::query_scalar(
-            "SELECT MIN(revision) FROM outbox WHERE rollout = ? AND epoch = ?",
-        )
-        .bind(rollout.to_string())
-        .bind(codec::signed("epoch", epoch.0)?)
-        .fetch_one(&self.inner.reader)
-        .await?;
-        revision
-            .map(|revision| codec::unsigned("revision", revision).map(Revision))
-            .transpose()
+        let revision: Option<i64> =
+            sqlx::query_scalar("SELECT MIN(revision) FROM outbox WHERE rollout = ? AND epoch = ?")
+                .bind(rollout.to_string())
+                .bind(codec::signed("epoch", epoch.0)?)
+                .fetch_one(&self.inner.reader)
+                .await?;
+        revision.map(|revision| codec::unsigned("revision", revision).map(Revision)).transpose()
     }
 
     /// All effects of a rollout in order, also those that no transition asked for.
@@ -230,10 +226,7 @@ impl Store {
 }
 
 /// The revision of an id that was applied before; refuses one whose predecessors were not.
-async fn begin_apply(
-    conn: &mut SqliteConnection,
-    id: i64,
-) -> Result<Option<Revision>, StoreError> {
+async fn begin_apply(conn: &mut SqliteConnection, id: i64) -> Result<Option<Revision>, StoreError> {
     let row: Option<(String, String, Option<i64>)> =
         sqlx::query_as("SELECT agent, state, revision FROM outbox WHERE id = ?")
             .bind(id)
@@ -267,9 +260,7 @@ async fn apply(
     note: &str,
     revision: Option<Revision>,
 ) -> Result<(), StoreError> {
-    let revision = revision
-        .map(|revision| codec::signed("revision", revision.0))
-        .transpose()?;
+    let revision = revision.map(|revision| codec::signed("revision", revision.0)).transpose()?;
     let updated = sqlx::query(
         "UPDATE outbox SET state = 'done', applied_wall_ms = ?, note = ?, revision = ?,
              applied_count = applied_count + 1
@@ -292,9 +283,7 @@ async fn apply(
 }
 
 fn unknown(id: i64) -> StoreError {
-    StoreError::Unknown {
-        what: format!("effect {id}"),
-    }
+    StoreError::Unknown { what: format!("effect {id}") }
 }
 
 /// Adds an effect to do.
@@ -310,9 +299,7 @@ pub(crate) async fn insert(
         Effect::Revoke { .. } => ("revoke", None),
         Effect::Notify { .. } => ("notify", None),
     };
-    let epoch = epoch
-        .map(|epoch| codec::signed("epoch", epoch.0))
-        .transpose()?;
+    let epoch = epoch.map(|epoch| codec::signed("epoch", epoch.0)).transpose()?;
     sqlx::query(
         "INSERT INTO outbox (rollout, agent, transition_seq, kind, epoch, body)
          VALUES (?, ?, ?, ?, ?, ?)",

@@ -92,10 +92,7 @@ impl Store {
             ),
         };
         let bodies: Vec<String> = query.bind(limit).fetch_all(&self.inner.reader).await?;
-        bodies
-            .iter()
-            .map(|body| codec::from_json("rollout", body))
-            .collect()
+        bodies.iter().map(|body| codec::from_json("rollout", body)).collect()
     }
 
     /// The way of one rollout, from its start.
@@ -105,11 +102,12 @@ impl Store {
     ) -> Result<Vec<TransitionRecord>, StoreError> {
         // one read transaction, so that no effect is missing beside its transition
         let mut tx = self.inner.reader.begin().await?;
-        let rows: Vec<(i64, String)> =
-            sqlx::query_as("SELECT seq, body FROM rollout_transition WHERE rollout = ? ORDER BY seq")
-                .bind(rollout.to_string())
-                .fetch_all(&mut *tx)
-                .await?;
+        let rows: Vec<(i64, String)> = sqlx::query_as(
+            "SELECT seq, body FROM rollout_transition WHERE rollout = ? ORDER BY seq",
+        )
+        .bind(rollout.to_string())
+        .fetch_all(&mut *tx)
+        .await?;
         let mut effects = outbox::of_rollout(&mut tx, rollout).await?;
         rows.into_iter()
             .map(|(seq, body)| {
@@ -135,10 +133,7 @@ impl Store {
         let mut tx = self.begin().await?;
         check_fence(&mut tx, fence).await?;
         if let Some(open) = open_of(&mut tx, &rollout.agent).await? {
-            return Err(StoreError::RolloutOpen {
-                agent: rollout.agent.clone(),
-                rollout: open,
-            });
+            return Err(StoreError::RolloutOpen { agent: rollout.agent.clone(), rollout: open });
         }
         sqlx::query(
             "INSERT INTO rollout (id, agent, phase, is_open, started_wall_ms, ended_wall_ms,
@@ -177,9 +172,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if updated.rows_affected() != 1 {
-            return Err(StoreError::Stale {
-                rollout: rollout.id,
-            });
+            return Err(StoreError::Stale { rollout: rollout.id });
         }
         record(&mut tx, rollout, step.transition, step.effects, step.handled).await?;
         if step.transition.is_none() && step.effects.is_empty() && step.handled.is_empty() {
@@ -191,10 +184,7 @@ impl Store {
 }
 
 fn versioned((row_version, body): (i64, String)) -> Result<Versioned<Rollout>, StoreError> {
-    Ok(Versioned {
-        row_version,
-        value: codec::from_json("rollout", &body)?,
-    })
+    Ok(Versioned { row_version, value: codec::from_json("rollout", &body)? })
 }
 
 /// What a step leaves beside the rollout itself.
@@ -257,8 +247,5 @@ pub(crate) async fn open(conn: &mut SqliteConnection) -> Result<Vec<Rollout>, St
         sqlx::query_scalar("SELECT body FROM rollout WHERE is_open = 1 ORDER BY id")
             .fetch_all(conn)
             .await?;
-    bodies
-        .iter()
-        .map(|body| codec::from_json("rollout", body))
-        .collect()
+    bodies.iter().map(|body| codec::from_json("rollout", body)).collect()
 }

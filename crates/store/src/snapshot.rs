@@ -63,19 +63,13 @@ async fn build(
     let splits = splits(conn).await?;
     let mut routes = Vec::with_capacity(agents.len());
     for mut agent in agents {
-        let split = splits
-            .iter()
-            .find(|(name, _)| *name == agent.name)
-            .map(|(_, split)| split.clone());
+        let split =
+            splits.iter().find(|(name, _)| *name == agent.name).map(|(_, split)| split.clone());
         if let Some(split) = &split {
             complete(conn, &mut agent, split).await?;
         }
         let hard_limits = hard_limits(conn, &agent.name).await?;
-        routes.push(Route {
-            agent,
-            split,
-            hard_limits,
-        });
+        routes.push(Route { agent, split, hard_limits });
     }
     Ok(Snapshot {
         revision,
@@ -94,10 +88,7 @@ async fn complete(
     split: &Split,
 ) -> Result<(), StoreError> {
     let members = [&split.candidate, &split.retiring].into_iter().flatten();
-    for version in members
-        .map(|member| &member.version)
-        .chain([&split.stable])
-    {
+    for version in members.map(|member| &member.version).chain([&split.stable]) {
         if agent.version(version).is_none()
             && let Some(manifest) = config::manifest(conn, &agent.name, version).await?
         {
@@ -138,16 +129,9 @@ pub(crate) async fn splits(
     conn: &mut SqliteConnection,
 ) -> Result<Vec<(AgentName, Split)>, StoreError> {
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT agent, body FROM split ORDER BY agent")
-            .fetch_all(conn)
-            .await?;
+        sqlx::query_as("SELECT agent, body FROM split ORDER BY agent").fetch_all(conn).await?;
     rows.iter()
-        .map(|(agent, body)| {
-            Ok((
-                codec::parse("agent", agent)?,
-                codec::from_json("split", body)?,
-            ))
-        })
+        .map(|(agent, body)| Ok((codec::parse("agent", agent)?, codec::from_json("split", body)?)))
         .collect()
 }
 
@@ -162,6 +146,5 @@ pub(crate) async fn newest_after(
     .bind(codec::signed("revision", after.0)?)
     .fetch_optional(conn)
     .await?;
-    body.map(|body| codec::from_json("snapshot", &body))
-        .transpose()
+    body.map(|body| codec::from_json("snapshot", &body)).transpose()
 }

@@ -57,12 +57,9 @@ impl Store {
             .busy_timeout(BUSY_TIMEOUT);
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("./migrations/sqlite").run(&writer).await?;
-        let reader = pool(READERS_MAX)
-            .connect_with(options.read_only(true))
-            .await?;
-        let newest: Option<i64> = sqlx::query_scalar("SELECT MAX(revision) FROM snapshot")
-            .fetch_one(&reader)
-            .await?;
+        let reader = pool(READERS_MAX).connect_with(options.read_only(true)).await?;
+        let newest: Option<i64> =
+            sqlx::query_scalar("SELECT MAX(revision) FROM snapshot").fetch_one(&reader).await?;
         let revision = codec::unsigned("revision", newest.unwrap_or(0))?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -128,11 +125,9 @@ impl Store {
 
 /// The database's clock: the one that all processes on it share.
 pub(crate) async fn now_wall_ms(conn: &mut SqliteConnection) -> Result<i64, StoreError> {
-    Ok(
-        sqlx::query_scalar("SELECT CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER)")
-            .fetch_one(conn)
-            .await?,
-    )
+    Ok(sqlx::query_scalar("SELECT CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER)")
+        .fetch_one(conn)
+        .await?)
 }
 
 fn pool(connections_max: u32) -> SqlitePoolOptions {

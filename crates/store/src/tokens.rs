@@ -49,10 +49,7 @@ impl FromStr for Role {
         [Self::Viewer, Self::Operator, Self::Approver, Self::Admin]
             .into_iter()
             .find(|role| role.as_str() == text)
-            .ok_or_else(|| StoreError::Value {
-                what: "role",
-                value: text.to_owned(),
-            })
+            .ok_or_else(|| StoreError::Value { what: "role", value: text.to_owned() })
     }
 }
 

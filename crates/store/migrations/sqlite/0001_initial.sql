@@ -145,7 +145,6 @@ CREATE TABLE measurement (
     epoch          INTEGER NOT NULL,
     arm            TEXT NOT NULL,
     seen_keys      BLOB NOT NULL,
-    keys_dropped   INTEGER NOT NULL,
     UNIQUE (gateway, boot, seq)
 );
 CREATE INDEX measurement_of_rollout ON measurement (rollout, second_wall_ms);

@@ -1,0 +1,175 @@
+//! One row per interaction.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use lockgate_model::ids::{AgentName, Epoch, InteractionId};
+use lockgate_model::interaction::{Interaction, Usage};
+use lockgate_model::ports::{Interactions, PortError};
+use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
+
+use crate::answers;
+use crate::codec;
+use crate::error::StoreError;
+use crate::store::Store;
+use crate::windows::rollout_column;
+
+const ROWS_PER_STATEMENT: usize = 200;
+
+#[async_trait]
+impl Interactions for Store {
+    async fn append(&self, batch: Vec<Interaction>) -> Result<(), PortError> {
+        Ok(self.write_interactions(batch).await?)
+    }
+}
+
+impl Store {
+    /// Interactions of an agent, newest first.
+    pub async fn interactions(
+        &self,
+        agent: &AgentName,
+        limit: u32,
+    ) -> Result<Vec<Interaction>, StoreError> {
+        let rows: Vec<InteractionRow> = sqlx::query_as(
+            "SELECT * FROM interaction WHERE agent = ?
+             ORDER BY started_wall_ms DESC, id DESC LIMIT ?",
+        )
+        .bind(agent.as_str())
+        .bind(limit)
+        .fetch_all(&self.inner.reader)
+        .await?;
+        rows.into_iter().map(InteractionRow::interaction).collect()
+    }
+
+    async fn write_interactions(&self, batch: Vec<Interaction>) -> Result<(), StoreError> {
+        // a batch may name one twice, which one statement may not
+        let batch: BTreeMap<InteractionId, Interaction> =
+            batch.into_iter().rev().map(|interaction| (interaction.id, interaction)).collect();
+        let rows = batch.into_values().map(InteractionRow::from_interaction);
+        let rows: Vec<InteractionRow> = rows.collect::<Result<_, _>>()?;
+        let mut tx = self.begin().await?;
+        for chunk in rows.chunks(ROWS_PER_STATEMENT) {
+            for id in insert(&mut tx, chunk).await? {
+                answers::meet(&mut tx, &id).await?;
+            }
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Gives the ids that were not there before.
+async fn insert(
+    conn: &mut SqliteConnection,
+    rows: &[InteractionRow],
+) -> Result<Vec<String>, StoreError> {
+    let mut query = QueryBuilder::<Sqlite>::new(
+        "INSERT INTO interaction (id, agent, version, rollout, epoch, sticky_user, conversation,
+             started_wall_ms, status, error, outcome, first_byte_us, total_us, input_tokens,
+             cached_input_tokens, cache_write_tokens, output_tokens, model, cost_nanousd) ",
+    );
+    query.push_values(rows, |mut row, interaction| {
+        row.push_bind(interaction.id.clone())
+            .push_bind(interaction.agent.clone())
+            .push_bind(interaction.version.clone())
+            .push_bind(interaction.rollout.clone())
+            .push_bind(interaction.epoch)
+            .push_bind(interaction.sticky_user)
+            .push_bind(interaction.conversation)
+            .push_bind(interaction.started_wall_ms)
+            .push_bind(interaction.status)
+            .push_bind(interaction.error.clone())
+            .push_bind(interaction.outcome.clone())
+            .push_bind(interaction.first_byte_us)
+            .push_bind(interaction.total_us)
+            .push_bind(interaction.input_tokens)
+            .push_bind(interaction.cached_input_tokens)
+            .push_bind(interaction.cache_write_tokens)
+            .push_bind(interaction.output_tokens)
+            .push_bind(interaction.model.clone())
+            .push_bind(interaction.cost_nanousd);
+    });
+    query.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
+    let query = query.build_query_scalar().persistent(false);
+    Ok(query.fetch_all(conn).await?)
+}
+
+#[derive(FromRow)]
+struct InteractionRow {
+    id: String,
+    agent: String,
+    version: Option<String>,
+    rollout: Option<String>,
+    epoch: i64,
+    sticky_user: Option<i64>,
+    conversation: Option<i64>,
+    started_wall_ms: i64,
+    status: Option<u16>,
+    error: Option<String>,
+    outcome: Option<String>,
+    first_byte_us: Option<i64>,
+    total_us: Option<i64>,
+    input_tokens: Option<i64>,
+    cached_input_tokens: Option<i64>,
+    cache_write_tokens: Option<i64>,
+    output_tokens: Option<i64>,
+    model: Option<String>,
+    cost_nanousd: Option<i64>,
+}
+
+impl InteractionRow {
+    fn from_interaction(of: Interaction) -> Result<Self, StoreError> {
+        let outcome = of.outcome.map(|outcome| codec::to_tag("outcome", &outcome));
+        Ok(Self {
+            id: of.id.to_string(),
+            agent: of.agent.into(),
+            version: of.version.map(String::from),
+            rollout: of.rollout.map(|id| rollout_column(Some(id))),
+            epoch: codec::signed("epoch", of.epoch.0)?,
+            sticky_user: of.user.map(u64::cast_signed),
+            conversation: of.conversation.map(u64::cast_signed),
+            started_wall_ms: of.started_wall_ms,
+            status: of.status,
+            error: of.error.map(|error| error.as_str().to_owned()),
+            outcome: outcome.transpose()?,
+            first_byte_us: codec::measured(of.first_byte_us),
+            total_us: codec::measured(of.total_us),
+            input_tokens: codec::measured(of.usage.input_tokens),
+            cached_input_tokens: codec::measured(of.usage.cached_input_tokens),
+            cache_write_tokens: codec::measured(of.usage.cache_write_tokens),
+            output_tokens: codec::measured(of.usage.output_tokens),
+            model: of.model,
+            cost_nanousd: codec::measured(of.cost_nanousd),
+        })
+    }
+
+    fn interaction(self) -> Result<Interaction, StoreError> {
+        let count = |value: Option<i64>| {
+            value.map(|value| codec::unsigned("measured value", value)).transpose()
+        };
+        let error = self.error.map(|tag| codec::from_tag("error class", &tag));
+        let outcome = self.outcome.map(|tag| codec::from_tag("outcome", &tag));
+        Ok(Interaction {
+            id: codec::parse("interaction id", &self.id)?,
+            agent: codec::parse("agent", &self.agent)?,
+            version: codec::parse_some("version", self.version.as_deref())?,
+            rollout: codec::parse_some("rollout id", self.rollout.as_deref())?,
+            epoch: Epoch(codec::unsigned("epoch", self.epoch)?),
+            user: self.sticky_user.map(i64::cast_unsigned),
+            conversation: self.conversation.map(i64::cast_unsigned),
+            started_wall_ms: self.started_wall_ms,
+            status: self.status,
+            error: error.transpose()?,
+            outcome: outcome.transpose()?,
+            first_byte_us: count(self.first_byte_us)?,
+            total_us: count(self.total_us)?,
+            usage: Usage {
+                input_tokens: count(self.input_tokens)?,
+                cached_input_tokens: count(self.cached_input_tokens)?,
+                cache_write_tokens: count(self.cache_write_tokens)?,
+                output_tokens: count(self.output_tokens)?,
+            },
+            model: self.model,
+            cost_nanousd: count(self.cost_nanousd)?,
+        })
+    }
+}
