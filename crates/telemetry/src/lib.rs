@@ -4,5 +4,6 @@
 
 pub mod arm;
 pub mod ports;
+pub mod price;
 pub mod sketch;
 pub mod window;
