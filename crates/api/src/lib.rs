@@ -1,1 +1,59 @@
-//! api
+//! What people and programs talk to: REST, server-sent events, sign-in, roles, console.
+//!
+//! Not here: decisions. A command is written down, control decides, and this room waits for the
+//! answer. No CORS: browsers of other origins have no business here.
+
+mod auth;
+mod clock;
+mod console;
+mod doc;
+mod extract;
+mod fleet;
+pub mod problem;
+mod record;
+mod release;
+mod routes;
+mod server;
+pub mod shapes;
+mod state;
+mod submit;
+pub mod token;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lockgate_model::ports::Fuses;
+use lockgate_store::Store;
+
+pub use extract::{REASON_CHARS_MAX, Reason};
+pub use prometheus_client::registry::Registry;
+pub use routes::metrics::MetricsSource;
+pub use server::{Api, StartError};
+pub use state::OnConfig;
+
+/// How the server is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it listens; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Whether `/metrics` asks for a token.
+    pub metrics_need_token: bool,
+}
+
+/// What the server works with.
+#[derive(Clone)]
+pub struct Deps {
+    /// State.
+    pub store: Store,
+    /// The gateway's fuse; without one, security events are acted upon by control alone.
+    pub fuses: Option<Arc<dyn Fuses>>,
+    /// Others in this process that have numbers to show.
+    pub metrics: Vec<Arc<dyn MetricsSource>>,
+    /// Told after another configuration became the active one.
+    pub on_config: Option<OnConfig>,
+}
+
+/// The OpenAPI 3.1 document of the REST API.
+pub fn openapi_json() -> String {
+    routes::router().to_openapi().to_pretty_json().expect("the document has string keys")
+}

@@ -1,0 +1,248 @@
+//! One release: the same view as `lockgate rollout watch`, with the buttons of an operator.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+use lockgate_model::plan::Metric;
+use lockgate_rollout::explain::{Cause, Verdict};
+use lockgate_rollout::state::Rollout;
+use lockgate_store::TransitionRecord;
+
+use crate::auth::Principal;
+use crate::console::bar::Bar;
+use crate::console::compare::{self, Row};
+use crate::console::number::{self, Moment};
+use crate::console::page::{PageError, Person, draw};
+use crate::console::phase::{self, Badge};
+use crate::console::session::SignedIn;
+use crate::extract::PathArgs;
+use crate::release;
+use crate::shapes::ExplainedEffect;
+use crate::state::App;
+
+/// A gate or a trigger with its verdict.
+struct JudgeRow {
+    mark: &'static str,
+    word: &'static str,
+    class: &'static str,
+    name: String,
+    value: String,
+    threshold: String,
+    baseline: String,
+    n: String,
+    text: String,
+}
+
+/// The same verdict reads differently: a gate passes, a trigger stays quiet.
+#[derive(Clone, Copy)]
+enum Judge {
+    Gate,
+    Trigger,
+}
+
+impl JudgeRow {
+    fn new(cause: &Cause, judge: Judge) -> Self {
+        let (mark, word, class) = match (cause.verdict, judge) {
+            (Some(Verdict::Pass), Judge::Gate) => ("✓", "pass", "good"),
+            (Some(Verdict::Pass), Judge::Trigger) => ("✓", "quiet", "good"),
+            (Some(Verdict::Fail), Judge::Gate) => ("✕", "fail", "bad"),
+            (Some(Verdict::Fail), Judge::Trigger) => ("✕", "fired", "bad"),
+            (Some(Verdict::Insufficient), _) => ("…", "needs data", "held"),
+            (None, _) => ("–", "not judged", "quiet"),
+        };
+        Self {
+            mark,
+            word,
+            class,
+            name: cause
+                .metric
+                .map_or_else(|| cause.rule.clone(), |metric| metric_name(metric).to_owned()),
+            value: measured(cause.metric, cause.value),
+            threshold: cause.threshold.clone().unwrap_or_default(),
+            baseline: match cause.baseline {
+                None => String::new(),
+                some => measured(cause.metric, some),
+            },
+            n: cause.n.map_or(number::UNKNOWN.to_owned(), number::count),
+            text: cause.text.clone(),
+        }
+    }
+}
+
+fn metric_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::ErrorRate => "Error rate",
+        Metric::P95Ms => "Latency p95",
+        Metric::CostUsd => "Cost per request",
+        Metric::Nps => "NPS",
+        Metric::SatisfiedShare => "Satisfied share",
+        Metric::NegativeShare => "Negative share",
+        Metric::SecurityEvents => "Security events",
+        Metric::Health => "Health",
+    }
+}
+
+fn measured(metric: Option<Metric>, value: Option<f64>) -> String {
+    match metric {
+        Some(Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare) => {
+            number::share(value)
+        }
+        Some(Metric::P95Ms) => number::millis(value),
+        Some(Metric::CostUsd) => number::usd(value),
+        Some(Metric::Nps) => number::score(value),
+        Some(Metric::Health) => match value {
+            Some(value) if value >= 1.0 => "healthy".into(),
+            Some(_) => "unhealthy".into(),
+            None => number::UNKNOWN.into(),
+        },
+        Some(Metric::SecurityEvents) | None => {
+            number::finite(value).map_or(number::UNKNOWN.into(), |value| value.to_string())
+        }
+    }
+}
+
+struct StepRow {
+    at: Moment,
+    from: Badge,
+    to: Badge,
+    weight: String,
+    cause: String,
+    rule: String,
+    also: usize,
+    effects: Vec<ExplainedEffect>,
+    would_change: String,
+}
+
+impl From<&TransitionRecord> for StepRow {
+    fn from(record: &TransitionRecord) -> Self {
+        let transition = &record.transition;
+        let first = transition.causes.first();
+        Self {
+            at: number::moment(transition.at_wall_ms),
+            from: phase::badge(&transition.from),
+            to: phase::badge(&transition.to),
+            weight: number::weight(transition.weight_bp),
+            cause: first.map_or_else(String::new, |cause| cause.text.clone()),
+            rule: first.map_or_else(String::new, |cause| cause.rule.clone()),
+            also: transition.causes.len().saturating_sub(1),
+            effects: record.effects.iter().map(ExplainedEffect::from).collect(),
+            would_change: transition.would_change.clone(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "rollout_live.html")]
+struct Live {
+    id: String,
+    agent: String,
+    candidate: String,
+    stable: Option<String>,
+    badge: Badge,
+    why: String,
+    detail: Option<String>,
+    weight: String,
+    applied: bool,
+    dwell: String,
+    left: Option<String>,
+    ended: Option<Moment>,
+    revoked: bool,
+    security_events: u64,
+    bar: Bar,
+    rows: Vec<Row>,
+    gates: Vec<JudgeRow>,
+    triggers: Vec<JudgeRow>,
+    steps: Vec<StepRow>,
+    buttons: Buttons,
+}
+
+/// Which buttons make sense.
+struct Buttons {
+    shown: bool,
+    open: bool,
+    held: bool,
+}
+
+#[derive(Template)]
+#[template(path = "rollout.html")]
+pub(super) struct Page {
+    person: Option<Person>,
+    plan: String,
+    by: String,
+    reason: String,
+    started: Moment,
+    /// What came of a command that was refused or has not been handled yet.
+    notice: Option<String>,
+    live: Live,
+}
+
+async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Live, PageError> {
+    let view = release::view(app, rollout).await?;
+    let transitions = app.store.transitions(rollout.id).await?;
+    let end = phase::is_end(&view.phase);
+    let judged =
+        |causes: &[Cause], judge| causes.iter().map(|cause| JudgeRow::new(cause, judge)).collect();
+    Ok(Live {
+        id: view.id.to_string(),
+        agent: view.agent.to_string(),
+        candidate: view.candidate.to_string(),
+        stable: view.stable.as_ref().map(ToString::to_string),
+        badge: phase::badge(&view.phase),
+        weight: number::weight(view.weight_bp),
+        applied: view.applied,
+        dwell: number::span(view.dwell_ms),
+        left: (!end && view.left_ms > 0).then(|| number::span(view.left_ms)),
+        ended: view.ended_wall_ms.map(number::moment),
+        revoked: view.revoked,
+        security_events: view.security_events,
+        bar: Bar::from(&view),
+        rows: compare::rows(&view.stable_arm, &view.candidate_arm),
+        gates: judged(&view.gates, Judge::Gate),
+        triggers: judged(&view.triggers, Judge::Trigger),
+        steps: transitions.iter().rev().map(StepRow::from).collect(),
+        buttons: Buttons {
+            shown: principal.may_operate(),
+            open: !end && view.phase != "rolling_back",
+            held: matches!(view.phase.as_str(), "paused" | "waiting_gate"),
+        },
+        why: view.why,
+        detail: view.detail,
+    })
+}
+
+/// The whole page, perhaps with something to say about a command.
+pub(super) async fn whole(
+    app: &App,
+    principal: &Principal,
+    rollout: &Rollout,
+    notice: Option<String>,
+) -> Result<Page, PageError> {
+    Ok(Page {
+        person: Some(Person::from(principal)),
+        plan: rollout.plan.name.to_string(),
+        by: rollout.started_by.clone(),
+        reason: rollout.reason.clone(),
+        started: number::moment(rollout.started_wall_ms),
+        notice,
+        live: live(app, principal, rollout).await?,
+    })
+}
+
+pub(super) async fn page(
+    State(app): State<App>,
+    SignedIn(principal): SignedIn,
+    PathArgs(id): PathArgs<String>,
+) -> Result<Response, PageError> {
+    let rollout = release::find(&app, &principal, &id, None).await?;
+    Ok(draw(StatusCode::OK, &whole(&app, &principal, &rollout, None).await?))
+}
+
+pub(super) async fn fragment(
+    State(app): State<App>,
+    SignedIn(principal): SignedIn,
+    PathArgs(id): PathArgs<String>,
+) -> Result<Response, PageError> {
+    let rollout = release::find(&app, &principal, &id, None).await?;
+    Ok(draw(StatusCode::OK, &live(&app, &principal, &rollout).await?))
+}

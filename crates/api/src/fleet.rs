@@ -1,0 +1,141 @@
+//! Agents as they stand now: configuration, splits, open releases and health put together.
+
+use std::collections::BTreeMap;
+
+use lockgate_model::agent::Agent;
+use lockgate_model::ids::{AgentName, RolloutId, VersionName};
+use lockgate_model::plan::WHOLE_BP;
+use lockgate_model::ports::VersionHealth;
+use lockgate_model::snapshot::Split;
+use lockgate_store::StoreError;
+
+use crate::auth::Principal;
+use crate::problem::ApiError;
+use crate::shapes::{AgentSummary, VersionState, VersionSummary};
+use crate::state::App;
+
+/// Gateways that were heard of within this time have a say about health.
+const GATEWAY_SEEN_WITHIN_MS: u64 = 10_000;
+
+/// All agents that `principal` sees, in the order of the configuration.
+pub(crate) async fn agents(
+    app: &App,
+    principal: &Principal,
+) -> Result<Vec<AgentSummary>, ApiError> {
+    let Some(config) = app.config().await? else {
+        return Ok(Vec::new());
+    };
+    let present = Present::read(app).await?;
+    Ok(config
+        .agents
+        .iter()
+        .filter(|agent| principal.sees(&agent.name))
+        .map(|agent| present.summary(agent))
+        .collect())
+}
+
+/// One agent, if `principal` sees it.
+pub(crate) async fn agent(
+    app: &App,
+    principal: &Principal,
+    name: &AgentName,
+) -> Result<AgentSummary, ApiError> {
+    let agent = defined(app, principal, name).await?;
+    Ok(Present::read(app).await?.summary(&agent))
+}
+
+/// The definition of an agent, if `principal` sees it.
+pub(crate) async fn defined(
+    app: &App,
+    principal: &Principal,
+    name: &AgentName,
+) -> Result<Agent, ApiError> {
+    principal.need_agent(name)?;
+    let config = app.config().await?;
+    config
+        .iter()
+        .flat_map(|config| &config.agents)
+        .find(|agent| agent.name == *name)
+        .cloned()
+        .ok_or_else(|| ApiError::not_found(format_args!("agent `{name}`")))
+}
+
+struct Present {
+    splits: BTreeMap<AgentName, Split>,
+    open: BTreeMap<AgentName, RolloutId>,
+    health: Vec<VersionHealth>,
+}
+
+impl Present {
+    async fn read(app: &App) -> Result<Self, StoreError> {
+        let open = app.store.rollouts_open().await?;
+        let gateways = app.store.gateways(GATEWAY_SEEN_WITHIN_MS).await?;
+        Ok(Self {
+            splits: app.store.splits().await?.into_iter().collect(),
+            open: open.into_iter().map(|open| (open.value.agent, open.value.id)).collect(),
+            health: gateways.into_iter().flat_map(|gateway| gateway.report.health).collect(),
+        })
+    }
+
+    fn summary(&self, agent: &Agent) -> AgentSummary {
+        let split = self.splits.get(&agent.name);
+        let versions = agent.versions.iter().map(|manifest| {
+            let (state, weight_bp) = role_in(split, &manifest.name);
+            VersionSummary {
+                name: manifest.name.clone(),
+                digest: manifest.digest().as_str().to_owned(),
+                state,
+                weight_bp,
+                healthy: self.health(agent, &manifest.name, |health| health.production),
+                test_healthy: self.health(agent, &manifest.name, |health| health.test),
+            }
+        });
+        AgentSummary {
+            name: agent.name.clone(),
+            stable: split.map(|split| split.stable.clone()),
+            split: split.cloned(),
+            versions: versions.collect(),
+            plan: agent.plan.clone(),
+            open_rollout: self.open.get(&agent.name).copied(),
+        }
+    }
+
+    /// False when any gateway says so, unknown when any does not know or none says anything.
+    fn health(
+        &self,
+        agent: &Agent,
+        version: &VersionName,
+        of: impl Fn(&VersionHealth) -> Option<bool>,
+    ) -> Option<bool> {
+        let said: Vec<Option<bool>> = self
+            .health
+            .iter()
+            .filter(|health| health.agent == agent.name && health.version == *version)
+            .map(of)
+            .collect();
+        if said.contains(&Some(false)) {
+            return Some(false);
+        }
+        (!said.is_empty() && !said.contains(&None)).then_some(true)
+    }
+}
+
+fn role_in(split: Option<&Split>, version: &VersionName) -> (VersionState, u32) {
+    let Some(split) = split else {
+        return (VersionState::Idle, 0);
+    };
+    let of = |member: &Option<lockgate_model::snapshot::Member>| {
+        member.as_ref().filter(|member| member.version == *version).map(|member| member.weight_bp)
+    };
+    if let Some(weight_bp) = of(&split.candidate) {
+        return (VersionState::Candidate, weight_bp);
+    }
+    if split.stable == *version {
+        let taken = split.candidate.as_ref().map_or(0, |member| member.weight_bp);
+        return (VersionState::Stable, WHOLE_BP.saturating_sub(taken));
+    }
+    match of(&split.retiring) {
+        Some(weight_bp) => (VersionState::Retiring, weight_bp),
+        None => (VersionState::Idle, 0),
+    }
+}

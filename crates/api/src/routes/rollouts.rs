@@ -1,0 +1,195 @@
+//! Releases: lists, the view, history, explanation, and starting one.
+
+use axum::Json;
+use axum::extract::State;
+use http::{HeaderMap, StatusCode};
+use lockgate_rollout::view::RolloutView;
+use lockgate_store::{InboxBody, TransitionRecord};
+use serde_json::json;
+
+use crate::auth::{Operator, Viewer};
+use crate::doc;
+use crate::extract::{JsonBody, PathArgs, QueryArgs};
+use crate::fleet;
+use crate::problem::{ApiError, Kind, Problem};
+use crate::record::record;
+use crate::release;
+use crate::routes::command;
+use crate::routes::query::{AgentLimit, OfAgent};
+use crate::shapes::{
+    CommandAnswer, CommandState, ExplainedEffect, ExplainedNow, ExplainedStep, Explanation,
+    RolloutSummary, StartRollout,
+};
+use crate::state::App;
+use crate::submit::{self, Command};
+
+/// Releases, newest first.
+#[utoipa::path(get, path = "/api/v1/rollouts", tag = "rollouts", operation_id = "list_rollouts",
+    security(("token" = [])), params(AgentLimit), responses(
+    (status = 200, description = "Releases, newest first.", body = Vec<RolloutSummary>),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Viewer(principal): Viewer,
+    QueryArgs(args): QueryArgs<AgentLimit>,
+) -> Result<Json<Vec<RolloutSummary>>, ApiError> {
+    if let Some(agent) = &args.agent {
+        principal.need_agent(agent)?;
+    }
+    release::recent(&app, &principal, args.agent.as_ref(), args.rows()).await.map(Json)
+}
+
+/// Starts a release. Waits up to 5 s for control.
+#[utoipa::path(post, path = "/api/v1/rollouts", tag = "rollouts", operation_id = "start_rollout",
+    security(("token" = [])), request_body = StartRollout,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key means the same request.")),
+    responses(
+    (status = 202, description = "Written down; `state` says whether it has started.", body = CommandAnswer),
+    (status = 409, description = "Control refused it.", body = Problem, content_type = "application/problem+json"),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn start(
+    State(app): State<App>,
+    Operator(principal): Operator,
+    headers: HeaderMap,
+    JsonBody(start): JsonBody<StartRollout>,
+) -> Result<(StatusCode, Json<CommandAnswer>), ApiError> {
+    let agent = fleet::defined(&app, &principal, &start.agent).await?;
+    if agent.version(&start.version).is_none() {
+        return Err(ApiError::new(
+            Kind::NotFound,
+            format!("Agent `{}` has no version `{}`.", agent.name, start.version),
+        )
+        .hint("Add the version to the configuration and apply it first."));
+    }
+    let known = |name| {
+        let config = app.config();
+        async move {
+            Ok::<_, ApiError>(
+                config
+                    .await?
+                    .is_some_and(|config| config.plans.iter().any(|plan| plan.name == name)),
+            )
+        }
+    };
+    if let Some(plan) = &start.plan
+        && !known(plan.clone()).await?
+    {
+        return Err(ApiError::not_found(format_args!("plan `{plan}`")));
+    }
+    let subject = format!("{}/{}", start.agent, start.version);
+    let detail = json!({
+        "agent": start.agent, "version": start.version, "plan": start.plan,
+        "reason": start.reason,
+    });
+    record(&app, &principal, "rollout.start", &subject, detail).await?;
+    let command = Command {
+        key: command::idempotency_key(&principal, &headers)?,
+        agent: start.agent.clone(),
+        rollout: None,
+        body: InboxBody::Start {
+            agent: start.agent,
+            candidate: start.version,
+            plan: start.plan,
+            reason: start.reason.into(),
+            retry_of: None,
+        },
+    };
+    let answer = submit::submit(&app, &principal, command).await?;
+    started(&app, &principal, subject, answer).await
+}
+
+/// Answers a start: 202, or 409 with control's reason.
+pub(crate) async fn started(
+    app: &App,
+    principal: &crate::auth::Principal,
+    subject: String,
+    mut answer: CommandAnswer,
+) -> Result<(StatusCode, Json<CommandAnswer>), ApiError> {
+    if answer.state == CommandState::Refused {
+        let why = json!({ "reason": answer.result });
+        record(app, principal, "rollout.start.refused", subject, why).await?;
+        return Err(submit::refused(&answer));
+    }
+    if answer.rollout.is_none() {
+        // Control names the release that it started in its result.
+        answer.rollout = answer.result.as_deref().and_then(|text| text.parse().ok());
+    }
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// A release now: stages, numbers of both versions, gates and triggers.
+#[utoipa::path(get, path = "/api/v1/rollouts/{id}", tag = "rollouts", operation_id = "rollout",
+    security(("token" = [])),
+    params(("id" = String, Path, description = "Its id, or `latest` with `?agent=`."), OfAgent), responses(
+    (status = 200, description = "The release, judged now.", body = doc::RolloutViewDoc),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn one(
+    State(app): State<App>,
+    Viewer(principal): Viewer,
+    PathArgs(id): PathArgs<String>,
+    QueryArgs(of): QueryArgs<OfAgent>,
+) -> Result<Json<RolloutView>, ApiError> {
+    let rollout = release::find(&app, &principal, &id, of.agent.as_ref()).await?;
+    release::view(&app, &rollout).await.map(Json)
+}
+
+/// Every transition of a release and the effects it asked for, oldest first.
+#[utoipa::path(get, path = "/api/v1/rollouts/{id}/history", tag = "rollouts",
+    operation_id = "rollout_history", security(("token" = [])),
+    params(("id" = String, Path, description = "Its id, or `latest` with `?agent=`."), OfAgent), responses(
+    (status = 200, description = "Transitions.", body = Vec<doc::TransitionRecordDoc>),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn history(
+    State(app): State<App>,
+    Viewer(principal): Viewer,
+    PathArgs(id): PathArgs<String>,
+    QueryArgs(of): QueryArgs<OfAgent>,
+) -> Result<Json<Vec<TransitionRecord>>, ApiError> {
+    let rollout = release::find(&app, &principal, &id, of.agent.as_ref()).await?;
+    Ok(Json(app.store.transitions(rollout.id).await?))
+}
+
+/// Why a release stands where it stands.
+#[utoipa::path(get, path = "/api/v1/rollouts/{id}/explain", tag = "rollouts",
+    operation_id = "explain_rollout", security(("token" = [])),
+    params(("id" = String, Path, description = "Its id, or `latest` with `?agent=`."), OfAgent), responses(
+    (status = 200, description = "The present and the way here.", body = Explanation),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn explain(
+    State(app): State<App>,
+    Viewer(principal): Viewer,
+    PathArgs(id): PathArgs<String>,
+    QueryArgs(of): QueryArgs<OfAgent>,
+) -> Result<Json<Explanation>, ApiError> {
+    let rollout = release::find(&app, &principal, &id, of.agent.as_ref()).await?;
+    let view = release::view(&app, &rollout).await?;
+    let transitions = app.store.transitions(rollout.id).await?;
+    Ok(Json(Explanation {
+        now: ExplainedNow {
+            phase: view.phase,
+            why: view.why,
+            gates: view.gates,
+            triggers: view.triggers,
+        },
+        transitions: transitions.into_iter().map(step).collect(),
+    }))
+}
+
+fn step(record: TransitionRecord) -> ExplainedStep {
+    let transition = record.transition;
+    let mut causes = transition.causes.into_iter();
+    ExplainedStep {
+        at: transition.at_wall_ms,
+        from: transition.from,
+        to: transition.to,
+        cause: causes.next(),
+        also: causes.collect(),
+        effects: record.effects.iter().map(ExplainedEffect::from).collect(),
+        would_change: transition.would_change,
+    }
+}

@@ -1,0 +1,213 @@
+//! Listening, limits on everything, and going down without cutting anyone off.
+
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
+
+use crate::problem::{ApiError, Kind};
+use crate::state::App;
+use crate::{Deps, Options, console, routes};
+
+/// Largest body: a configuration is the largest thing that is sent here.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest head of a request.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+const HEADERS_MAX: usize = 64;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// From the head of a request to the head of its answer; more than a command may wait.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// Connections open at once, event streams among them.
+const CONNECTIONS_MAX: usize = 1_024;
+/// Requests being answered at once.
+const IN_FLIGHT_MAX: usize = 256;
+/// How long requests under way may take to finish when the server goes down.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen} for the API")]
+    Listen {
+        /// Which.
+        listen: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// The running server.
+pub struct Api {
+    local: SocketAddr,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl Api {
+    /// Starts to listen and answer.
+    pub async fn start(options: Options, deps: Deps) -> Result<Self, StartError> {
+        let listen = options.listen;
+        let failed = |source| StartError::Listen { listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let local = listener.local_addr().map_err(failed)?;
+        let (stop, stopping) = watch::channel(false);
+        let app = App::new(options, deps, stopping.clone());
+        let serving = tokio::spawn(serve(listener, router(app), stopping));
+        Ok(Self { local, stop, serving })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Stops to listen, ends event streams, and lets requests under way finish, for a while.
+    pub async fn shutdown(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "the API did not go down in order");
+        }
+    }
+}
+
+fn router(app: App) -> Router {
+    let (rest, _) = routes::router().split_for_parts();
+    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    rest.merge(console::router())
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(in_flight, limited))
+        .layer(middleware::from_fn(secured))
+        .layer(middleware::from_fn_with_state(app.clone(), counted))
+        .with_state(app)
+}
+
+async fn no_such_path(request: Request) -> ApiError {
+    ApiError::not_found(format_args!("path `{}`", request.uri().path()))
+        .hint("`GET /api/v1/openapi.json` lists all paths.")
+}
+
+async fn no_such_method(request: Request) -> ApiError {
+    ApiError::new(
+        Kind::MethodNotAllowed,
+        format!("`{}` has no method {}.", request.uri().path(), request.method()),
+    )
+    .hint("`GET /api/v1/openapi.json` lists all methods.")
+}
+
+/// Bounds how many are answered at once and how long one may take.
+async fn limited(
+    State(in_flight): State<Arc<Semaphore>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Ok(_permit) = in_flight.try_acquire() else {
+        return ApiError::new(Kind::Unavailable, "Too many requests are under way.")
+            .into_response();
+    };
+    match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => ApiError::new(
+            Kind::Timeout,
+            format!("The request was not answered within {} s.", ANSWER_TIMEOUT.as_secs()),
+        )
+        .into_response(),
+    }
+}
+
+/// Headers that every answer carries.
+async fn secured(request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name, value| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::CACHE_CONTROL, "no-store");
+    // not `no-referrer`: browsers would then send `Origin: null` with the console's own forms
+    set(header::REFERRER_POLICY, "same-origin");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    response
+}
+
+async fn counted(State(app): State<App>, request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let response = next.run(request).await;
+    let status = response.status();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    app.requests.answered(&method, route, status.as_u16());
+    if status >= StatusCode::INTERNAL_SERVER_ERROR {
+        tracing::warn!(%method, route, status = status.as_u16(), "a request failed");
+    }
+    response
+}
+
+async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
+    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let permit = connections.clone().acquire_owned();
+        let accept = async {
+            let permit = permit.await;
+            (permit, listener.accept().await)
+        };
+        tokio::select! {
+            (permit, accepted) = accept => match (permit, accepted) {
+                (Ok(permit), Ok((stream, _))) => connect(stream, permit, &router, &graceful),
+                (_, Err(error)) => {
+                    // out of file descriptors, mostly: give some time to come back
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                (Err(_), _) => break,
+            },
+            // the only change there is: it goes down
+            _ = stopping.changed() => break,
+        }
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("requests were still under way when the API went down");
+    }
+}
+
+fn connect(
+    stream: TcpStream,
+    permit: OwnedSemaphorePermit,
+    router: &Router,
+    graceful: &GracefulShutdown,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection keeps Nagle's algorithm");
+    }
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        let _permit = permit;
+        if let Err(error) = pin!(connection).await {
+            tracing::debug!(%error, "a connection ended early");
+        }
+    });
+}
