@@ -1,5 +1,6 @@
 //! An agent as configuration defines it: how requests find it, how users stick, how it is watched.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, ChannelName, PlanName, VersionName};
@@ -30,7 +31,7 @@ pub enum StickyKey {
 }
 
 /// What an agent speaks; decides which ids pin a conversation and where usage is read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// Told by path and content type: `/chat/completions`, `/responses`, `/messages`, else plain.
@@ -49,7 +50,9 @@ pub enum Protocol {
 }
 
 /// Signals that an agent is known to produce, beyond errors and latency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum SignalSource {
     /// Users answer through `/feedback`.
@@ -114,7 +117,7 @@ impl Default for HealthCheck {
 }
 
 /// Which latency a judge reads.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LatencyMeasure {
     /// First byte for server-sent events, total otherwise; the two are judged apart.
@@ -127,7 +130,7 @@ pub enum LatencyMeasure {
 }
 
 /// What happens when the file names a version that was not there before.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnNewVersion {
     /// Nothing until someone starts a rollout.

@@ -19,7 +19,6 @@ pub struct Now {
 impl Now {
     /// Milliseconds since `earlier`, or `None` when it belongs to another boot.
     pub fn since_ms(&self, earlier: &Now) -> Option<u64> {
-        (self.boot == earlier.boot)
-            .then(|| self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
+        (self.boot == earlier.boot).then(|| self.monotonic_ms.saturating_sub(earlier.monotonic_ms))
     }
 }

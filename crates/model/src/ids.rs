@@ -21,16 +21,11 @@ pub const NAME_LEN_MAX: usize = 63;
 
 fn check_name(text: &str) -> Result<(), InvalidName> {
     let ok = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
-    let starts = text
-        .chars()
-        .next()
-        .is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let starts = text.chars().next().is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     if starts && text.len() <= NAME_LEN_MAX && text.chars().all(ok) {
         return Ok(());
     }
-    Err(InvalidName {
-        given: text.chars().take(80).collect(),
-    })
+    Err(InvalidName { given: text.chars().take(80).collect() })
 }
 
 macro_rules! name {

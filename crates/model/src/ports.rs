@@ -21,9 +21,7 @@ pub struct PortError {
 impl PortError {
     /// From any error's text.
     pub fn new(what: impl std::fmt::Display) -> Self {
-        Self {
-            what: what.to_string(),
-        }
+        Self { what: what.to_string() }
     }
 }
 

@@ -54,13 +54,7 @@ pub struct Split {
 impl Split {
     /// All traffic to one version, outside any rollout.
     pub fn whole(stable: VersionName) -> Self {
-        Self {
-            rollout: None,
-            epoch: Epoch::default(),
-            stable,
-            candidate: None,
-            retiring: None,
-        }
+        Self { rollout: None, epoch: Epoch::default(), stable, candidate: None, retiring: None }
     }
 
     /// The candidate or retiring member called `version`.

@@ -11,13 +11,31 @@ use crate::ids::{AgentName, ChannelName, PlanName};
 use crate::plan::{AlertLevel, Plan};
 use crate::version::Digest;
 
+mod bound;
 mod diagnostic;
 mod diff;
+mod field;
+mod file;
+mod fit;
+mod lower;
+mod node;
+mod place;
+mod report;
+mod samples;
+mod scalar;
+mod schema;
 mod secret;
+mod standard;
 mod template;
+mod text;
+mod units;
+mod url;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use diff::{Change, diff};
+pub use fit::{Misfit, misfits};
+pub use schema::schema;
 pub use secret::{InvalidSecretRef, SecretRef};
 pub use template::{Scenario, UnknownScenario, template};
 
@@ -128,20 +146,37 @@ impl Config {
 }
 
 /// Reads a configuration whole. `file_name` only appears in messages. All errors are reported at
-/// once; warnings are in [`Config::warnings`].
-pub fn read(file_name: &str, _text: &str) -> Result<Config, Diagnostics> {
-    Err(Diagnostics::from(vec![Diagnostic {
-        file: file_name.to_owned(),
-        line: 1,
-        column: 1,
-        severity: Severity::Error,
-        message: "not read".to_owned(),
-        hint: None,
-        path: String::new(),
-    }]))
+/// once; warnings are in [`Config::warnings`], and beside errors among them.
+pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
+    let parsed = yaml::parse(text);
+    let mut found: Vec<Diagnostic> =
+        parsed.faults.into_iter().map(|fault| fault.into_diagnostic(file_name)).collect();
+    let mut config = None;
+    if let Some(root) = parsed.root {
+        let json = root.to_json();
+        let mut report = report::Report::new(file_name, &root, parsed.spoiled);
+        schema::check(&root, &json, &mut report);
+        if let Ok(file) = serde_json::from_value::<file::ConfigFile>(json) {
+            config = lower::config(&file, Digest::of(text.as_bytes()), &mut report);
+        }
+        found.extend(report.finish());
+    }
+    let has_errors = found.iter().any(|found| found.severity == Severity::Error);
+    let found = Diagnostics::from(found);
+    match config {
+        Some(config) if !has_errors => Ok(Config { warnings: found, ..config }),
+        _ => Err(found),
+    }
 }
 
-/// The JSON Schema (2020-12) of the file.
-pub fn schema() -> serde_json::Value {
-    serde_json::Value::Bool(true)
+/// The same from bytes that may not even be text.
+pub fn read_bytes(file_name: &str, bytes: &[u8]) -> Result<Config, Diagnostics> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => read(file_name, text),
+        Err(error) => {
+            let good = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let fault = yaml::Fault::not_utf8(&good);
+            Err(Diagnostics::from(vec![fault.into_diagnostic(file_name)]))
+        }
+    }
 }

@@ -1,0 +1,290 @@
+//! Bounds as they are written: `< 0.5%`, `> 50`, `= 0`, `> baseline + 20%`.
+
+use crate::plan::{Bound, Metric};
+
+/// Whether a bound names the good side or the bad one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The good side: what must hold.
+    Gate,
+    /// The bad side: what rolls back.
+    Trigger,
+}
+
+/// Why a bound was refused, and what helps.
+pub(super) type Problem = (String, String);
+
+/// The bound that `text` says of `metric`.
+pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Problem> {
+    let text = text.trim();
+    let Some(side) = text.chars().next().filter(|c| matches!(c, '<' | '>' | '=')) else {
+        return Err((format!("`{text}` is not a condition"), example(metric, role)));
+    };
+    let value = text[side.len_utf8()..].trim();
+    if value.starts_with('=') {
+        let hint = format!("write `{side}` alone: equality never counts as {}", counts_as(role));
+        return Err((format!("`{side}=` is not taken"), hint));
+    }
+    check_side(metric, role, side)?;
+    let bound = match value.strip_prefix("baseline") {
+        Some(rest) => relative(metric, role, rest.trim())?,
+        None => {
+            let number = number(metric, role, value)?;
+            match side {
+                '<' => Bound::Below(number),
+                '>' => Bound::Above(number),
+                _ => Bound::Equal(number),
+            }
+        }
+    };
+    check_reach(metric, role, bound)?;
+    Ok(bound)
+}
+
+fn counts_as(role: Role) -> &'static str {
+    match role {
+        Role::Gate => "passed",
+        Role::Trigger => "crossed",
+    }
+}
+
+/// A bound of the right shape.
+fn example(metric: Metric, role: Role) -> String {
+    let bound = match (role, metric) {
+        (Role::Gate, Metric::ErrorRate) => "< 0.5%",
+        (Role::Gate, Metric::P95Ms) => "< 200",
+        (Role::Gate, Metric::CostUsd) => "< 0.02",
+        (Role::Gate, Metric::Nps) => "> 50",
+        (Role::Gate, Metric::SatisfiedShare) => "> 80%",
+        (Role::Gate, Metric::NegativeShare) => "< 5%",
+        (Role::Gate, Metric::SecurityEvents) => "= 0",
+        (Role::Gate, Metric::Health) => "= 1",
+        (Role::Trigger, Metric::ErrorRate | Metric::NegativeShare) => "> 5%",
+        (Role::Trigger, Metric::P95Ms) => "> baseline + 20%",
+        (Role::Trigger, Metric::CostUsd) => "> baseline + 30%",
+        (Role::Trigger, Metric::Nps) => "< 0",
+        (Role::Trigger, Metric::SatisfiedShare) => "< 80%",
+        (Role::Trigger, Metric::SecurityEvents) => "> 0",
+        (Role::Trigger, Metric::Health) => "= 0",
+    };
+    format!("write it like `{metric}: \"{bound}\"`")
+}
+
+/// The sides that make sense: a gate on the good one, a trigger on the bad one.
+fn check_side(metric: Metric, role: Role, side: char) -> Result<(), Problem> {
+    let allowed: &[char] = match (metric, role) {
+        (Metric::Health, _) => &['='],
+        (Metric::SecurityEvents, Role::Gate) => &['=', '<'],
+        (Metric::SecurityEvents, Role::Trigger) => &['>'],
+        (
+            Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::NegativeShare,
+            Role::Gate,
+        )
+        | (Metric::Nps | Metric::SatisfiedShare, Role::Trigger) => &['<'],
+        (
+            Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::NegativeShare,
+            Role::Trigger,
+        )
+        | (Metric::Nps | Metric::SatisfiedShare, Role::Gate) => &['>'],
+    };
+    if allowed.contains(&side) {
+        return Ok(());
+    }
+    let message = match role {
+        Role::Gate => {
+            format!("a gate says what is good, and `{side}` is not the good side of `{metric}`")
+        }
+        Role::Trigger => {
+            format!("a trigger says what is bad, and `{side}` is not the bad side of `{metric}`")
+        }
+    };
+    Err((message, example(metric, role)))
+}
+
+/// `> baseline + 20%`, and `> baseline` for counts.
+fn relative(metric: Metric, role: Role, rest: &str) -> Result<Bound, Problem> {
+    if role == Role::Gate {
+        return Err((
+            "a gate cannot be compared with the baseline".into(),
+            format!("use a trigger for that; {}", example(metric, role)),
+        ));
+    }
+    if metric == Metric::SecurityEvents {
+        return match rest {
+            "" => Ok(Bound::AboveBaselineBy(0.0)),
+            _ => Err((
+                "security events are not compared by percent".into(),
+                "write `> 0`, or `> baseline` to spare events that stable shows too".into(),
+            )),
+        };
+    }
+    if !matches!(metric, Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd) {
+        return Err((
+            format!("`{metric}` is not compared with the baseline"),
+            example(metric, role),
+        ));
+    }
+    let share = rest
+        .strip_prefix('+')
+        .and_then(|rest| rest.trim().strip_suffix('%'))
+        .and_then(|percent| hundredth(percent.trim()));
+    match share {
+        Some(share) if share > 0.0 && share <= 10.0 => Ok(Bound::AboveBaselineBy(share)),
+        Some(_) => Err((
+            "the distance to the baseline must be more than 0 % and at most 1000 %".into(),
+            example(metric, role),
+        )),
+        None => Err((
+            "the distance to the baseline is missing".into(),
+            "write it like `> baseline + 20%`".into(),
+        )),
+    }
+}
+
+fn number(metric: Metric, role: Role, text: &str) -> Result<f64, Problem> {
+    let unknown =
+        || (format!("`{text}` is not a number that `{metric}` can have"), example(metric, role));
+    let is_share =
+        matches!(metric, Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare);
+    let value = if let Some(percent) = text.strip_suffix('%') {
+        if !is_share {
+            return Err(unknown());
+        }
+        hundredth(percent.trim())
+    } else if metric == Metric::P95Ms {
+        match (text.strip_suffix("ms"), text.strip_suffix('s')) {
+            (Some(ms), _) => plain(ms.trim()),
+            (None, Some(seconds)) => plain(seconds.trim()).map(|seconds| seconds * 1e3),
+            (None, None) => plain(text),
+        }
+    } else {
+        plain(text)
+    };
+    value.ok_or_else(unknown)
+}
+
+fn plain(text: &str) -> Option<f64> {
+    let digits = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
+    text.parse::<f64>().ok().filter(|value| digits && value.is_finite())
+}
+
+/// A hundredth of a decimal, rounded once: `0.7%` is 0.007 and not its neighbour.
+fn hundredth(text: &str) -> Option<f64> {
+    plain(text)?;
+    format!("{text}e-2").parse().ok()
+}
+
+/// Refuses what no value can reach, and what every value does.
+fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> {
+    let (low, high) = match metric {
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare => (0.0, 1.0),
+        Metric::P95Ms => (0.0, 3_600_000.0),
+        Metric::CostUsd => (0.0, 1_000.0),
+        Metric::Nps => (-100.0, 100.0),
+        Metric::SecurityEvents => (0.0, 1.0),
+        Metric::Health => {
+            let wanted = if role == Role::Gate { 1.0 } else { 0.0 };
+            return match bound {
+                Bound::Equal(value) if value.to_bits() == f64::to_bits(wanted) => Ok(()),
+                _ => Err(("health is 1 (healthy) or 0".into(), example(metric, role))),
+            };
+        }
+    };
+    let ok = match bound {
+        // One event is enough: there is no allowance.
+        Bound::Above(value) | Bound::Equal(value) if metric == Metric::SecurityEvents => {
+            value == 0.0
+        }
+        Bound::Below(value) if metric == Metric::SecurityEvents => {
+            (value - 1.0).abs() < f64::EPSILON
+        }
+        Bound::Below(value) => value > low && value <= high,
+        Bound::Above(value) => value >= low && value < high,
+        Bound::Equal(value) => value >= low && value <= high,
+        Bound::AboveBaselineBy(_) => true,
+    };
+    // A share bounded by the whole says nothing.
+    let trivial = matches!(bound, Bound::Below(value) if low == 0.0 && high == 1.0 && value >= 1.0)
+        && metric != Metric::SecurityEvents;
+    if ok && !trivial {
+        return Ok(());
+    }
+    let message = match metric {
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare => {
+            format!("`{metric}` is a share; its bound must lie between 0 % and 100 %")
+        }
+        Metric::P95Ms => "a latency bound must lie between 0 and 1 hour".into(),
+        Metric::CostUsd => "a cost bound must lie between 0 and 1000 US dollars a request".into(),
+        Metric::Nps => "NPS lies between -100 and 100".into(),
+        Metric::SecurityEvents | Metric::Health => "one security event is enough".into(),
+    };
+    let hint = match bound {
+        Bound::Below(value) | Bound::Above(value) if high == 1.0 && value >= 1.0 => {
+            format!("did you mean `{value}%`? {}", example(metric, role))
+        }
+        _ => example(metric, role),
+    };
+    Err((message, hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_are_read_in_their_metrics_unit() {
+        for (metric, role, text, bound) in [
+            (Metric::ErrorRate, Role::Gate, "< 0.5%", Bound::Below(0.005)),
+            (Metric::ErrorRate, Role::Gate, "<0.7 %", Bound::Below(0.007)),
+            (Metric::ErrorRate, Role::Trigger, "> 0.05", Bound::Above(0.05)),
+            (Metric::P95Ms, Role::Gate, "< 200", Bound::Below(200.0)),
+            (Metric::P95Ms, Role::Gate, "< 1.5s", Bound::Below(1_500.0)),
+            (Metric::P95Ms, Role::Trigger, "> baseline + 20%", Bound::AboveBaselineBy(0.2)),
+            (Metric::CostUsd, Role::Trigger, ">baseline+30%", Bound::AboveBaselineBy(0.3)),
+            (Metric::Nps, Role::Gate, "> 50", Bound::Above(50.0)),
+            (Metric::Nps, Role::Trigger, "< -10", Bound::Below(-10.0)),
+            (Metric::SecurityEvents, Role::Gate, "= 0", Bound::Equal(0.0)),
+            (Metric::SecurityEvents, Role::Gate, "< 1", Bound::Below(1.0)),
+            (Metric::SecurityEvents, Role::Trigger, "> baseline", Bound::AboveBaselineBy(0.0)),
+            (Metric::Health, Role::Gate, "= 1", Bound::Equal(1.0)),
+            (Metric::Health, Role::Trigger, "= 0", Bound::Equal(0.0)),
+        ] {
+            assert_eq!(parse(metric, role, text), Ok(bound), "{metric} {text}");
+        }
+    }
+
+    #[test]
+    fn senseless_bounds_are_refused() {
+        for (metric, role, text) in [
+            (Metric::ErrorRate, Role::Gate, "> 5%"),
+            (Metric::ErrorRate, Role::Gate, "<= 5%"),
+            (Metric::ErrorRate, Role::Gate, "< 5"),
+            (Metric::ErrorRate, Role::Gate, "< 0%"),
+            (Metric::ErrorRate, Role::Gate, "< 100%"),
+            (Metric::ErrorRate, Role::Gate, "< NaN"),
+            (Metric::ErrorRate, Role::Gate, "< inf"),
+            (Metric::ErrorRate, Role::Gate, "< 1e-3"),
+            (Metric::ErrorRate, Role::Trigger, "> 100%"),
+            (Metric::ErrorRate, Role::Trigger, "> baseline + 0%"),
+            (Metric::ErrorRate, Role::Trigger, "> baseline"),
+            (Metric::P95Ms, Role::Gate, "< 0"),
+            (Metric::P95Ms, Role::Gate, "< 2h"),
+            (Metric::P95Ms, Role::Gate, "< 5%"),
+            (Metric::P95Ms, Role::Gate, "< baseline + 20%"),
+            (Metric::CostUsd, Role::Gate, "< 5000"),
+            (Metric::CostUsd, Role::Gate, "< -1"),
+            (Metric::Nps, Role::Gate, "> 100"),
+            (Metric::Nps, Role::Gate, "= 50"),
+            (Metric::SecurityEvents, Role::Gate, "< 5"),
+            (Metric::SecurityEvents, Role::Trigger, "> 3"),
+            (Metric::SatisfiedShare, Role::Trigger, "> baseline + 5%"),
+            (Metric::Health, Role::Gate, "= 0"),
+            (Metric::ErrorRate, Role::Gate, ""),
+            (Metric::ErrorRate, Role::Gate, "<"),
+            (Metric::ErrorRate, Role::Gate, "0.5%"),
+        ] {
+            let problem = parse(metric, role, text);
+            assert!(problem.is_err(), "{metric} {role:?} `{text}` gave {problem:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! The file form of plans.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::config::field::Field;
+use crate::config::text::{
+    BoundOr, BoundText, DeadlineText, DurationText, NameText, SomeText, WeightText,
+};
+use crate::plan::{Absent, Action, AlertLevel, Assurance, Environment, OnInsufficient};
+
+/// How a release moves from the first request to all of them.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Plan", extend("required" = ["name"]))]
+pub(in crate::config) struct PlanFile {
+    /// Its name, unique in the file.
+    pub(in crate::config) name: Field<NameText>,
+    /// In order; the last one has 100 %. Default: test 24h, 10 %, 25 % and 50 % of 4h each, 100 %.
+    #[schemars(extend("minItems" = 1))]
+    pub(in crate::config) stages: Field<Vec<Field<StageFile>>>,
+    /// Gates of all its production stages that write none of their own. Default: error_rate
+    /// "< 0.5%", p95_ms "< 200", nps "> 50" (left out for agents without feedback),
+    /// security_events "= 0".
+    pub(in crate::config) gates: Field<GatesFile>,
+    /// What rolls a release back at once. Those not written here stay armed as they are built in.
+    pub(in crate::config) triggers: Field<TriggersFile>,
+    /// Ceilings that each gateway enforces by itself.
+    pub(in crate::config) hard_limits: Field<HardLimitsFile>,
+    /// What follows when a gate has too few samples even after the extension. Default: rollback.
+    pub(in crate::config) on_insufficient: Field<OnInsufficient>,
+    /// How often judges look. Default: 10s.
+    pub(in crate::config) tick: Field<DurationText>,
+    /// How long running conversations may finish after a switch. Default: 10m.
+    pub(in crate::config) drain: Field<DurationText>,
+    /// Longest time from start to end, or `none`. Default: 7d, or twice the stages if longer.
+    pub(in crate::config) progress_deadline: Field<DeadlineText>,
+    /// Who allows fewer than four stages, and why. Recorded with every release.
+    #[serde(rename = "override")]
+    pub(in crate::config) few_stages: Field<OverrideFile>,
+}
+
+/// A deliberate exception.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Override", extend("required" = ["by", "reason"]))]
+pub(in crate::config) struct OverrideFile {
+    /// Who decided it.
+    pub(in crate::config) by: Field<SomeText>,
+    /// Why.
+    pub(in crate::config) reason: Field<SomeText>,
+}
+
+/// Ceilings that need no statistics.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "HardLimits")]
+pub(in crate::config) struct HardLimitsFile {
+    /// Errors of the candidate in a row, as one gateway sees them. Default: no limit.
+    #[schemars(range(min = 2, max = 1_000_000))]
+    pub(in crate::config) consecutive_errors: Field<u32>,
+}
+
+/// One step of a release.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Stage", extend("required" = ["weight"]))]
+pub(in crate::config) struct StageFile {
+    /// Its name. Default: `test`, or the weight.
+    pub(in crate::config) name: Field<SomeText>,
+    /// Percent of new users (or requests) that the candidate gets.
+    pub(in crate::config) weight: Field<WeightText>,
+    /// Shortest time. Only the last stage may leave it out: the release then ends on reaching it.
+    pub(in crate::config) duration: Field<DurationText>,
+    /// How much longer it may take when a gate has too few samples. Default: its duration.
+    pub(in crate::config) extension_max: Field<DurationText>,
+    /// Default: test at 0 %, otherwise production.
+    pub(in crate::config) environment: Field<Environment>,
+    /// Exactly the gates that must pass. Default: the plan's; health in the test environment.
+    pub(in crate::config) gates: Field<GatesFile>,
+}
+
+/// Gates by metric. A bound names the good side.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Gates")]
+pub(in crate::config) struct GatesFile {
+    /// Share of requests (or users, when sticky) with an error, such as "< 0.5%".
+    pub(in crate::config) error_rate: Field<BoundOr<GateFile>>,
+    /// 95th percentile of latency, such as "< 200" (milliseconds) or "< 2s".
+    pub(in crate::config) p95_ms: Field<BoundOr<GateFile>>,
+    /// Mean cost of a request in US dollars, such as "< 0.02".
+    pub(in crate::config) cost_usd: Field<BoundOr<GateFile>>,
+    /// Net promoter score, such as "> 50".
+    pub(in crate::config) nps: Field<BoundOr<GateFile>>,
+    /// Share of feedback that is positive, such as "> 80%".
+    pub(in crate::config) satisfied_share: Field<BoundOr<GateFile>>,
+    /// Share of feedback that is negative, such as "< 5%".
+    pub(in crate::config) negative_share: Field<BoundOr<GateFile>>,
+    /// Security events during the release: "= 0".
+    pub(in crate::config) security_events: Field<BoundOr<GateFile>>,
+    /// Active health checks: "= 1" when they pass.
+    pub(in crate::config) health: Field<BoundOr<GateFile>>,
+}
+
+/// A condition that must hold for a stage to be passed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Gate", extend("required" = ["bound"]))]
+pub(in crate::config) struct GateFile {
+    /// Where the good side is.
+    pub(in crate::config) bound: Field<BoundText>,
+    /// Fewest samples for a verdict. Default: what the bound can be decided with.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::config) min_samples: Field<u64>,
+    /// `observed`: enough samples and the estimate within the bound. `proved`: anytime-valid.
+    /// Default: observed.
+    pub(in crate::config) assurance: Field<Assurance>,
+    /// What happens when the agent gives no such signal. Default: refuse.
+    pub(in crate::config) absent: Field<Absent>,
+    /// Judged and shown, without effect. Default: false.
+    pub(in crate::config) dry_run: Field<bool>,
+}
+
+/// Triggers by metric. A bound names the bad side.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Triggers")]
+pub(in crate::config) struct TriggersFile {
+    /// Default: "> 5%", stop, high.
+    pub(in crate::config) error_rate: Field<BoundOr<TriggerFile>>,
+    /// Default: "> baseline + 20%", switch, medium.
+    pub(in crate::config) p95_ms: Field<BoundOr<TriggerFile>>,
+    /// Default: "> baseline + 30%", stop, medium.
+    pub(in crate::config) cost_usd: Field<BoundOr<TriggerFile>>,
+    /// Default: none.
+    pub(in crate::config) nps: Field<BoundOr<TriggerFile>>,
+    /// Default: "< 80%", switch, high.
+    pub(in crate::config) satisfied_share: Field<BoundOr<TriggerFile>>,
+    /// Default: "> 5%", switch, high.
+    pub(in crate::config) negative_share: Field<BoundOr<TriggerFile>>,
+    /// Default: "> 0", stop_immediately, highest. "> baseline" spares events that stable shows too.
+    pub(in crate::config) security_events: Field<BoundOr<TriggerFile>>,
+    /// Default: none.
+    pub(in crate::config) health: Field<BoundOr<TriggerFile>>,
+}
+
+/// A condition that rolls a release back at once.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Trigger")]
+pub(in crate::config) struct TriggerFile {
+    /// Where the bad side is. Default: as built in.
+    pub(in crate::config) bound: Field<BoundText>,
+    /// How far back it looks. Default: as built in.
+    pub(in crate::config) window: Field<DurationText>,
+    /// Fewest samples for a verdict, of each version compared. Default: as built in.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::config) min_samples: Field<u64>,
+    /// What is done. Default: as built in.
+    pub(in crate::config) action: Field<Action>,
+    /// How loud. Default: as built in.
+    pub(in crate::config) alert: Field<AlertLevel>,
+    /// Judged and shown, without effect. Default: false.
+    pub(in crate::config) dry_run: Field<bool>,
+    /// Switches the trigger off, and says why. Stands alone.
+    pub(in crate::config) off_because: Field<SomeText>,
+}

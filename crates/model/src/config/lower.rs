@@ -1,0 +1,181 @@
+//! From the file form to the model, with every check that a schema cannot make.
+//!
+//! Wrong fields were reported before; here they count as missing, so that the rest is checked too.
+//! The result is only used when nothing was reported.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+
+use super::field::Field;
+use super::file::ConfigFile;
+use super::place::Path;
+use super::report::Report;
+use super::text::{DurationText, NameText, SomeText, UrlText};
+use super::{Config, units, url};
+use crate::version::Digest;
+
+mod agents;
+mod fitting;
+mod gates;
+mod plans;
+mod settings;
+mod triggers;
+
+/// The configuration that the file means. `None` only beside errors.
+pub(super) fn config(file: &ConfigFile, digest: Digest, report: &mut Report<'_>) -> Option<Config> {
+    let root = Path::default();
+    let listen = settings::listen(report, &file.listen, &root.key("listen"));
+    let channels = settings::channels(report, &file.channels, &root.key("channels"));
+    let prices = settings::prices(report, &file.prices, &root.key("prices"));
+    let plans = plans::plans(report, &file.plans, &root.key("plans"));
+    let known = agents::Known {
+        plans: names(&file.plans, |plan| &plan.name),
+        channels: names(&file.channels, |channel| &channel.name),
+        ingress: listen.map(|listen| listen.ingress),
+    };
+    let agents = agents::agents(report, &file.agents, &root.key("agents"), &known);
+    fitting::check(report, &agents, &plans);
+    let feedback = settings::feedback(report, &file.feedback, &root.key("feedback"));
+    let stale = settings::candidate_stale_max(report, file, &root);
+    let data_dir = some_text(report, &file.data_dir, &root.key("data_dir"));
+    let metrics = root.key("metrics_need_token");
+    Some(Config {
+        listen: listen?,
+        data_dir,
+        candidate_stale_max_ms: stale,
+        metrics_need_token: report.take_or(&file.metrics_need_token, &metrics, false),
+        feedback,
+        agents: agents.into_iter().map(|(_, agent)| agent).collect(),
+        plans: plans.into_iter().map(|planned| planned.plan).collect(),
+        channels,
+        prices,
+        digest,
+        warnings: super::Diagnostics::default(),
+    })
+}
+
+/// Names as they stand in the file, also of things that are wrong otherwise.
+fn names<T>(list: &Field<Vec<Field<T>>>, name: impl Fn(&T) -> &Field<NameText>) -> Vec<String> {
+    let items = list.ok().into_iter().flatten().filter_map(Field::ok);
+    items.filter_map(|item| name(item).ok()).map(|name| name.0.clone()).collect()
+}
+
+/// The entries of a list with their paths.
+fn items<'f, T>(
+    report: &mut Report<'_>,
+    list: &'f Field<Vec<Field<T>>>,
+    path: &Path,
+) -> Vec<(Path, &'f T)> {
+    let Some(entries) = report.take(list, path) else { return Vec::new() };
+    let mut items = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let path = path.index(index);
+        if let Some(item) = report.take(entry, &path) {
+            items.push((path, item));
+        }
+    }
+    items
+}
+
+fn name<N: FromStr<Err: std::fmt::Display>>(
+    report: &mut Report<'_>,
+    field: &Field<NameText>,
+    path: &Path,
+) -> Option<N> {
+    let text = report.take(field, path)?;
+    match text.0.parse() {
+        Ok(name) => Some(name),
+        Err(error) => {
+            report.error(path, error.to_string(), "");
+            None
+        }
+    }
+}
+
+/// A text that is more than blanks.
+fn some_text(report: &mut Report<'_>, field: &Field<SomeText>, path: &Path) -> Option<String> {
+    let text = report.take(field, path)?;
+    Some(text.0.trim().to_owned())
+}
+
+/// A duration, whatever its length.
+fn duration(report: &mut Report<'_>, field: &Field<DurationText>, path: &Path) -> Option<u64> {
+    let text = report.take(field, path)?;
+    match units::duration_ms(&text.0) {
+        Ok(ms) => Some(ms),
+        Err(problem) => {
+            report.error(path, format!("`{}` {problem}", text.0), "write it like `4h` or `90s`");
+            None
+        }
+    }
+}
+
+/// A duration between two others; `default` when it is missing.
+fn duration_within(
+    report: &mut Report<'_>,
+    field: &Field<DurationText>,
+    path: &Path,
+    (low_ms, high_ms): (u64, u64),
+    default_ms: u64,
+) -> u64 {
+    let Some(ms) = duration(report, field, path) else { return default_ms };
+    if (low_ms..=high_ms).contains(&ms) {
+        return ms;
+    }
+    let what = path.name().unwrap_or_default();
+    let (low, high) = (units::show_duration(low_ms), units::show_duration(high_ms));
+    let message = if ms == 0 {
+        format!("`{what}` is zero")
+    } else {
+        format!("`{what}` is {}", units::show_duration(ms))
+    };
+    report.error(path, message, format!("use a duration from {low} to {high}"));
+    default_ms
+}
+
+/// A URL that something is sent to.
+fn target(
+    report: &mut Report<'_>,
+    field: &Field<UrlText>,
+    path: &Path,
+) -> Option<(String, url::Target)> {
+    let text = report.take(field, path)?;
+    match url::check(&text.0) {
+        Ok(target) => Some((text.0.trim_end_matches('/').to_owned(), target)),
+        Err((problem, hint)) => {
+            // A URL with credentials is not repeated.
+            report.error(
+                path,
+                format!("the URL in `{}` {problem}", path.name().unwrap_or_default()),
+                hint,
+            );
+            None
+        }
+    }
+}
+
+/// Finds names that are there twice.
+struct Unique {
+    what: &'static str,
+    seen: HashMap<String, Path>,
+}
+
+impl Unique {
+    fn of(what: &'static str) -> Self {
+        Self { what, seen: HashMap::new() }
+    }
+
+    fn check(&mut self, report: &mut Report<'_>, name: &str, path: &Path) {
+        let what = self.what;
+        match self.seen.get(name) {
+            Some(first) => report.error(
+                path,
+                format!("{what} `{name}` is there twice"),
+                format!("the first one is `{first}`; give each its own name"),
+            ),
+            None => {
+                self.seen.insert(name.to_owned(), path.clone());
+            }
+        }
+    }
+}

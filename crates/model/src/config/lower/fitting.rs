@@ -1,0 +1,127 @@
+//! Agents and their plans together: what a plan asks for and an agent does not have.
+
+use std::collections::BTreeMap;
+
+use super::plans::Planned;
+use crate::agent::{Agent, SignalSource};
+use crate::config::fit::{Misfit, misfits, source_of};
+use crate::config::place::Path;
+use crate::config::report::Report;
+use crate::config::schema::list;
+use crate::plan::{Absent, Metric};
+
+pub(super) fn check(report: &mut Report<'_>, agents: &[(Path, Agent)], plans: &[Planned]) {
+    for planned in plans {
+        let users: Vec<&(Path, Agent)> =
+            agents.iter().filter(|(_, agent)| agent.plan == planned.plan.name).collect();
+        check_sources(report, planned, &users);
+        for (path, agent) in users {
+            check_health(report, planned, path, agent);
+            warn_of_silence(report, planned, path, agent);
+        }
+    }
+}
+
+/// Gates whose signal some agent does not give. The gate is the place, the agents are named.
+fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Agent)]) {
+    let mut lacking: BTreeMap<(usize, Metric), Vec<(&Path, &str)>> = BTreeMap::new();
+    for (path, agent) in users {
+        for misfit in misfits(agent, &planned.plan) {
+            if let Misfit::NoSource { stage, metric } = misfit {
+                lacking.entry((stage, metric)).or_default().push((path, agent.name.as_str()));
+            }
+        }
+    }
+    for ((stage, metric), agents) in lacking {
+        let names: Vec<&str> = agents.iter().map(|(_, name)| *name).collect();
+        let index = planned.plan.stages[stage].gates.iter().position(|gate| gate.metric == metric);
+        let written = index.and_then(|index| planned.gates[stage].get(index));
+        let fallback = agents.first().map(|(path, _)| path.key("plan"));
+        let Some(path) = written.cloned().or(fallback) else { continue };
+        let (source, noun) = match source_of(metric) {
+            Some(SignalSource::Cost) => ("cost", "cost"),
+            _ => ("feedback", "feedback"),
+        };
+        let gives = if names.len() == 1 { "agent" } else { "agents" };
+        report.error(
+            &path,
+            format!(
+                "gate `{metric}` has no source: {gives} {} give no {noun} signal",
+                list(&names)
+            )
+            .replace("` give no", if names.len() == 1 { "` gives no" } else { "` give no" }),
+            format!("add `{source}` to the agent's `signals`, or `absent: waive` to the gate"),
+        );
+    }
+}
+
+fn check_health(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
+    let plan = &planned.plan;
+    for misfit in misfits(agent, plan) {
+        match misfit {
+            Misfit::NoSource { .. } => {}
+            Misfit::NoHealthChecks { stage } => report.error(
+                &path.key("health"),
+                format!(
+                    "health checks are off, and stage `{}` of plan `{}` asks for health",
+                    plan.stages[stage].name, plan.name
+                ),
+                "switch them on, or use a plan without `health` gates",
+            ),
+            Misfit::NoTestEndpoint { stage, version } => {
+                let index = agent.versions.iter().position(|one| one.name == version);
+                let path = path.key("versions").index(index.unwrap_or_default());
+                report.missing(
+                    &path,
+                    "test_endpoint",
+                    format!(
+                        "version `{version}` has no `test_endpoint`, and stage `{}` of plan `{}` checks its health there",
+                        plan.stages[stage].name, plan.name
+                    ),
+                    "add `test_endpoint`, or give the stage `environment: production` to check the production endpoint",
+                );
+            }
+        }
+    }
+}
+
+/// Waived gates and triggers that can never fire are allowed, but not silent.
+fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
+    let plan = &planned.plan;
+    for (source, word) in [(SignalSource::Feedback, "feedback"), (SignalSource::Cost, "cost")] {
+        if agent.signals.contains(&source) {
+            continue;
+        }
+        let of_source = |metric: &Metric| source_of(*metric) == Some(source);
+        let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
+        let mut waived: Vec<Metric> = gates
+            .filter(|gate| gate.absent == Absent::Waive)
+            .map(|gate| gate.metric)
+            .filter(of_source)
+            .collect();
+        waived.sort_unstable();
+        waived.dedup();
+        let silent: Vec<Metric> =
+            plan.triggers.iter().map(|trigger| trigger.metric).filter(of_source).collect();
+        let mut parts = Vec::new();
+        for (noun, metrics) in [("gate", waived), ("trigger", silent)] {
+            let names: Vec<&str> = metrics.iter().map(|metric| metric.as_str()).collect();
+            match names.len() {
+                0 => {}
+                1 => parts.push(format!("{noun} {}", list(&names))),
+                _ => parts.push(format!("{noun}s {}", list(&names))),
+            }
+        }
+        if !parts.is_empty() {
+            let (agent, plan) = (&agent.name, &plan.name);
+            report.warning(
+                &path.key("signals"),
+                format!(
+                    "agent `{agent}` gives no {word} signal: {} of plan `{plan}` cannot be judged",
+                    parts.join(" and ")
+                ),
+                format!("add `{word}` to its `signals` once it does"),
+            );
+        }
+    }
+}

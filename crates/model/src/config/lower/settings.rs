@@ -1,0 +1,170 @@
+//! Listening, feedback, channels and prices.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::{Unique, duration_within, items, name, some_text, target};
+use crate::config::field::Field;
+use crate::config::file::{ChannelFile, ConfigFile, FeedbackFile, ListenFile, PriceFile};
+use crate::config::place::Path;
+use crate::config::report::Report;
+use crate::config::standard::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
+use crate::config::text::{AddressText, SecretText};
+use crate::config::{Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride, SecretRef};
+use crate::plan::AlertLevel;
+
+pub(super) fn listen(
+    report: &mut Report<'_>,
+    field: &Field<ListenFile>,
+    path: &Path,
+) -> Option<Listen> {
+    let default = ListenFile::default();
+    let file = report.take(field, path).unwrap_or(&default);
+    let ingress_default = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
+    let api_default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8090));
+    let ingress = address(report, &file.ingress, &path.key("ingress"), ingress_default)?;
+    let api = address(report, &file.api, &path.key("api"), api_default)?;
+    if overlap(ingress, api) {
+        let written = if file.api.is_missing() { "ingress" } else { "api" };
+        report.error(
+            &path.key(written),
+            format!("`ingress` ({ingress}) and `api` ({api}) are the same address"),
+            "give each its own port",
+        );
+    }
+    Some(Listen { ingress, api })
+}
+
+fn address(
+    report: &mut Report<'_>,
+    field: &Field<AddressText>,
+    path: &Path,
+    default: SocketAddr,
+) -> Option<SocketAddr> {
+    let Some(text) = report.take(field, path) else { return Some(default) };
+    let parsed = text.0.parse().ok();
+    if parsed.is_none() {
+        report.error(
+            path,
+            format!("`{}` is not an IP address with a port", text.0),
+            "write it like `127.0.0.1:8080` or `[::1]:8080`",
+        );
+    }
+    parsed
+}
+
+/// Whether both cannot be bound at once. Port 0 is a new one each time.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let any = |ip: IpAddr| ip.is_unspecified();
+    a.port() != 0 && a.port() == b.port() && (a.ip() == b.ip() || any(a.ip()) || any(b.ip()))
+}
+
+pub(super) fn feedback(
+    report: &mut Report<'_>,
+    field: &Field<FeedbackFile>,
+    path: &Path,
+) -> FeedbackSettings {
+    let default = FeedbackFile::default();
+    let file = report.take(field, path).unwrap_or(&default);
+    let path = path.key("ticket_ttl");
+    let range = (SECOND_MS, 90 * DAY_MS);
+    let ticket_ttl_ms = duration_within(report, &file.ticket_ttl, &path, range, DAY_MS);
+    FeedbackSettings { ticket_ttl_ms }
+}
+
+pub(super) fn candidate_stale_max(report: &mut Report<'_>, file: &ConfigFile, root: &Path) -> u64 {
+    let path = root.key("candidate_stale_max");
+    let range = (SECOND_MS, 24 * HOUR_MS);
+    duration_within(report, &file.candidate_stale_max, &path, range, 10 * MINUTE_MS)
+}
+
+pub(super) fn channels(
+    report: &mut Report<'_>,
+    list: &Field<Vec<Field<ChannelFile>>>,
+    path: &Path,
+) -> Vec<Channel> {
+    let mut unique = Unique::of("channel");
+    let mut channels = Vec::new();
+    for (path, file) in items(report, list, path) {
+        let name_path = path.key("name");
+        if let Some(name) = file.name.ok() {
+            unique.check(report, &name.0, &name_path);
+        }
+        let name = name(report, &file.name, &name_path);
+        let kind = channel_kind(report, file, &path);
+        let min_level = report.take_or(&file.min_level, &path.key("min_level"), AlertLevel::Info);
+        if let (Some(name), Some(kind)) = (name, kind) {
+            channels.push(Channel { name, kind, min_level });
+        }
+    }
+    channels
+}
+
+fn channel_kind(report: &mut Report<'_>, file: &ChannelFile, path: &Path) -> Option<ChannelKind> {
+    let (webhook_path, slack_path) = (path.key("webhook"), path.key("slack"));
+    let both_or_none = "a channel is either a `webhook` or `slack`";
+    match (file.webhook.is_missing(), file.slack.is_missing()) {
+        (true, true) => {
+            let hint = "add `webhook: { url: https://… }` or `slack: { url: env:SLACK_URL }`";
+            report.error(path, both_or_none, hint);
+            None
+        }
+        (false, false) => {
+            report.key_error(&slack_path, both_or_none, "make two channels of it");
+            None
+        }
+        (false, true) => {
+            let webhook = report.take(&file.webhook, &webhook_path)?;
+            let url = target(report, &webhook.url, &webhook_path.key("url"));
+            let secret = secret(report, &webhook.secret, &webhook_path.key("secret"));
+            Some(ChannelKind::Webhook { url: url?.0, secret })
+        }
+        (true, false) => {
+            let slack = report.take(&file.slack, &slack_path)?;
+            let url = secret(report, &slack.url, &slack_path.key("url"))?;
+            Some(ChannelKind::Slack { url })
+        }
+    }
+}
+
+fn secret(report: &mut Report<'_>, field: &Field<SecretText>, path: &Path) -> Option<SecretRef> {
+    let text = report.take(field, path)?;
+    match text.0.parse() {
+        Ok(reference) => Some(reference),
+        Err(error) => {
+            let error: crate::config::InvalidSecretRef = error;
+            report.error(path, error.to_string(), "write where it is found: `env:ALERT_KEY`");
+            None
+        }
+    }
+}
+
+pub(super) fn prices(
+    report: &mut Report<'_>,
+    list: &Field<Vec<Field<PriceFile>>>,
+    path: &Path,
+) -> Vec<PriceOverride> {
+    let mut unique = Unique::of("model");
+    let mut prices = Vec::new();
+    for (path, file) in items(report, list, path) {
+        let model_path = path.key("model");
+        let model = some_text(report, &file.model, &model_path);
+        if let Some(model) = &model {
+            unique.check(report, model, &model_path);
+        }
+        let cached = report
+            .take(&file.cached_input_usd_per_mtok, &path.key("cached_input_usd_per_mtok"))
+            .copied();
+        let input = report.take(&file.input_usd_per_mtok, &path.key("input_usd_per_mtok")).copied();
+        let output =
+            report.take(&file.output_usd_per_mtok, &path.key("output_usd_per_mtok")).copied();
+        if let (Some(model), Some(input), Some(output)) = (model, input, output) {
+            prices.push(PriceOverride {
+                model,
+                input_usd_per_mtok: input,
+                cached_input_usd_per_mtok: cached,
+                output_usd_per_mtok: output,
+            });
+        }
+    }
+    prices
+}

@@ -1,0 +1,311 @@
+//! The file's JSON Schema, and its findings in plain English.
+
+use std::sync::LazyLock;
+
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::paths::LocationSegment;
+use jsonschema::{ValidationError, Validator};
+use serde_json::Value;
+
+use super::file::ConfigFile;
+use super::node::{Kind, Node};
+use super::place::{Path, Step};
+use super::report::Report;
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(ConfigFile).to_value());
+
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
+    jsonschema::options().build(&SCHEMA).expect("the schema is made here, and a test builds it")
+});
+
+/// The JSON Schema (2020-12) of the file.
+pub fn schema() -> Value {
+    SCHEMA.clone()
+}
+
+/// Reports everything that is not as the schema wants it.
+pub(super) fn check(root: &Node, json: &Value, report: &mut Report<'_>) {
+    for error in VALIDATOR.iter_errors(json) {
+        Finding::of(&error, root).tell(report);
+    }
+}
+
+/// One finding with what is needed to say it well.
+struct Finding<'a> {
+    error: &'a ValidationError<'a>,
+    /// The value complained about.
+    path: Path,
+    node: &'a Node,
+    /// The part of the schema that it breaks.
+    rules: &'a Value,
+}
+
+impl<'a> Finding<'a> {
+    fn of(error: &'a ValidationError<'a>, root: &'a Node) -> Self {
+        let path: Path = error
+            .instance_path()
+            .segments()
+            .map(|segment| match segment {
+                LocationSegment::Property(key) => Step::Key(key.into_owned()),
+                LocationSegment::Index(index) => Step::Index(index),
+            })
+            .collect();
+        let keyword = error.schema_path().as_str();
+        let rules = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
+        Self {
+            error,
+            node: root.nearest(&path),
+            path,
+            rules: SCHEMA.pointer(rules).unwrap_or(&Value::Null),
+        }
+    }
+
+    fn tell(&self, report: &mut Report<'_>) {
+        match self.error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                for field in unexpected {
+                    let hint = self.hint_for_unknown(field);
+                    let path = self.path.key(field);
+                    report.key_error(&path, format!("unknown field `{field}`"), hint);
+                }
+            }
+            ValidationErrorKind::Required { property } => {
+                let field = property.as_str().unwrap_or_default();
+                let message = format!("`{field}` is missing");
+                report.missing(&self.path, field, message, self.hint_for_missing(field));
+            }
+            ValidationErrorKind::Type { kind } => {
+                report.error(&self.path, self.wrong_type(kind), self.hint_for_type(kind));
+            }
+            _ => {
+                let (message, hint) = self.value();
+                report.error(&self.path, message, hint);
+            }
+        }
+    }
+
+    /// Message and hint for a value of the right type.
+    fn value(&self) -> (String, String) {
+        let name = self.name();
+        let shown = self.shown();
+        match self.error.kind() {
+            ValidationErrorKind::Pattern { .. } => {
+                (format!("`{name}` must be {}{shown}", self.title()), self.examples())
+            }
+            ValidationErrorKind::Enum { .. }
+            | ValidationErrorKind::OneOfNotValid { .. }
+            | ValidationErrorKind::AnyOf { .. }
+            | ValidationErrorKind::Constant { .. } => {
+                let words = self.words();
+                let hint = match self.node.kind {
+                    Kind::Text(ref text) => did_you_mean(text, &words),
+                    _ => None,
+                };
+                let one_of = format!("use one of {}", list(&words));
+                (
+                    format!("`{name}` has no such choice{shown}"),
+                    hint.map_or(one_of.clone(), |hint| format!("{hint} {one_of}")),
+                )
+            }
+            ValidationErrorKind::Minimum { limit } => {
+                (format!("`{name}` must be at least {limit}{shown}"), self.examples())
+            }
+            ValidationErrorKind::Maximum { limit } => {
+                (format!("`{name}` must be at most {limit}{shown}"), self.examples())
+            }
+            ValidationErrorKind::MinItems { .. } => (
+                format!("`{name}` is empty"),
+                "write at least one entry, or remove the field".into(),
+            ),
+            ValidationErrorKind::UniqueItems => {
+                (format!("`{name}` names something twice"), "write each entry once".into())
+            }
+            ValidationErrorKind::MinProperties { .. }
+            | ValidationErrorKind::MaxProperties { .. } => (
+                format!("`{name}` takes exactly one of {}", list(&self.fields())),
+                "keep one of them".into(),
+            ),
+            _ => (format!("`{name}` is not as expected: {}", self.error.masked()), String::new()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.path.name().unwrap_or("the file")
+    }
+
+    fn is_secret(&self) -> bool {
+        self.rules.get("writeOnly").is_some_and(|flag| flag == true)
+    }
+
+    /// The value as it was written, when it is short and no secret.
+    fn shown(&self) -> String {
+        if self.is_secret() {
+            return ", and what stands here is not shown".into();
+        }
+        match &self.node.kind {
+            Kind::Text(text) if text.is_empty() => "; it is empty".into(),
+            Kind::Text(text) => format!(", not `{}`", short(text)),
+            Kind::Number(_, written) => format!(", not {}", short(written)),
+            _ => String::new(),
+        }
+    }
+
+    fn title(&self) -> &str {
+        self.rules.get("title").and_then(Value::as_str).unwrap_or("something else")
+    }
+
+    fn examples(&self) -> String {
+        let examples: Vec<String> = self
+            .rules
+            .get("examples")
+            .and_then(Value::as_array)
+            .map_or_else(Vec::new, |examples| {
+                let plain = |example: &Value| match example {
+                    Value::String(text) => format!("`{text}`"),
+                    other => format!("`{other}`"),
+                };
+                examples.iter().map(plain).collect()
+            });
+        match (examples.is_empty(), self.is_secret()) {
+            (true, _) => String::new(),
+            (false, true) => format!("write where it is found: {}", examples.join(" or ")),
+            (false, false) => format!("write it like {}", examples.join(" or ")),
+        }
+    }
+
+    /// The words that the schema allows here.
+    fn words(&self) -> Vec<String> {
+        let choices =
+            ["enum", "oneOf", "anyOf"].iter().find_map(|key| self.rules.get(key)?.as_array());
+        let word = |choice: &Value| {
+            let word = choice.get("const").unwrap_or(choice);
+            word.as_str().map(str::to_owned)
+        };
+        let nested = |choice: &Value| match choice.get("enum").and_then(Value::as_array) {
+            Some(words) => words.iter().filter_map(word).collect(),
+            None => word(choice).into_iter().collect::<Vec<_>>(),
+        };
+        choices.into_iter().flatten().flat_map(nested).collect()
+    }
+
+    /// The fields that the schema allows here.
+    fn fields(&self) -> Vec<String> {
+        let fields = self.rules.get("properties").and_then(Value::as_object);
+        fields.into_iter().flat_map(|fields| fields.keys().cloned()).collect()
+    }
+
+    fn hint_for_unknown(&self, field: &str) -> String {
+        let fields = self.fields();
+        did_you_mean(field, &fields)
+            .unwrap_or_else(|| format!("the fields here are {}", list(&fields)))
+    }
+
+    fn hint_for_missing(&self, field: &str) -> String {
+        let Some(rules) = self.rules.get("properties").and_then(|fields| fields.get(field)) else {
+            return format!("add `{field}`");
+        };
+        let description = rules.get("description").and_then(Value::as_str).unwrap_or_default();
+        let description = description.split('\n').next().unwrap_or_default().trim();
+        match rules.get("examples").and_then(|examples| examples.get(0)) {
+            Some(Value::String(example)) => format!("add `{field}: {example}`. {description}"),
+            Some(example) => format!("add `{field}: {example}`. {description}"),
+            None => format!("add `{field}`. {description}"),
+        }
+    }
+
+    fn wrong_type(&self, kind: &TypeKind) -> String {
+        let name = self.name();
+        let found = match &self.node.kind {
+            Kind::Null => return format!("`{name}` has no value"),
+            Kind::Bool(value) => format!("{value}"),
+            Kind::Number(_, written) => format!("the number {}", short(written)),
+            Kind::Text(_) if self.is_secret() => "text".into(),
+            Kind::Text(text) => format!("the text `{}`", short(text)),
+            Kind::List(_) => "a list".into(),
+            Kind::Map(_) => "a map".into(),
+        };
+        let wanted = match self.rules.get("title").and_then(Value::as_str) {
+            Some(title) if self.rules.get("pattern").is_some() => title.to_owned(),
+            _ => wanted(kind),
+        };
+        format!("`{name}` must be {wanted}, not {found}")
+    }
+
+    fn hint_for_type(&self, kind: &TypeKind) -> String {
+        let takes = |name: &str| type_names(kind).iter().any(|known| known == name);
+        match &self.node.kind {
+            Kind::Text(text) if takes("boolean") => match text.to_ascii_lowercase().as_str() {
+                "on" | "yes" | "y" => "write `true`".into(),
+                "off" | "no" | "n" => "write `false`".into(),
+                _ => "write `true` or `false`".into(),
+            },
+            Kind::Number(_, written) if takes("string") => {
+                let examples = self.examples();
+                if examples.is_empty() || self.rules.get("title").is_some_and(|t| t == "a name") {
+                    format!("put it in quotes: \"{}\"", short(written))
+                } else {
+                    examples
+                }
+            }
+            _ if takes("array") => "start each entry with `- `".into(),
+            _ if takes("object") && !self.fields().is_empty() => {
+                format!("its fields are {}", list(&self.fields()))
+            }
+            _ => self.examples(),
+        }
+    }
+}
+
+fn type_names(kind: &TypeKind) -> Vec<String> {
+    match kind {
+        TypeKind::Single(single) => vec![single.to_string()],
+        TypeKind::Multiple(several) => several.iter().map(|one| one.to_string()).collect(),
+    }
+}
+
+fn wanted(kind: &TypeKind) -> String {
+    let names = type_names(kind);
+    let plain: Vec<&str> = names
+        .iter()
+        .map(|name| match name.as_str() {
+            "array" => "a list",
+            "object" => "a map",
+            "string" => "text",
+            "boolean" => "true or false",
+            "integer" => "a whole number",
+            "number" => "a number",
+            _ => "empty",
+        })
+        .collect();
+    plain.join(" or ")
+}
+
+/// At most 60 characters of a text, in one line.
+pub(super) fn short(text: &str) -> String {
+    let mut line: String =
+        text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(60).is_some() {
+        line.push('…');
+    }
+    line
+}
+
+/// Names in backticks.
+pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{}`", name.as_ref())).collect();
+    quoted.join(", ")
+}
+
+/// The known name that was probably meant.
+pub(super) fn did_you_mean<T: AsRef<str>>(given: &str, known: &[T]) -> Option<String> {
+    if given.len() > 64 {
+        return None;
+    }
+    let closest = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(given, name.as_ref()), name.as_ref()))
+        .min_by_key(|(distance, _)| *distance);
+    closest
+        .filter(|(distance, name)| *distance <= (name.len().max(given.len()) / 3).max(1))
+        .map(|(_, name)| format!("did you mean `{name}`?"))
+}

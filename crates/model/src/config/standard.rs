@@ -1,0 +1,127 @@
+//! What a plan is when the file does not say: the stages, gates and triggers that Lockgate
+//! stands for.
+
+use super::samples;
+use super::units::show_percent;
+use crate::plan::{
+    Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Metric, Stage, Trigger,
+    WHOLE_BP,
+};
+
+pub(super) const SECOND_MS: u64 = 1_000;
+pub(super) const MINUTE_MS: u64 = 60 * SECOND_MS;
+pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
+pub(super) const DAY_MS: u64 = 24 * HOUR_MS;
+
+pub(super) const TICK_MS: u64 = 10 * SECOND_MS;
+pub(super) const DRAIN_MS: u64 = 10 * MINUTE_MS;
+pub(super) const PROGRESS_DEADLINE_MS: u64 = 7 * DAY_MS;
+
+/// A gate as it is when only its bound is given.
+pub(super) fn gate(metric: Metric, bound: Bound) -> Gate {
+    Gate {
+        metric,
+        bound,
+        min_samples: samples::of_gate(metric, bound),
+        assurance: Assurance::default(),
+        absent: Absent::default(),
+        dry_run: false,
+    }
+}
+
+/// Gates of stages with traffic. NPS is waived for agents without feedback.
+pub(super) fn gates() -> Vec<Gate> {
+    vec![
+        gate(Metric::ErrorRate, Bound::Below(0.005)),
+        gate(Metric::P95Ms, Bound::Below(200.0)),
+        Gate { absent: Absent::Waive, ..gate(Metric::Nps, Bound::Above(50.0)) },
+        gate(Metric::SecurityEvents, Bound::Equal(0.0)),
+    ]
+}
+
+/// Gates of stages without traffic.
+pub(super) fn gates_without_traffic() -> Vec<Gate> {
+    vec![gate(Metric::Health, Bound::Equal(1.0))]
+}
+
+/// Stages: a day in the test environment, then 10, 25 and 50 % of four hours each, then all.
+pub(super) fn stages() -> Vec<Stage> {
+    let stage = |weight_bp: u32, duration_ms: u64, gates: Vec<Gate>| Stage {
+        name: stage_name(weight_bp, environment(weight_bp)),
+        weight_bp,
+        duration_ms,
+        extension_max_ms: duration_ms,
+        environment: environment(weight_bp),
+        gates,
+    };
+    vec![
+        stage(0, DAY_MS, gates_without_traffic()),
+        stage(1_000, 4 * HOUR_MS, gates()),
+        stage(2_500, 4 * HOUR_MS, gates()),
+        stage(5_000, 4 * HOUR_MS, gates()),
+        stage(WHOLE_BP, 0, Vec::new()),
+    ]
+}
+
+/// Where a stage's traffic comes from when it does not say.
+pub(super) fn environment(weight_bp: u32) -> Environment {
+    if weight_bp == 0 { Environment::Test } else { Environment::Production }
+}
+
+/// What a stage is called when it has no name.
+pub(super) fn stage_name(weight_bp: u32, environment: Environment) -> String {
+    match environment {
+        Environment::Test => "test".into(),
+        Environment::Production => format!("{}%", show_percent(weight_bp)),
+    }
+}
+
+/// The triggers that are armed unless a plan switches them off, with a reason.
+pub(super) fn triggers() -> Vec<Trigger> {
+    [
+        Metric::ErrorRate,
+        Metric::P95Ms,
+        Metric::CostUsd,
+        Metric::SecurityEvents,
+        Metric::SatisfiedShare,
+        Metric::NegativeShare,
+    ]
+    .into_iter()
+    .filter_map(trigger)
+    .collect()
+}
+
+/// The trigger on `metric`, if one is built in.
+pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
+    let bound = match metric {
+        Metric::ErrorRate | Metric::NegativeShare => Bound::Above(0.05),
+        Metric::P95Ms => Bound::AboveBaselineBy(0.2),
+        Metric::CostUsd => Bound::AboveBaselineBy(0.3),
+        Metric::SatisfiedShare => Bound::Below(0.8),
+        Metric::SecurityEvents => Bound::Above(0.0),
+        Metric::Nps | Metric::Health => return None,
+    };
+    Some(trigger_of(metric, bound))
+}
+
+/// A trigger as it is when only its bound is given.
+pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
+    let (action, alert) = match metric {
+        Metric::ErrorRate | Metric::Health => (Action::Stop, AlertLevel::High),
+        Metric::P95Ms => (Action::Switch, AlertLevel::Medium),
+        Metric::CostUsd => (Action::Stop, AlertLevel::Medium),
+        Metric::SecurityEvents => (Action::StopImmediately, AlertLevel::Highest),
+        Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => {
+            (Action::Switch, AlertLevel::High)
+        }
+    };
+    // Feedback is rare, and quantiles and means scatter: they look back further.
+    let (window_ms, min_samples) = match metric {
+        Metric::ErrorRate => (5 * MINUTE_MS, 100),
+        Metric::P95Ms | Metric::CostUsd => (30 * MINUTE_MS, 300),
+        Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => (4 * HOUR_MS, 50),
+        Metric::SecurityEvents => (5 * MINUTE_MS, 0),
+        Metric::Health => (5 * MINUTE_MS, 1),
+    };
+    Trigger { metric, bound, window_ms, min_samples, action, alert, dry_run: false }
+}

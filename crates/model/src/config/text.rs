@@ -1,0 +1,163 @@
+//! Texts of the file form that have a shape of their own. The schema carries the shape, so that
+//! editors check it too; `title` and `examples` also make the error messages.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+macro_rules! text {
+    ($(#[$doc:meta])* $name:ident: $title:literal, $pattern:literal, [$($example:literal),+] $(, $key:literal = $value:literal)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+        pub(super) struct $name(pub(super) String);
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "title": $title,
+                    "pattern": $pattern,
+                    "examples": [$($example),+]
+                    $(, $key: $value)*
+                })
+            }
+        }
+    };
+}
+
+text!(
+    /// A name, as [`crate::ids`] takes them.
+    NameText: "a name", "^[a-z0-9][a-z0-9._-]{0,62}$", ["support", "v1.2.0"]
+);
+text!(
+    /// A span of time.
+    DurationText: "a duration", "^([0-9]+(ms|s|m|h|d))+$", ["4h", "90s", "250ms"]
+);
+text!(
+    /// A span of time, or `none`.
+    DeadlineText: "a duration or none", "^(none|([0-9]+(ms|s|m|h|d))+)$", ["7d", "none"]
+);
+text!(
+    /// A number of bytes.
+    SizeText: "a size", "^[0-9]+(B|KiB|MiB|GiB)$", ["32MiB", "512KiB"]
+);
+text!(
+    /// An address to listen on.
+    AddressText: "an IP address with a port", r"^(\[[0-9a-fA-F:.]+\]|[0-9.]+):[0-9]{1,5}$", ["127.0.0.1:8080", "[::1]:8080"]
+);
+text!(
+    /// A base URL.
+    UrlText: "a URL", "^https?://[^/?#]+", ["http://127.0.0.1:9001", "https://agent.example.com/v2"]
+);
+text!(
+    /// A reference to a secret. What stands here by mistake may be the secret: it is not repeated.
+    SecretText: "a reference to a secret", "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", ["env:ALERT_KEY", "file:/run/secrets/alert"], "writeOnly" = true
+);
+text!(
+    /// A path in a URL.
+    UrlPathText: "a path that starts with /", "^/", ["/healthz"]
+);
+text!(
+    /// Something that must be said.
+    SomeText: "some text", r"\S", ["gpt-5-mini"]
+);
+
+/// The shape of a gate's or a trigger's bound.
+pub(super) const BOUND_PATTERN: &str =
+    r"^ *([<>=] *-?[0-9]+(\.[0-9]+)? *(%|ms|s)?|> *baseline( *\+ *[0-9]+(\.[0-9]+)? *%)?) *$";
+
+text!(
+    /// A metric's bound.
+    BoundText: "a condition", r"^ *([<>=] *-?[0-9]+(\.[0-9]+)? *(%|ms|s)?|> *baseline( *\+ *[0-9]+(\.[0-9]+)? *%)?) *$", ["< 0.5%", "> baseline + 20%"]
+);
+
+/// A share of traffic: a number of percent, or text with `%`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum WeightText {
+    Number(f64),
+    Text(String),
+}
+
+impl JsonSchema for WeightText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Weight".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["number", "string"],
+            "title": "a percentage",
+            "minimum": 0,
+            "maximum": 100,
+            "pattern": r"^[0-9]+(\.[0-9]{1,2})? *%$",
+            "examples": [10, "12.5%"]
+        })
+    }
+}
+
+/// Something with fields of its own, or the word that switches it off.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Switchable<T> {
+    Off(OffWord),
+    On(T),
+}
+
+/// The word `off`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum OffWord {
+    Off,
+}
+
+impl<T: JsonSchema> JsonSchema for Switchable<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_text(T::json_schema(generator), "`off` or a map", "^off$", "off")
+    }
+}
+
+/// A bound alone, or a map with the bound and more.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum BoundOr<T> {
+    Bound(String),
+    More(T),
+}
+
+impl<T: JsonSchema> JsonSchema for BoundOr<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_text(T::json_schema(generator), "a condition", BOUND_PATTERN, "< 0.5%")
+    }
+}
+
+/// Takes text beside an object. One schema with two types, not two schemas: errors then say what
+/// is wrong in the form that was chosen.
+fn or_text(mut object: Schema, title: &str, pattern: &str, example: &str) -> Schema {
+    object.insert("type".into(), serde_json::json!(["string", "object"]));
+    object.insert("title".into(), title.into());
+    object.insert("pattern".into(), pattern.into());
+    object.insert("examples".into(), serde_json::json!([example]));
+    object
+}

@@ -1,0 +1,342 @@
+//! YAML text to a tree with places. Only the plain part of YAML is taken: no anchors, no tags, one
+//! document, text keys, finite numbers. What else YAML can do makes files that read differently
+//! from what they mean.
+
+use std::collections::HashSet;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::node::{Entry, Kind, Node};
+use super::place::{Path, Place, Step};
+use super::scalar;
+
+/// The largest file, in bytes.
+pub(crate) const SIZE_MAX: usize = 1024 * 1024;
+/// The deepest nesting.
+pub(crate) const DEPTH_MAX: usize = 32;
+
+/// Something that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) place: Place,
+    pub(crate) path: Path,
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl Fault {
+    /// Bytes that are no text, after `good`.
+    pub(crate) fn not_utf8(good: &str) -> Self {
+        let line = good.matches('\n').count() + 1;
+        let column = good.rsplit('\n').next().map_or(0, |line| line.chars().count());
+        Self {
+            place: place(line, column),
+            path: Path::default(),
+            message: "this is not UTF-8 text".into(),
+            hint: Some("save the file as UTF-8".into()),
+        }
+    }
+
+    pub(crate) fn into_diagnostic(self, file: &str) -> Diagnostic {
+        Diagnostic {
+            file: file.to_owned(),
+            line: self.place.line,
+            column: self.place.column,
+            severity: Severity::Error,
+            message: self.message,
+            hint: self.hint,
+            path: self.path.to_string(),
+        }
+    }
+}
+
+/// What became of a text.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// The tree; `None` when the text is broken beyond reading on.
+    pub(crate) root: Option<Node>,
+    pub(crate) faults: Vec<Fault>,
+    /// Paths whose value could not be taken: no use in complaining about them again.
+    pub(crate) spoiled: HashSet<Path>,
+}
+
+/// Reads a text whole.
+pub(crate) fn parse(text: &str) -> Parsed {
+    let mut builder = Builder::default();
+    let root = match builder.read(text) {
+        Ok(root) => root,
+        Err(fault) => {
+            builder.faults.push(fault);
+            None
+        }
+    };
+    Parsed { root, faults: builder.faults, spoiled: builder.spoiled }
+}
+
+enum Frame {
+    List { place: Place, items: Vec<Node> },
+    Map { place: Place, entries: Vec<Entry>, key: Option<Key> },
+}
+
+struct Key {
+    text: String,
+    place: Place,
+    /// A key that was there before, or is none; its value is read and dropped.
+    dropped: bool,
+}
+
+#[derive(Default)]
+struct Builder {
+    stack: Vec<Frame>,
+    root: Option<Node>,
+    faults: Vec<Fault>,
+    spoiled: HashSet<Path>,
+}
+
+impl Builder {
+    fn read(&mut self, text: &str) -> Result<Option<Node>, Fault> {
+        check_text(text)?;
+        let mut parser = Parser::<StrInput<'_>>::new_from_str(text);
+        let mut documents = 0_u32;
+        while let Some(next) = parser.next_event() {
+            let (event, span) = next.map_err(|error| broken(&error))?;
+            let place = start(span);
+            match event {
+                Event::DocumentStart(_) => {
+                    documents += 1;
+                    if documents > 1 {
+                        return Err(self.fault(
+                            place,
+                            "a second document starts here",
+                            "keep one document in the file; remove the line with `---`",
+                        ));
+                    }
+                }
+                Event::StreamEnd => break,
+                Event::Nothing | Event::StreamStart | Event::DocumentEnd => {}
+                other => self.take(other, place)?,
+            }
+        }
+        Ok(self.root.take())
+    }
+
+    fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Fault> {
+        match event {
+            Event::Alias(_) => {
+                self.spoil(place, "aliases (`*name`) are not taken", "write the value out");
+                self.value(Node { place, kind: Kind::Null });
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_extras(place, anchor, tag.is_some());
+                self.scalar(&text, style, place);
+            }
+            Event::SequenceStart(anchor, tag) => {
+                self.open(place)?;
+                self.refuse_extras(place, anchor, tag.is_some());
+                self.stack.push(Frame::List { place, items: Vec::new() });
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.open(place)?;
+                self.refuse_extras(place, anchor, tag.is_some());
+                self.stack.push(Frame::Map { place, entries: Vec::new(), key: None });
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let node = match self.stack.pop() {
+                    Some(Frame::List { place, items }) => Node { place, kind: Kind::List(items) },
+                    Some(Frame::Map { place, entries, .. }) => {
+                        Node { place, kind: Kind::Map(entries) }
+                    }
+                    None => return Ok(()),
+                };
+                self.value(node);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn wants_key(&self) -> bool {
+        matches!(self.stack.last(), Some(Frame::Map { key: None, .. }))
+    }
+
+    /// Checks that a list or a map may start here.
+    fn open(&self, place: Place) -> Result<(), Fault> {
+        if self.wants_key() {
+            return Err(self.fault(
+                place,
+                "a key must be text, not a list or a map",
+                "put quotes around a text that starts with `{` or `[`",
+            ));
+        }
+        if self.stack.len() >= DEPTH_MAX {
+            return Err(self.fault(
+                place,
+                format!("nested deeper than {DEPTH_MAX} levels"),
+                "nothing in this file needs to be that deep; check the indentation",
+            ));
+        }
+        Ok(())
+    }
+
+    fn refuse_extras(&mut self, place: Place, anchor: usize, tagged: bool) {
+        if anchor > 0 {
+            self.note(
+                place,
+                "anchors (`&name`) are not taken",
+                "write the value out where it is used",
+            );
+        }
+        if tagged {
+            self.spoil(
+                place,
+                "tags (`!name`) are not taken",
+                "remove the tag; quote the value if it should be text",
+            );
+        }
+    }
+
+    fn scalar(&mut self, text: &str, style: ScalarStyle, place: Place) {
+        if self.wants_key() {
+            return self.key(text, style, place);
+        }
+        let kind = if style == ScalarStyle::Plain {
+            scalar::resolve(text).unwrap_or_else(|problem| {
+                self.spoil(place, problem, "write a finite number");
+                Kind::Null
+            })
+        } else {
+            Kind::Text(text.to_owned())
+        };
+        self.value(Node { place, kind });
+    }
+
+    fn key(&mut self, text: &str, style: ScalarStyle, place: Place) {
+        let is_text =
+            style != ScalarStyle::Plain || matches!(scalar::resolve(text), Ok(Kind::Text(_)));
+        if !is_text {
+            let shown = if text.is_empty() { "an empty key" } else { text };
+            self.note(place, format!("a key must be text, not {shown}"), "put the key in quotes");
+        }
+        let mut first = None;
+        if let Some(Frame::Map { entries, key, .. }) = self.stack.last_mut() {
+            first = entries.iter().find(|entry| entry.key == text).map(|entry| entry.key_place);
+            // `<<` only ever stands before an alias, which is refused on its own.
+            let dropped = first.is_some() || !is_text || text == "<<";
+            *key = Some(Key { text: text.to_owned(), place, dropped });
+        }
+        if let Some(first) = first {
+            self.note(
+                place,
+                format!("`{text}` is there twice"),
+                format!("the first one is in line {}; keep one of them", first.line),
+            );
+        }
+    }
+
+    fn value(&mut self, node: Node) {
+        match self.stack.last_mut() {
+            None => self.root = Some(node),
+            Some(Frame::List { items, .. }) => items.push(node),
+            Some(Frame::Map { entries, key, .. }) => {
+                if let Some(Key { text, place, dropped: false }) = key.take() {
+                    entries.push(Entry { key: text, key_place: place, value: node });
+                }
+            }
+        }
+    }
+
+    /// The way to the value that is being read.
+    fn path(&self) -> Path {
+        self.stack
+            .iter()
+            .filter_map(|frame| match frame {
+                Frame::List { items, .. } => Some(Step::Index(items.len())),
+                Frame::Map { key, .. } => key.as_ref().map(|key| Step::Key(key.text.clone())),
+            })
+            .collect()
+    }
+
+    fn fault(&self, place: Place, message: impl Into<String>, hint: impl Into<String>) -> Fault {
+        Fault { place, path: self.path(), message: message.into(), hint: Some(hint.into()) }
+    }
+
+    fn note(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        let fault = self.fault(place, message, hint);
+        self.faults.push(fault);
+    }
+
+    fn spoil(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.note(place, message, hint);
+        self.spoiled.insert(self.path());
+    }
+}
+
+fn start(span: Span) -> Place {
+    place(span.start.line(), span.start.col())
+}
+
+fn place(line: usize, column_from_zero: usize) -> Place {
+    let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    Place { line: clamp(line).max(1), column: clamp(column_from_zero).saturating_add(1) }
+}
+
+/// Refuses what no YAML may hold. A NUL would end the text early and unseen.
+fn check_text(text: &str) -> Result<(), Fault> {
+    let at_start = |message: String, hint: &str| Fault {
+        place: Place::START,
+        path: Path::default(),
+        message,
+        hint: Some(hint.to_owned()),
+    };
+    if text.len() > SIZE_MAX {
+        let message = format!("the file has {} bytes; at most {SIZE_MAX} are read", text.len());
+        return Err(at_start(message, "check that it is the right file"));
+    }
+    let mut at = Place::START;
+    for (i, c) in text.chars().enumerate() {
+        let is_mark = c == '\u{feff}' && i == 0;
+        let allowed = matches!(c, '\t' | '\n' | '\r' | '\u{85}')
+            || !(c.is_control() || matches!(c, '\u{feff}' | '\u{fffe}' | '\u{ffff}'));
+        if !allowed && !is_mark {
+            return Err(Fault {
+                place: at,
+                path: Path::default(),
+                message: format!("the character U+{:04X} is not allowed", u32::from(c)),
+                hint: Some("remove it; the file must be plain UTF-8 text".to_owned()),
+            });
+        }
+        if c == '\n' {
+            at = Place { line: at.line + 1, column: 1 };
+        } else {
+            at.column += 1;
+        }
+    }
+    Ok(())
+}
+
+/// A fault of the YAML itself, in the parser's words, with what usually helps.
+fn broken(error: &ScanError) -> Fault {
+    let info = error.info();
+    let hint = [
+        ("mapping values", "put quotes around a text that contains `: `, or check the indentation"),
+        ("tab", "indent with spaces, not tabs"),
+        ("simple key", "a `:` may be missing, or the indentation differs from the lines above"),
+        ("anchor", "anchors and aliases are not taken; write the value out"),
+        ("alias", "anchors and aliases are not taken; write the value out"),
+        ("flow", "a `]` or `}` may be missing"),
+        ("quote", "a closing quote may be missing"),
+        ("scalar", "a closing quote may be missing, or the indentation differs"),
+        ("block", "lines of one level must start in the same column"),
+        ("indent", "lines of one level must start in the same column"),
+    ]
+    .into_iter()
+    .find_map(|(word, hint)| info.contains(word).then_some(hint))
+    .unwrap_or("check the indentation and the quotes near this place");
+    Fault {
+        place: place(error.marker().line(), error.marker().col()),
+        path: Path::default(),
+        message: format!("this is not valid YAML: {info}"),
+        hint: Some(hint.to_owned()),
+    }
+}

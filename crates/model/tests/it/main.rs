@@ -1,0 +1,3 @@
+//! Configuration files, good and bad.
+
+mod examples;
