@@ -287,8 +287,8 @@ fn check_kept(agent: &Agent, version: &VersionName) -> Result<(), StoreError> {
     Err(StoreError::VersionBusy { agent: agent.name.clone(), version: version.clone() })
 }
 
-/// An agent that was removed and comes back keeps its stable version if it still has it, and
-/// starts anew if not.
+/// An agent that was removed and comes back keeps its stable version if it still has it. If not,
+/// it starts anew, and earlier requests to start a version stand for nothing any more.
 async fn forget_lost(
     conn: &mut SqliteConnection,
     agent: &Agent,
@@ -296,6 +296,10 @@ async fn forget_lost(
 ) -> Result<(), StoreError> {
     if agent.version(&split.stable).is_none() {
         sqlx::query("DELETE FROM split WHERE agent = ?")
+            .bind(agent.name.as_str())
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query("UPDATE inbox SET key = NULL WHERE agent = ? AND kind = 'start'")
             .bind(agent.name.as_str())
             .execute(conn)
             .await?;

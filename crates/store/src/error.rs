@@ -36,12 +36,9 @@ pub enum StoreError {
     /// Somebody else holds the lease by now.
     #[error("another controller has taken over")]
     Fenced,
-    /// The rollout was changed in the meantime.
-    #[error("rollout {rollout} was changed in the meantime")]
-    Stale {
-        /// Which.
-        rollout: RolloutId,
-    },
+    /// The rollout was changed since it was read.
+    #[error("the rollout was changed in the meantime")]
+    Stale,
     /// A version that is known under this name has other content.
     #[error(
         "version `{version}` of agent `{agent}` is known with other content; versions never change, so give the new one another name"

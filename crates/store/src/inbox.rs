@@ -168,14 +168,17 @@ impl Store {
     /// Puts an item into the inbox. When it returns, the item is on disk and control is awake.
     /// A key that was used before gives the id of that item if it says the same.
     pub async fn submit(&self, item: NewInboxItem) -> Result<InboxId, StoreError> {
+        if let Some(key) = &item.key {
+            // asking again is common and must not queue behind writers
+            let mut conn = self.inner.reader.acquire().await?;
+            if let Some(id) = known(&mut conn, &item.body, key).await? {
+                return same(&mut conn, id, &item).await;
+            }
+        }
         let mut tx = self.begin().await?;
         let (id, is_new) = insert(&mut tx, &item).await?;
         if !is_new {
-            let row = fetch(&mut tx, id).await?;
-            let same = row.is_some_and(|first| {
-                (first.agent, first.rollout, first.body) == (item.agent, item.rollout, item.body)
-            });
-            return if same { Ok(id) } else { Err(StoreError::KeyReused { id }) };
+            return same(&mut tx, id, &item).await;
         }
         self.commit(tx).await?;
         Ok(id)
@@ -233,23 +236,16 @@ pub(crate) async fn insert(
     conn: &mut SqliteConnection,
     item: &NewInboxItem,
 ) -> Result<(InboxId, bool), StoreError> {
-    let kind = item.body.kind();
-    if let Some(key) = &item.key {
-        let known: Option<i64> =
-            sqlx::query_scalar("SELECT id FROM inbox WHERE kind = ? AND key = ?")
-                .bind(kind)
-                .bind(key)
-                .fetch_optional(&mut *conn)
-                .await?;
-        if let Some(id) = known {
-            return Ok((InboxId(id), false));
-        }
+    if let Some(key) = &item.key
+        && let Some(id) = known(conn, &item.body, key).await?
+    {
+        return Ok((id, false));
     }
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO inbox (kind, key, agent, rollout, body, principal, at_wall_ms)
          VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id",
     )
-    .bind(kind)
+    .bind(item.body.kind())
     .bind(&item.key)
     .bind(item.agent.as_str())
     .bind(item.rollout.map(|id| id.to_string()))
@@ -267,6 +263,33 @@ pub(crate) async fn insert(
     };
     feed::tell(conn, news).await?;
     Ok((InboxId(id), true))
+}
+
+/// The item that a key was used for.
+async fn known(
+    conn: &mut SqliteConnection,
+    body: &InboxBody,
+    key: &str,
+) -> Result<Option<InboxId>, StoreError> {
+    let id: Option<i64> = sqlx::query_scalar("SELECT id FROM inbox WHERE kind = ? AND key = ?")
+        .bind(body.kind())
+        .bind(key)
+        .fetch_optional(conn)
+        .await?;
+    Ok(id.map(InboxId))
+}
+
+/// The id of an earlier item, if it says what this one says.
+async fn same(
+    conn: &mut SqliteConnection,
+    id: InboxId,
+    item: &NewInboxItem,
+) -> Result<InboxId, StoreError> {
+    let first = fetch(conn, id).await?;
+    let is_same = first.is_some_and(|first| {
+        (&first.agent, first.rollout, &first.body) == (&item.agent, item.rollout, &item.body)
+    });
+    if is_same { Ok(id) } else { Err(StoreError::KeyReused { id }) }
 }
 
 /// Closes a pending item.

@@ -76,7 +76,8 @@ impl Store {
         body.map(|body| codec::from_json("split", &body)).transpose()
     }
 
-    /// Effects to perform now, oldest first. What changes an agent's traffic comes strictly one
+    /// Effects to perform now, oldest first, alerts after everything else: a channel that is down
+    /// for long must not keep traffic from being changed. What changes an agent's traffic comes strictly one
     /// after the other: an acknowledged fuse must not yield before the split that replaces it.
     pub async fn outbox_due(
         &self,
@@ -91,7 +92,7 @@ impl Store {
                      WHERE before.agent = due.agent AND before.state = 'pending'
                          AND before.kind IN ('set_split', 'acknowledge_fuses')
                          AND before.id < due.id))
-             ORDER BY id LIMIT ?",
+             ORDER BY CASE WHEN kind = 'notify' THEN 1 ELSE 0 END, id LIMIT ?",
         )
         .bind(now_wall_ms)
         .bind(limit)

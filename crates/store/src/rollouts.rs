@@ -172,7 +172,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         if updated.rows_affected() != 1 {
-            return Err(StoreError::Stale { rollout: rollout.id });
+            return Err(StoreError::Stale);
         }
         record(&mut tx, rollout, step.transition, step.effects, step.handled).await?;
         if step.transition.is_none() && step.effects.is_empty() && step.handled.is_empty() {
