@@ -1,0 +1,351 @@
+//! Starting and stopping a gateway.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use lockgate_model::ids::{AgentName, BootId, GatewayName, Revision, VersionName};
+use lockgate_model::interaction::ErrorClass;
+use lockgate_model::ports::{Events, Fuses, Interactions, Snapshots};
+use lockgate_telemetry::ports::Windows;
+use lockgate_telemetry::price::Prices;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, mpsc};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::conversations::Conversations;
+use crate::core::{ControlHeard, Core, Crossed};
+use crate::follow::{self, Follower};
+use crate::fuse::{self, FusePort, LatchError, Latches};
+use crate::health::{self, Health};
+use crate::ingress::server::{self, Lane, Stops};
+use crate::ingress::worker::{Worker, connector};
+use crate::live::Registry;
+use crate::observe::Observed;
+use crate::observe::publish::Publisher;
+use crate::pin::Pins;
+use crate::sealed::Salt;
+use crate::table::Table;
+use crate::tickets::Tickets;
+
+const BACKLOG: i32 = 4_096;
+const CROSSED_MAX: usize = 64;
+const JOURNAL_EVERY: Duration = Duration::from_millis(500);
+
+/// How a gateway runs.
+pub struct Options {
+    /// Where it listens; port 0 for any.
+    pub listen: SocketAddr,
+    /// Its own directory: last good snapshot, latched fuses, conversations.
+    pub dir: PathBuf,
+    /// Its name, the same over restarts.
+    pub name: GatewayName,
+    /// Signs pins and tickets and salts hashes. All gateways of an installation share it.
+    pub signing_key: [u8; 32],
+    /// What models cost.
+    pub prices: Arc<Prices>,
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// Whether the next hop in front is trusted to say who asked (`X-Forwarded-*`).
+    pub trust_forwarded: bool,
+    /// How long a ticket is good.
+    pub ticket_ttl: Duration,
+    /// Clients connected at once; more are closed.
+    pub clients_max: usize,
+}
+
+impl Options {
+    /// Two workers, tickets good for 7 days, 16,384 clients, `X-Forwarded-*` not trusted.
+    pub fn new(listen: SocketAddr, dir: PathBuf, name: GatewayName, signing_key: [u8; 32]) -> Self {
+        Self {
+            listen,
+            dir,
+            name,
+            signing_key,
+            prices: Arc::default(),
+            workers: 2,
+            trust_forwarded: false,
+            ticket_ttl: Duration::from_hours(7 * 24),
+            clients_max: 16_384,
+        }
+    }
+}
+
+/// What a gateway talks to.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where snapshots come from.
+    pub snapshots: Arc<dyn Snapshots>,
+    /// Where windows go.
+    pub windows: Arc<dyn Windows>,
+    /// Where interactions go.
+    pub interactions: Arc<dyn Interactions>,
+    /// Where what must not be lost goes.
+    pub events: Arc<dyn Events>,
+}
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its directory cannot be used.
+    #[error("cannot use the gateway's directory {dir}")]
+    Directory {
+        /// Which.
+        dir: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its latched fuses cannot be read.
+    #[error("the latched fuses cannot be read")]
+    Latches(#[from] LatchError),
+    /// Nothing listens.
+    #[error("cannot listen on {listen}")]
+    Listen {
+        /// Where.
+        listen: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// A worker's thread or runtime.
+    #[error("cannot start a worker")]
+    Worker(#[source] io::Error),
+    /// TLS towards versions.
+    #[error("TLS cannot be set up")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Counters for `/metrics`.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// Ended requests by agent, version (`None`: refused before one was picked) and class (`None`:
+    /// well).
+    pub requests: Vec<(AgentName, Option<VersionName>, Option<ErrorClass>, u64)>,
+    /// Requests that matched no agent.
+    pub unmatched: u64,
+    /// Requests in flight.
+    pub in_flight: Vec<(AgentName, u32)>,
+    /// Clients connected.
+    pub clients: usize,
+    /// Interactions that were given up because their queue was full.
+    pub interactions_dropped: u64,
+    /// Windows that were given up because their queue was full.
+    pub windows_dropped: u64,
+    /// Pins with a wrong signature.
+    pub forged_pins: u64,
+    /// The snapshot in force.
+    pub applied: Revision,
+    /// Latched fuses.
+    pub fuses_latched: usize,
+    /// Milliseconds since control was last alive.
+    pub control_age_ms: u64,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    core: Arc<Core>,
+    local_addr: SocketAddr,
+    stops: Stops,
+    background: CancellationToken,
+    lanes: Arc<Vec<Lane>>,
+    accepting: JoinHandle<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Gateway {
+    /// Listens and serves, from the last good snapshot until a newer one is heard of. Ports are
+    /// called on the runtime that this is called on.
+    pub async fn start(options: Options, ports: Ports) -> Result<Self, StartError> {
+        let directory = |source| StartError::Directory { dir: options.dir.clone(), source };
+        std::fs::create_dir_all(&options.dir).map_err(directory)?;
+        let (crossed, crossings) = mpsc::channel(CROSSED_MAX);
+        let core = Arc::new(core(&options, ports, crossed)?);
+        let connector = connector()?;
+        let listener = listen(options.listen)
+            .map_err(|source| StartError::Listen { listen: options.listen, source })?;
+        let local_addr = listener
+            .local_addr()
+            .map_err(|source| StartError::Listen { listen: options.listen, source })?;
+        let stops = Stops::default();
+        let lanes: Result<Vec<_>, _> = (0..options.workers.max(1))
+            .map(|index| {
+                let worker = Worker::new(Arc::clone(&core), index, connector.clone());
+                Lane::start(Arc::new(worker), stops.clone())
+            })
+            .collect();
+        let lanes = Arc::new(lanes.map_err(StartError::Worker)?);
+        let background = CancellationToken::new();
+        let tasks = vec![
+            tokio::spawn(Follower::new(Arc::clone(&core)).run(background.clone())),
+            tokio::spawn(health::run(Arc::clone(&core), connector, background.clone())),
+            tokio::spawn(watch_crossings(Arc::clone(&core), crossings, background.clone())),
+            tokio::spawn(keep_conversations(Arc::clone(&core), background.clone())),
+            tokio::spawn(Publisher::new(Arc::clone(&core)).run(background.clone())),
+        ];
+        let drain = stops.drain.clone();
+        let accept = server::accept(listener, Arc::clone(&lanes), drain, options.clients_max);
+        let accepting = tokio::spawn(accept);
+        info!(%local_addr, gateway = %core.name, "gateway listening");
+        Ok(Self { core, local_addr, stops, background, lanes, accepting, tasks })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Its fuse.
+    pub fn fuses(&self) -> Arc<dyn Fuses> {
+        Arc::new(FusePort(Arc::clone(&self.core)))
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> Stats {
+        let core = &self.core;
+        let requests = core.observed.requests().into_iter();
+        Stats {
+            requests: requests
+                .map(|((agent, version, class), count)| (agent, version, class, count))
+                .collect(),
+            unmatched: core.observed.unmatched.load(Ordering::Relaxed),
+            in_flight: core.registry.in_flight(),
+            clients: self.lanes.iter().map(Lane::clients).sum(),
+            interactions_dropped: core.observed.interactions_dropped.load(Ordering::Relaxed),
+            windows_dropped: core.observed.windows_dropped.load(Ordering::Relaxed),
+            forged_pins: core.forged_pins.load(Ordering::Relaxed),
+            applied: core.table.load().snapshot.revision,
+            fuses_latched: core.latches.all().len(),
+            control_age_ms: core.control.age_ms(core.monotonic_ms(Instant::now())),
+        }
+    }
+
+    /// Takes no new connections, lets requests under way finish for at most `drain`, ends the
+    /// rest, and hands over what was measured.
+    pub async fn shutdown(self, drain: Duration) {
+        self.stops.drain.cancel();
+        let _ = self.accepting.await;
+        let clients = || self.lanes.iter().map(Lane::clients).sum::<usize>();
+        let deadline = Instant::now() + drain;
+        while clients() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        if clients() > 0 {
+            warn!(clients = clients(), "not all requests finished in time");
+        }
+        self.stops.kill.cancel();
+        let lanes = self.lanes;
+        let joined = tokio::task::spawn_blocking(move || {
+            if let Some(lanes) = Arc::into_inner(lanes) {
+                lanes.into_iter().for_each(Lane::join);
+            }
+        });
+        let _ = joined.await;
+        // Only now, as the last requests to end are measured too.
+        self.background.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+fn core(
+    options: &Options,
+    ports: Ports,
+    crossed: mpsc::Sender<Crossed>,
+) -> Result<Core, StartError> {
+    let dir = &options.dir;
+    let directory = |source| StartError::Directory { dir: dir.clone(), source };
+    let latches = Latches::open(&dir.join("fuses"))?;
+    let conversations = Conversations::open(&dir.join("conversations")).map_err(directory)?;
+    let stored = follow::stored(dir).unwrap_or_else(|error| {
+        error!(%error, "the last snapshot cannot be read; waiting for control");
+        None
+    });
+    let registry = Registry::default();
+    let age_ms = follow::stored_age_ms(dir, stored.as_ref());
+    let key = &options.signing_key;
+    let core = Core {
+        name: options.name.clone(),
+        boot: BootId(Uuid::now_v7()),
+        dir: dir.clone(),
+        ports,
+        prices: Arc::clone(&options.prices),
+        trust_forwarded: options.trust_forwarded,
+        ticket_ttl_ms: i64::try_from(options.ticket_ttl.as_millis()).unwrap_or(i64::MAX),
+        table: arc_swap::ArcSwap::from_pointee(Table::empty()),
+        registry,
+        latches,
+        latching: tokio::sync::Mutex::default(),
+        pins: Pins::new(key),
+        tickets: Tickets::new(key),
+        user_salt: Salt::new(key, "lockgate sticky key 1"),
+        conversation_salt: Salt::new(key, "lockgate conversation 1"),
+        conversations,
+        control: ControlHeard::new(age_ms),
+        observed: Observed::new(options.workers.max(1)),
+        health: Health::default(),
+        crossed,
+        wake: Notify::new(),
+        main: Handle::current(),
+        started: Instant::now(),
+        forged_pins: 0.into(),
+    };
+    if let Some(snapshot) = stored {
+        let revision = snapshot.revision.0;
+        match core.apply(snapshot) {
+            Ok(()) => info!(revision, "serving from the last snapshot"),
+            Err(error) => error!(revision, %error, "the last snapshot cannot be applied"),
+        }
+    }
+    Ok(core)
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+async fn watch_crossings(
+    core: Arc<Core>,
+    mut crossings: mpsc::Receiver<Crossed>,
+    stop: CancellationToken,
+) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            crossed = crossings.recv() => match crossed {
+                Some(crossed) => fuse::hard_limit(&core, &crossed.target, crossed.errors).await,
+                None => return,
+            }
+        }
+    }
+}
+
+async fn keep_conversations(core: Arc<Core>, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(JOURNAL_EVERY);
+    loop {
+        let stopped = tokio::select! {
+            () = stop.cancelled() => true,
+            _ = tick.tick() => false,
+        };
+        let owner = Arc::clone(&core);
+        let written = tokio::task::spawn_blocking(move || owner.conversations.write()).await;
+        if let Ok(Err(error)) = written {
+            warn!(%error, "conversations cannot be written; they are kept in memory");
+        }
+        if stopped {
+            return;
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! Which headers pass, which are ours, and what we read from an agent's answer.
+
+use std::net::IpAddr;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use lockgate_model::ids::InteractionId;
+use lockgate_model::interaction::Outcome;
+
+/// The interaction's id.
+pub(crate) const INTERACTION: HeaderName = HeaderName::from_static("lockgate-interaction");
+/// The signed pin.
+pub(crate) const CONVERSATION: HeaderName = HeaderName::from_static("lockgate-conversation");
+/// The ticket for feedback.
+pub(crate) const TICKET: HeaderName = HeaderName::from_static("lockgate-ticket");
+/// The version that answers.
+pub(crate) const VERSION: HeaderName = HeaderName::from_static("lockgate-version");
+const OUTCOME: HeaderName = HeaderName::from_static("lockgate-outcome");
+const COST_USD: HeaderName = HeaderName::from_static("lockgate-cost-usd");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// The largest cost of one answer that is believed, US dollars.
+const COST_USD_MAX: f64 = 1_000_000.0;
+
+const HOP_BY_HOP: [HeaderName; 8] = [
+    header::CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Removes what concerns one connection only (RFC 9110, section 7.6.1).
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    if headers.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(header::CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .filter_map(|name| name.trim().parse().ok())
+            // The body's length is no option of a connection; dropping it would change framing.
+            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        headers.remove(name);
+    }
+}
+
+/// Removes every `lockgate-*` header.
+pub(crate) fn remove_ours(headers: &mut HeaderMap) {
+    let ours = |name: &HeaderName| name.as_str().starts_with("lockgate-");
+    if headers.keys().any(ours) {
+        let names: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
+
+/// An id as a header's value.
+pub(crate) fn id_value(interaction: InteractionId) -> HeaderValue {
+    let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
+    let text = interaction.0.hyphenated().encode_lower(&mut text);
+    HeaderValue::from_str(text).expect("hex digits and hyphens")
+}
+
+/// Continues the caller's trace with a span of our own, or starts one (W3C Trace Context).
+pub(crate) fn stamp_trace(headers: &mut HeaderMap) {
+    let span: u64 = rand::random::<u64>() | 1;
+    let incoming = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
+    let text = if let Some((trace, flags)) = incoming.and_then(trace_of) {
+        format!("00-{trace}-{span:016x}-{flags}")
+    } else {
+        // A state without its parent means nothing.
+        headers.remove(TRACESTATE);
+        format!("00-{:032x}-{span:016x}-01", rand::random::<u128>() | 1)
+    };
+    let value = HeaderValue::from_str(&text).expect("hex digits and hyphens");
+    headers.insert(TRACEPARENT, value);
+}
+
+/// Trace id and flags of a valid `traceparent`.
+fn trace_of(text: &str) -> Option<(&str, &str)> {
+    let mut parts = text.split('-');
+    let (version, trace) = (parts.next()?, parts.next()?);
+    let (parent, flags) = (parts.next()?, parts.next()?);
+    let hex = |text: &str, len: usize| {
+        text.len() == len && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let some = |text: &str| text.bytes().any(|b| b != b'0');
+    let known = version == "00" && parts.next().is_none()
+        || hex(version, 2) && version > "00" && version != "ff";
+    (known && hex(trace, 32) && some(trace) && hex(parent, 16) && some(parent) && hex(flags, 2))
+        .then_some((trace, flags))
+}
+
+/// Says who asked. What the client claims is kept only when whoever is in front of us is trusted.
+pub(crate) fn stamp_forwarded(
+    headers: &mut HeaderMap,
+    peer: IpAddr,
+    peer_value: &HeaderValue,
+    host: Option<HeaderValue>,
+    trusted: bool,
+) {
+    if !trusted {
+        headers.remove(header::FORWARDED);
+        headers.insert(FORWARDED_FOR, peer_value.clone());
+        headers.insert(FORWARDED_PROTO, HeaderValue::from_static("http"));
+        match host {
+            Some(host) => headers.insert(FORWARDED_HOST, host),
+            None => headers.remove(FORWARDED_HOST),
+        };
+        return;
+    }
+    let before = headers.get(FORWARDED_FOR).and_then(|value| value.to_str().ok());
+    let value = before
+        .and_then(|before| HeaderValue::from_str(&format!("{before}, {peer}")).ok())
+        .unwrap_or_else(|| peer_value.clone());
+    headers.insert(FORWARDED_FOR, value);
+    headers.entry(FORWARDED_PROTO).or_insert(HeaderValue::from_static("http"));
+    if let Some(host) = host {
+        headers.entry(FORWARDED_HOST).or_insert(host);
+    }
+}
+
+/// What the version says came of the interaction.
+pub(crate) fn outcome(headers: &HeaderMap) -> Option<Outcome> {
+    match headers.get(OUTCOME)?.to_str().ok()?.trim() {
+        "resolved" => Some(Outcome::Resolved),
+        "escalated" => Some(Outcome::Escalated),
+        "failed" => Some(Outcome::Failed),
+        _ => None,
+    }
+}
+
+/// What the version says it cost, in nano-dollars; senseless numbers are unknown.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "between 0 and 1e15, checked"
+)]
+pub(crate) fn cost_nanousd(headers: &HeaderMap) -> Option<u64> {
+    let usd: f64 = headers.get(COST_USD)?.to_str().ok()?.trim().parse().ok()?;
+    (0.0..=COST_USD_MAX).contains(&usd).then(|| (usd * 1e9).round() as u64)
+}
+
+/// Whether the answer is a stream of server-sent events.
+pub(crate) fn is_sse(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.as_bytes().get(..17))
+        .is_some_and(|start| start.eq_ignore_ascii_case(b"text/event-stream"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn hop_by_hop_headers_and_those_named_by_connection_go() {
+        let mut headers = map(&[
+            ("connection", "keep-alive, x-private, content-length"),
+            ("connection", "close"),
+            ("x-private", "1"),
+            ("x-public", "2"),
+            ("content-length", "3"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("upgrade", "h2c"),
+            ("keep-alive", "timeout=5"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        let left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["x-public", "content-length"]);
+    }
+
+    #[test]
+    fn all_of_ours_go_and_nothing_else() {
+        let mut headers =
+            map(&[("lockgate-version", "v9"), ("lockgate-x", "1"), ("lockgates", "2")]);
+        remove_ours(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["lockgates"]);
+    }
+
+    #[test]
+    fn a_valid_trace_goes_on_with_a_new_span() {
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        let text = format!("00-{trace}-b7ad6b7169203331-00");
+        let mut headers = map(&[("traceparent", &text), ("tracestate", "a=b")]);
+        stamp_trace(&mut headers);
+        let stamped = headers["traceparent"].to_str().unwrap().to_owned();
+        assert!(
+            stamped.starts_with(&format!("00-{trace}-")) && stamped.ends_with("-00"),
+            "{stamped}"
+        );
+        assert_ne!(stamped, text);
+        assert_eq!(headers["tracestate"], "a=b");
+    }
+
+    #[test]
+    fn an_invalid_trace_is_replaced() {
+        for bad in [
+            "",
+            "00-xyz",
+            "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-x",
+        ] {
+            let mut headers = map(&[("traceparent", bad), ("tracestate", "a=b")]);
+            stamp_trace(&mut headers);
+            let stamped = headers["traceparent"].to_str().unwrap();
+            assert!(trace_of(stamped).is_some(), "{stamped}");
+            assert!(!stamped.contains("0af7651916cd43dd8448eb211c80319c"));
+            assert!(!headers.contains_key("tracestate"));
+        }
+    }
+
+    #[test]
+    fn senseless_costs_are_unknown() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("0.0012", Some(1_200_000)),
+            ("-1", None),
+            ("NaN", None),
+            ("inf", None),
+            ("1e300", None),
+            ("", None),
+            ("$1", None),
+        ] {
+            assert_eq!(cost_nanousd(&map(&[("lockgate-cost-usd", text)])), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn forwarded_claims_of_strangers_are_replaced() {
+        let peer: IpAddr = "10.0.0.9".parse().unwrap();
+        let value = HeaderValue::from_static("10.0.0.9");
+        let claims = [
+            ("x-forwarded-for", "1.1.1.1"),
+            ("forwarded", "for=1.1.1.1"),
+            ("x-forwarded-host", "evil"),
+        ];
+        let mut headers = map(&claims);
+        stamp_forwarded(&mut headers, peer, &value, None, false);
+        assert_eq!(headers["x-forwarded-for"], "10.0.0.9");
+        assert!(!headers.contains_key("forwarded") && !headers.contains_key("x-forwarded-host"));
+        let mut headers = map(&claims);
+        stamp_forwarded(&mut headers, peer, &value, None, true);
+        assert_eq!(headers["x-forwarded-for"], "1.1.1.1, 10.0.0.9");
+    }
+}

@@ -1,0 +1,247 @@
+//! One request, from routing to the end of its stream. Whatever ends it ends the record: a record
+//! that is dropped unfinished was left by its client.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use lockgate_model::ids::{InteractionId, VersionName};
+use lockgate_model::interaction::{ErrorClass, Interaction, Outcome};
+use lockgate_telemetry::arm::Completion;
+
+use crate::clock;
+use crate::core::Crossed;
+use crate::ingress::worker::Worker;
+use crate::live::InFlight;
+use crate::protocol::{Scanned, Scanner};
+use crate::table::{AgentRoute, Target};
+
+/// How a request ended, as far as the gateway saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The whole answer was passed on.
+    Complete,
+    /// It failed on the way.
+    Failed(ErrorClass),
+}
+
+/// What was read from the head of an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) sse: bool,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) cost_nanousd: Option<u64>,
+}
+
+/// A request under way.
+pub(crate) struct Record {
+    pub(crate) worker: Arc<Worker>,
+    pub(crate) agent: Arc<AgentRoute>,
+    pub(crate) id: InteractionId,
+    pub(crate) started: Instant,
+    pub(crate) started_wall_ms: i64,
+    /// Salted hash of the sticky key.
+    pub(crate) user: Option<u64>,
+    /// Salted hash of the conversation's id.
+    pub(crate) conversation: Option<u64>,
+    target: Option<Arc<Target>>,
+    answered: Option<Answered>,
+    first_byte_us: Option<u64>,
+    scanner: Option<Scanner>,
+    finished: bool,
+    _in_flight: Option<InFlight>,
+}
+
+impl Record {
+    /// A request of `agent` came in.
+    pub(crate) fn new(
+        worker: &Arc<Worker>,
+        agent: Arc<AgentRoute>,
+        in_flight: Option<InFlight>,
+        arrival: &Arrival,
+    ) -> Self {
+        Self {
+            worker: Arc::clone(worker),
+            agent,
+            id: arrival.id,
+            started: arrival.at,
+            started_wall_ms: arrival.wall_ms,
+            user: None,
+            conversation: None,
+            target: None,
+            answered: None,
+            first_byte_us: None,
+            scanner: None,
+            finished: false,
+            _in_flight: in_flight,
+        }
+    }
+
+    /// It was routed.
+    pub(crate) fn assign(&mut self, target: &Arc<Target>) {
+        self.worker.shard().assigned(target, self.user, clock::wall_ms());
+        self.target = Some(Arc::clone(target));
+    }
+
+    /// The door closed between routing and connecting: the assignment ends as refused here, and
+    /// the request is routed again.
+    pub(crate) fn unassign(&mut self) {
+        if let Some(target) = self.target.take() {
+            let completion =
+                Completion { error: Some(ErrorClass::GatewayRefused), ..Completion::default() };
+            self.worker.shard().completed(&target, self.user, clock::wall_ms(), &completion);
+        }
+    }
+
+    /// Where it was routed.
+    pub(crate) fn target(&self) -> Option<&Arc<Target>> {
+        self.target.as_ref()
+    }
+
+    /// The head of the answer came.
+    pub(crate) fn answered(&mut self, answered: Answered, scanner: Scanner) {
+        self.answered = Some(answered);
+        self.scanner = Some(scanner);
+    }
+
+    /// A piece of the answer's body passed.
+    pub(crate) fn saw(&mut self, chunk: &[u8]) {
+        if self.first_byte_us.is_none() {
+            self.first_byte_us = Some(self.elapsed_us());
+        }
+        if let Some(scanner) = &mut self.scanner {
+            scanner.push(chunk);
+        }
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// It ended. Further ends are ignored.
+    pub(crate) fn finish(&mut self, end: End) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let scanned = self.scanner.take().map(|scanner| scanner.finish(end == End::Complete));
+        let total_us = self.elapsed_us();
+        let answered = self.answered.unwrap_or_default();
+        let error = match end {
+            End::Failed(class) => Some(class),
+            End::Complete => class_of(&answered, scanned.as_ref()),
+        };
+        self.learn_ids(scanned.as_ref());
+        let cost_nanousd = answered.cost_nanousd.or_else(|| self.priced(scanned.as_ref()));
+        let completion = Completion {
+            error,
+            sse: answered.sse,
+            first_byte_us: self.first_byte_us.or(self.answered.map(|_| total_us)),
+            total_us: Some(total_us),
+            usage: scanned.as_ref().map(|scanned| scanned.usage).unwrap_or_default(),
+            cost_nanousd,
+            outcome: answered.outcome,
+        };
+        if let Some(target) = &self.target {
+            self.worker.shard().completed(target, self.user, clock::wall_ms(), &completion);
+            self.watch_hard_limit(target, error);
+        }
+        let model = scanned.and_then(|scanned| scanned.model);
+        self.worker.shard().ended(self.interaction(completion, model));
+    }
+
+    fn interaction(&self, completion: Completion, model: Option<String>) -> Interaction {
+        Interaction {
+            id: self.id,
+            agent: self.agent.name.clone(),
+            version: self.target.as_ref().map(|target| target.version.clone()),
+            rollout: self.target.as_ref().and_then(|target| target.rollout),
+            epoch: self.target.as_ref().map(|target| target.epoch).unwrap_or_default(),
+            user: self.user,
+            conversation: self.conversation,
+            started_wall_ms: self.started_wall_ms,
+            status: self.answered.map(|answered| answered.status),
+            error: completion.error,
+            outcome: completion.outcome,
+            first_byte_us: completion.first_byte_us,
+            total_us: completion.total_us,
+            usage: completion.usage,
+            model,
+            cost_nanousd: completion.cost_nanousd,
+        }
+    }
+
+    fn priced(&self, scanned: Option<&Scanned>) -> Option<u64> {
+        let scanned = scanned?;
+        let model = scanned.model.as_deref()?;
+        let prices = &self.worker.core.prices;
+        prices.cost_nanousd(scanned.provider, model, &scanned.usage, self.started_wall_ms)
+    }
+
+    /// Ids that the answer gave out belong to the version that gave them.
+    fn learn_ids(&self, scanned: Option<&Scanned>) {
+        let (Some(scanned), Some(target)) = (scanned, &self.target) else { return };
+        for id in &scanned.ids {
+            self.learn(id, &target.version);
+        }
+    }
+
+    fn learn(&self, id: &str, version: &VersionName) {
+        let core = &self.worker.core;
+        let hash = core.conversation_salt.hash(&self.agent.name, id.as_bytes());
+        core.conversations.learn(hash, version);
+    }
+
+    fn watch_hard_limit(&self, target: &Arc<Target>, error: Option<ErrorClass>) {
+        let Some(max) = target.errors_in_a_row_max else { return };
+        let errors = &target.live.errors_in_a_row;
+        match error {
+            Some(class) if class.charged() => {
+                let in_a_row = errors.fetch_add(1, Ordering::Relaxed) + 1;
+                if in_a_row >= max && !target.live.is_closed() {
+                    let crossed = Crossed { target: Arc::clone(target), errors: in_a_row };
+                    // A full channel means that a latch is already on its way.
+                    let _ = self.worker.core.crossed.try_send(crossed);
+                }
+            }
+            None => errors.store(0, Ordering::Relaxed),
+            Some(_) => {}
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.finish(End::Failed(ErrorClass::ClientCancel));
+    }
+}
+
+fn class_of(answered: &Answered, scanned: Option<&Scanned>) -> Option<ErrorClass> {
+    match answered.status {
+        500.. => Some(ErrorClass::Upstream5xx),
+        429 => Some(ErrorClass::Upstream429),
+        400..=499 => Some(ErrorClass::Client4xx),
+        _ if scanned.is_some_and(|scanned| scanned.stream_error) => Some(ErrorClass::StreamError),
+        _ if answered.outcome == Some(Outcome::Failed) => Some(ErrorClass::OutcomeFailed),
+        _ => None,
+    }
+}
+
+/// When and as what a request came in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) id: InteractionId,
+    pub(crate) at: Instant,
+    pub(crate) wall_ms: i64,
+}
+
+impl Arrival {
+    /// Now, with a new `UUIDv7`.
+    pub(crate) fn now() -> Self {
+        let wall_ms = clock::wall_ms();
+        let random: [u8; 10] = rand::random();
+        let millis = u64::try_from(wall_ms).unwrap_or(0);
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+        Self { id: InteractionId(id), at: Instant::now(), wall_ms }
+    }
+}
