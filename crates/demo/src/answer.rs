@@ -27,16 +27,18 @@ pub(crate) fn helpful(question: &str, passages: &[Passage], tokens_max: u64) -> 
     let rest = passages.iter().filter(|passage| passage.path != source.path);
     let cited: Vec<&Passage> = std::iter::once(source).chain(rest).collect();
     let mut text = format!("{best} [1]");
-    for (number, passage) in (1..).zip(&cited) {
+    for (number, passage) in (1_u32..).zip(&cited) {
         for line in passage.lines.iter().filter(|line| line.as_str() != best) {
             if tokens(&text) >= tokens_max {
                 break;
             }
-            text.push_str(&format!(" {line} [{number}]"));
+            text.extend([" ", line.as_str(), " [", &number.to_string(), "]"]);
         }
     }
-    let sources: Vec<String> =
-        (1..).zip(&cited).map(|(number, passage): (u32, _)| format!("[{number}] {}", passage.path)).collect();
+    let sources: Vec<String> = (1..)
+        .zip(&cited)
+        .map(|(number, passage): (u32, _)| format!("[{number}] {}", passage.path))
+        .collect();
     format!("{}\n\nSources: {}", cut(&text, tokens_max), sources.join(", "))
 }
 

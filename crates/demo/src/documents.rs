@@ -40,9 +40,8 @@ pub(crate) struct Hit {
     pub(crate) score: f64,
 }
 
-static SECTIONS: LazyLock<Vec<Section>> = LazyLock::new(|| {
-    FILES.iter().flat_map(|(file, text)| sections_of(file, text)).collect()
-});
+static SECTIONS: LazyLock<Vec<Section>> =
+    LazyLock::new(|| FILES.iter().flat_map(|(file, text)| sections_of(file, text)).collect());
 
 /// In how many sections each term occurs.
 static SECTIONS_WITH: LazyLock<BTreeMap<&'static str, u32>> = LazyLock::new(|| {

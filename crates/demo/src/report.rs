@@ -60,14 +60,14 @@ impl DemoReport {
                 continue;
             };
             if !triggers.split('|').any(|trigger| trigger == seen.trigger) {
-                surprises
-                    .push(format!("`{version}` was taken back by {}, not {triggers}", seen.trigger));
+                surprises.push(format!(
+                    "`{version}` was taken back by {}, not {triggers}",
+                    seen.trigger
+                ));
             }
             if seen.action != action {
-                surprises.push(format!(
-                    "`{version}` was taken back by {}, not {action}",
-                    seen.action
-                ));
+                surprises
+                    .push(format!("`{version}` was taken back by {}, not {action}", seen.action));
             }
         }
         if self.rolled_back.len() > DESERVED.len() {

@@ -60,9 +60,8 @@ mod tests {
     #[test]
     fn draws_are_even_and_depend_on_every_part() {
         let share = |below: f64| {
-            let hits = (0..10_000_u32)
-                .filter(|n| draw_unit(7, &[b"x", &n.to_le_bytes()]) < below)
-                .count();
+            let hits =
+                (0..10_000_u32).filter(|n| draw_unit(7, &[b"x", &n.to_le_bytes()]) < below).count();
             hits as f64 / 10_000.0
         };
         for wanted in [0.01, 0.1, 0.5, 0.9] {

@@ -1,0 +1,180 @@
+//! The demo's side of Lockgate's REST API.
+
+use std::time::Duration;
+
+use lockgate_model::plan::Action;
+use lockgate_model::snapshot::Mode;
+use lockgate_rollout::event::Effect;
+use lockgate_rollout::explain::Transition;
+use lockgate_rollout::view::RolloutView;
+use reqwest::Method;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::config_file::AGENT;
+use crate::error::DemoError;
+
+const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// Answers of refusals are shown up to this length.
+const SHOWN_CHARS_MAX: usize = 400;
+
+/// One server, one token.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    http: reqwest::Client,
+    base: String,
+    token: String,
+}
+
+#[derive(Deserialize)]
+struct Started {
+    rollout: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Minted {
+    token: String,
+}
+
+/// One step of a release's history.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Step {
+    /// What happened, and why.
+    pub(crate) transition: Transition,
+    effects: Vec<StepEffect>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StepEffect {
+    effect: Effect,
+}
+
+impl Step {
+    /// How the candidate's traffic was taken away, by the split that the step ordered.
+    pub(crate) fn action(&self, candidate: &str) -> Option<Action> {
+        let split = self.effects.iter().find_map(|step| match &step.effect {
+            Effect::SetSplit { split } => Some(split),
+            _ => None,
+        })?;
+        let members = [&split.candidate, &split.retiring];
+        let member = members.into_iter().flatten().find(|m| m.version.as_str() == candidate)?;
+        match member.mode {
+            Mode::Open => None,
+            Mode::Drain { .. } => Some(Action::Switch),
+            Mode::Stopped => Some(Action::Stop),
+            Mode::Cut => Some(Action::StopImmediately),
+        }
+    }
+}
+
+/// An agent, as far as the demo looks.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AgentState {
+    /// The version that gets everything that no one else gets.
+    pub(crate) stable: Option<String>,
+    versions: Vec<VersionState>,
+}
+
+#[derive(Debug, Deserialize)]
+struct VersionState {
+    healthy: Option<bool>,
+}
+
+impl AgentState {
+    /// Whether it has a stable version and every version is known to be healthy.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.stable.is_some() && self.versions.iter().all(|version| version.healthy == Some(true))
+    }
+}
+
+impl Api {
+    /// The API at `base`, asked with `token`.
+    pub(crate) fn new(http: reqwest::Client, base: String, token: String) -> Self {
+        Self { http, base, token }
+    }
+
+    /// Whether the server says that it is ready.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let asked = self.http.get(format!("{}/readyz", self.base)).timeout(ANSWER_MAX).send().await;
+        asked.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    /// How the agent stands.
+    pub(crate) async fn agent(&self) -> Result<AgentState, DemoError> {
+        self.get("read the agent", &format!("agents/{AGENT}")).await
+    }
+
+    /// A token that may raise security events of the agent.
+    pub(crate) async fn operator_token(&self) -> Result<String, DemoError> {
+        let body = json!({
+            "name": "demo-tools",
+            "role": "operator",
+            "agents": [AGENT],
+            "reason": "the tool server reports what it refuses",
+        });
+        let minted: Minted = self.post("make a token", "tokens", &body).await?;
+        Ok(minted.token)
+    }
+
+    /// Starts a release; its id.
+    pub(crate) async fn start(&self, version: &str, reason: &str) -> Result<String, DemoError> {
+        let doing = format!("release {version}");
+        let body = json!({"agent": AGENT, "version": version, "reason": reason});
+        let started: Started = self.post(&doing, "rollouts", &body).await?;
+        started.rollout.ok_or_else(|| DemoError::Refused {
+            doing,
+            answer: "it was written down, but not handled in time".into(),
+        })
+    }
+
+    /// The release now.
+    pub(crate) async fn view(&self, rollout: &str) -> Result<RolloutView, DemoError> {
+        self.get("read a release", &format!("rollouts/{rollout}")).await
+    }
+
+    /// Its way here, oldest first.
+    pub(crate) async fn history(&self, rollout: &str) -> Result<Vec<Step>, DemoError> {
+        self.get("read a release's history", &format!("rollouts/{rollout}/history")).await
+    }
+
+    async fn get<T: DeserializeOwned>(&self, doing: &str, path: &str) -> Result<T, DemoError> {
+        self.ask(doing, Method::GET, path, None).await
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<T, DemoError> {
+        self.ask(doing, Method::POST, path, Some(body)).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<T, DemoError> {
+        let unreachable = |source| DemoError::Unreachable { doing: doing.to_owned(), source };
+        let mut request = self
+            .http
+            .request(method, format!("{}/api/v1/{path}", self.base))
+            .bearer_auth(&self.token)
+            .timeout(ANSWER_MAX);
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(unreachable)?;
+        if !response.status().is_success() {
+            let status = response.status();
+            let text = response.text().await.unwrap_or_default();
+            let shown: String = text.chars().take(SHOWN_CHARS_MAX).collect();
+            let answer = format!("{status} {shown}");
+            return Err(DemoError::Refused { doing: doing.to_owned(), answer });
+        }
+        response.json().await.map_err(unreachable)
+    }
+}

@@ -1,0 +1,107 @@
+//! The `lockgate.yaml` of the demo: the file that a user with this agent could have written.
+
+use std::collections::BTreeMap;
+
+use crate::versions::{FIRST, LARGE, RELEASED, SMALL, VersionSpec};
+
+/// The agent's name.
+pub(crate) const AGENT: &str = "harbour";
+/// Length of the first stage with traffic, and the candidate's share in it.
+const FIRST_STAGE_S: u32 = 12;
+const FIRST_STAGE_PERCENT: u32 = 10;
+
+/// Samples that verdicts wait for, from how many requests the first stage sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Samples {
+    requests: u32,
+    errors: u32,
+    relative: u32,
+    votes: u32,
+}
+
+impl Samples {
+    fn at(rate: u32) -> Self {
+        let requests = rate * FIRST_STAGE_PERCENT * FIRST_STAGE_S / 100;
+        Self { requests, errors: requests / 6, relative: requests * 5 / 8, votes: requests / 6 }
+    }
+}
+
+/// Writes the file for versions at `endpoints` (base URL by version name) under `rate` requests a
+/// second.
+pub(crate) fn text(endpoints: &BTreeMap<&'static str, String>, rate: u32) -> String {
+    let samples = Samples::at(rate);
+    let versions: String = std::iter::once(&FIRST)
+        .chain(&RELEASED)
+        .map(|spec| version(spec, endpoints.get(spec.name).map_or("", String::as_str)))
+        .collect();
+    let Samples { requests, errors, relative, votes } = samples;
+    format!(
+        r#"# Written by `lockgate demo`. A plan of days, in seconds.
+listen:
+  ingress: 127.0.0.1:0   # free ports; the server writes them to addresses.json
+  api: 127.0.0.1:0
+
+agents:
+  - name: {AGENT}
+    match:
+      - path: /v1
+    sticky:
+      header: x-user     # a user stays with a version, and counts once in its error rate
+    protocol: openai
+    signals: [feedback, cost]
+    latency: total       # streamed and plain answers are judged together
+    health:
+      path: /healthz
+      interval: 1s
+      timeout: 900ms
+      healthy_after: 1
+    plan: seconds
+    versions:            # the first becomes stable at once, the others wait for a release
+{versions}
+plans:
+  - name: seconds
+    # {rate} requests/s: the first stage with users gives the candidate about {requests} requests, and
+    # 4 of 10 answers draw a vote. Verdicts wait for fewer samples than the defaults (901 for
+    # "< 0.5%"), which this plan would have to run much longer to see. A share of bad answers
+    # several times beyond its bound shows in {errors}; a p95 or a mean that is 20 or 30 % off needs
+    # {relative} of each version, as both vary from request to request.
+    stages:
+      - weight: 0        # test environment: healthy or no further
+        duration: 2s
+      - weight: {FIRST_STAGE_PERCENT}
+        duration: {FIRST_STAGE_S}s
+      - weight: 25
+        duration: 8s
+      - weight: 50
+        duration: 8s
+      - weight: 100
+        duration: 4s
+    gates:
+      error_rate: {{ bound: "< 0.5%", min_samples: {relative} }}
+      p95_ms: {{ bound: "< 200", min_samples: {relative} }}
+      nps: {{ bound: "> 50", min_samples: {votes} }}
+      security_events: "= 0"
+    triggers:
+      error_rate: {{ bound: "> 5%", window: 20s, min_samples: {errors}, action: stop, alert: high }}
+      p95_ms: {{ bound: "> baseline + 20%", window: 20s, min_samples: {relative}, action: switch, alert: medium }}
+      cost_usd: {{ bound: "> baseline + 30%", window: 20s, min_samples: {relative}, action: stop, alert: medium }}
+      satisfied_share: {{ bound: "< 80%", window: 20s, min_samples: {votes}, action: switch, alert: high }}
+      negative_share: {{ bound: "> 5%", window: 20s, min_samples: {votes}, action: switch, alert: high }}
+      security_events: {{ bound: "> 0", action: stop_immediately, alert: highest }}
+    tick: 500ms
+    drain: 2s            # running conversations may finish after a switch
+    progress_deadline: 3m
+
+prices:                  # US dollars per million tokens of the models that the versions call
+  - {{ model: {SMALL}, input_usd_per_mtok: 0.2, output_usd_per_mtok: 0.8 }}
+  - {{ model: {LARGE}, input_usd_per_mtok: 0.5, output_usd_per_mtok: 2.0 }}
+"#
+    )
+}
+
+fn version(spec: &VersionSpec, endpoint: &str) -> String {
+    format!(
+        "      - name: {}\n        endpoint: {endpoint}\n        test_endpoint: {endpoint}\n        model: {}\n        side_effects: none\n",
+        spec.name, spec.model
+    )
+}

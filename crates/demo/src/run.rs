@@ -1,0 +1,188 @@
+//! The demo itself: start everything, let users ask, release one version after the other.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lockgate_rollout::explain::Transition;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::Api;
+use crate::args::DemoArgs;
+use crate::error::DemoError;
+use crate::live::Live;
+use crate::report::{DemoReport, RolledBack};
+use crate::server::{http_client, signalled};
+use crate::stage::Running;
+use crate::trace::Trace;
+use crate::users::{Tally, Users};
+use crate::versions::{FIRST, RELEASED};
+
+/// How often a release is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// No release of the plan takes this long.
+const RELEASE_MAX: Duration = Duration::from_secs(200);
+/// Traffic before the first release, so that the stable version is known.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// Between releases, without and with `--once`.
+const PAUSE_LOOPING: Duration = Duration::from_secs(20);
+const PAUSE_ONCE: Duration = Duration::from_millis(500);
+
+/// Runs the demo. With `once` it ends with the report; otherwise it goes on until Ctrl-C, and the
+/// report tells of everything up to there.
+pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
+    let trace = Trace::load(args.trace.as_deref(), args.rate)?;
+    let mut live = Live::new();
+    let (dir, temporary) = data_dir(&args)?;
+    live.say(&format!(
+        "Starting Lockgate, a tool server and 7 versions of an agent in {}",
+        dir.display()
+    ));
+    let mut running = tokio::select! {
+        started = Running::start(&args, &dir) => started?,
+        () = signalled() => return Err(DemoError::Stopped),
+    };
+    live.say(&format!(
+        "Console  {}\nToken    {}  (also in {})\nAgent    {}/v1",
+        running.console,
+        std::fs::read_to_string(&running.token_file).unwrap_or_default().trim(),
+        running.token_file.display(),
+        running.ingress,
+    ));
+    let users = Users::new(http_client()?, running.ingress.clone(), args.seed);
+    let stop = CancellationToken::new();
+    let asking = tokio::spawn({
+        let (users, stop) = (users.clone(), stop.clone());
+        async move { users.ask_all(&trace, &stop).await }
+    });
+    let mut report = DemoReport::default();
+    let released = tokio::select! {
+        released = release_all(&args, &mut running, users.tally(), &mut live, &mut report) => released,
+        () = signalled() => if args.once { Err(DemoError::Stopped) } else { Ok(()) },
+    };
+    stop.cancel();
+    // It never panics; if it did, the counts would still be those of its users.
+    let _ = asking.await;
+    report.requests = users.tally().requests();
+    report.errors_seen_by_users = users.tally().errors();
+    let (taken, refused) = users.tally().votes();
+    live.say(&format!("{} requests, {taken} votes taken, {refused} not", report.requests));
+    let dir = running.dir.clone();
+    running.stop().await;
+    if let Some(kept) =
+        temporary.filter(|_| released.is_err() || (args.once && !report.as_expected()))
+    {
+        let _ = kept.keep();
+        live.say(&format!("Logs and state are kept in {}", dir.display()));
+    }
+    released.map(|()| report)
+}
+
+/// The directory asked for, or a temporary one that lives as long as the second value.
+fn data_dir(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), DemoError> {
+    if let Some(dir) = &args.data_dir {
+        std::fs::create_dir_all(dir).map_err(DemoError::file("create", dir))?;
+        return Ok((dir.clone(), None));
+    }
+    let made = tempfile::Builder::new().prefix("lockgate-demo-").tempdir();
+    let made = made.map_err(DemoError::io("create a temporary directory"))?;
+    Ok((made.path().to_owned(), Some(made)))
+}
+
+async fn release_all(
+    args: &DemoArgs,
+    running: &mut Running,
+    tally: &Tally,
+    live: &mut Live,
+    report: &mut DemoReport,
+) -> Result<(), DemoError> {
+    sleep(WARM_UP).await;
+    loop {
+        for spec in RELEASED {
+            // When the demo loops, the good version and the one before take turns.
+            let stable = running.api.agent().await?.stable;
+            let turns = spec.name == "good" && stable.as_deref() == Some("good");
+            let spec = if turns { FIRST } else { spec };
+            release(running, spec.name, spec.reason, tally, live, report).await?;
+            sleep(if args.once { PAUSE_ONCE } else { PAUSE_LOOPING }).await;
+        }
+        if args.once {
+            return Ok(());
+        }
+    }
+}
+
+async fn release(
+    running: &mut Running,
+    version: &str,
+    reason: &str,
+    tally: &Tally,
+    live: &mut Live,
+    report: &mut DemoReport,
+) -> Result<(), DemoError> {
+    let id = running.api.start(version, reason).await?;
+    let until = Instant::now() + RELEASE_MAX;
+    let view = loop {
+        let view = running.api.view(&id).await?;
+        live.release(&view, tally);
+        if view.ended_wall_ms.is_some() {
+            break view;
+        }
+        running.check()?;
+        if Instant::now() > until {
+            let (version, phase) = (version.to_owned(), view.phase);
+            return Err(DemoError::TooLong { version, phase, seconds: RELEASE_MAX.as_secs() });
+        }
+        sleep(LOOK_EVERY).await;
+    };
+    if view.phase == "promoted" {
+        live.say(&format!("promoted     {version}: {}", view.why));
+        report.promoted.push(version.to_owned());
+        return Ok(());
+    }
+    let seen = taken_back(&running.api, &id, version, view.started_wall_ms, tally).await?;
+    live.say(&format!(
+        "rolled back  {version} by {} ({}) after {} requests, zero share {} ms later: {}",
+        seen.trigger, seen.action, seen.requests_to_detect, seen.ms_to_zero, view.why
+    ));
+    report.rolled_back.push(seen);
+    Ok(())
+}
+
+/// What the release's history says about its end, and what users saw of the version until then.
+async fn taken_back(
+    api: &Api,
+    id: &str,
+    version: &str,
+    started_wall_ms: i64,
+    tally: &Tally,
+) -> Result<RolledBack, DemoError> {
+    let history = api.history(id).await?;
+    let missing = |what: &str| DemoError::Refused {
+        doing: format!("tell how {version} was taken back"),
+        answer: format!("its history has no step {what}"),
+    };
+    let decided = history
+        .iter()
+        .find(|step| step.transition.to == "rolling_back")
+        .ok_or_else(|| missing("to rolling_back"))?;
+    let action = decided.action(version).ok_or_else(|| missing("that takes its traffic away"))?;
+    let zero = &history.last().ok_or_else(|| missing("at all"))?.transition;
+    let decided = &decided.transition;
+    Ok(RolledBack {
+        version: version.to_owned(),
+        trigger: trigger_of(decided),
+        action: action.to_string(),
+        requests_to_detect: tally.answered_by(version, started_wall_ms, decided.at_wall_ms),
+        ms_to_zero: u64::try_from(zero.at_wall_ms - decided.at_wall_ms).unwrap_or(0),
+    })
+}
+
+/// The metric that decided; a gate is named as one, so that it is not taken for a trigger.
+fn trigger_of(step: &Transition) -> String {
+    let Some(cause) = step.causes.first() else { return "unknown".into() };
+    match cause.rule.strip_prefix("trigger ") {
+        Some(metric) => metric.to_owned(),
+        None => cause.rule.clone(),
+    }
+}
