@@ -103,6 +103,12 @@ impl Prices {
     }
 }
 
+impl Default for Prices {
+    fn default() -> Self {
+        Self::new(Vec::new())
+    }
+}
+
 fn own_usd(price: &PriceOverride, usage: &Usage) -> Option<f64> {
     let input = usage.input_tokens?;
     let cached = usage.cached_input_tokens.unwrap_or(0);

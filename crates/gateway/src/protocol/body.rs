@@ -102,7 +102,12 @@ impl Event {
             Dialect::OpenAi => name.strip_prefix(b"response.").is_some_and(|rest| {
                 !matches!(
                     rest,
-                    b"created" | b"in_progress" | b"completed" | b"incomplete" | b"failed" | b"cancelled"
+                    b"created"
+                        | b"in_progress"
+                        | b"completed"
+                        | b"incomplete"
+                        | b"failed"
+                        | b"cancelled"
                 )
             }),
             Dialect::A2a | Dialect::Mcp => false,

@@ -50,7 +50,8 @@ const BROTLI_WINDOW_BITS_MAX: u32 = 22;
 
 /// Counts what is decoded and refuses to go on beyond the bounds.
 struct Bounded {
-    body: Body,
+    /// Gone once the answer is over.
+    body: Option<Body>,
     encoded_bytes: u64,
     decoded_bytes: u64,
 }
@@ -58,11 +59,14 @@ struct Bounded {
 impl Write for Bounded {
     fn write(&mut self, part: &[u8]) -> io::Result<usize> {
         self.decoded_bytes = self.decoded_bytes.saturating_add(part.len() as u64);
+        let Some(body) = &mut self.body else {
+            return Err(io::Error::other("the answer is over"));
+        };
         let allowed = FREE_BYTES.saturating_add(self.encoded_bytes.saturating_mul(RATIO_MAX));
         if self.decoded_bytes > allowed.min(DECODED_BYTES_MAX) {
             return Err(io::Error::other("more comes out than any real answer has"));
         }
-        self.body.push(part);
+        body.push(part);
         Ok(part.len())
     }
 
@@ -73,10 +77,10 @@ impl Write for Bounded {
 
 enum Stage {
     Plain(Body),
-    Gzip(MultiGzDecoder<Bounded>),
+    Gzip(Box<MultiGzDecoder<Bounded>>),
     Zlib(ZlibDecoder<Bounded>),
     Raw(DeflateDecoder<Bounded>),
-    Brotli(DecompressorWriter<Bounded>),
+    Brotli(Box<DecompressorWriter<Bounded>>),
     /// The first byte has to tell which decoder it takes.
     Unopened(Encoding, Bounded),
 }
@@ -89,10 +93,10 @@ pub(super) struct Undecodable;
 
 impl Decoder {
     pub(super) fn new(encoding: Encoding, body: Body) -> Self {
-        let bounded = |body| Bounded { body, encoded_bytes: 0, decoded_bytes: 0 };
+        let bounded = |body| Bounded { body: Some(body), encoded_bytes: 0, decoded_bytes: 0 };
         Self(Box::new(match encoding {
             Encoding::Identity => Stage::Plain(body),
-            Encoding::Gzip => Stage::Gzip(MultiGzDecoder::new(bounded(body))),
+            Encoding::Gzip => Stage::Gzip(Box::new(MultiGzDecoder::new(bounded(body)))),
             Encoding::Deflate | Encoding::Brotli => Stage::Unopened(encoding, bounded(body)),
         }))
     }
@@ -112,20 +116,15 @@ impl Decoder {
 
     /// Ends the body. `whole` demands that the encoding came to its end too.
     pub(super) fn finish(self, whole: bool) -> Result<Body, Undecodable> {
-        let (ended, bounded) = match *self.0 {
+        let (ended, body) = match *self.0 {
             Stage::Plain(body) => return Ok(body),
-            Stage::Unopened(_, bounded) => (true, Ok(bounded)),
-            Stage::Gzip(mut decoder) => (decoder.try_finish().is_ok(), decoder.finish()),
-            Stage::Zlib(mut decoder) => (decoder.try_finish().is_ok(), decoder.finish()),
-            Stage::Raw(mut decoder) => (decoder.try_finish().is_ok(), decoder.finish()),
-            Stage::Brotli(mut decoder) => {
-                (decoder.close().is_ok(), Ok(decoder.into_inner().unwrap_or_else(|inner| inner)))
-            }
+            Stage::Unopened(_, bounded) => (Ok(()), bounded.body),
+            Stage::Gzip(mut decoder) => (decoder.try_finish(), decoder.get_mut().body.take()),
+            Stage::Zlib(mut decoder) => (decoder.try_finish(), decoder.get_mut().body.take()),
+            Stage::Raw(mut decoder) => (decoder.try_finish(), decoder.get_mut().body.take()),
+            Stage::Brotli(mut decoder) => (decoder.close(), decoder.get_mut().body.take()),
         };
-        match bounded {
-            Ok(bounded) if ended || !whole => Ok(bounded.body),
-            _ => Err(Undecodable),
-        }
+        body.filter(|_| ended.is_ok() || !whole).ok_or(Undecodable)
     }
 }
 
@@ -160,7 +159,7 @@ fn open(encoding: Encoding, bounded: Bounded, first: u8) -> Result<Stage, Undeco
     if encoding == Encoding::Brotli {
         return match brotli_window_bits(first) {
             Some(bits) if bits <= BROTLI_WINDOW_BITS_MAX => {
-                Ok(Stage::Brotli(DecompressorWriter::new(bounded, 8 * 1024)))
+                Ok(Stage::Brotli(Box::new(DecompressorWriter::new(bounded, 8 * 1024))))
             }
             _ => Err(Undecodable),
         };

@@ -13,6 +13,8 @@ mod pick;
 mod reading;
 mod request;
 mod sse;
+#[cfg(test)]
+mod tests;
 
 use http::HeaderMap;
 use lockgate_model::agent::Protocol;
@@ -76,10 +78,13 @@ impl Scanner {
 
     /// Takes the next part of the body as it came over the wire.
     pub fn push(&mut self, chunk: &[u8]) {
-        if let Stage::Reading(decoder) = std::mem::replace(&mut self.stage, Stage::Lost) {
-            if let Ok(decoder) = decoder.push(chunk) {
-                self.stage = Stage::Reading(decoder);
-            }
+        if !matches!(self.stage, Stage::Reading(_)) {
+            return;
+        }
+        if let Stage::Reading(decoder) = std::mem::replace(&mut self.stage, Stage::Lost)
+            && let Ok(decoder) = decoder.push(chunk)
+        {
+            self.stage = Stage::Reading(decoder);
         }
     }
 

@@ -89,11 +89,8 @@ pub(super) static ANTHROPIC: Node = below(&[
 
 const A2A_STATUS: Node = below(&[("state", leaf(Field::State))]);
 
-const A2A_TASK: Keys = &[
-    ("id", leaf(Field::TaskId)),
-    ("contextId", leaf(Field::ContextId)),
-    ("status", A2A_STATUS),
-];
+const A2A_TASK: Keys =
+    &[("id", leaf(Field::TaskId)), ("contextId", leaf(Field::ContextId)), ("status", A2A_STATUS)];
 
 const A2A_UPDATE: Keys = &[
     ("taskId", leaf(Field::TaskId)),
@@ -102,8 +99,7 @@ const A2A_UPDATE: Keys = &[
     ("final", leaf(Field::Final)),
 ];
 
-const A2A_MESSAGE: Keys =
-    &[("taskId", leaf(Field::TaskId)), ("contextId", leaf(Field::ContextId))];
+const A2A_MESSAGE: Keys = &[("taskId", leaf(Field::TaskId)), ("contextId", leaf(Field::ContextId))];
 
 /// A result of 1.0 (one of `task`, `message`, `statusUpdate`, `artifactUpdate`) or of 0.3 (the object itself).
 const A2A_RESULT: Keys = &[
@@ -154,5 +150,4 @@ pub(super) static A2A_REQUEST: Node = below(&[
 ]);
 
 /// Answers of MCP.
-pub(super) static MCP: Node =
-    below(&[("jsonrpc", leaf(Field::JsonRpc)), ("error", RPC_ERROR)]);
+pub(super) static MCP: Node = below(&[("jsonrpc", leaf(Field::JsonRpc)), ("error", RPC_ERROR)]);

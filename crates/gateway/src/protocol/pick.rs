@@ -194,7 +194,7 @@ impl Picker {
     /// A byte outside of strings, numbers and skipped values.
     fn between(&mut self, byte: u8, on: &mut impl FnMut(Field, Found<'_>)) {
         self.state = match (self.state, byte) {
-            (State::Value, b']') | (State::Key | State::AfterValue, b'}') | (State::AfterValue, b']') => {
+            (State::Value | State::AfterValue, b']') | (State::Key | State::AfterValue, b'}') => {
                 self.close(byte == b'}')
             }
             (State::Value, _) => self.open(byte, on),

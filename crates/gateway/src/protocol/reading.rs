@@ -31,6 +31,7 @@ impl Counts {
 
 /// What is picked from one JSON document: a whole answer, or one event of a stream.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Document {
     kind: Option<String>,
     object: Option<String>,
@@ -79,6 +80,7 @@ impl Document {
 
 /// What an answer told so far.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Reading {
     dialect: Dialect,
     model: Option<String>,
@@ -152,7 +154,10 @@ impl Reading {
         self.stopped |= document.finished;
         self.ended |= matches!(
             kind,
-            b"response.completed" | b"response.incomplete" | b"response.failed" | b"response.cancelled"
+            b"response.completed"
+                | b"response.incomplete"
+                | b"response.failed"
+                | b"response.cancelled"
         );
         self.error |= document.error || name == b"error";
         self.error |= matches!(kind, b"response.failed" | b"error");
