@@ -57,6 +57,14 @@ enum Command {
     Token(command::token::Token),
     /// Follow what happens on the server
     Events(command::events::Events),
+    /// Release good and bad versions of a small agent under replayed traffic
+    Demo(lockgate_demo::DemoArgs),
+    /// Run one version of the demo's agent
+    #[command(hide = true)]
+    DemoAgent(lockgate_demo::AgentArgs),
+    /// Run the demo's tool server
+    #[command(hide = true)]
+    DemoTools(lockgate_demo::ToolsArgs),
     /// Print a script that completes commands in a shell
     Completions(command::completions::Completions),
     /// Print the manual page, or write all pages to a directory
@@ -104,9 +112,17 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Rollout(rollout) => wait(rollout.run(format)),
         Command::Token(token) => wait(token.run(format)),
         Command::Events(events) => wait(events.run(format)),
+        Command::Demo(args) => work(command::demo::run(args, format)),
+        Command::DemoAgent(args) => work(command::demo::agent(args)),
+        Command::DemoTools(args) => work(command::demo::tools(args)),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
     }
+}
+
+/// Runs a command that has much to do at once.
+fn work(work: impl Future<Output = CliResult>) -> CliResult {
+    tokio::runtime::Runtime::new().or_exit(Exit::Failed, "cannot start the runtime")?.block_on(work)
 }
 
 /// Runs a command that talks to a server; one thread is enough.

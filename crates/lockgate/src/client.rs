@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 
@@ -115,7 +115,7 @@ impl Client {
         let mut url = self.url(segments)?;
         url.query_pairs_mut().append_pair("reason", reason);
         let request = self.request(Method::DELETE, url).timeout(ANSWER_MAX);
-        read(self.send(request.json(&json!({ "reason": reason }))).await?).await
+        read(self.send(request).await?).await
     }
 
     /// Sends a configuration file.
@@ -128,10 +128,9 @@ impl Client {
         read(self.send(request).await?).await
     }
 
-    /// Opens the stream of server-sent events after the event `after`.
-    pub(crate) async fn events(&self, after: Option<&str>) -> CliResult<Response> {
-        let mut request =
-            self.request(Method::GET, self.url(&["events"])?).header("accept", "text/event-stream");
+    /// Opens a stream of server-sent events after the event `after`.
+    pub(crate) async fn events(&self, url: Url, after: Option<&str>) -> CliResult<Response> {
+        let mut request = self.request(Method::GET, url).header("accept", "text/event-stream");
         if let Some(id) = after {
             request = request.header("last-event-id", id);
         }
@@ -209,12 +208,12 @@ impl Client {
 fn placed(error: &Value) -> String {
     let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| error.get(key).and_then(Value::as_u64).unwrap_or_default();
-    let mut line =
-        format!("{}:{}:{}: {}", text("file"), number("line"), number("column"), text("message"));
-    if !text("hint").is_empty() {
-        line.push_str(&format!(" ({})", text("hint")));
-    }
-    line
+    let hint = match text("hint") {
+        "" => String::new(),
+        hint => format!(" ({hint})"),
+    };
+    let (line, column) = (number("line"), number("column"));
+    format!("{}:{line}:{column}: {}{hint}", text("file"), text("message"))
 }
 
 async fn read(response: Response) -> CliResult<Value> {

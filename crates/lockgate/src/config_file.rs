@@ -34,17 +34,35 @@ pub(crate) fn text(path: &Path) -> CliResult<String> {
     std::fs::read_to_string(path).or_exit(Exit::Usage, format!("cannot read {name}"))
 }
 
+/// Why a file cannot be taken.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// It cannot be read at all.
+    Unreadable(CliError),
+    /// It says something wrong.
+    Invalid(Diagnostics),
+}
+
+/// Reads and validates a file without a word.
+pub(crate) fn load(path: &Path) -> Result<Read, Unusable> {
+    let text = text(path).map_err(Unusable::Unreadable)?;
+    match config::read(&path.display().to_string(), &text) {
+        Ok(config) => Ok(Read { text, config }),
+        Err(diagnostics) => Err(Unusable::Invalid(diagnostics)),
+    }
+}
+
 /// Reads and validates a file. Warnings and errors go to standard error, with their places.
 pub(crate) fn read(path: &Path) -> CliResult<Read> {
-    let text = text(path)?;
-    match config::read(&path.display().to_string(), &text) {
-        Ok(config) => {
-            for warning in &config.warnings {
+    match load(path) {
+        Ok(read) => {
+            for warning in &read.config.warnings {
                 output::note(warning);
             }
-            Ok(Read { text, config })
+            Ok(read)
         }
-        Err(diagnostics) => Err(refused(path, &diagnostics)),
+        Err(Unusable::Unreadable(error)) => Err(error),
+        Err(Unusable::Invalid(diagnostics)) => Err(refused(path, &diagnostics)),
     }
 }
 

@@ -1,10 +1,7 @@
 //! `lockgate agent …`
 
 use clap::Subcommand;
-use serde::Deserialize;
-use serde_json::Value;
-
-use lockgate_model::snapshot::Split;
+use lockgate_api::shapes::{AgentSummary, VersionSummary};
 
 use crate::client::{self, Client, ServerArgs};
 use crate::error::{CliResult, Exit};
@@ -27,67 +24,48 @@ pub(crate) enum Agent {
     },
 }
 
-/// A version in an agent's list.
-#[derive(Debug, Deserialize)]
-pub(crate) struct VersionRow {
-    name: String,
-    digest: String,
-    state: Option<String>,
-    healthy: Option<bool>,
-    test_healthy: Option<bool>,
+/// The head of [`version_cells`].
+pub(crate) const VERSION_HEAD: [&str; 6] =
+    ["VERSION", "STATE", "WEIGHT", "HEALTHY", "TEST HEALTHY", "DIGEST"];
+
+/// Characters of a digest that tell versions apart at a glance.
+const DIGEST_CHARS: usize = 19;
+
+/// A version in a list.
+pub(crate) fn version_cells(version: &VersionSummary) -> Vec<String> {
+    let health = |known: Option<bool>| match known {
+        None => output::UNKNOWN.to_owned(),
+        Some(true) => "yes".into(),
+        Some(false) => "no".into(),
+    };
+    vec![
+        version.name.to_string(),
+        version.state.as_str().to_owned(),
+        output::weight(version.weight_bp),
+        health(version.healthy),
+        health(version.test_healthy),
+        version.digest.chars().take(DIGEST_CHARS).collect(),
+    ]
 }
 
-impl VersionRow {
-    pub(crate) const HEAD: [&str; 5] = ["VERSION", "STATE", "HEALTHY", "TEST HEALTHY", "DIGEST"];
-
-    pub(crate) fn cells(&self) -> Vec<String> {
-        let health = |known: Option<bool>| match known {
-            None => output::UNKNOWN.to_owned(),
-            Some(true) => "yes".into(),
-            Some(false) => "no".into(),
-        };
-        vec![
-            self.name.clone(),
-            self.state.clone().unwrap_or_else(|| output::UNKNOWN.into()),
-            health(self.healthy),
-            health(self.test_healthy),
-            self.digest.chars().take(19).collect(),
-        ]
-    }
+fn or_unknown(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| output::UNKNOWN.into(), |value| value.to_string())
 }
 
-#[derive(Debug, Deserialize)]
-struct Row {
-    name: String,
-    stable: Option<String>,
-    split: Option<Split>,
-    #[serde(default)]
-    versions: Vec<VersionRow>,
-    plan: Option<String>,
-    open_rollout: Option<Value>,
+fn candidate(agent: &AgentSummary) -> String {
+    let member = agent.split.as_ref().and_then(|split| split.candidate.as_ref());
+    or_unknown(
+        member.map(|member| format!("{} {}", member.version, output::weight(member.weight_bp))),
+    )
 }
 
-impl Row {
-    fn stable(&self) -> String {
-        self.stable.clone().unwrap_or_else(|| output::UNKNOWN.into())
-    }
-
-    fn candidate(&self) -> String {
-        match self.split.as_ref().and_then(|split| split.candidate.as_ref()) {
-            Some(member) => format!("{} {}", member.version, output::weight(member.weight_bp)),
-            None => output::UNKNOWN.into(),
-        }
-    }
-
-    fn open(&self) -> String {
-        match &self.open_rollout {
-            Some(Value::String(id)) => id.clone(),
-            Some(Value::Object(view)) => {
-                view.get("id").and_then(Value::as_str).unwrap_or(output::UNKNOWN).to_owned()
-            }
-            _ => output::UNKNOWN.into(),
-        }
-    }
+fn cells(agent: &AgentSummary) -> Vec<String> {
+    vec![
+        agent.name.to_string(),
+        or_unknown(agent.stable.as_ref()),
+        candidate(agent),
+        or_unknown(agent.open_rollout),
+    ]
 }
 
 impl Agent {
@@ -99,11 +77,8 @@ impl Agent {
                     output::print_json(&listed)?;
                     return Ok(Exit::Done);
                 }
-                let rows: Vec<Row> = client::typed(&listed)?;
-                let cells: Vec<_> = rows
-                    .iter()
-                    .map(|row| vec![row.name.clone(), row.stable(), row.candidate(), row.open()])
-                    .collect();
+                let agents: Vec<AgentSummary> = client::typed(&listed)?;
+                let cells: Vec<_> = agents.iter().map(cells).collect();
                 output::print(&output::table(
                     &["AGENT", "STABLE", "CANDIDATE", "OPEN ROLLOUT"],
                     &cells,
@@ -115,23 +90,23 @@ impl Agent {
                     output::print_json(&shown)?;
                     return Ok(Exit::Done);
                 }
-                let row: Row = client::typed(&shown)?;
-                output::print(&details(&row))?;
+                let summary: AgentSummary = client::typed(&shown)?;
+                output::print(&details(&summary))?;
             }
         }
         Ok(Exit::Done)
     }
 }
 
-fn details(row: &Row) -> String {
-    let cells: Vec<_> = row.versions.iter().map(VersionRow::cells).collect();
+fn details(agent: &AgentSummary) -> String {
+    let cells: Vec<_> = agent.versions.iter().map(version_cells).collect();
     format!(
         "agent         {}\nstable        {}\ncandidate     {}\nplan          {}\nopen rollout  {}\n\n{}",
-        row.name,
-        row.stable(),
-        row.candidate(),
-        row.plan.as_deref().unwrap_or(output::UNKNOWN),
-        row.open(),
-        output::table(&VersionRow::HEAD, &cells),
+        agent.name,
+        or_unknown(agent.stable.as_ref()),
+        candidate(agent),
+        agent.plan,
+        or_unknown(agent.open_rollout),
+        output::table(&VERSION_HEAD, &cells),
     )
 }

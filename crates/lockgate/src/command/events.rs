@@ -40,9 +40,13 @@ struct Message {
 impl Events {
     pub(crate) async fn run(self, format: Format) -> CliResult {
         let client = Client::new(&self.server)?;
+        let mut url = client.url(&["events"])?;
+        if let Some(agent) = &self.agent {
+            url.query_pairs_mut().append_pair("agent", agent);
+        }
         let mut after = self.after.clone();
         // The first connection must succeed: a wrong address or token is told at once.
-        let mut response = Some(client.events(after.as_deref()).await?);
+        let mut response = Some(client.events(url.clone(), after.as_deref()).await?);
         loop {
             if let Some(open) = response.take() {
                 let mut bytes = open.bytes_stream();
@@ -50,7 +54,7 @@ impl Events {
                 while let Some(Ok(chunk)) = bytes.next().await {
                     for message in reader.feed(&chunk) {
                         after = message.id.clone().or(after);
-                        self.print(&message, format)?;
+                        show(&message, format)?;
                     }
                 }
             }
@@ -58,34 +62,31 @@ impl Events {
                 return Ok(Exit::Done);
             }
             tokio::time::sleep(AGAIN_AFTER).await;
-            match client.events(after.as_deref()).await {
+            match client.events(url.clone(), after.as_deref()).await {
                 Ok(open) => response = Some(open),
                 Err(error) if error.kind == Exit::Unreachable => {}
                 Err(error) => return Err(error),
             }
         }
     }
+}
 
-    fn print(&self, message: &Message, format: Format) -> CliResult<()> {
-        let Ok(body) = serde_json::from_str::<Value>(&message.data) else {
-            return Ok(());
-        };
-        let text = |key: &str| body.get(key).and_then(Value::as_str);
-        if self.agent.is_some() && self.agent.as_deref() != text("agent") {
-            return Ok(());
-        }
-        if format == Format::Json {
-            return output::print_json_line(&body);
-        }
-        let at = body.get("at_wall_ms").and_then(Value::as_i64).map(output::time);
-        let kind = text("kind").or(message.name.as_deref()).unwrap_or("event");
-        let detail = body.get("body").unwrap_or(&body);
-        output::print(&format!(
-            "{}  {kind:<15}{:<16}{detail}",
-            at.as_deref().unwrap_or(output::UNKNOWN),
-            text("agent").unwrap_or(output::UNKNOWN),
-        ))
+fn show(message: &Message, format: Format) -> CliResult<()> {
+    let Ok(body) = serde_json::from_str::<Value>(&message.data) else {
+        return Ok(());
+    };
+    let text = |key: &str| body.get(key).and_then(Value::as_str);
+    if format == Format::Json {
+        return output::print_json_line(&body);
     }
+    let at = body.get("at_wall_ms").and_then(Value::as_i64).map(output::time);
+    let kind = text("kind").or(message.name.as_deref()).unwrap_or("event");
+    let detail = body.get("body").unwrap_or(&body);
+    output::print(&format!(
+        "{}  {kind:<15}{:<16}{detail}",
+        at.as_deref().unwrap_or(output::UNKNOWN),
+        text("agent").unwrap_or(output::UNKNOWN),
+    ))
 }
 
 /// Cuts bytes into events; an event may arrive in any number of pieces.

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod init;

@@ -1,9 +1,9 @@
 //! `lockgate rollout …`
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
-
+use lockgate_api::shapes::{CommandAnswer, CommandState, RolloutSummary};
 use lockgate_rollout::view::RolloutView;
+use serde_json::json;
 
 use crate::client::{self, Client, ServerArgs};
 use crate::error::{CliError, CliResult, Exit};
@@ -13,7 +13,7 @@ use crate::watch::{self, Follow};
 mod list;
 mod story;
 
-pub(crate) use story::Record;
+pub(crate) use story::why;
 
 /// Starts, follows and steers releases.
 #[derive(Debug, Subcommand)]
@@ -139,17 +139,17 @@ impl Which {
         } else {
             url.query_pairs_mut().append_pair("limit", "100");
         }
-        let rows: Vec<list::Row> = client::typed(&client.get_url(url).await?)?;
+        let rows: Vec<RolloutSummary> = client::typed(&client.get_url(url).await?)?;
         if let Some(agent) = &self.agent {
             let first = rows.into_iter().next();
-            return first.map(|row| row.id).ok_or_else(|| {
+            return first.map(|row| row.id.to_string()).ok_or_else(|| {
                 CliError::usage(format!("agent `{agent}` has no releases"))
                     .hint(format!("`lockgate rollout start {agent} VERSION --reason …` starts one"))
             });
         }
-        let mut open = rows.into_iter().filter(|row| !row.ended());
+        let mut open = rows.into_iter().filter(|row| row.ended_wall_ms.is_none());
         match (open.next(), open.next()) {
-            (Some(only), None) => Ok(only.id),
+            (Some(only), None) => Ok(only.id.to_string()),
             (None, _) => Err(CliError::usage("no release is open")
                 .hint("name one by its id, or the latest of an agent with --agent; `lockgate rollout list` shows them")),
             (Some(_), Some(_)) => Err(CliError::usage("several releases are open")
@@ -180,11 +180,13 @@ impl Steer {
             output::print_json(&answer)?;
             return Ok(Exit::Done);
         }
-        let phase = answer.get("phase").and_then(Value::as_str);
-        let shown = answer.get("rollout").and_then(Value::as_str).unwrap_or(&id);
-        output::print(&match phase {
-            Some(phase) => format!("{shown}  {phase}"),
-            None => format!("{shown}  {verb} accepted"),
+        let said: CommandAnswer = client::typed(&answer)?;
+        // A retry is another release than the one that was named.
+        let id = said.rollout.map_or(id, |id| id.to_string());
+        let done = said.result.unwrap_or_else(|| format!("{verb} done"));
+        output::print(&match said.state {
+            CommandState::Pending => format!("{id}  accepted; control has not handled it yet"),
+            CommandState::Done | CommandState::Refused => format!("{id}  {done}"),
         })?;
         Ok(Exit::Done)
     }
@@ -200,7 +202,7 @@ impl Start {
             "reason": self.reason,
         });
         let answer = client.post(&["rollouts"], &body).await?;
-        let id = started(&answer);
+        let id = client::typed::<CommandAnswer>(&answer)?.rollout.map(|id| id.to_string());
         if !self.wait {
             match (format, id) {
                 (Format::Json, _) => output::print_json(&answer)?,
@@ -222,11 +224,4 @@ impl Start {
         let follow = Follow { id, timeout: self.timeout, stop_when_paused: true };
         watch::wait(&client, &follow, format).await
     }
-}
-
-/// The id of the release that the server started, if control has handled the command.
-fn started(answer: &Value) -> Option<String> {
-    let rollout = answer.get("rollout")?;
-    let id = rollout.get("id").unwrap_or(rollout);
-    id.as_str().map(str::to_owned)
 }

@@ -1,15 +1,68 @@
 //! `lockgate serve`
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::error::{CliError, CliResult, Exit};
+use crate::config_file;
+use crate::error::{CliError, CliResult, Exit, OrExit as _};
+use crate::serve::data_dir::DataDir;
+use crate::serve::log::{self, LogFormat};
+use crate::serve::{self, Start, channels};
 
-/// Runs the server.
+/// Where state is kept when neither the command line nor the file says.
+const DATA_DIR_DEFAULT: &str = "lockgate-data";
+
+/// Runs the server until it is told to stop. SIGHUP reads the file again; SIGTERM lets requests
+/// finish; a second signal ends at once.
+///
+/// DIR/addresses.json says where the server listens: {"ingress": "HOST:PORT", "api": "HOST:PORT"}.
 #[derive(Debug, Args)]
-pub(crate) struct Serve {}
+pub(crate) struct Serve {
+    /// The configuration file
+    #[arg(long, default_value = config_file::DEFAULT, value_name = "FILE")]
+    config: PathBuf,
+    /// Where state is kept; else `data_dir` of the file, else `lockgate-data`
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where agents' traffic comes in, instead of the file's `listen.ingress`
+    #[arg(long, value_name = "ADDR")]
+    ingress: Option<SocketAddr>,
+    /// Where the API listens, instead of the file's `listen.api`
+    #[arg(long, value_name = "ADDR")]
+    api: Option<SocketAddr>,
+    /// How log lines look; text on a terminal and JSON elsewhere unless given
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    log: Option<LogFormat>,
+    /// Write the first admin token to this file instead of printing it
+    #[arg(long, value_name = "PATH")]
+    token_file: Option<PathBuf>,
+}
 
 impl Serve {
     pub(crate) fn run(self) -> CliResult {
-        Err(CliError::text(Exit::Failed, "not wired yet"))
+        log::start(self.log)?;
+        let read = config_file::read(&self.config)?;
+        let missing = channels::missing(&read.config);
+        if !missing.is_empty() {
+            return Err(CliError::usage(missing.join("\n"))
+                .hint("set what the references name, or take the channels out of the file"));
+        }
+        let from_file = read.config.data_dir.as_ref().map(PathBuf::from);
+        let data_dir = self.data_dir.or(from_file).unwrap_or_else(|| DATA_DIR_DEFAULT.into());
+        let start = Start {
+            dir: DataDir::take(&data_dir)?,
+            ingress: self.ingress,
+            api: self.api,
+            file: self.config,
+            read,
+            token_file: self.token_file,
+        };
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .or_exit(Exit::Failed, "cannot start the runtime")?
+            .block_on(serve::run(start))
     }
 }

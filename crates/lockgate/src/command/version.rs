@@ -1,10 +1,11 @@
 //! `lockgate version …`
 
 use clap::Subcommand;
+use lockgate_api::shapes::VersionSummary;
 use serde_json::{Value, json};
 
 use crate::client::{self, Client, ServerArgs};
-use crate::command::agent::VersionRow;
+use crate::command::agent::{VERSION_HEAD, version_cells};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
 
@@ -56,9 +57,9 @@ impl Version {
                     output::print_json(&listed)?;
                     return Ok(Exit::Done);
                 }
-                let rows: Vec<VersionRow> = client::typed(&listed)?;
-                let cells: Vec<_> = rows.iter().map(VersionRow::cells).collect();
-                output::print(&output::table(&VersionRow::HEAD, &cells))?;
+                let rows: Vec<VersionSummary> = client::typed(&listed)?;
+                let cells: Vec<_> = rows.iter().map(version_cells).collect();
+                output::print(&output::table(&VERSION_HEAD, &cells))?;
             }
             Self::Show { agent, version, server } => {
                 let listed = versions(&server, &agent).await?;
@@ -80,7 +81,6 @@ impl Version {
             Self::SecurityEvent { agent, version, detail, rule, stable_shows_it, server } => {
                 let body = json!({
                     "detail": detail,
-                    "reason": detail,
                     "rule": rule,
                     "stable_shows_it": stable_shows_it,
                 });

@@ -2,8 +2,9 @@
 
 use lockgate_rollout::explain::{Cause, Verdict};
 use lockgate_rollout::view::{ArmView, RolloutView, StageView};
+use lockgate_store::TransitionRecord;
 
-use crate::command::rollout::Record;
+use crate::command::rollout;
 use crate::output;
 
 /// Cells of the stage that is under way.
@@ -47,7 +48,7 @@ impl Line {
 pub(super) struct Frame<'a> {
     pub(super) view: &'a RolloutView,
     /// The transitions so far.
-    pub(super) last: &'a [Record],
+    pub(super) last: &'a [TransitionRecord],
     /// Something about the connection.
     pub(super) notice: Option<&'a str>,
 }
@@ -162,11 +163,8 @@ fn stage_label(stage: &StageView) -> String {
 }
 
 fn progress(view: &RolloutView, stage: &StageView) -> String {
-    let done = if stage.duration_ms == 0 {
-        BAR_CELLS
-    } else {
-        (view.dwell_ms.min(stage.duration_ms) * BAR_CELLS) / stage.duration_ms
-    };
+    let filled = view.dwell_ms.min(stage.duration_ms) * BAR_CELLS;
+    let done = filled.checked_div(stage.duration_ms).unwrap_or(BAR_CELLS);
     (0..BAR_CELLS).map(|cell| if cell < done { '█' } else { '░' }).collect()
 }
 
@@ -227,9 +225,9 @@ fn judged(cause: &Cause, word: fn(Option<Verdict>) -> (Style, &'static str)) -> 
     Line::of(style, format!("  {word:<7}")).then(Style::Plain, cause.text.as_str())
 }
 
-fn transition(record: &Record) -> Line {
+fn transition(record: &TransitionRecord) -> Line {
     let step = &record.transition;
     Line::of(Style::Faint, format!("  {}  ", output::clock(step.at_wall_ms)))
         .then(Style::Plain, format!("{} → {}  ", step.from, step.to))
-        .then(Style::Faint, record.why())
+        .then(Style::Faint, rollout::why(record))
 }

@@ -7,11 +7,12 @@ use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
 use lockgate_rollout::view::RolloutView;
+use lockgate_store::TransitionRecord;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::client::{self, Client};
-use crate::command::rollout::Record;
+
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
 use frame::{Frame, Line};
@@ -21,7 +22,7 @@ use screen::Screen;
 const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// How long a server that answered before may be away, as during a restart.
-const AWAY_MAX: Duration = Duration::from_secs(60);
+const AWAY_MAX: Duration = Duration::from_mins(1);
 
 /// What is followed, and for how long.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ async fn draw(
     screen: &mut Screen,
 ) -> CliResult<(RolloutView, Exit)> {
     let mut looker = Looker::new(client, follow);
-    let mut history: Vec<Record> = Vec::new();
+    let mut history: Vec<TransitionRecord> = Vec::new();
     loop {
         let look = looker.look().await?;
         if let Some(look) = &look {
@@ -196,7 +197,7 @@ impl<'a> Looker<'a> {
         Ok(Some(Look { answer, view, changed }))
     }
 
-    async fn history(&self) -> CliResult<Vec<Record>> {
+    async fn history(&self) -> CliResult<Vec<TransitionRecord>> {
         client::typed(&self.client.get(&["rollouts", &self.follow.id, "history"]).await?)
     }
 
@@ -231,20 +232,18 @@ fn summary(view: &RolloutView) -> String {
     let stages = view.stages.len();
     let stage = view.stages.get(view.stage).map_or("", |stage| stage.name.as_str());
     let number = (view.stage + 1).min(stages.max(1));
-    let mut line = format!(
-        "{} {}  stage {number}/{stages} {stage}  weight {}  {}",
+    let detail = view.detail.as_ref().map_or_else(String::new, |detail| format!(" {detail}"));
+    let end = match view.ended_wall_ms {
+        Some(_) => format!("  {}", view.why),
+        None => String::new(),
+    };
+    format!(
+        "{} {}  stage {number}/{stages} {stage}  weight {}  {}{detail}{end}",
         view.agent,
         view.candidate,
         output::weight(view.weight_bp),
         view.phase,
-    );
-    if let Some(detail) = &view.detail {
-        line.push_str(&format!(" {detail}"));
-    }
-    if view.ended_wall_ms.is_some() {
-        line.push_str(&format!("  {}", view.why));
-    }
-    line
+    )
 }
 
 fn interrupted() -> CliError {
@@ -259,8 +258,8 @@ mod tests {
     #[test]
     fn limits_are_read_as_people_write_them() {
         assert_eq!(time_limit("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(time_limit("2h"), Ok(Duration::from_secs(7_200)));
-        assert_eq!(time_limit("1h 30m"), Ok(Duration::from_secs(5_400)));
+        assert_eq!(time_limit("2h"), Ok(Duration::from_hours(2)));
+        assert_eq!(time_limit("1h 30m"), Ok(Duration::from_mins(90)));
         assert!(time_limit("-1s").is_err());
         assert!(time_limit("soon").is_err());
     }

@@ -113,8 +113,8 @@ mod tests {
         ];
         let screen = Screen { colours: false, open: false };
         let mut painted = Vec::new();
-        screen.paint(&mut painted, &lines, 7, 2).unwrap();
-        let painted = String::from_utf8(painted).unwrap();
+        screen.paint(&mut painted, &lines, 7, 2).expect("memory takes everything");
+        let painted = String::from_utf8(painted).expect("it was text");
         assert!(painted.contains("abcdefg"), "{painted:?}");
         assert!(!painted.contains('h') && !painted.contains("never"), "{painted:?}");
     }

@@ -1,39 +1,22 @@
 //! `lockgate rollout list`
 
-use serde::Deserialize;
+use lockgate_api::shapes::RolloutSummary;
 
 use crate::client::{self, Client, ServerArgs};
 use crate::error::{CliResult, Exit};
 use crate::output::{self, Format};
 
-/// One release in a list.
-#[derive(Debug, Deserialize)]
-pub(super) struct Row {
-    pub(super) id: String,
-    agent: String,
-    candidate: String,
-    phase: String,
-    weight_bp: u32,
-    started_wall_ms: i64,
-    ended_wall_ms: Option<i64>,
-}
-
-impl Row {
-    pub(super) fn ended(&self) -> bool {
-        self.ended_wall_ms.is_some()
-    }
-
-    fn cells(&self) -> Vec<String> {
-        vec![
-            self.id.clone(),
-            self.agent.clone(),
-            self.candidate.clone(),
-            self.phase.clone(),
-            output::weight(self.weight_bp),
-            output::time(self.started_wall_ms),
-            self.ended_wall_ms.map_or_else(|| output::UNKNOWN.into(), output::time),
-        ]
-    }
+fn cells(row: &RolloutSummary) -> Vec<String> {
+    vec![
+        row.id.to_string(),
+        row.agent.to_string(),
+        row.candidate.to_string(),
+        row.phase.clone(),
+        format!("{}/{} {}", row.stage + 1, row.stages, row.stage_name),
+        output::weight(row.weight_bp),
+        output::time(row.started_wall_ms),
+        row.ended_wall_ms.map_or_else(|| output::UNKNOWN.into(), output::time),
+    ]
 }
 
 pub(super) async fn run(
@@ -53,9 +36,9 @@ pub(super) async fn run(
         output::print_json(&listed)?;
         return Ok(Exit::Done);
     }
-    let rows: Vec<Row> = client::typed(&listed)?;
-    let cells: Vec<_> = rows.iter().map(Row::cells).collect();
-    let head = ["ID", "AGENT", "CANDIDATE", "PHASE", "WEIGHT", "STARTED", "ENDED"];
+    let rows: Vec<RolloutSummary> = client::typed(&listed)?;
+    let cells: Vec<_> = rows.iter().map(cells).collect();
+    let head = ["ID", "AGENT", "CANDIDATE", "PHASE", "STAGE", "WEIGHT", "STARTED", "ENDED"];
     output::print(&output::table(&head, &cells))?;
     Ok(Exit::Done)
 }

@@ -1,0 +1,75 @@
+//! Channels with their secrets looked up. Values stay in memory; no store or log sees them.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, ensure};
+use lockgate_control::{Channels, Target};
+use lockgate_model::config::{Channel, ChannelKind, Config, SecretRef};
+
+/// What control needs to tell people. A channel whose secret cannot be found is left out and
+/// logged: one broken channel must not silence the others.
+pub(crate) fn resolve(config: &Config) -> Channels {
+    let mut targets = BTreeMap::new();
+    for channel in &config.channels {
+        match target(channel) {
+            Ok(target) => {
+                targets.insert(channel.name.clone(), (channel.min_level, target));
+            }
+            Err(error) => {
+                tracing::error!(channel = %channel.name, error = format!("{error:#}"), "alerts to this channel are off");
+            }
+        }
+    }
+    let agents =
+        config.agents.iter().map(|agent| (agent.name.clone(), agent.channels.clone())).collect();
+    Channels { targets, agents }
+}
+
+/// What is wrong with the secrets, before anything is started.
+pub(crate) fn missing(config: &Config) -> Vec<String> {
+    let failed = |channel: &Channel| {
+        let error = target(channel).err()?;
+        Some(format!("channel `{}`: {error:#}", channel.name))
+    };
+    config.channels.iter().filter_map(failed).collect()
+}
+
+fn target(channel: &Channel) -> anyhow::Result<Target> {
+    Ok(match &channel.kind {
+        ChannelKind::Webhook { url, secret } => Target::Webhook {
+            url: url.clone(),
+            secret: secret.as_ref().map(look_up).transpose()?.map(String::into_bytes),
+        },
+        ChannelKind::Slack { url } => Target::Slack { url: look_up(url)? },
+    })
+}
+
+fn look_up(reference: &SecretRef) -> anyhow::Result<String> {
+    let text = match reference {
+        SecretRef::Env(name) => {
+            std::env::var(name).with_context(|| format!("{reference} is not set"))?
+        }
+        SecretRef::File(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("{reference} cannot be read"))?
+        }
+    };
+    let text = text.trim_end_matches(['\r', '\n']).to_owned();
+    ensure!(!text.is_empty(), "{reference} is empty");
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_loses_its_line_end_and_nothing_else() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let path = dir.path().join("secret");
+        std::fs::write(&path, " s3cret \r\n").expect("the directory takes files");
+        let reference = SecretRef::File(path.display().to_string());
+        assert_eq!(look_up(&reference).expect("it is there"), " s3cret ");
+        std::fs::write(&path, "\n").expect("the directory takes files");
+        assert!(look_up(&reference).is_err());
+    }
+}

@@ -1,0 +1,203 @@
+//! The server: store, gateway, control and API in one process, joined by ports.
+//!
+//! Not here: what any of them does.
+
+pub(crate) mod channels;
+pub(crate) mod data_dir;
+pub(crate) mod log;
+
+mod activate;
+mod keys;
+mod late_store;
+mod metrics;
+mod parts;
+mod signals;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lockgate_model::config::{Config, Listen};
+use lockgate_store::{Store, StoreError};
+
+use crate::config_file::{self, Read, Unusable};
+use crate::error::{CliError, CliResult, Exit, OrExit as _};
+use crate::output;
+use data_dir::{DataDir, SecretFile};
+use parts::{Front, Rest};
+
+/// Wait before a store that did not open is tried again.
+const STORE_RETRY: Duration = Duration::from_secs(2);
+
+/// What a server is started with.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// Its directory.
+    pub(crate) dir: DataDir,
+    /// Overrides the file.
+    pub(crate) ingress: Option<SocketAddr>,
+    /// Overrides the file.
+    pub(crate) api: Option<SocketAddr>,
+    /// The configuration file, for reading it again.
+    pub(crate) file: PathBuf,
+    /// What it says.
+    pub(crate) read: Read,
+    /// Where the first admin token goes.
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+impl Start {
+    /// Where to listen: the command line, else the file.
+    fn listen(&self) -> Listen {
+        let Listen { ingress, api } = self.read.config.listen;
+        Listen { ingress: self.ingress.unwrap_or(ingress), api: self.api.unwrap_or(api) }
+    }
+}
+
+/// A store with a configuration in force.
+struct Opened {
+    store: Store,
+    config: Config,
+}
+
+/// Serves until told to stop.
+pub(crate) async fn run(start: Start) -> CliResult {
+    let (mut reload_asked, mut stop_asked) = signals::listen()?;
+    let opened = match open(&start).await {
+        Ok(opened) => Some(opened),
+        Err(error) if activate::refused(&error) => {
+            return Err(activate::refusal(&start.file, error));
+        }
+        Err(error) if start.dir.has_snapshot() => {
+            tracing::error!(error = ?error, "the store did not open; serving from the last snapshot");
+            None
+        }
+        Err(error) => {
+            return Err(CliError::new(Exit::Failed, error)
+                .context(format!("cannot open the store {}", start.dir.database().display()))
+                .hint("is the disk full, or the directory not writable?"));
+        }
+    };
+    let front = Front::start(&start, opened.as_ref()).await?;
+    let mut rest = match opened {
+        Some(opened) => match Rest::start(&start, &front, opened).await {
+            Ok(rest) => Some(rest),
+            Err(error) => {
+                front.shutdown().await;
+                return Err(error);
+            }
+        },
+        None => None,
+    };
+    loop {
+        tokio::select! {
+            () = reload_asked.told() => reload(&start, rest.as_ref()).await,
+            () = stop_asked.told() => break,
+            () = tokio::time::sleep(STORE_RETRY), if rest.is_none() => rest = late(&start, &front).await,
+        }
+    }
+    tracing::info!("stopping: requests under way may finish; a second signal ends at once");
+    start.dir.forget_addresses();
+    tokio::select! {
+        () = shutdown(front, rest) => {
+            tracing::info!("stopped");
+            Ok(Exit::Done)
+        }
+        () = stop_asked.told() => Err(CliError::text(Exit::Failed, "ended at once by a second signal")),
+    }
+}
+
+async fn open(start: &Start) -> Result<Opened, StoreError> {
+    let store = Store::open(&start.dir.database()).await?;
+    let why = format!("{} at the start", start.file.display());
+    let config = activate::file(&store, &start.read, &why).await?;
+    Ok(Opened { store, config })
+}
+
+/// Opens the store while the gateway serves already.
+async fn late(start: &Start, front: &Front) -> Option<Rest> {
+    let opened = match open(start).await {
+        Ok(opened) => opened,
+        Err(error) => {
+            tracing::error!(error = ?error, "the store still does not open");
+            return None;
+        }
+    };
+    front.store_opened(&opened.store);
+    match Rest::start(start, front, opened).await {
+        Ok(rest) => Some(rest),
+        Err(error) => {
+            tracing::error!(error = format!("{:#}", error.source), "control and API did not start");
+            None
+        }
+    }
+}
+
+/// Reads the file again. Whatever is wrong with it, what is in force stays so.
+async fn reload(start: &Start, rest: Option<&Rest>) {
+    let Some(rest) = rest else {
+        tracing::error!("the file cannot be applied while the store is not open");
+        return;
+    };
+    let read = match config_file::load(&start.file) {
+        Ok(read) => read,
+        Err(Unusable::Unreadable(error)) => {
+            tracing::error!(
+                error = format!("{:#}", error.source),
+                "the file cannot be read; what is in force stays so"
+            );
+            return;
+        }
+        Err(Unusable::Invalid(diagnostics)) => {
+            for found in &diagnostics {
+                tracing::error!(%found, "the file is not valid");
+            }
+            tracing::error!(
+                errors = diagnostics.len(),
+                "the file is not applied; what is in force stays so"
+            );
+            return;
+        }
+    };
+    let listen = Listen {
+        ingress: start.ingress.unwrap_or(read.config.listen.ingress),
+        api: start.api.unwrap_or(read.config.listen.api),
+    };
+    if listen != start.listen() {
+        tracing::warn!("another `listen` address takes effect after a restart");
+    }
+    let why = format!("{} read again", start.file.display());
+    match activate::file(rest.store(), &read, &why).await {
+        Ok(config) => rest.adopt(&config),
+        Err(error) => {
+            tracing::error!(error = ?error, "the file is not applied; what is in force stays so")
+        }
+    }
+}
+
+async fn shutdown(front: Front, rest: Option<Rest>) {
+    // Traffic first: what it still does must find store and control alive.
+    front.shutdown().await;
+    if let Some(rest) = rest {
+        rest.shutdown().await;
+    }
+}
+
+/// Makes the first admin token, if there is no token yet, and hands it over once.
+async fn first_token(store: &Store, file: Option<&PathBuf>) -> CliResult<()> {
+    let doing = "cannot make the first admin token";
+    if !store.tokens().await.or_exit(Exit::Failed, doing)?.is_empty() {
+        return Ok(());
+    }
+    // Opened first: a token that cannot be handed over must not be made.
+    let file = file.map(|path| SecretFile::open(path)).transpose()?;
+    let token = lockgate_api::token::bootstrap(store).await.or_exit(Exit::Failed, doing)?;
+    match (token, file) {
+        (None, _) => {}
+        (Some(token), Some(file)) => file.write(&token)?,
+        (Some(token), None) => {
+            output::note(format!("first admin token, shown this once: {token}"));
+        }
+    }
+    Ok(())
+}

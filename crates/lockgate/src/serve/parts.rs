@@ -1,0 +1,158 @@
+//! The running parts: in front the gateway, which needs nobody; behind it control and API, which
+//! need the store.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
+use lockgate_control::{Channels, Control};
+use lockgate_gateway::{Gateway, Options, Ports, StartError};
+use lockgate_model::config::Config;
+use lockgate_model::ports::Fuses;
+use lockgate_store::Store;
+use lockgate_telemetry::price::Prices;
+
+use crate::error::{CliError, CliResult, Exit};
+use crate::serve::late_store::LateStore;
+use crate::serve::metrics::GatewayMetrics;
+use crate::serve::{Opened, Start, channels, first_token, keys};
+
+/// The name of this process among gateways and controllers. There is one of each in a directory,
+/// which the directory's lock sees to, and it is the same one after a restart.
+const NAME: &str = "local";
+
+/// How long requests under way may take to finish when the server stops.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// The gateway.
+pub(super) struct Front {
+    /// Empty once it has stopped.
+    gateway: Arc<Mutex<Option<Gateway>>>,
+    fuses: Arc<dyn Fuses>,
+    local_addr: SocketAddr,
+    store: LateStore,
+}
+
+impl Front {
+    /// Listens for agents' traffic, and serves from the last snapshot until there is a newer one.
+    pub(super) async fn start(start: &Start, opened: Option<&Opened>) -> CliResult<Self> {
+        let store = LateStore::default();
+        if let Some(opened) = opened {
+            store.opened(opened.store.clone());
+        }
+        let config = opened.map_or(&start.read.config, |opened| &opened.config);
+        let port = Arc::new(store.clone());
+        let ports = Ports {
+            snapshots: port.clone(),
+            windows: port.clone(),
+            interactions: port.clone(),
+            events: port,
+        };
+        let key = keys::signing(&start.dir.keys())?;
+        let name = NAME.parse().expect("it is a valid name");
+        let mut options = Options::new(start.listen().ingress, start.dir.gateway(), name, key);
+        options.prices = Arc::new(Prices::new(config.prices.clone()));
+        options.ticket_ttl = Duration::from_millis(config.feedback.ticket_ttl_ms);
+        let gateway = Gateway::start(options, ports).await.map_err(not_started)?;
+        Ok(Self {
+            fuses: gateway.fuses(),
+            local_addr: gateway.local_addr(),
+            gateway: Arc::new(Mutex::new(Some(gateway))),
+            store,
+        })
+    }
+
+    /// From now on the gateway hears of new snapshots.
+    pub(super) fn store_opened(&self, store: &Store) {
+        self.store.opened(store.clone());
+    }
+
+    fn metrics(&self) -> Arc<dyn MetricsSource> {
+        let gateway = Arc::clone(&self.gateway);
+        Arc::new(GatewayMetrics(Arc::new(move || locked(&gateway).as_ref().map(Gateway::stats))))
+    }
+
+    /// Lets requests under way finish.
+    pub(super) async fn shutdown(self) {
+        let gateway = locked(&self.gateway).take();
+        if let Some(gateway) = gateway {
+            gateway.shutdown(DRAIN).await;
+        }
+    }
+}
+
+fn locked(gateway: &Mutex<Option<Gateway>>) -> MutexGuard<'_, Option<Gateway>> {
+    gateway.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn not_started(error: StartError) -> CliError {
+    match error {
+        StartError::Listen { .. } => CliError::new(Exit::Usage, error)
+            .hint("is another server running? choose another address with --ingress"),
+        error => CliError::new(Exit::Failed, error),
+    }
+}
+
+/// Control and API.
+pub(super) struct Rest {
+    store: Store,
+    control: Control,
+    api: Api,
+    adopt: OnConfig,
+}
+
+impl Rest {
+    /// Starts what needs the store, and tells others where the server listens.
+    pub(super) async fn start(start: &Start, front: &Front, opened: Opened) -> CliResult<Self> {
+        let Opened { store, config } = opened;
+        first_token(&store, start.token_file.as_ref()).await?;
+        let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
+        let adopt = adopter(Arc::clone(&told));
+        let options = lockgate_api::Options {
+            listen: start.listen().api,
+            metrics_need_token: config.metrics_need_token,
+        };
+        let deps = Deps {
+            store: store.clone(),
+            fuses: Some(Arc::clone(&front.fuses)),
+            metrics: vec![front.metrics()],
+            on_config: Some(Arc::clone(&adopt)),
+        };
+        let api = Api::start(options, deps).await.map_err(|error| {
+            CliError::new(Exit::Usage, error)
+                .hint("is another server running? choose another address with --api")
+        })?;
+        let control = Control::spawn(store.clone(), told, lockgate_control::Options::new(NAME));
+        let (ingress, api_at) = (front.local_addr, api.local_addr());
+        let rest = Self { store, control, api, adopt };
+        if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
+            rest.shutdown().await;
+            return Err(error);
+        }
+        tracing::info!(%ingress, api = %api_at, "ready");
+        Ok(rest)
+    }
+
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Another configuration is in force.
+    pub(super) fn adopt(&self, config: &Config) {
+        (self.adopt)(config);
+    }
+
+    /// Ends in order: no new commands, then no new steps, then the store.
+    pub(super) async fn shutdown(self) {
+        self.api.shutdown().await;
+        self.control.shutdown().await;
+        self.store.close().await;
+    }
+}
+
+/// What the binary itself has to do with a new configuration.
+fn adopter(channels: Arc<ArcSwap<Channels>>) -> OnConfig {
+    Arc::new(move |config| channels.store(Arc::new(channels::resolve(config))))
+}

@@ -1,0 +1,84 @@
+//! What goes wrong is said with its place and what to do, and ends with the right code.
+
+use std::net::TcpListener;
+
+use crate::support::{run, run_in};
+
+#[test]
+fn a_server_that_is_not_there_ends_with_6() {
+    // Bound and closed again, so that nobody listens there.
+    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let server = format!("http://{}", free.expect("a free port"));
+    for args in [
+        vec!["agent", "list"],
+        vec!["rollout", "list"],
+        vec!["rollout", "start", "a", "v", "--reason", "r"],
+        vec!["rollout", "watch", "--agent", "a"],
+        vec!["token", "list"],
+        vec!["events"],
+    ] {
+        let ran = run(&[args.as_slice(), &["--server", &server]].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (6, ""), "{args:?}");
+        assert!(ran.stderr.starts_with("error: cannot reach the server at http://127.0.0.1:"));
+        assert!(ran.stderr.contains("\n\nhint: start it with `lockgate serve`"), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn wrong_usage_ends_with_2_before_anything_is_asked() {
+    for args in [
+        vec!["rollout", "start", "a", "v"],
+        vec!["rollout", "start", "a", "v", "--reason", "r", "--wait", "--timeout", "soon"],
+        vec!["agent", "list", "--server", "not a url"],
+        vec!["agent", "list", "--output", "xml"],
+        vec!["check", "no-such-file.yaml"],
+        vec!["agent", "list", "--token-file", "no-such-file"],
+    ] {
+        let ran = run(&args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
+    }
+}
+
+/// Every kind of mistake in a file, with the exact words.
+#[test]
+fn mistakes_in_a_file_are_named_with_their_places() {
+    let cases = [
+        ("empty", ""),
+        ("not-yaml", "agents: [\n"),
+        ("unknown-field", &agent("    plann: standard\n")),
+        (
+            "duplicate-version",
+            &agent("      - name: v1\n        endpoint: http://127.0.0.1:9002\n"),
+        ),
+        ("bad-name", &agent("").replace("support", "Support Agent")),
+        ("negative-weight", &plan("-5%")),
+        ("nan-weight", &plan(".nan")),
+        ("weight-over-100", &plan("150%")),
+        ("few-stages", &plan("100%").replace("      - {name: d, weight: 5%, duration: 1s}\n", "")),
+    ];
+    for (name, text) in cases {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        std::fs::write(dir.path().join("lockgate.yaml"), text).expect("the directory takes files");
+        let checked = run_in(dir.path(), &["check"]);
+        assert_eq!(checked.code, 2, "{name}: {}", checked.shown());
+        insta::assert_snapshot!(format!("check-{name}"), checked.shown());
+        let served = run_in(dir.path(), &["serve", "--data-dir", "data"]);
+        assert_eq!(served.code, 2, "{name}: {}", served.shown());
+        assert!(!dir.path().join("data").exists(), "{name}: nothing may be touched");
+        assert!(served.stderr.contains("lockgate.yaml:"), "{name}: {}", served.stderr);
+    }
+}
+
+fn agent(more: &str) -> String {
+    format!(
+        "agents:\n  - name: support\n    versions:\n      - name: v1\n        endpoint: http://127.0.0.1:9001\n{more}"
+    )
+}
+
+fn plan(weight: &str) -> String {
+    format!(
+        "{}plans:\n  - name: quick\n    stages:\n      - {{name: a, weight: {weight}, duration: 1s}}\n      - {{name: b, weight: 2%, duration: 1s}}\n      - {{name: c, weight: 3%, duration: 1s}}\n      - {{name: d, weight: 5%, duration: 1s}}\n      - {{name: e, weight: 100%, duration: 1s}}\n",
+        agent("")
+    )
+}

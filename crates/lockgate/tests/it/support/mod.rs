@@ -1,0 +1,58 @@
+//! Runs the binary.
+
+pub(crate) mod agent;
+pub(crate) mod server;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// What a finished command left.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// All of it, for snapshots.
+    pub(crate) fn shown(&self) -> String {
+        let Self { code, stdout, stderr } = self;
+        format!("exit {code}\n--- stdout\n{stdout}--- stderr\n{stderr}")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.shown()))
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("it was not killed"),
+            stdout: String::from_utf8(output.stdout).expect("UTF-8"),
+            stderr: String::from_utf8(output.stderr).expect("UTF-8"),
+        }
+    }
+}
+
+/// The binary in an environment of its own.
+pub(crate) fn lockgate() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_lockgate"));
+    for name in ["LOCKGATE_SERVER", "LOCKGATE_TOKEN", "LOCKGATE_LOG", "NO_COLOR", "COLUMNS"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs a command to its end.
+pub(crate) fn run<S: AsRef<OsStr>>(args: &[S]) -> Ran {
+    lockgate().args(args).output().expect("the binary starts").into()
+}
+
+/// Runs a command in a directory.
+pub(crate) fn run_in<S: AsRef<OsStr>>(dir: &Path, args: &[S]) -> Ran {
+    lockgate().current_dir(dir).args(args).output().expect("the binary starts").into()
+}
