@@ -81,6 +81,8 @@ pub(crate) async fn run(
     leading: watch::Receiver<Option<u64>>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    // An error says that the process has chosen a provider already, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .timeout(SEND_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())

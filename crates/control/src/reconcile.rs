@@ -17,12 +17,12 @@ use crate::{Options, effects, inbox};
 /// Gateways that were not heard of for this long take no part in confirmation.
 const GATEWAY_SEEN_MS: u64 = 10_000;
 /// Longest pause between two passes.
-const PERIOD: Duration = Duration::from_millis(1_000);
+const PERIOD: Duration = Duration::from_secs(1);
 /// Shortest pause, so that a busy store is not asked without end.
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often control says that it is alive.
-const ALIVE_EVERY: Duration = Duration::from_millis(1_000);
-const COMPACT_EVERY: Duration = Duration::from_secs(60);
+const ALIVE_EVERY: Duration = Duration::from_secs(1);
+const COMPACT_EVERY: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(
     store: Store,
