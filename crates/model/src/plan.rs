@@ -37,6 +37,18 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// All metrics, in a fixed order.
+    pub const ALL: [Self; 8] = [
+        Self::ErrorRate,
+        Self::P95Ms,
+        Self::CostUsd,
+        Self::Nps,
+        Self::SatisfiedShare,
+        Self::NegativeShare,
+        Self::SecurityEvents,
+        Self::Health,
+    ];
+
     /// The name used in files, metrics and explanations.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,5 +1,6 @@
 //! Bounds as they are written: `< 0.5%`, `> 50`, `= 0`, `> baseline + 20%`.
 
+use super::schema::short;
 use crate::plan::{Bound, Metric};
 
 /// Whether a bound names the good side or the bad one.
@@ -18,7 +19,11 @@ pub(super) type Problem = (String, String);
 pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Problem> {
     let text = text.trim();
     let Some(side) = text.chars().next().filter(|c| matches!(c, '<' | '>' | '=')) else {
-        return Err((format!("`{text}` is not a condition"), example(metric, role)));
+        let hint = match (role, text) {
+            (Role::Trigger, "off") => format!("write `{metric}: {{ off_because: WHY }}`"),
+            _ => example(metric, role),
+        };
+        return Err((format!("`{}` is not a condition", short(text)), hint));
     };
     let value = text[side.len_utf8()..].trim();
     if value.starts_with('=') {
@@ -41,6 +46,10 @@ pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Pro
     Ok(bound)
 }
 
+fn is_share(metric: Metric) -> bool {
+    matches!(metric, Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare)
+}
+
 fn counts_as(role: Role) -> &'static str {
     match role {
         Role::Gate => "passed",
@@ -49,7 +58,7 @@ fn counts_as(role: Role) -> &'static str {
 }
 
 /// A bound of the right shape.
-fn example(metric: Metric, role: Role) -> String {
+pub(super) fn example(metric: Metric, role: Role) -> String {
     let bound = match (role, metric) {
         (Role::Gate, Metric::ErrorRate) => "< 0.5%",
         (Role::Gate, Metric::P95Ms) => "< 200",
@@ -144,10 +153,8 @@ fn relative(metric: Metric, role: Role, rest: &str) -> Result<Bound, Problem> {
 fn number(metric: Metric, role: Role, text: &str) -> Result<f64, Problem> {
     let unknown =
         || (format!("`{text}` is not a number that `{metric}` can have"), example(metric, role));
-    let is_share =
-        matches!(metric, Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare);
     let value = if let Some(percent) = text.strip_suffix('%') {
-        if !is_share {
+        if !is_share(metric) {
             return Err(unknown());
         }
         hundredth(percent.trim())
@@ -164,8 +171,11 @@ fn number(metric: Metric, role: Role, text: &str) -> Result<f64, Problem> {
 }
 
 fn plain(text: &str) -> Option<f64> {
-    let digits = text.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-'));
-    text.parse::<f64>().ok().filter(|value| digits && value.is_finite())
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let are_digits = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_digit());
+    let shaped = are_digits(whole) && are_digits(part);
+    text.parse::<f64>().ok().filter(|value| shaped && value.is_finite())
 }
 
 /// A hundredth of a decimal, rounded once: `0.7%` is 0.007 and not its neighbour.
@@ -204,8 +214,7 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Bound::AboveBaselineBy(_) => true,
     };
     // A share bounded by the whole says nothing.
-    let trivial = matches!(bound, Bound::Below(value) if low == 0.0 && high == 1.0 && value >= 1.0)
-        && metric != Metric::SecurityEvents;
+    let trivial = is_share(metric) && matches!(bound, Bound::Below(value) if value >= 1.0);
     if ok && !trivial {
         return Ok(());
     }
@@ -219,7 +228,7 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Metric::SecurityEvents | Metric::Health => "one security event is enough".into(),
     };
     let hint = match bound {
-        Bound::Below(value) | Bound::Above(value) if high == 1.0 && value >= 1.0 => {
+        Bound::Below(value) | Bound::Above(value) if is_share(metric) && value >= 1.0 => {
             format!("did you mean `{value}%`? {}", example(metric, role))
         }
         _ => example(metric, role),
@@ -281,6 +290,9 @@ mod tests {
             (Metric::Health, Role::Gate, "= 0"),
             (Metric::ErrorRate, Role::Gate, ""),
             (Metric::ErrorRate, Role::Gate, "<"),
+            (Metric::ErrorRate, Role::Gate, "< .5%"),
+            (Metric::ErrorRate, Role::Gate, "< 5.%"),
+            (Metric::ErrorRate, Role::Trigger, "off"),
             (Metric::ErrorRate, Role::Gate, "0.5%"),
         ] {
             let problem = parse(metric, role, text);

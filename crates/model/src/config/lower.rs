@@ -165,6 +165,11 @@ impl Unique {
         Self { what, seen: HashMap::new() }
     }
 
+    /// A name that was made up here: it is in the way of others, but no one's mistake.
+    fn note(&mut self, name: &str, path: &Path) {
+        self.seen.entry(name.to_owned()).or_insert_with(|| path.clone());
+    }
+
     fn check(&mut self, report: &mut Report<'_>, name: &str, path: &Path) {
         let what = self.what;
         match self.seen.get(name) {

@@ -146,7 +146,7 @@ impl Config {
 }
 
 /// Reads a configuration whole. `file_name` only appears in messages. All errors are reported at
-/// once; warnings are in [`Config::warnings`], and beside errors among them.
+/// once; warnings are in [`Config::warnings`] and wait until there are no errors.
 pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
     let parsed = yaml::parse(text);
     let mut found: Vec<Diagnostic> =
@@ -161,11 +161,15 @@ pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
         }
         found.extend(report.finish());
     }
-    let has_errors = found.iter().any(|found| found.severity == Severity::Error);
-    let found = Diagnostics::from(found);
+    let is_error = |found: &Diagnostic| found.severity == Severity::Error;
     match config {
-        Some(config) if !has_errors => Ok(Config { warnings: found, ..config }),
-        _ => Err(found),
+        Some(config) if !found.iter().any(is_error) => {
+            Ok(Config { warnings: Diagnostics::from(found), ..config })
+        }
+        _ => {
+            found.retain(is_error);
+            Err(Diagnostics::from(found))
+        }
     }
 }
 

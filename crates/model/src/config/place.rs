@@ -43,12 +43,17 @@ impl Path {
         &self.0
     }
 
-    /// The last key on the way, which is what people call the thing by.
-    pub(crate) fn name(&self) -> Option<&str> {
-        self.0.iter().rev().find_map(|step| match step {
+    /// The keys on the way.
+    pub(crate) fn keys(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.iter().filter_map(|step| match step {
             Step::Key(key) => Some(key.as_str()),
             Step::Index(_) => None,
         })
+    }
+
+    /// The last key on the way, which is what people call the thing by.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.keys().next_back()
     }
 
     /// Whether `self` leads to `inner` or to something around it.

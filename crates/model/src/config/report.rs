@@ -111,7 +111,8 @@ impl<'a> Report<'a> {
         self.take(field, path).copied().unwrap_or(default)
     }
 
-    fn is_wrong_within(&self, path: &Path) -> bool {
+    /// Whether something at `path` or inside it is wrong.
+    pub(super) fn is_wrong_within(&self, path: &Path) -> bool {
         self.wrong.iter().any(|wrong| path.holds(wrong))
     }
 

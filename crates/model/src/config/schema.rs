@@ -7,10 +7,13 @@ use jsonschema::paths::LocationSegment;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value;
 
+use super::bound::{self, Role};
 use super::file::ConfigFile;
 use super::node::{Kind, Node};
 use super::place::{Path, Step};
 use super::report::Report;
+use super::text::{CONDITION, NAME, NAME_RULE, SOME_TEXT, URL};
+use crate::plan::Metric;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(ConfigFile).to_value());
 
@@ -74,6 +77,8 @@ impl<'a> Finding<'a> {
                 let message = format!("`{field}` is missing");
                 report.missing(&self.path, field, message, self.hint_for_missing(field));
             }
+            // Said better by whoever reads it.
+            ValidationErrorKind::Pattern { .. } if matches!(self.title(), CONDITION | URL) => {}
             ValidationErrorKind::Type { kind } => {
                 report.error(&self.path, self.wrong_type(kind), self.hint_for_type(kind));
             }
@@ -89,6 +94,9 @@ impl<'a> Finding<'a> {
         let name = self.name();
         let shown = self.shown();
         match self.error.kind() {
+            ValidationErrorKind::Pattern { .. } if self.title() == SOME_TEXT => {
+                (format!("`{name}` is empty"), "write something, or remove the field".into())
+            }
             ValidationErrorKind::Pattern { .. } => {
                 (format!("`{name}` must be {}{shown}", self.title()), self.examples())
             }
@@ -97,26 +105,23 @@ impl<'a> Finding<'a> {
             | ValidationErrorKind::AnyOf { .. }
             | ValidationErrorKind::Constant { .. } => {
                 let words = self.words();
-                let hint = match self.node.kind {
-                    Kind::Text(ref text) => did_you_mean(text, &words),
+                let close = match &self.node.kind {
+                    Kind::Text(text) => did_you_mean(text, &words),
                     _ => None,
                 };
-                let one_of = format!("use one of {}", list(&words));
-                (
-                    format!("`{name}` has no such choice{shown}"),
-                    hint.map_or(one_of.clone(), |hint| format!("{hint} {one_of}")),
-                )
+                let close = close.map(|close| format!("{close} ")).unwrap_or_default();
+                let shown = shown.replacen(", not", " cannot be", 1);
+                (format!("`{name}`{shown}"), format!("{close}use one of {}", list(&words)))
             }
             ValidationErrorKind::Minimum { limit } => {
-                (format!("`{name}` must be at least {limit}{shown}"), self.examples())
+                (format!("`{name}` must be at least {limit}{shown}"), self.range())
             }
             ValidationErrorKind::Maximum { limit } => {
-                (format!("`{name}` must be at most {limit}{shown}"), self.examples())
+                (format!("`{name}` must be at most {limit}{shown}"), self.range())
             }
-            ValidationErrorKind::MinItems { .. } => (
-                format!("`{name}` is empty"),
-                "write at least one entry, or remove the field".into(),
-            ),
+            ValidationErrorKind::MinItems { .. } => {
+                (format!("`{name}` is empty"), "write at least one entry".into())
+            }
             ValidationErrorKind::UniqueItems => {
                 (format!("`{name}` names something twice"), "write each entry once".into())
             }
@@ -167,9 +172,29 @@ impl<'a> Finding<'a> {
                 examples.iter().map(plain).collect()
             });
         match (examples.is_empty(), self.is_secret()) {
-            (true, _) => String::new(),
+            _ if self.title() == CONDITION => self.condition(),
+            _ if self.title() == NAME => format!("{NAME_RULE}, such as {}", examples.join(" or ")),
+            (true, _) => self.range(),
             (false, true) => format!("write where it is found: {}", examples.join(" or ")),
             (false, false) => format!("write it like {}", examples.join(" or ")),
+        }
+    }
+
+    /// An example for the metric that is meant here.
+    fn condition(&self) -> String {
+        let keys: Vec<&str> = self.path.keys().collect();
+        let role = if keys.contains(&"triggers") { Role::Trigger } else { Role::Gate };
+        let metric = Metric::ALL.into_iter().find(|metric| keys.contains(&metric.as_str()));
+        metric.map_or_else(String::new, |metric| bound::example(metric, role))
+    }
+
+    /// The numbers that the schema allows here.
+    fn range(&self) -> String {
+        let limit = |key: &str| self.rules.get(key).map(Value::to_string);
+        match (limit("minimum"), limit("maximum")) {
+            (Some(low), Some(high)) => format!("use a number from {low} to {high}"),
+            (Some(low), None) => format!("use {low} or more"),
+            _ => String::new(),
         }
     }
 
@@ -207,6 +232,9 @@ impl<'a> Finding<'a> {
         let description = rules.get("description").and_then(Value::as_str).unwrap_or_default();
         let description = description.split('\n').next().unwrap_or_default().trim();
         match rules.get("examples").and_then(|examples| examples.get(0)) {
+            Some(Value::String(example)) if !example.starts_with(char::is_alphanumeric) => {
+                format!("add `{field}: \"{example}\"`. {description}")
+            }
             Some(Value::String(example)) => format!("add `{field}: {example}`. {description}"),
             Some(example) => format!("add `{field}: {example}`. {description}"),
             None => format!("add `{field}`. {description}"),
@@ -239,14 +267,16 @@ impl<'a> Finding<'a> {
                 "off" | "no" | "n" => "write `false`".into(),
                 _ => "write `true` or `false`".into(),
             },
-            Kind::Number(_, written) if takes("string") => {
-                let examples = self.examples();
-                if examples.is_empty() || self.rules.get("title").is_some_and(|t| t == "a name") {
-                    format!("put it in quotes: \"{}\"", short(written))
-                } else {
-                    examples
-                }
+            Kind::Number(_, written)
+                if takes("string") && matches!(self.title(), NAME | SOME_TEXT) =>
+            {
+                format!("put it in quotes: \"{}\"", short(written))
             }
+            Kind::Bool(_) if takes("object") && takes("string") => {
+                let word = self.rules.pointer("/examples/0").and_then(Value::as_str);
+                format!("write `{}`, or a map with {}", word.unwrap_or("off"), list(&self.fields()))
+            }
+            _ if self.title() == CONDITION => self.condition(),
             _ if takes("array") => "start each entry with `- `".into(),
             _ if takes("object") && !self.fields().is_empty() => {
                 format!("its fields are {}", list(&self.fields()))

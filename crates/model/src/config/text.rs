@@ -6,8 +6,18 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+/// Titles in the schema by which messages are chosen.
+pub(super) const NAME: &str = "a name";
+pub(super) const URL: &str = "a URL";
+pub(super) const SOME_TEXT: &str = "some text";
+pub(super) const CONDITION: &str = "a condition";
+
+/// How names are written.
+pub(super) const NAME_RULE: &str =
+    "use 1 to 63 lowercase letters, digits, `-`, `_` or `.`, starting with a letter or digit";
+
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident: $title:literal, $pattern:literal, [$($example:literal),+] $(, $key:literal = $value:literal)*) => {
+    ($(#[$doc:meta])* $name:ident: $title:expr, $pattern:expr, [$($example:literal),*] $(, $key:literal = $value:literal)*) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
         pub(super) struct $name(pub(super) String);
@@ -26,7 +36,7 @@ macro_rules! text {
                     "type": "string",
                     "title": $title,
                     "pattern": $pattern,
-                    "examples": [$($example),+]
+                    "examples": [$($example),*]
                     $(, $key: $value)*
                 })
             }
@@ -36,7 +46,7 @@ macro_rules! text {
 
 text!(
     /// A name, as [`crate::ids`] takes them.
-    NameText: "a name", "^[a-z0-9][a-z0-9._-]{0,62}$", ["support", "v1.2.0"]
+    NameText: NAME, "^[a-z0-9][a-z0-9._-]{0,62}$", ["support", "v1.2.0"]
 );
 text!(
     /// A span of time.
@@ -56,7 +66,7 @@ text!(
 );
 text!(
     /// A base URL.
-    UrlText: "a URL", "^https?://[^/?#]+", ["http://127.0.0.1:9001", "https://agent.example.com/v2"]
+    UrlText: URL, "^https?://[^/?#]+", ["http://127.0.0.1:9001", "https://agent.example.com/v2"]
 );
 text!(
     /// A reference to a secret. What stands here by mistake may be the secret: it is not repeated.
@@ -68,7 +78,7 @@ text!(
 );
 text!(
     /// Something that must be said.
-    SomeText: "some text", r"\S", ["gpt-5-mini"]
+    SomeText: SOME_TEXT, r"\S", []
 );
 
 /// The shape of a gate's or a trigger's bound.
@@ -77,7 +87,7 @@ pub(super) const BOUND_PATTERN: &str =
 
 text!(
     /// A metric's bound.
-    BoundText: "a condition", r"^ *([<>=] *-?[0-9]+(\.[0-9]+)? *(%|ms|s)?|> *baseline( *\+ *[0-9]+(\.[0-9]+)? *%)?) *$", ["< 0.5%", "> baseline + 20%"]
+    BoundText: CONDITION, BOUND_PATTERN, ["< 0.5%", "> baseline + 20%"]
 );
 
 /// A share of traffic: a number of percent, or text with `%`.
@@ -148,7 +158,7 @@ impl<T: JsonSchema> JsonSchema for BoundOr<T> {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        or_text(T::json_schema(generator), "a condition", BOUND_PATTERN, "< 0.5%")
+        or_text(T::json_schema(generator), CONDITION, BOUND_PATTERN, "< 0.5%")
     }
 }
 

@@ -118,7 +118,15 @@ impl Builder {
                 other => self.take(other, place)?,
             }
         }
-        Ok(self.root.take())
+        match self.root.take() {
+            Some(Node { kind: Kind::Null, .. }) | None if self.faults.is_empty() => Err(Fault {
+                place: Place::START,
+                path: Path::default(),
+                message: "the file is empty".into(),
+                hint: Some("`lockgate init` writes a file to start from".into()),
+            }),
+            root => Ok(root),
+        }
     }
 
     fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Fault> {

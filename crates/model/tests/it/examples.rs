@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use lockgate_model::config::{self, Config, Scenario};
+use serde_json::Value;
 
 fn read(text: &str) -> Config {
     config::read("lockgate.yaml", text).unwrap_or_else(|errors| panic!("{errors}"))
@@ -42,10 +43,28 @@ fn every_template_is_valid_and_explained() {
 }
 
 #[test]
-fn probe() {
-    let c = read(&example("plans.yaml"));
-    println!("{}", c.warnings);
-    let c = read(&example("first.yaml"));
-    println!("{}", c.warnings);
-    println!("{}", serde_json::to_string_pretty(&config::schema()).unwrap());
+fn the_smallest_example_has_nothing_to_warn_of() {
+    let config = read(&example("first.yaml"));
+    assert!(config.warnings.is_empty(), "{}", config.warnings);
+    assert_eq!(config.agents[0].versions.len(), 2);
+}
+
+#[test]
+fn the_schema_describes_every_field() {
+    fn undescribed(schema: &Value, path: &str, found: &mut Vec<String>) {
+        let Some(map) = schema.as_object() else { return };
+        for (key, value) in map {
+            if let ("properties", Some(fields)) = (key.as_str(), value.as_object()) {
+                let bare = fields.iter().filter(|(_, field)| field.get("description").is_none());
+                found.extend(bare.map(|(name, _)| format!("{path}/{name}")));
+            }
+            undescribed(value, &format!("{path}/{key}"), found);
+        }
+    }
+    let schema = config::schema();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["required"], serde_json::json!(["agents"]));
+    let mut found = Vec::new();
+    undescribed(&schema, "", &mut found);
+    assert_eq!(found, Vec::<String>::new());
 }

@@ -41,14 +41,17 @@ pub(super) fn agents(
             names.check(report, &name.0, &path.key("name"));
         }
         let name: Option<AgentName> = name(report, &file.name, &path.key("name"));
+        let named = name.is_some();
         let agent = agent(report, file, &path, name, known);
-        check_matches(report, &agent, file, &path, &mut matches);
-        agents.push((path, agent));
+        if named {
+            check_matches(report, &agent, file, &path, &mut matches);
+            agents.push((path, agent));
+        }
     }
     agents
 }
 
-/// An agent without a right name gets one that shows in no result, so that the rest is checked.
+/// An agent without a right name gets one that shows nowhere, so that the rest is checked.
 fn agent(
     report: &mut Report<'_>,
     file: &AgentFile,

@@ -69,8 +69,9 @@ fn check_health(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: 
                 "switch them on, or use a plan without `health` gates",
             ),
             Misfit::NoTestEndpoint { stage, version } => {
-                let index = agent.versions.iter().position(|one| one.name == version);
-                let path = path.key("versions").index(index.unwrap_or_default());
+                let later = agent.versions.iter().skip(1);
+                let index = later.map(|one| &one.name).position(|name| *name == version);
+                let path = path.key("versions").index(index.map_or(0, |index| index + 1));
                 report.missing(
                     &path,
                     "test_endpoint",
@@ -88,40 +89,46 @@ fn check_health(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: 
 /// Waived gates and triggers that can never fire are allowed, but not silent.
 fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
     let plan = &planned.plan;
-    for (source, word) in [(SignalSource::Feedback, "feedback"), (SignalSource::Cost, "cost")] {
-        if agent.signals.contains(&source) {
-            continue;
-        }
-        let of_source = |metric: &Metric| source_of(*metric) == Some(source);
-        let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
-        let mut waived: Vec<Metric> = gates
-            .filter(|gate| gate.absent == Absent::Waive)
-            .map(|gate| gate.metric)
-            .filter(of_source)
-            .collect();
-        waived.sort_unstable();
-        waived.dedup();
-        let silent: Vec<Metric> =
-            plan.triggers.iter().map(|trigger| trigger.metric).filter(of_source).collect();
-        let mut parts = Vec::new();
-        for (noun, metrics) in [("gate", waived), ("trigger", silent)] {
+    let lacking =
+        |metric: &Metric| source_of(*metric).is_some_and(|source| !agent.signals.contains(&source));
+    let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
+    let waived = gates.filter(|gate| gate.absent == Absent::Waive).map(|gate| gate.metric);
+    let mut waived: Vec<Metric> = waived.filter(lacking).collect();
+    waived.sort_unstable();
+    waived.dedup();
+    let silent: Vec<Metric> =
+        plan.triggers.iter().map(|trigger| trigger.metric).filter(lacking).collect();
+    let mut sources: Vec<SignalSource> =
+        waived.iter().chain(&silent).filter_map(|metric| source_of(*metric)).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    if sources.is_empty() {
+        return;
+    }
+    let words: Vec<&str> = sources.iter().map(|source| word(*source)).collect();
+    let parts: Vec<String> = [("gate", waived), ("trigger", silent)]
+        .into_iter()
+        .filter(|(_, metrics)| !metrics.is_empty())
+        .map(|(noun, metrics)| {
             let names: Vec<&str> = metrics.iter().map(|metric| metric.as_str()).collect();
-            match names.len() {
-                0 => {}
-                1 => parts.push(format!("{noun} {}", list(&names))),
-                _ => parts.push(format!("{noun}s {}", list(&names))),
-            }
-        }
-        if !parts.is_empty() {
-            let (agent, plan) = (&agent.name, &plan.name);
-            report.warning(
-                &path.key("signals"),
-                format!(
-                    "agent `{agent}` gives no {word} signal: {} of plan `{plan}` cannot be judged",
-                    parts.join(" and ")
-                ),
-                format!("add `{word}` to its `signals` once it does"),
-            );
-        }
+            format!("{noun}{} {}", if names.len() == 1 { "" } else { "s" }, list(&names))
+        })
+        .collect();
+    let (agent, plan) = (&agent.name, &plan.name);
+    report.warning(
+        &path.key("signals"),
+        format!(
+            "agent `{agent}` gives no {} signal: {} of plan `{plan}` cannot be judged",
+            words.join(" and no "),
+            parts.join(" and ")
+        ),
+        format!("once it does, add it to the agent's `signals` ({})", words.join(", ")),
+    );
+}
+
+fn word(source: SignalSource) -> &'static str {
+    match source {
+        SignalSource::Feedback => "feedback",
+        SignalSource::Cost => "cost",
     }
 }

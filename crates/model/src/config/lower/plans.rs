@@ -122,6 +122,7 @@ fn deadline(
     path: &Path,
     stages: &[Stage],
 ) -> Option<u64> {
+    let stages_path = path.key("stages");
     let path = path.key("progress_deadline");
     let shortest_ms: u64 = stages.iter().map(|stage| stage.duration_ms).sum();
     let longest_ms: u64 =
@@ -133,7 +134,7 @@ fn deadline(
         return None;
     }
     match units::duration_ms(&text.0) {
-        Ok(ms) if ms > shortest_ms => Some(ms),
+        Ok(ms) if ms > shortest_ms || report.is_wrong_within(&stages_path) => Some(ms),
         Ok(_) => {
             let shortest = units::show_duration(shortest_ms);
             report.error(
@@ -164,7 +165,9 @@ fn stages(report: &mut Report<'_>, file: &PlanFile, path: &Path) -> (Vec<Stage>,
     let last = entries.len().saturating_sub(1);
     for (index, (path, file)) in entries.iter().enumerate() {
         let (stage, gates) = stage(report, file, path, index == last, plan_gates.as_deref());
-        if !file.weight.is_missing() {
+        if file.name.is_missing() {
+            names.note(&stage.name, path);
+        } else {
             names.check(report, &stage.name, &path.key("name"));
         }
         stages.push(stage);

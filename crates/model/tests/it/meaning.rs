@@ -1,0 +1,182 @@
+//! What a file means: defaults, units, and the standard plan.
+
+use lockgate_model::agent::{HealthCheck, Limits, Match, SignalSource, StickyKey};
+use lockgate_model::config::{self, ChannelKind, Config, Misfit, SecretRef, misfits};
+use lockgate_model::plan::{
+    Absent, Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan,
+};
+use lockgate_model::version::Digest;
+
+const SMALLEST: &str = "\
+agents:
+  - name: a
+    versions:
+      - { name: v1, endpoint: \"http://127.0.0.1:9001/\" }
+";
+
+fn read(text: &str) -> Config {
+    config::read("f.yaml", text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+fn plan<'a>(config: &'a Config, name: &str) -> &'a Plan {
+    config.plan(&name.parse().unwrap()).unwrap()
+}
+
+#[test]
+fn the_smallest_file_gets_the_documented_defaults() {
+    let config = read(SMALLEST);
+    assert_eq!(config.listen.ingress.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.listen.api.to_string(), "127.0.0.1:8090");
+    assert_eq!(config.candidate_stale_max_ms, 600_000);
+    assert_eq!(config.feedback.ticket_ttl_ms, 86_400_000);
+    assert!(!config.metrics_need_token);
+    assert_eq!(config.digest, Digest::of(SMALLEST.as_bytes()));
+    let agent = &config.agents[0];
+    assert_eq!(agent.matches, [Match { host: None, path: None, strip_path: false }]);
+    assert_eq!(agent.health, Some(HealthCheck::default()));
+    assert_eq!(agent.limits, Limits::default());
+    assert_eq!(agent.plan.as_str(), "standard");
+    assert_eq!(agent.versions[0].endpoint, "http://127.0.0.1:9001");
+    assert_eq!(config.warnings.len(), 1, "{}", config.warnings);
+}
+
+#[test]
+fn the_standard_plan_is_the_one_that_is_promised() {
+    let config = read(SMALLEST);
+    let plan = plan(&config, "standard");
+    let hour_ms = 3_600_000;
+    let stages: Vec<_> = plan
+        .stages
+        .iter()
+        .map(|s| (s.name.as_str(), s.weight_bp, s.duration_ms / hour_ms, s.environment))
+        .collect();
+    assert_eq!(
+        stages,
+        [
+            ("test", 0, 24, Environment::Test),
+            ("10%", 1_000, 4, Environment::Production),
+            ("25%", 2_500, 4, Environment::Production),
+            ("50%", 5_000, 4, Environment::Production),
+            ("100%", 10_000, 0, Environment::Production),
+        ]
+    );
+    let gates = |stage: usize| -> Vec<_> {
+        plan.stages[stage].gates.iter().map(|g| (g.metric, g.bound, g.absent)).collect()
+    };
+    assert_eq!(gates(0), [(Metric::Health, Bound::Equal(1.0), Absent::Refuse)]);
+    let production = [
+        (Metric::ErrorRate, Bound::Below(0.005), Absent::Refuse),
+        (Metric::P95Ms, Bound::Below(200.0), Absent::Refuse),
+        (Metric::Nps, Bound::Above(50.0), Absent::Waive),
+        (Metric::SecurityEvents, Bound::Equal(0.0), Absent::Refuse),
+    ];
+    for stage in 1..=3 {
+        assert_eq!(gates(stage), production);
+        assert_eq!(plan.stages[stage].gates[0].min_samples, 901);
+        assert_eq!(plan.stages[stage].extension_max_ms, plan.stages[stage].duration_ms);
+    }
+    assert_eq!(gates(4), []);
+    let triggers: Vec<_> =
+        plan.triggers.iter().map(|t| (t.metric, t.bound, t.alert, t.action)).collect();
+    assert_eq!(
+        triggers,
+        [
+            (Metric::ErrorRate, Bound::Above(0.05), AlertLevel::High, Action::Stop),
+            (Metric::P95Ms, Bound::AboveBaselineBy(0.2), AlertLevel::Medium, Action::Switch),
+            (Metric::CostUsd, Bound::AboveBaselineBy(0.3), AlertLevel::Medium, Action::Stop),
+            (
+                Metric::SecurityEvents,
+                Bound::Above(0.0),
+                AlertLevel::Highest,
+                Action::StopImmediately
+            ),
+            (Metric::SatisfiedShare, Bound::Below(0.8), AlertLevel::High, Action::Switch),
+            (Metric::NegativeShare, Bound::Above(0.05), AlertLevel::High, Action::Switch),
+        ]
+    );
+    assert_eq!((plan.tick_ms, plan.drain_ms), (10_000, 600_000));
+    assert_eq!(plan.on_insufficient, OnInsufficient::Rollback);
+    assert_eq!(plan.hard_limits, []);
+    assert_eq!(plan.progress_deadline_ms, Some(7 * 24 * hour_ms));
+}
+
+#[test]
+fn triggers_that_are_not_written_stay_armed() {
+    let text = format!(
+        "{SMALLEST}plans:\n  - name: p\n    triggers:\n      error_rate: {{ bound: \"> 3%\", action: switch }}\n      cost_usd: {{ off_because: no prices }}\n      health: \"= 0\"\n"
+    );
+    let config = read(&text);
+    let armed: Vec<_> = plan(&config, "p").triggers.iter().map(|t| (t.metric, t.action)).collect();
+    assert_eq!(
+        armed,
+        [
+            (Metric::ErrorRate, Action::Switch),
+            (Metric::P95Ms, Action::Switch),
+            (Metric::SecurityEvents, Action::StopImmediately),
+            (Metric::SatisfiedShare, Action::Switch),
+            (Metric::NegativeShare, Action::Switch),
+            (Metric::Health, Action::Stop),
+        ]
+    );
+    let warnings = config.warnings.to_string();
+    assert!(warnings.contains("trigger `cost_usd` is off: no prices"), "{warnings}");
+}
+
+#[test]
+fn a_file_may_say_everything() {
+    let text = std::fs::read_to_string(
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/plans.yaml"),
+    );
+    let config = read(&text.unwrap());
+    let support = &config.agents[0];
+    assert_eq!(support.sticky, Some(StickyKey::Header("x-user-id".into())));
+    assert_eq!(support.signals, [SignalSource::Feedback, SignalSource::Cost]);
+    assert_eq!(support.matches[1].path.as_deref(), Some("/support"));
+    assert!(support.matches[1].strip_path);
+    assert_eq!(config.agents[1].health, None);
+    assert_eq!(config.agents[1].channels.len(), 2, "all of them by default");
+    assert_eq!(
+        config.channels[0].kind,
+        ChannelKind::Webhook {
+            url: "https://alerts.example.com/lockgate".into(),
+            secret: Some(SecretRef::Env("ALERT_KEY".into())),
+        }
+    );
+    assert_eq!(config.prices[0].cached_input_usd_per_mtok, Some(0.1));
+    let careful = plan(&config, "careful");
+    assert_eq!(careful.hard_limits, [HardLimit::ConsecutiveErrors(50)]);
+    assert_eq!(careful.stages[1].name, "canary");
+    assert_eq!(careful.stages[1].gates.len(), 2, "exactly its own");
+    assert_eq!(careful.stages[2].gates.len(), 6, "the plan's");
+    assert_eq!(careful.stages[2].gates[1].bound, Bound::Below(2_000.0));
+    assert_eq!(careful.stages[5].gates, [], "done on reaching it");
+    assert_eq!(careful.progress_deadline_ms, Some(5 * 86_400_000));
+    let quick = plan(&config, "quick");
+    assert_eq!(quick.few_stages.as_ref().map(|o| o.by.as_str()), Some("platform team"));
+    assert_eq!(quick.stages[1].gates.len(), 4, "judged, as it has a duration");
+    assert_eq!(quick.windows_ms(), [300_000, 1_800_000, 14_400_000]);
+}
+
+#[test]
+fn another_plan_is_checked_before_a_release_follows_it() {
+    let text = format!(
+        "{SMALLEST}      - {{ name: v2, endpoint: \"http://x\", test_endpoint: \"http://y\" }}\nplans:\n  - name: p\n    gates: {{ cost_usd: \"< 1\" }}\n"
+    );
+    let config = read(&text);
+    let agent = &config.agents[0];
+    assert_eq!(misfits(agent, plan(&config, "standard")), []);
+    let found = misfits(agent, plan(&config, "p"));
+    assert_eq!(found.len(), 3);
+    assert_eq!(found[0], Misfit::NoSource { stage: 1, metric: Metric::CostUsd });
+}
+
+#[test]
+fn weights_are_read_to_two_decimals() {
+    let text = format!(
+        "{SMALLEST}plans:\n  - name: p\n    stages:\n      - {{ weight: 0.01, duration: 1s }}\n      - {{ weight: 12.34%, duration: 1h30m }}\n      - {{ weight: \"50 %\", duration: 250ms }}\n      - weight: 100\n"
+    );
+    let config = read(&text);
+    let stages: Vec<_> =
+        plan(&config, "p").stages.iter().map(|s| (s.weight_bp, s.duration_ms)).collect();
+    assert_eq!(stages, [(1, 1_000), (1_234, 5_400_000), (5_000, 250), (10_000, 0)]);
+}
