@@ -241,6 +241,19 @@ pub(crate) async fn open_of(
     codec::parse_some("rollout id", id.as_deref())
 }
 
+/// When a rollout ended; `None` for one that has not, or is not known.
+pub(crate) async fn end_of(
+    conn: &mut SqliteConnection,
+    rollout: RolloutId,
+) -> Result<Option<i64>, StoreError> {
+    let ended: Option<Option<i64>> =
+        sqlx::query_scalar("SELECT ended_wall_ms FROM rollout WHERE id = ?")
+            .bind(rollout.to_string())
+            .fetch_optional(conn)
+            .await?;
+    Ok(ended.flatten())
+}
+
 /// All open rollouts.
 pub(crate) async fn open(conn: &mut SqliteConnection) -> Result<Vec<Rollout>, StoreError> {
     let bodies: Vec<String> =

@@ -2,6 +2,7 @@
 //! the same transaction.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use async_trait::async_trait;
 use lockgate_model::ids::{Epoch, RolloutId, VersionName};
@@ -13,6 +14,7 @@ use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::rollouts;
 use crate::store::Store;
 
 /// Keys in one statement; each binds a handful of parameters.
@@ -45,6 +47,7 @@ impl Store {
         }
         let mut tx = self.begin().await?;
         let mut cells: BTreeMap<Cell, (Arm, KeySet)> = BTreeMap::new();
+        let mut ends = BTreeMap::new();
         for mut window in batch {
             // whoever counts distinct keys does it from the list, never from the arm
             window.arm.keys = Keys { keys_dropped: window.keys_dropped, ..Keys::default() };
@@ -54,6 +57,13 @@ impl Store {
             let Some(rollout) = window.rollout else {
                 continue;
             };
+            if let Entry::Vacant(vacant) = ends.entry(rollout) {
+                vacant.insert(rollouts::end_of(&mut tx, rollout).await?);
+            }
+            // a split outlives its rollout, and what comes later is no evidence for it
+            if ends[&rollout].is_some_and(|ended_wall_ms| window.second_wall_ms > ended_wall_ms) {
+                continue;
+            }
             let cell = Cell { rollout, epoch: window.epoch, version: window.version };
             let (arm, keys) = cells.entry(cell).or_default();
             arm.merge(&window.arm);

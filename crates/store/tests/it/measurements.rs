@@ -1,0 +1,184 @@
+//! Windows, and the signals that judges read from them.
+
+use lockgate_model::ids::Epoch;
+use lockgate_model::interaction::ErrorClass;
+use lockgate_model::ports::Snapshots as _;
+use lockgate_telemetry::arm::{Arm, Keys};
+use lockgate_telemetry::ports::Windows as _;
+
+use crate::world::{
+    Database, LONG_MS, SHORT_MS, T0, agent_a, arm, ended, health, keys, report, rollout, window,
+};
+
+fn counted(assigned: u64, erroring: u64) -> Keys {
+    Keys { assigned, erroring, keys_dropped: 0 }
+}
+
+pub(crate) async fn a_window_counts_once(db: &Database) {
+    let rollout = rollout("agent-a");
+    let one = window("gw-1", 1, "v2", &rollout);
+    let two = window("gw-1", 2, "v2", &rollout);
+    db.publish(vec![one.clone(), one.clone()]).await.unwrap();
+    db.publish(vec![one, two.clone()]).await.unwrap();
+    let mut other_boot = two.clone();
+    other_boot.boot.0 = uuid::Uuid::max();
+    let mut other_gateway = two;
+    other_gateway.gateway = "gw-2".parse().unwrap();
+    db.publish(vec![other_boot, other_gateway]).await.unwrap();
+
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    let candidate = &signals.evidence[&Epoch(1)].candidate;
+    assert_eq!((candidate.assigned, candidate.completed), (4, 4));
+    assert_eq!(candidate.plain.total.count(), 4);
+    assert_eq!(candidate.cost.sum_squares, 4 * 10_u128.pow(18));
+    assert_eq!(signals.recent[&SHORT_MS].candidate, *candidate);
+    assert_eq!(signals.evidence[&Epoch(1)].stable, Arm::default());
+}
+
+pub(crate) async fn evidence_is_by_epoch_and_version_of_one_rollout(db: &Database) {
+    let (ours, theirs) = (rollout("agent-a"), rollout("agent-a"));
+    let mut windows = vec![
+        window("gw-1", 1, "v1", &ours),
+        window("gw-1", 2, "v2", &ours),
+        window("gw-1", 3, "v2", &ours),
+        window("gw-1", 4, "v0", &ours),
+        window("gw-1", 5, "v2", &theirs),
+        window("gw-1", 6, "v2", &ours),
+    ];
+    windows[2].epoch = Epoch(2);
+    windows[2].arm = arm(Some(ErrorClass::Timeout));
+    windows[5].rollout = None;
+    db.publish(windows).await.unwrap();
+
+    let signals = db.signals(&ours, T0).await.unwrap();
+    assert_eq!(signals.evidence.len(), 2);
+    let first = &signals.evidence[&Epoch(1)];
+    assert_eq!((first.candidate.assigned, first.stable.assigned), (1, 1));
+    let second = &signals.evidence[&Epoch(2)];
+    assert_eq!((second.candidate.errors_charged(), second.stable.assigned), (1, 0));
+    let recent = &signals.recent[&SHORT_MS];
+    assert_eq!((recent.candidate.assigned, recent.stable.assigned), (2, 1));
+    // outside rollouts everything of a version counts
+    let arm = db.arm_since(&agent_a(), &ours.candidate, T0).await.unwrap();
+    assert_eq!(arm.assigned, 4);
+    let later = db.arm_since(&agent_a(), &ours.candidate, T0 + 1).await.unwrap();
+    assert_eq!(later, Arm::default());
+}
+
+pub(crate) async fn keys_are_distinct_across_gateways_and_seconds(db: &Database) {
+    let rollout = rollout("agent-a");
+    let mut first = window("gw-1", 1, "v2", &rollout);
+    first.keys = keys(&[(1, false), (2, false), (u64::MAX, true)]);
+    let mut second = window("gw-2", 1, "v2", &rollout);
+    second.keys = keys(&[(1, true), (2, false), (4, false)]);
+    // an error after a good answer, and a good answer after an error
+    let mut third = window("gw-1", 2, "v2", &rollout);
+    third.keys = keys(&[(2, true), (u64::MAX, false)]);
+    third.second_wall_ms = T0 - 20_000;
+    let mut next_epoch = window("gw-1", 3, "v2", &rollout);
+    next_epoch.epoch = Epoch(2);
+    next_epoch.keys = keys(&[(1, false)]);
+    db.publish(vec![first.clone(), second]).await.unwrap();
+    db.publish(vec![third, next_epoch, first]).await.unwrap();
+
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.keys, counted(4, 3));
+    assert_eq!(signals.evidence[&Epoch(2)].candidate.keys, counted(1, 0));
+    assert_eq!(signals.recent[&SHORT_MS].candidate.keys, counted(4, 2));
+    assert_eq!(signals.recent[&LONG_MS].candidate.keys, counted(4, 3));
+    let arm = db.arm_since(&agent_a(), &rollout.candidate, 0).await.unwrap();
+    assert_eq!(arm.keys, counted(4, 3));
+}
+
+pub(crate) async fn more_keys_than_one_statement_holds(db: &Database) {
+    let rollout = rollout("agent-a");
+    let mut window = window("gw-1", 1, "v2", &rollout);
+    window.keys = keys(&(0..20_000).map(|key| (key, key % 2 == 0)).collect::<Vec<_>>());
+    db.publish(vec![window]).await.unwrap();
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.keys, counted(20_000, 10_000));
+}
+
+pub(crate) async fn dropped_keys_are_told(db: &Database) {
+    let rollout = rollout("agent-a");
+    let mut windows = vec![window("gw-1", 1, "v2", &rollout), window("gw-1", 2, "v2", &rollout)];
+    for window in &mut windows {
+        window.keys_dropped = 3;
+        window.keys = keys(&[(window.seq, false)]);
+    }
+    db.publish(windows).await.unwrap();
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    let expected = Keys { keys_dropped: 6, ..counted(2, 0) };
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.keys, expected);
+    assert_eq!(signals.recent[&LONG_MS].candidate.keys, expected);
+}
+
+pub(crate) async fn recent_is_what_happened_within_each_window(db: &Database) {
+    let rollout = rollout("agent-a");
+    let ages_ms = [0, 9_999, 10_000, 59_999, 60_000];
+    let windows = ages_ms.iter().zip(1..).map(|(age_ms, seq)| {
+        let mut window = window("gw-1", seq, "v2", &rollout);
+        window.second_wall_ms = T0 - age_ms;
+        window
+    });
+    db.publish(windows.collect()).await.unwrap();
+    let at = async |now| db.signals(&rollout, now).await.unwrap();
+    let signals = at(T0).await;
+    let lengths: Vec<_> = signals.recent.keys().copied().collect();
+    assert_eq!(lengths, [SHORT_MS, LONG_MS]);
+    assert_eq!(signals.recent[&SHORT_MS].candidate.assigned, 2);
+    assert_eq!(signals.recent[&LONG_MS].candidate.assigned, 4);
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.assigned, 5);
+    let signals = at(T0 + 100_000).await;
+    assert_eq!(signals.recent[&LONG_MS].candidate, Arm::default());
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.assigned, 5);
+}
+
+pub(crate) async fn an_ended_rollout_gathers_no_more_evidence(db: &Database) {
+    let fence = db.fence().await;
+    let rollout = rollout("agent-a");
+    let ended = ended(&rollout, T0);
+    db.create_rollout(fence, &ended, None, &[], &[]).await.unwrap();
+    let mut late = window("gw-1", 1, "v2", &rollout);
+    late.keys = keys(&[(1, false)]);
+    let mut after = window("gw-1", 2, "v2", &rollout);
+    after.second_wall_ms = T0 + 1_000;
+    after.keys = keys(&[(2, false)]);
+    db.publish(vec![late, after]).await.unwrap();
+    let signals = db.signals(&ended, T0).await.unwrap();
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.assigned, 1);
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.keys, counted(1, 0));
+    let arm = db.arm_since(&agent_a(), &rollout.candidate, T0).await.unwrap();
+    assert_eq!(arm.assigned, 2, "as traffic of the version it counts");
+}
+
+pub(crate) async fn gateways_must_agree_on_health(db: &Database) {
+    let rollout = rollout("agent-a");
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!((signals.candidate_healthy, signals.candidate_test_healthy), (None, None));
+    let cases = [
+        ((Some(true), None), (Some(true), None)),
+        ((Some(true), Some(true)), (Some(true), None)),
+        ((None, Some(false)), (None, Some(false))),
+        ((Some(false), Some(true)), (Some(false), None)),
+    ];
+    db.exchange(with_health("gw-1", Some(true), None), 0).await.unwrap();
+    for ((production, test), expected) in cases {
+        db.exchange(with_health("gw-2", production, test), 0).await.unwrap();
+        let signals = db.signals(&rollout, T0).await.unwrap();
+        assert_eq!((signals.candidate_healthy, signals.candidate_test_healthy), expected);
+    }
+    db.exchange(report("gw-2", 0), 0).await.unwrap();
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.candidate_healthy, None, "a gateway that says nothing does not know");
+}
+
+fn with_health(
+    gateway: &str,
+    production: Option<bool>,
+    test: Option<bool>,
+) -> lockgate_model::ports::Report {
+    let mut report = report(gateway, 0);
+    report.health = vec![health(production, test)];
+    report
+}

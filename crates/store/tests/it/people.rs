@@ -1,0 +1,45 @@
+//! Tokens and the journal.
+
+use lockgate_store::{JournalEntry, Role, TokenRecord};
+use serde_json::json;
+
+use crate::world::{Database, T0, agent_a};
+
+fn token(id: &str, role: Role) -> TokenRecord {
+    TokenRecord {
+        id: id.into(),
+        name: format!("token {id}"),
+        hash_hex: format!("{id}{id}"),
+        role,
+        agents: None,
+        created_wall_ms: T0,
+        revoked_wall_ms: None,
+    }
+}
+
+pub(crate) async fn tokens_are_revoked_once(db: &Database) {
+    let admin = token("a", Role::Admin);
+    let scoped = TokenRecord { agents: Some(vec![agent_a()]), ..token("b", Role::Approver) };
+    db.insert_token(&admin).await.unwrap();
+    db.insert_token(&scoped).await.unwrap();
+    assert!(db.insert_token(&TokenRecord { id: "c".into(), ..admin.clone() }).await.is_err());
+    assert_eq!(db.tokens().await.unwrap(), [admin, scoped.clone()]);
+    assert!(db.revoke_token("b", T0 + 1).await.unwrap());
+    assert!(!db.revoke_token("b", T0 + 2).await.unwrap());
+    assert!(!db.revoke_token("z", T0).await.unwrap());
+    assert_eq!(db.tokens().await.unwrap()[1].revoked_wall_ms, Some(T0 + 1));
+}
+
+pub(crate) async fn the_journal_is_read_newest_first(db: &Database) {
+    let entry = |action: &str| JournalEntry {
+        at_wall_ms: T0,
+        principal: "ada".into(),
+        action: action.into(),
+        subject: "rollout".into(),
+        detail: json!({"reason": "test"}),
+    };
+    for action in ["one", "two", "three"] {
+        db.journal(&entry(action)).await.unwrap();
+    }
+    assert_eq!(db.journal_recent(2).await.unwrap(), [entry("three"), entry("two")]);
+}

@@ -1,0 +1,157 @@
+//! The suite on SQLite, and what shows only with a file at hand.
+
+use std::path::PathBuf;
+
+use lockgate_store::{Store, StoreError};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
+
+use crate::conformance;
+use crate::inbox::command;
+use crate::world::{Database, agent, agent_a};
+
+async fn open() -> Database {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    let store = Store::open(&path).await.unwrap();
+    Database { store, path, reopen, _dir: dir }
+}
+
+fn reopen(path: PathBuf) -> std::pin::Pin<Box<dyn Future<Output = Store> + Send>> {
+    Box::pin(async move { Store::open(&path).await.unwrap() })
+}
+
+conformance!(open:
+    configuration::{
+        activation_is_idempotent_by_digest,
+        an_older_configuration_can_come_back,
+        a_known_version_never_changes,
+        the_file_is_remembered_beside_what_the_api_activates,
+        what_is_in_use_cannot_be_removed,
+    }
+    inbox::{
+        items_keep_their_order,
+        a_key_counts_once,
+        items_are_closed_once,
+        security_events_and_fuses_arrive_once,
+    }
+    rollouts::{
+        an_agent_has_one_open_rollout,
+        a_stale_step_is_refused_whole,
+        transitions_carry_their_effects,
+        a_lease_changes_hands_with_a_higher_token,
+        a_former_controller_writes_nothing,
+    }
+    outbox::{
+        each_id_is_applied_once,
+        the_first_snapshot_with_an_epoch_stays_its_revision,
+        what_changes_traffic_comes_in_order,
+        old_snapshots_are_dropped_and_revisions_grow,
+    }
+    exchange::{
+        a_gateway_hears_what_is_newer,
+        a_waiting_gateway_is_woken,
+        reports_say_who_has_applied_what,
+        a_fuse_that_was_lost_on_the_way_arrives,
+        a_gateway_that_outlived_the_database_is_taken_along,
+    }
+    measurements::{
+        a_window_counts_once,
+        evidence_is_by_epoch_and_version_of_one_rollout,
+        keys_are_distinct_across_gateways_and_seconds,
+        more_keys_than_one_statement_holds,
+        dropped_keys_are_told,
+        recent_is_what_happened_within_each_window,
+        an_ended_rollout_gathers_no_more_evidence,
+        gateways_must_agree_on_health,
+    }
+    answers::{
+        an_answer_counts_once,
+        a_user_has_one_vote_per_version_and_rollout,
+        an_answer_counts_when_it_came,
+        late_answers_count_for_their_epoch,
+        a_failed_outcome_is_an_error_of_its_key,
+        one_interaction_has_one_error,
+        interactions_are_kept_once_newest_first,
+        an_interaction_learns_its_outcome,
+    }
+    retention::{
+        totals_and_evidence_survive,
+        a_new_window_joins_an_old_minute,
+        keys_of_ended_rollouts_go_and_their_counts_stay,
+    }
+    people::{
+        tokens_are_revoked_once,
+        the_journal_is_read_newest_first,
+    }
+    durability::{
+        a_restart_keeps_everything,
+        many_writers_lose_nothing,
+    }
+);
+
+/// A connection of somebody else's, to look at the file and to break it.
+async fn other(db: &Database) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(&db.path);
+    SqlitePool::connect_with(options).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_fails_is_told_and_leaves_nothing() {
+    let db = open().await;
+    let outside = other(&db).await;
+    sqlx::query(
+        "CREATE TRIGGER broken BEFORE INSERT ON feed
+         BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )
+    .execute(&outside)
+    .await
+    .unwrap();
+    let mut changed = db.changed();
+    changed.mark_unchanged();
+    let submitted = db.submit(command(Some("k"), "one")).await;
+    assert!(matches!(submitted, Err(StoreError::Database(_))), "{submitted:?}");
+    let activated = db.activate(&[agent("agent-a", &["v1"])]).await;
+    assert!(matches!(activated, Err(StoreError::Database(_))), "{activated:?}");
+    assert!(db.inbox_pending(10).await.unwrap().is_empty());
+    assert_eq!(db.active_config().await.unwrap(), None);
+    assert_eq!(db.newest_snapshot().await.unwrap(), None);
+    assert!(!changed.has_changed().unwrap());
+
+    sqlx::query("DROP TRIGGER broken").execute(&outside).await.unwrap();
+    db.submit(command(Some("k"), "one")).await.unwrap();
+    db.activate(&[agent("agent-a", &["v1"])]).await.unwrap();
+    assert!(db.newest_snapshot().await.unwrap().unwrap().route(&agent_a()).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_is_in_the_file_while_it_is_open() {
+    let db = open().await;
+    let id = db.submit(command(None, "one")).await.unwrap();
+    let outside = other(&db).await;
+    let found: i64 = sqlx::query_scalar("SELECT id FROM inbox").fetch_one(&outside).await.unwrap();
+    assert_eq!(found, id.0);
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&outside).await.unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let db = open().await;
+    db.submit(command(None, "one")).await.unwrap();
+    for name in ["state.db", "state.db-wal"] {
+        let metadata = std::fs::metadata(db.path.with_file_name(name)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o077, 0, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_is_no_database_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    std::fs::write(&path, "something else altogether, and long enough to have a header".repeat(99))
+        .unwrap();
+    assert!(Store::open(&path).await.is_err());
+    assert!(Store::open(&dir.path().join("missing/state.db")).await.is_err());
+}
