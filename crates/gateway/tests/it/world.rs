@@ -1,0 +1,379 @@
+//! A gateway with ports in memory, and clients for it.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use lockgate_gateway::{Gateway, Options, Ports};
+use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
+use lockgate_model::ids::{Epoch, FuseId, Revision, RolloutId, VersionName};
+use lockgate_model::interaction::Interaction;
+use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Snapshots};
+use lockgate_model::security::{Fuse, SecurityCause, SecurityEvent};
+use lockgate_model::snapshot::{Member, Mode, Route, Snapshot, Split};
+use lockgate_model::ticket::{Answer, Counted, Ticket};
+use lockgate_model::version::{Manifest, SideEffects};
+use lockgate_telemetry::ports::Windows;
+use lockgate_telemetry::window::Window;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub const ROLLOUT: RolloutId =
+    RolloutId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
+
+pub fn version(name: &str) -> VersionName {
+    name.parse().expect("a valid name")
+}
+
+pub fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    i64::try_from(since.as_millis()).expect("a clock before the year 292,000,000")
+}
+
+/// An agent `support` with the versions given, matched by everything, sticky by `x-user`.
+pub fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
+    let manifest = |(name, at): &(&str, SocketAddr)| Manifest {
+        agent: "support".parse().expect("a valid name"),
+        name: version(name),
+        endpoint: format!("http://{at}"),
+        test_endpoint: None,
+        image: None,
+        model: None,
+        prompt_digest: None,
+        policy_digest: None,
+        tools: Vec::new(),
+        side_effects: SideEffects::Some,
+    };
+    Agent {
+        name: "support".parse().expect("a valid name"),
+        matches: vec![Match { host: None, path: None, strip_path: false }],
+        sticky: Some(StickyKey::Header("x-user".into())),
+        protocol: Protocol::Auto,
+        signals: Vec::new(),
+        latency: lockgate_model::agent::LatencyMeasure::Auto,
+        health: None,
+        limits: Limits::default(),
+        plan: "standard".parse().expect("a valid name"),
+        channels: Vec::new(),
+        on_new_version: lockgate_model::agent::OnNewVersion::Hold,
+        versions: versions.iter().map(manifest).collect(),
+    }
+}
+
+pub fn member(name: &str, weight_bp: u32, mode: Mode) -> Member {
+    Member { version: version(name), weight_bp, mode }
+}
+
+/// Stable `v1` and candidate `v2` at a weight.
+pub fn canary(epoch: u64, weight_bp: u32) -> Split {
+    Split {
+        rollout: Some(ROLLOUT),
+        epoch: Epoch(epoch),
+        stable: version("v1"),
+        candidate: Some(member("v2", weight_bp, Mode::Open)),
+        retiring: None,
+    }
+}
+
+pub fn route(agent: Agent, split: Split) -> Route {
+    Route { agent, split: Some(split), hard_limits: Vec::new() }
+}
+
+/// What the ports saw and what they say.
+pub struct Fake {
+    snapshot: watch::Sender<Option<Snapshot>>,
+    /// Whether ports answer at all.
+    pub down: AtomicBool,
+    /// Whether control gives signs of life.
+    pub alive: AtomicBool,
+    pub reports: Mutex<Vec<Report>>,
+    pub windows: Mutex<Vec<Window>>,
+    pub interactions: Mutex<Vec<Interaction>>,
+    pub answers: Mutex<Vec<(Ticket, Answer)>>,
+    pub fuses: Mutex<Vec<Fuse>>,
+    pub publish_failures: AtomicU64,
+    revision: AtomicU64,
+}
+
+impl Fake {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self {
+            snapshot: watch::Sender::new(None),
+            down: AtomicBool::new(false),
+            alive: AtomicBool::new(true),
+            reports: Mutex::default(),
+            windows: Mutex::default(),
+            interactions: Mutex::default(),
+            answers: Mutex::default(),
+            fuses: Mutex::default(),
+            publish_failures: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
+        })
+    }
+
+    fn check(&self) -> Result<(), PortError> {
+        if self.down.load(Ordering::SeqCst) {
+            return Err(PortError::new("the store is away"));
+        }
+        Ok(())
+    }
+
+    pub fn snapshot(&self, routes: Vec<Route>, acknowledged: Vec<FuseId>) -> Snapshot {
+        let revision = Revision(self.revision.fetch_add(1, Ordering::SeqCst) + 1);
+        Snapshot {
+            revision,
+            at_wall_ms: wall_ms(),
+            routes,
+            acknowledged_fuses: acknowledged,
+            candidate_stale_max_ms: 600_000,
+        }
+    }
+
+    pub fn send(&self, snapshot: Snapshot) {
+        self.snapshot.send_replace(Some(snapshot));
+    }
+
+    /// The newest report.
+    pub fn report(&self) -> Option<Report> {
+        self.reports.lock().unwrap().last().cloned()
+    }
+}
+
+#[async_trait]
+impl Snapshots for Fake {
+    async fn exchange(&self, report: Report, wait_ms: u64) -> Result<Heard, PortError> {
+        self.check()?;
+        let applied = report.applied;
+        {
+            let mut reports = self.reports.lock().unwrap();
+            reports.push(report);
+            let len = reports.len();
+            reports.drain(..len.saturating_sub(100));
+        }
+        let mut changes = self.snapshot.subscribe();
+        let newer = changes.wait_for(|snapshot| {
+            snapshot.as_ref().is_some_and(|snapshot| snapshot.revision > applied)
+        });
+        let found = tokio::time::timeout(Duration::from_millis(wait_ms), newer).await;
+        let alive = self.alive.load(Ordering::SeqCst);
+        Ok(Heard {
+            snapshot: found.ok().and_then(|found| found.ok().and_then(|found| found.clone())),
+            control_alive_wall_ms: alive.then(wall_ms),
+        })
+    }
+}
+
+#[async_trait]
+impl Windows for Fake {
+    async fn publish(&self, batch: Vec<Window>) -> Result<(), PortError> {
+        self.check()?;
+        let failures = &self.publish_failures;
+        let once = |left: u64| left.checked_sub(1);
+        let fails = failures.fetch_update(Ordering::SeqCst, Ordering::SeqCst, once).is_ok();
+        let mut windows = self.windows.lock().unwrap();
+        let known: HashSet<_> = windows.iter().map(|w| (w.boot, w.seq)).collect();
+        windows.extend(batch.into_iter().filter(|w| !known.contains(&(w.boot, w.seq))));
+        // The worst kind of failure: written, and the answer lost.
+        if fails { Err(PortError::new("the answer was lost")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Interactions for Fake {
+    async fn append(&self, batch: Vec<Interaction>) -> Result<(), PortError> {
+        self.check()?;
+        self.interactions.lock().unwrap().extend(batch);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Events for Fake {
+    async fn security(&self, _event: SecurityEvent) -> Result<(), PortError> {
+        self.check()
+    }
+
+    async fn fuse(&self, fuse: Fuse) -> Result<(), PortError> {
+        self.check()?;
+        self.fuses.lock().unwrap().push(fuse);
+        Ok(())
+    }
+
+    async fn answer(&self, ticket: Ticket, answer: Answer, _at: i64) -> Result<Counted, PortError> {
+        self.check()?;
+        let mut answers = self.answers.lock().unwrap();
+        let before = answers.iter().any(|(known, _)| known.interaction == ticket.interaction);
+        answers.push((ticket, answer));
+        Ok(if before { Counted::Before } else { Counted::Yes })
+    }
+}
+
+/// A running gateway and its ports.
+pub struct World {
+    pub fake: Arc<Fake>,
+    pub gateway: Gateway,
+    pub dir: TempDir,
+}
+
+pub async fn start_gateway(
+    fake: &Arc<Fake>,
+    dir: &TempDir,
+    change: impl FnOnce(&mut Options),
+) -> Gateway {
+    let ports = Ports {
+        snapshots: fake.clone(),
+        windows: fake.clone(),
+        interactions: fake.clone(),
+        events: fake.clone(),
+    };
+    let listen = "127.0.0.1:0".parse().unwrap();
+    let name = "gateway-1".parse().unwrap();
+    let mut options = Options::new(listen, dir.path().to_owned(), name, [7; 32]);
+    change(&mut options);
+    Gateway::start(options, ports).await.expect("the gateway starts")
+}
+
+impl World {
+    /// With one agent split as given.
+    pub async fn start(agent: Agent, split: Split) -> Self {
+        Self::start_with(vec![route(agent, split)], |_| {}).await
+    }
+
+    pub async fn start_with(routes: Vec<Route>, change: impl FnOnce(&mut Options)) -> Self {
+        let fake = Fake::new();
+        fake.send(fake.snapshot(routes, Vec::new()));
+        let dir = tempfile::tempdir().unwrap();
+        let gateway = start_gateway(&fake, &dir, change).await;
+        let world = Self { fake, gateway, dir };
+        world.applied(Revision(1)).await;
+        world
+    }
+
+    /// Publishes and waits until it is in force.
+    pub async fn publish(&self, routes: Vec<Route>, acknowledged: Vec<FuseId>) {
+        let snapshot = self.fake.snapshot(routes, acknowledged);
+        let revision = snapshot.revision;
+        self.fake.send(snapshot);
+        self.applied(revision).await;
+    }
+
+    async fn applied(&self, revision: Revision) {
+        until("the snapshot is applied", || self.gateway.stats().applied >= revision).await;
+    }
+
+    pub async fn client(&self) -> Client {
+        Client::connect(self.gateway.local_addr()).await
+    }
+
+    /// The interactions, once there are `count` of them.
+    pub async fn interactions(&self, count: usize) -> Vec<Interaction> {
+        until("the interactions arrive", || self.fake.interactions.lock().unwrap().len() >= count)
+            .await;
+        self.fake.interactions.lock().unwrap().clone()
+    }
+
+    /// A security event on a version.
+    pub fn event(name: &str, id: u128) -> SecurityEvent {
+        SecurityEvent {
+            id: lockgate_model::ids::SecurityEventId(Uuid::from_u128(id)),
+            agent: "support".parse().unwrap(),
+            version: version(name),
+            cause: SecurityCause::Operator,
+            rule: None,
+            principal: "tester".into(),
+            detail: "seen in a test".into(),
+            stable_shows_it: None,
+            at_wall_ms: wall_ms(),
+        }
+    }
+}
+
+/// Polls until something holds; a test that waits in vain fails after 20 s.
+pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..4_000 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("waited in vain until {what}");
+}
+
+/// A connection that is kept alive.
+pub struct Client {
+    sender: SendRequest<Full<Bytes>>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Got {
+    pub status: u16,
+    pub headers: http::HeaderMap,
+    pub body: Bytes,
+}
+
+impl Got {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub fn version(&self) -> &str {
+        self.header("lockgate-version")
+    }
+}
+
+pub fn get(path: &str) -> Request<Full<Bytes>> {
+    Request::get(path).header("host", "agent.test").body(Full::default()).unwrap()
+}
+
+pub fn get_as(user: &str) -> Request<Full<Bytes>> {
+    let request = Request::get("/").header("host", "agent.test").header("x-user", user);
+    request.body(Full::default()).unwrap()
+}
+
+pub fn get_in(conversation: &str) -> Request<Full<Bytes>> {
+    let request = Request::get("/").header("host", "agent.test");
+    request.header("lockgate-conversation", conversation).body(Full::default()).unwrap()
+}
+
+pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    Request::post(path).header("host", "agent.test").body(Full::new(body.into())).unwrap()
+}
+
+impl Client {
+    pub async fn connect(at: SocketAddr) -> Self {
+        let stream = TcpStream::connect(at).await.expect("the gateway listens");
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self { sender }
+    }
+
+    pub async fn open(
+        &mut self,
+        request: Request<Full<Bytes>>,
+    ) -> hyper::Result<Response<Incoming>> {
+        self.sender.ready().await?;
+        self.sender.send_request(request).await
+    }
+
+    pub async fn try_send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Got> {
+        let (parts, body) = self.open(request).await?.into_parts();
+        let body = body.collect().await?.to_bytes();
+        Ok(Got { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+
+    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Got {
+        self.try_send(request).await.expect("an answer")
+    }
+}
