@@ -59,7 +59,11 @@ impl From<&RolloutView> for Bar {
                     _ => 0.0,
                 };
                 Step {
-                    name: stage.name.clone(),
+                    // a stage that is called after its weight need not say it twice
+                    name: match stage.name.strip_suffix('%') {
+                        Some(digits) => format!("{} %", digits.trim()),
+                        None => stage.name.clone(),
+                    },
                     weight: number::weight(stage.weight_bp),
                     duration: match stage.duration_ms {
                         0 => "at once".to_owned(),

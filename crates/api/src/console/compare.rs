@@ -1,4 +1,5 @@
-//! Candidate beside baseline, one row per measure.
+//! Candidate beside baseline, one row per measure. Differences are shown and not judged: whether
+//! one matters is for the judges to say.
 
 use lockgate_rollout::view::ArmView;
 
@@ -10,15 +11,6 @@ pub(crate) struct Row {
     pub(crate) stable: String,
     pub(crate) candidate: String,
     pub(crate) difference: String,
-    /// Whether the candidate is `better` or `worse`; empty when neither or not comparable.
-    pub(crate) class: &'static str,
-}
-
-/// Which way is good.
-#[derive(Clone, Copy)]
-enum Good {
-    Less,
-    More,
 }
 
 /// All measures, in the order people look for them.
@@ -28,7 +20,6 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
         stable: number::count(stable),
         candidate: number::count(candidate),
         difference: String::new(),
-        class: "",
     };
     let points = |of: fn(&ArmView) -> Option<f64>| (of(stable), of(candidate));
     let mut rows = vec![plain("Requests", stable.requests, candidate.requests)];
@@ -36,7 +27,7 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
         rows.push(plain("Users", stable.keys, candidate.keys));
     }
     rows.push(plain("Errors", stable.errors, candidate.errors));
-    rows.push(share_row("Error rate", points(|arm| arm.error_rate), Good::Less));
+    rows.push(share_row("Error rate", points(|arm| arm.error_rate)));
     rows.push(ratio_row("Latency p50", points(|arm| arm.p50_ms), number::millis));
     rows.push(ratio_row("Latency p95", points(|arm| arm.p95_ms), number::millis));
     rows.push(ratio_row("Cost per request", points(|arm| arm.cost_usd), number::usd));
@@ -44,8 +35,8 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
         rows.push(plain("Cost not known", stable.cost_unknown, candidate.cost_unknown));
     }
     rows.push(plain("Feedback", stable.feedback, candidate.feedback));
-    rows.push(share_row("Satisfied", points(|arm| arm.satisfied_share), Good::More));
-    rows.push(share_row("Negative", points(|arm| arm.negative_share), Good::Less));
+    rows.push(share_row("Satisfied", points(|arm| arm.satisfied_share)));
+    rows.push(share_row("Negative", points(|arm| arm.negative_share)));
     rows.push(score_row(points(|arm| arm.nps)));
     rows
 }
@@ -57,15 +48,10 @@ fn score_row((stable, candidate): (Option<f64>, Option<f64>)) -> Row {
         stable: number::score(stable),
         candidate: number::score(candidate),
         difference: change.map_or(UNKNOWN.into(), |change| number::signed(change, 0)),
-        class: class(change, Good::More),
     }
 }
 
-fn share_row(
-    name: &'static str,
-    (stable, candidate): (Option<f64>, Option<f64>),
-    good: Good,
-) -> Row {
+fn share_row(name: &'static str, (stable, candidate): (Option<f64>, Option<f64>)) -> Row {
     let change = change(stable, candidate, |stable, candidate| (candidate - stable) * 100.0);
     Row {
         name,
@@ -73,7 +59,6 @@ fn share_row(
         candidate: number::share(candidate),
         difference: change
             .map_or(UNKNOWN.into(), |change| format!("{} points", number::signed(change, 2))),
-        class: class(change, good),
     }
 }
 
@@ -89,23 +74,11 @@ fn ratio_row(
         candidate: show(candidate),
         difference: change
             .map_or(UNKNOWN.into(), |change| format!("{} %", number::signed(change, 1))),
-        class: class(change, Good::Less),
     }
 }
 
 fn change(stable: Option<f64>, candidate: Option<f64>, of: fn(f64, f64) -> f64) -> Option<f64> {
     number::finite(Some(of(stable?, candidate?)))
-}
-
-/// Small differences are noise to the eye; judges have their own say below.
-fn class(change: Option<f64>, good: Good) -> &'static str {
-    match (change, good) {
-        (Some(change), _) if change.abs() < 0.05 => "",
-        (Some(change), Good::Less) if change < 0.0 => "better",
-        (Some(change), Good::More) if change > 0.0 => "better",
-        (Some(_), _) => "worse",
-        (None, _) => "",
-    }
 }
 
 #[cfg(test)]
@@ -118,11 +91,8 @@ mod tests {
         let slower = ArmView { p95_ms: Some(125.0), ..ArmView::default() };
         let rows = rows(&known, &slower);
         let of = |name| rows.iter().find(|row| row.name == name).expect("is a row");
-        assert_eq!(
-            (of("Latency p95").difference.as_str(), of("Latency p95").class),
-            ("+25.0 %", "worse")
-        );
-        assert_eq!((of("Error rate").difference.as_str(), of("Error rate").class), (UNKNOWN, ""));
+        assert_eq!(of("Latency p95").difference, "+25.0 %");
+        assert_eq!(of("Error rate").difference, UNKNOWN);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 use lockgate_model::plan::Metric;
-use lockgate_rollout::explain::{Cause, Verdict};
+use lockgate_rollout::explain::{Cause, Transition, Verdict};
 use lockgate_rollout::state::Rollout;
 use lockgate_store::TransitionRecord;
 
@@ -51,6 +51,16 @@ impl JudgeRow {
             (Some(Verdict::Insufficient), _) => ("…", "needs data", "held"),
             (None, _) => ("–", "not judged", "quiet"),
         };
+        Self::marked(cause, mark, word, class)
+    }
+
+    /// Of a release that has ended: the rule says whether it was a gate or a trigger.
+    fn decided(cause: &Cause) -> Self {
+        let judge = if cause.rule.starts_with("trigger") { Judge::Trigger } else { Judge::Gate };
+        Self::new(cause, judge)
+    }
+
+    fn marked(cause: &Cause, mark: &'static str, word: &'static str, class: &'static str) -> Self {
         Self {
             mark,
             word,
@@ -59,7 +69,7 @@ impl JudgeRow {
                 .metric
                 .map_or_else(|| cause.rule.clone(), |metric| metric_name(metric).to_owned()),
             value: measured(cause.metric, cause.value),
-            threshold: cause.threshold.clone().unwrap_or_default(),
+            threshold: limit(cause.metric, cause.threshold.as_deref().unwrap_or_default()),
             baseline: match cause.baseline {
                 None => String::new(),
                 some => measured(cause.metric, some),
@@ -67,6 +77,25 @@ impl JudgeRow {
             n: cause.n.map_or(number::UNKNOWN.to_owned(), number::count),
             text: cause.text.clone(),
         }
+    }
+}
+
+/// A limit in the unit that the measurement is shown in.
+fn limit(metric: Option<Metric>, threshold: &str) -> String {
+    let Some((side, number)) = threshold.split_once(' ') else {
+        return threshold.to_owned();
+    };
+    let Ok(value) = number.parse::<f64>() else {
+        return threshold.to_owned();
+    };
+    match metric {
+        Some(Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare) => {
+            // shortest form, so that 0.005 is 0.5 and not 0.50
+            format!("{side} {} %", (value * 1e6).round() / 1e4)
+        }
+        Some(Metric::P95Ms) => format!("{side} {value} ms"),
+        Some(Metric::CostUsd) => format!("{side} ${value}"),
+        _ => threshold.to_owned(),
     }
 }
 
@@ -141,7 +170,9 @@ struct Live {
     stable: Option<String>,
     badge: Badge,
     why: String,
-    detail: Option<String>,
+    /// What led to the end, or to being taken back.
+    decided: Option<String>,
+    deciding: Vec<JudgeRow>,
     weight: String,
     applied: bool,
     dwell: String,
@@ -181,6 +212,7 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
     let view = release::view(app, rollout).await?;
     let transitions = app.store.transitions(rollout.id).await?;
     let end = phase::is_end(&view.phase);
+    let decision = decision(&transitions);
     let judged =
         |causes: &[Cause], judge| causes.iter().map(|cause| JudgeRow::new(cause, judge)).collect();
     Ok(Live {
@@ -207,8 +239,23 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
             held: matches!(view.phase.as_str(), "paused" | "waiting_gate"),
         },
         why: view.why,
-        detail: view.detail,
+        decided: decision
+            .and_then(|decision| decision.causes.first())
+            .map(|cause| cause.text.clone()),
+        deciding: decision.map_or_else(Vec::new, |decision| {
+            let measured = decision.causes.iter().filter(|cause| cause.verdict.is_some());
+            measured.map(JudgeRow::decided).collect()
+        }),
     })
+}
+
+/// The step that a release's end goes back to; what came after it is only read-back.
+fn decision(transitions: &[TransitionRecord]) -> Option<&Transition> {
+    transitions
+        .iter()
+        .rev()
+        .map(|record| &record.transition)
+        .find(|step| matches!(step.to.as_str(), "rolling_back" | "promoted" | "superseded"))
 }
 
 /// The whole page, perhaps with something to say about a command.
@@ -245,4 +292,19 @@ pub(super) async fn fragment(
 ) -> Result<Response, PageError> {
     let rollout = release::find(&app, &principal, &id, None).await?;
     Ok(draw(StatusCode::OK, &live(&app, &principal, &rollout).await?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_have_the_unit_of_what_they_limit() {
+        let share = |text| limit(Some(Metric::ErrorRate), text);
+        assert_eq!(share("< 0.005"), "< 0.5 %");
+        assert_eq!(share("> 0.05"), "> 5 %");
+        assert_eq!(limit(Some(Metric::P95Ms), "< 200"), "< 200 ms");
+        assert_eq!(limit(Some(Metric::P95Ms), "> baseline + 20 %"), "> baseline + 20 %");
+        assert_eq!(limit(Some(Metric::Nps), "> 50"), "> 50");
+    }
 }

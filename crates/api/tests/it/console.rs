@@ -1,0 +1,227 @@
+//! The console: readable without JavaScript, signed in by cookie, and moved by nobody else's page.
+
+use lockgate_store::Role;
+use reqwest::header::{CONTENT_SECURITY_POLICY, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::{Method, RequestBuilder, Response};
+
+use crate::server::{Server, server, without_control};
+
+struct Browser<'a> {
+    server: &'a Server,
+    cookie: String,
+}
+
+impl<'a> Browser<'a> {
+    async fn sign_in(server: &'a Server, token: &str) -> Self {
+        let answer =
+            form(server, "/sign-in", &server.url, &format!("token={token}")).send().await.unwrap();
+        assert_eq!(answer.status(), 303);
+        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap();
+        for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age="] {
+            assert!(cookie.contains(attribute), "{cookie}");
+        }
+        assert!(!cookie.contains(token), "the cookie is not the token");
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        Self { server, cookie }
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        let url = format!("{}{path}", self.server.url);
+        self.server.client.get(url).header(COOKIE, &self.cookie).send().await.unwrap()
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let answer = self.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"));
+        let html = answer.text().await.unwrap();
+        // the policy would silently drop these
+        assert!(
+            !html.contains(" style=") && !html.contains("<style") && !html.contains(" onclick")
+        );
+        html
+    }
+
+    async fn say(&self, path: &str, origin: &str, body: &str) -> Response {
+        let request = form(self.server, path, origin, body).header(COOKIE, &self.cookie);
+        request.send().await.unwrap()
+    }
+}
+
+fn form(server: &Server, path: &str, origin: &str, body: &str) -> RequestBuilder {
+    server
+        .client
+        .request(Method::POST, format!("{}{path}", server.url))
+        .header(ORIGIN, origin)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(body.to_owned())
+}
+
+#[tokio::test]
+async fn pages_read_without_javascript() {
+    let server = without_control(None).await;
+    let rollout = server.world.start("support", "v2", Some("v1"), "<b>try</b> it").await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let overview = browser.page("/").await;
+    for text in [
+        "support",
+        "billing",
+        "Waiting for gateways",
+        "Promoted",
+        &format!("/rollouts/{}", rollout.id),
+    ] {
+        assert!(overview.contains(text), "{text}");
+    }
+    let page = browser.page(&format!("/rollouts/{}", rollout.id)).await;
+    for text in [
+        "<svg",
+        "Candidate beside baseline",
+        "Gates of this stage",
+        "Triggers, always armed",
+        "History",
+        "Error rate",
+        "needs data",
+        "formaction=",
+        "name=\"reason\"",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("<b>try</b>"), "what people write is escaped");
+    let fragment = browser.page(&format!("/fragments/rollouts/{}", rollout.id)).await;
+    assert!(page.contains(fragment.trim()), "the fragment is the page's own live part");
+    for asset in ["console.css", "console.js", "icon.svg"] {
+        assert!(page.contains(&format!("/assets/{asset}")));
+        assert_eq!(browser.get(&format!("/assets/{asset}")).await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_sent_to_sign_in_and_back() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    let stranger = Browser { server: &server, cookie: "lockgate_session=guess".into() };
+    let answer = stranger.get(&format!("/rollouts/{id}")).await;
+    assert_eq!(answer.status(), 303);
+    assert_eq!(answer.headers()[LOCATION], format!("/sign-in?next=/rollouts/{id}"));
+    assert_eq!(stranger.get("/fragments/overview").await.status(), 401);
+    let wrong = form(&server, "/sign-in", &server.url, "token=lgk_wrong").send().await.unwrap();
+    assert_eq!(wrong.status(), 401);
+    assert!(!wrong.headers().contains_key(SET_COOKIE));
+    let body = format!("token={}&next=//evil.example", server.admin);
+    let right = form(&server, "/sign-in", &server.url, &body).send().await.unwrap();
+    assert_eq!(right.headers()[LOCATION], "/");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_changes_nothing() {
+    let server = server().await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let abort = format!("/rollouts/{id}/abort");
+    for origin in ["http://evil.example", "null", "http://127.0.0.1:1"] {
+        assert_eq!(browser.say(&abort, origin, "reason=x").await.status(), 403, "{origin}");
+        let sign_in = form(&server, "/sign-in", origin, &format!("token={}", server.admin));
+        assert_eq!(sign_in.send().await.unwrap().status(), 403, "{origin}");
+    }
+    // a cookie alone moves nothing in the API either
+    let url = format!("{}/api/v1/rollouts/{id}/abort", server.url);
+    let api = server.client.post(url).header(COOKIE, &browser.cookie).body("{\"reason\":\"x\"}");
+    assert_eq!(api.send().await.unwrap().status(), 401);
+    assert_eq!(server.world.store.journal_recent(5).await.unwrap().len(), 0);
+    assert!(server.world.store.rollout(id).await.unwrap().unwrap().value.ended_wall_ms.is_none());
+}
+
+#[tokio::test]
+async fn buttons_do_what_the_api_does() {
+    let server = server().await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.applied(id).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let origin = server.url.clone();
+    let pause = format!("/rollouts/{id}/pause");
+    let no_reason = browser.say(&pause, &origin, "reason=").await;
+    assert_eq!(no_reason.status(), 422);
+    let done = browser.say(&pause, &origin, "reason=look").await;
+    assert_eq!(
+        (done.status().as_u16(), done.headers()[LOCATION].to_str().unwrap()),
+        (303, format!("/rollouts/{id}").as_str())
+    );
+    assert!(browser.page(&format!("/rollouts/{id}")).await.contains("Resume"));
+    assert_eq!(browser.say(&pause, &origin, "reason=again").await.status(), 409);
+    let journal = server.world.store.journal_recent(5).await.unwrap();
+    assert_eq!(journal.last().unwrap().action, "rollout.pause");
+}
+
+#[tokio::test]
+async fn viewers_get_no_buttons_and_scopes_hold() {
+    let server = server().await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    let viewer = server.token(Role::Viewer, None).await;
+    let browser = Browser::sign_in(&server, &viewer).await;
+    let page = browser.page(&format!("/rollouts/{id}")).await;
+    assert!(!page.contains("formaction="));
+    let refused = browser.say(&format!("/rollouts/{id}/abort"), &server.url, "reason=x").await;
+    assert_eq!(refused.status(), 403);
+    let scoped = server.token(Role::Operator, Some(&["billing"])).await;
+    let browser = Browser::sign_in(&server, &scoped).await;
+    assert!(!browser.page("/").await.contains("support"));
+    assert_eq!(browser.get(&format!("/rollouts/{id}")).await.status(), 404);
+    assert_eq!(browser.get(&format!("/fragments/rollouts/{id}")).await.status(), 404);
+}
+
+#[tokio::test]
+async fn signing_out_and_revoking_end_a_session() {
+    let server = without_control(None).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    assert_eq!(browser.say("/sign-out", &server.url, "").await.status(), 303);
+    assert_eq!(browser.get("/").await.status(), 303);
+    let viewer = server.token(Role::Viewer, None).await;
+    let browser = Browser::sign_in(&server, &viewer).await;
+    assert_eq!(browser.get("/").await.status(), 200);
+    let tokens = server.world.store.tokens().await.unwrap();
+    let record = tokens.iter().find(|token| token.role == Role::Viewer).unwrap();
+    server.world.store.revoke_token(&record.id, 1).await.unwrap();
+    assert_eq!(browser.get("/").await.status(), 303);
+}
+
+#[tokio::test]
+async fn the_stage_bar_says_where_a_release_is() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.applied(id).await;
+    let half = |rollout: &mut lockgate_rollout::state::Rollout| {
+        rollout.stage = 2;
+        rollout.weight_bp = rollout.plan.stages[2].weight_bp;
+        rollout.dwell_ms = rollout.plan.stages[2].duration_ms / 2;
+    };
+    server.world.force(id, half).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let page = browser.page(&format!("/rollouts/{id}")).await;
+    let tracks = |class: &str| page.matches(&format!("class=\"track {class}\"")).count();
+    assert_eq!((tracks("done"), tracks("current"), tracks("next")), (2, 1, 2));
+    assert!(page.contains("aria-label=\"Stage 3 of 5, candidate at 25 %\""));
+    assert!(page.contains("2 h left"), "half of four hours");
+}
+
+#[tokio::test]
+async fn a_release_that_ended_says_what_decided() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.applied(id).await;
+    let abort = lockgate_rollout::event::Event::Command {
+        command: lockgate_rollout::event::Command::Abort,
+        by: "grace".into(),
+        reason: "wrong prompt digest".into(),
+    };
+    server.world.step(id, abort).await.unwrap();
+    server.world.applied(id).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let page = browser.page(&format!("/rollouts/{id}")).await;
+    for text in
+        ["Aborted", "What decided", "wrong prompt digest", "taken back here", "Release again"]
+    {
+        assert!(page.contains(text), "{text}");
+    }
+    assert!(!page.contains("/abort\""), "nothing is left to abort");
+}

@@ -1,0 +1,10 @@
+//! The server as its users meet it: over HTTP, with a real store and just enough control.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod console;
+mod contract;
+mod events;
+mod guard;
+mod security;
+mod server;
+mod world;
