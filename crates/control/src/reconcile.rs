@@ -144,12 +144,11 @@ impl Pass {
                 wait_ms = wait_ms.min(left_ms);
                 continue;
             }
-            let observed = match observed {
-                Some(observed) => observed,
-                None => {
-                    let gateways = self.store.gateways(GATEWAY_SEEN_MS).await?;
-                    *observed.insert(!gateways.is_empty())
-                }
+            let observed = if let Some(observed) = observed {
+                observed
+            } else {
+                let gateways = self.store.gateways(GATEWAY_SEEN_MS).await?;
+                *observed.insert(!gateways.is_empty())
             };
             let signals = Box::new(self.store.signals(&open.value, now.wall_ms).await?);
             self.step(fence, &open, &Event::Tick { signals, observed }).await?;

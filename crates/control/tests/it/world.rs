@@ -34,15 +34,14 @@ pub(crate) const PLAN: &str = "
 ";
 
 fn text(versions: &[&str]) -> String {
-    let versions: String = versions
+    let lines: Vec<String> = versions
         .iter()
-        .map(|name| {
-            format!("      - {{ name: {name}, endpoint: \"http://127.0.0.1:9/{name}\" }}\n")
-        })
+        .map(|name| format!("      - {{ name: {name}, endpoint: \"http://127.0.0.1:9/{name}\" }}"))
         .collect();
+    let versions = lines.join("\n");
     let slow = PLAN.replace("50ms", "1h").replace("20ms", "100ms");
     format!(
-        "agents:\n  - name: support\n    plan: quick\n    health: off\n    versions:\n{versions}\
+        "agents:\n  - name: support\n    plan: quick\n    health: off\n    versions:\n{versions}\n\
          plans:\n  - name: quick{PLAN}  - name: slow{slow}"
     )
 }
