@@ -16,10 +16,10 @@
 
   const swap = (html) => {
     if (html === shown) return;
-    shown = html;
     // someone who marks text or holds a button keeps what they hold
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && live.contains(selection.anchorNode)) return;
+    shown = html;
     const focused = document.activeElement;
     const id = focused && live.contains(focused) ? focused.id : "";
     live.innerHTML = html;

@@ -92,14 +92,13 @@ pub(crate) fn span(ms: u64) -> String {
     let seconds = ms / 1_000;
     let first = UNITS.iter().position(|(_, length)| seconds >= *length).unwrap_or(UNITS.len() - 1);
     let (unit, length) = UNITS[first];
-    let mut text = format!("{} {unit}", seconds / length);
-    if let Some((unit, shorter)) = UNITS.get(first + 1) {
-        let rest = seconds % length / shorter;
-        if rest > 0 {
-            text.push_str(&format!(" {rest} {unit}"));
+    let whole = format!("{} {unit}", seconds / length);
+    match UNITS.get(first + 1) {
+        Some((shorter_unit, shorter)) if seconds % length >= *shorter => {
+            format!("{whole} {} {shorter_unit}", seconds % length / shorter)
         }
+        _ => whole,
     }
-    text
 }
 
 /// A moment: the machine's form and the people's form, both UTC.

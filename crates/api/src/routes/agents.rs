@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use lockgate_model::ids::{AgentName, InteractionId, RolloutId, VersionName};
-use lockgate_model::interaction::Interaction;
+use lockgate_model::interaction::{ErrorClass, Interaction};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -124,7 +124,7 @@ impl From<Interaction> for InteractionView {
             conversation: interaction.conversation.map(hash),
             started_wall_ms: interaction.started_wall_ms,
             status: interaction.status,
-            error: interaction.error.map(|class| class.as_str()),
+            error: interaction.error.map(ErrorClass::as_str),
             outcome: interaction.outcome,
             first_byte_ms: interaction.first_byte_us.map(ms),
             total_ms: interaction.total_us.map(ms),

@@ -70,7 +70,7 @@ fn known(method: &http::Method) -> &str {
     }
 }
 
-/// Metrics in the OpenMetrics text format.
+/// Metrics in the text format of `OpenMetrics`.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses(
     (status = 200, description = "OpenMetrics text.", body = String, content_type = "application/openmetrics-text"),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
@@ -148,8 +148,8 @@ async fn present(app: &App) -> Result<Registry, StoreError> {
         "Revision of the active configuration, 0 when none",
         revision,
     );
-    let started = Shares::default();
-    started.get_or_create(&Vec::new()).set(app.started_wall_ms as f64 / 1e3);
+    let started = Gauge::<f64, AtomicU64>::default();
+    started.set(app.started_wall_ms as f64 / 1e3);
     registry.register("start_time_seconds", "Start of this server since the Unix epoch", started);
     Ok(registry)
 }

@@ -63,8 +63,8 @@ async fn every_path_of_the_document_is_served_and_says_who_may() {
         }
     }
     assert_eq!(paths, 27);
-    let served = json(server.get("/api/v1/openapi.json", "").await, 200).await;
-    assert_eq!(served, document);
+    let answer = json(server.get("/api/v1/openapi.json", "").await, 200).await;
+    assert_eq!(answer, document);
 }
 
 #[tokio::test]
