@@ -41,16 +41,25 @@ impl Body {
     pub(super) fn push(&mut self, part: &[u8]) {
         match &mut self.lines {
             Some(lines) => lines.feed(part, &mut self.event),
-            None => self.event.pick(part),
+            None if self.event.reading.ended() => {}
+            None => {
+                self.event.pick(part);
+                if self.event.picker.done() {
+                    self.event.reading.answer(std::mem::take(&mut self.event.document));
+                }
+            }
         }
+    }
+
+    /// The ids that were found since this was last asked.
+    pub(super) fn take_ids(&mut self) -> Vec<String> {
+        self.event.reading.take_ids()
     }
 
     /// The body is over. A JSON document that is not whole tells nothing.
     pub(super) fn finish(mut self) -> Reading {
-        match &mut self.lines {
-            Some(lines) => lines.finish(&mut self.event),
-            None if self.event.picker.done() => self.event.reading.answer(self.event.document),
-            None => {}
+        if let Some(lines) = &mut self.lines {
+            lines.finish(&mut self.event);
         }
         self.event.reading
     }

@@ -114,6 +114,11 @@ impl Decoder {
         Ok(Self(stage))
     }
 
+    /// The ids that were found since this was last asked.
+    pub(super) fn take_ids(&mut self) -> Vec<String> {
+        self.0.body().map(Body::take_ids).unwrap_or_default()
+    }
+
     /// Ends the body. `whole` demands that the encoding came to its end too.
     pub(super) fn finish(self, whole: bool) -> Result<Body, Undecodable> {
         let (ended, body) = match *self.0 {
@@ -136,22 +141,40 @@ impl Stage {
             Self::Gzip(decoder) => {
                 decoder.get_mut().encoded_bytes += more;
                 decoder.write_all(part)?;
+                decoder.flush()?;
             }
             Self::Zlib(decoder) => {
                 decoder.get_mut().encoded_bytes += more;
                 decoder.write_all(part)?;
+                decoder.flush()?;
             }
             Self::Raw(decoder) => {
                 decoder.get_mut().encoded_bytes += more;
                 decoder.write_all(part)?;
+                decoder.flush()?;
             }
             Self::Brotli(decoder) => {
                 decoder.get_mut().encoded_bytes += more;
                 decoder.write_all(part)?;
+                decoder.flush()?;
             }
             Self::Unopened(..) => {}
         }
         Ok(())
+    }
+}
+
+impl Stage {
+    fn body(&mut self) -> Option<&mut Body> {
+        let bounded = match self {
+            Self::Plain(body) => return Some(body),
+            Self::Gzip(decoder) => decoder.get_mut(),
+            Self::Zlib(decoder) => decoder.get_mut(),
+            Self::Raw(decoder) => decoder.get_mut(),
+            Self::Brotli(decoder) => decoder.get_mut(),
+            Self::Unopened(_, bounded) => bounded,
+        };
+        bounded.body.as_mut()
     }
 }
 

@@ -39,7 +39,10 @@ pub struct Scanned {
     /// Status 200, but the body says that the version failed, or it lacks the end that its format
     /// has.
     pub stream_error: bool,
-    /// Ids by which a later request names this conversation.
+    /// The end that its format has was seen: whoever leaves now has had everything.
+    pub ended: bool,
+    /// Ids by which a later request names this conversation, without those that
+    /// [`Scanner::take_ids`] handed out before.
     pub ids: Vec<String>,
 }
 
@@ -88,6 +91,18 @@ impl Scanner {
         }
     }
 
+    /// Ids by which a later request names this conversation, found since this was last asked. To be
+    /// asked after the head and after each part, before either is passed on: a client may use an id
+    /// as soon as it has it, while the stream is still open.
+    pub fn take_ids(&mut self) -> Vec<String> {
+        let mut ids = match &mut self.stage {
+            Stage::Reading(decoder) => decoder.take_ids(),
+            Stage::Off | Stage::Lost => Vec::new(),
+        };
+        ids.extend(self.session.take());
+        ids
+    }
+
     /// The body is over; `complete` when it came to its end as HTTP sees it.
     pub fn finish(self, complete: bool) -> Scanned {
         let mut scanned = Scanned {
@@ -102,12 +117,12 @@ impl Scanner {
         let Ok(body) = decoder.finish(complete) else {
             return scanned;
         };
-        let reading = body.finish();
+        let mut reading = body.finish();
         scanned.usage = reading.usage();
+        scanned.model = reading.take_model();
         scanned.stream_error = reading.error() || (self.sse && reading.lacks_end(complete));
-        let (model, ids) = reading.into_parts();
-        scanned.model = model;
-        scanned.ids.extend(ids);
+        scanned.ended = reading.ended();
+        scanned.ids.extend(reading.take_ids());
         scanned
     }
 }

@@ -171,12 +171,12 @@ impl Picker {
         self.state == State::Done
     }
 
-    /// Takes the next part of the document.
+    /// Takes the next part of the document. What follows a whole one is ignored.
     pub(super) fn feed(&mut self, part: &[u8], on: &mut impl FnMut(Field, Found<'_>)) {
         let mut rest = part;
         while let Some((&byte, tail)) = rest.split_first() {
             rest = match self.state {
-                State::Broken => return,
+                State::Done | State::Broken => return,
                 State::InKey(escaped) | State::InText(escaped) => self.text(rest, escaped, on),
                 State::SkipText(escaped) => self.skip_text(rest, escaped),
                 State::Skip => self.skip(rest),

@@ -85,6 +85,8 @@ pub(super) struct Reading {
     dialect: Dialect,
     model: Option<String>,
     ids: Vec<String>,
+    /// How many of them were handed out.
+    ids_taken: usize,
     counts: Counts,
     /// The stream showed that it is of this format.
     recognised: bool,
@@ -101,6 +103,7 @@ impl Reading {
             dialect,
             model: None,
             ids: Vec::new(),
+            ids_taken: 0,
             counts: Counts::default(),
             recognised,
             stopped: false,
@@ -239,7 +242,18 @@ impl Reading {
         }
     }
 
-    pub(super) fn into_parts(self) -> (Option<String>, Vec<String>) {
-        (self.model, self.ids)
+    /// The ids that were found since this was last asked.
+    pub(super) fn take_ids(&mut self) -> Vec<String> {
+        let new = self.ids[self.ids_taken..].to_vec();
+        self.ids_taken = self.ids.len();
+        new
+    }
+
+    pub(super) fn take_model(&mut self) -> Option<String> {
+        self.model.take()
+    }
+
+    pub(super) fn ended(&self) -> bool {
+        self.ended
     }
 }

@@ -38,6 +38,7 @@ fn chat_completions_as_json() {
             model: Some("gpt-4o-2024-08-06".into()),
             provider: Some("openai"),
             stream_error: false,
+            ended: true,
             ids: vec![],
         };
         assert_eq!(scanned, expected);
@@ -54,6 +55,7 @@ fn chat_completions_as_events() {
             model: Some("gpt-4o-mini".into()),
             provider: Some("openai"),
             stream_error: false,
+            ended: true,
             ids: vec![],
         };
         assert_eq!(scanned, expected);
@@ -274,6 +276,38 @@ fn mcp_names_its_session_in_a_header() {
         );
     }
     assert!(Scanner::new(Protocol::Http, "/mcp", 200, &headers).finish(true).ids.is_empty());
+}
+
+#[test]
+fn ids_are_known_while_the_stream_is_open() {
+    let mut reader = Answer::new(Protocol::A2a, "/", SSE).scanner();
+    assert!(reader.take_ids().is_empty());
+    let (first, rest) = A2A_SSE.split_at(A2A_SSE.find("\n\n").unwrap() + 2);
+    reader.push(first.as_bytes());
+    assert_eq!(reader.take_ids(), ["t-1", "c-1"]);
+    assert!(reader.take_ids().is_empty());
+    reader.push(rest.as_bytes());
+    assert!(reader.take_ids().is_empty() && reader.finish(true).ids.is_empty());
+
+    let mut reader = Answer::new(Protocol::Openai, RESPONSES, JSON).scanner();
+    reader.push(RESPONSE_JSON.as_bytes());
+    assert_eq!(reader.take_ids().len(), 2, "before the connection says that the body is over");
+
+    let mut headers = headers(JSON, "");
+    headers.insert("mcp-session-id", "s".parse().unwrap());
+    let mut reader = Scanner::new(Protocol::Mcp, "/mcp", 200, &headers);
+    assert_eq!(reader.take_ids(), ["s"]);
+    assert!(reader.finish(true).ids.is_empty());
+}
+
+#[test]
+fn who_leaves_after_the_end_has_had_everything() {
+    for (answer, body) in answers() {
+        if answer.protocol != Protocol::Mcp {
+            let scanned = answer.broken_off().scan([body.as_bytes()]);
+            assert!(scanned.ended && !scanned.stream_error, "{body}");
+        }
+    }
 }
 
 #[test]

@@ -8,11 +8,11 @@ use lockgate_model::agent::Protocol;
 use lockgate_model::interaction::Usage;
 use proptest::prelude::*;
 
-use super::super::Scanned;
 use super::super::body::Body;
 use super::super::decode::{Decoder, Encoding};
 use super::super::dialect::{Dialect, Form};
-use super::bodies::{CHAT_JSON, CHAT_SSE};
+use super::super::{Scanned, Scanner};
+use super::bodies::{A2A_SSE, CHAT_JSON, CHAT_SSE};
 use super::{Answer, JSON, SSE, headers, usage};
 
 const PATH: &str = "/v1/chat/completions";
@@ -66,6 +66,23 @@ fn compressed_answers_tell_what_plain_ones_tell() {
         }
         let members = [gzip(&body[..300]), gzip(&body[300..])].concat();
         assert_eq!(encoded(content_type, "gzip").scan([members.as_slice()]), plain);
+    }
+}
+
+#[test]
+fn ids_in_compressed_streams_are_known_at_once() {
+    let (first, _) = A2A_SSE.split_at(A2A_SSE.find("\n\n").unwrap() + 2);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(first.as_bytes()).unwrap();
+    encoder.flush().unwrap();
+    let mut plain = brotli::CompressorWriter::new(Vec::new(), 4096, 5, 20);
+    plain.write_all(first.as_bytes()).unwrap();
+    plain.flush().unwrap();
+    for (encoding, part) in [("gzip", encoder.get_ref()), ("br", plain.get_ref())] {
+        let headers = headers(SSE, encoding);
+        let mut reader = Scanner::new(Protocol::A2a, "/", 200, &headers);
+        reader.push(part);
+        assert_eq!(reader.take_ids(), ["t-1", "c-1"], "{encoding}");
     }
 }
 
@@ -184,7 +201,7 @@ fn malformed_counts_are_unknown_and_never_zero() {
             known(Some(u64::MAX), None),
         ),
         (r#"{"prompt_tokens":1,"completion_tokens":2"#, known(None, None)),
-        (r#"{"prompt_tokens":1,"completion_tokens":2}]"#, known(None, None)),
+        (r#"{"prompt_tokens":1,"completion_tokens":2]"#, known(None, None)),
         (r#"{"prompt_tokens" 1,"completion_tokens":2}"#, known(None, None)),
     ] {
         let scanned = answer.scan_everywhere(body(counts).as_bytes());
