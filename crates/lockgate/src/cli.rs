@@ -32,6 +32,17 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server: ingress gateway, control loop and API
+    ///
+    /// Runs until it is told to stop. SIGHUP reads the file again; what is wrong with it is logged
+    /// and changes nothing. SIGTERM and SIGINT let requests under way finish; a second one ends at
+    /// once.
+    ///
+    /// The first start prints an admin token on standard error, once.
+    ///
+    /// While it runs, `addresses.json` in the data directory says where it listens:
+    /// {"ingress":"HOST:PORT","api":"HOST:PORT"}. Port 0 takes a free one.
+    ///
+    /// `LOCKGATE_LOG` says what is logged, such as `info` or `lockgate_gateway=debug`.
     Serve(command::serve::Serve),
     /// Write a first configuration file
     Init(command::init::Init),

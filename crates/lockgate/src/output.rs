@@ -10,10 +10,11 @@ use crate::error::{CliResult, Exit, OrExit as _};
 /// How data is printed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// For people.
+    // Plain comments: help then lists the values in one line.
+    // For people.
     #[default]
     Text,
-    /// For programs.
+    // For programs.
     Json,
 }
 

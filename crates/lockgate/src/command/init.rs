@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
+use lockgate_model::agent::Agent;
 use lockgate_model::config::{self, Config, Scenario};
 use lockgate_model::ids::AgentName;
 use serde_json::json;
@@ -84,16 +85,13 @@ impl Init {
         let mut text = config::template(scenario);
         let template = template(scenario)?;
         if let (Some(agent), Some(old)) = (&self.agent, template.agents.first()) {
-            if self.endpoints.len() > old.versions.len() {
-                return Err(CliError::usage(format!(
-                    "the {scenario} file has {} versions, but {} endpoints were given",
-                    old.versions.len(),
-                    self.endpoints.len()
-                )));
-            }
             text = replace_name(&text, old.name.as_str(), agent.as_str());
             for (version, endpoint) in old.versions.iter().zip(&self.endpoints) {
                 text = replace_value(&text, &version.endpoint, endpoint);
+            }
+            let further = self.endpoints.iter().enumerate().skip(old.versions.len());
+            for (index, endpoint) in further {
+                text = add_version(&text, old, index + 1, endpoint);
             }
         }
         match config::read(&self.file.display().to_string(), &text) {
@@ -126,6 +124,30 @@ fn template(scenario: Scenario) -> CliResult<Config> {
 /// Replaces the first `name: old`.
 fn replace_name(text: &str, old: &str, new: &str) -> String {
     text.replacen(&format!("name: {old}"), &format!("name: {new}"), 1)
+}
+
+/// Adds a version below the last one of the template's agent, laid out like it.
+fn add_version(text: &str, template: &Agent, number: usize, endpoint: &str) -> String {
+    let Some(last) = template.versions.last() else {
+        return text.to_owned();
+    };
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    let name = format!("- name: {}", last.name);
+    let Some(start) = lines.iter().position(|line| line.trim() == name) else {
+        return text.to_owned();
+    };
+    let indent = lines[start].len() - name.len();
+    let inside = " ".repeat(indent + 2);
+    let length = lines[start + 1..].iter().take_while(|line| line.starts_with(&inside)).count();
+    let entry = [
+        format!("{}- name: v{number}", " ".repeat(indent)),
+        format!("{inside}endpoint: {}", json!(endpoint)),
+    ];
+    // Versions that were added before stand there already; a new one goes below them.
+    let added = 2 * (number - 1 - template.versions.len());
+    let at = start + 1 + length + added;
+    lines.splice(at..at, entry);
+    lines.join("\n") + "\n"
 }
 
 /// Replaces the first place where a value stands on its own, so that `http://a:1` is not found

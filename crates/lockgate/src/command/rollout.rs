@@ -32,6 +32,8 @@ pub(crate) enum Rollout {
         server: ServerArgs,
     },
     /// Show where a release is
+    ///
+    /// Ends with the code of what it shows: 0 under way or promoted, 3 taken back, 4 paused.
     Status(Which),
     /// Follow a release to its end, live
     Watch {

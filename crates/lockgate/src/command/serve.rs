@@ -14,10 +14,7 @@ use crate::serve::{self, Start, channels};
 /// Where state is kept when neither the command line nor the file says.
 const DATA_DIR_DEFAULT: &str = "lockgate-data";
 
-/// Runs the server until it is told to stop. SIGHUP reads the file again; SIGTERM lets requests
-/// finish; a second signal ends at once.
-///
-/// DIR/addresses.json says where the server listens: {"ingress": "HOST:PORT", "api": "HOST:PORT"}.
+/// Runs the server until it is told to stop.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
     /// The configuration file

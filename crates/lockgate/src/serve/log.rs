@@ -10,9 +10,9 @@ use crate::error::{CliResult, Exit, OrExit as _};
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
-    /// One JSON object a line
+    // One JSON object a line.
     Json,
-    /// For people
+    // For people.
     Text,
 }
 

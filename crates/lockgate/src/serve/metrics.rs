@@ -57,7 +57,6 @@ impl Collector for Scrape {
         }
         let gauges = [
             ("gateway_clients", "Clients connected", stats.clients as f64),
-            ("gateway_applied_revision", "The snapshot in force", stats.applied.0 as f64),
             ("gateway_fuses_latched", "Latched fuses", stats.fuses_latched as f64),
             (
                 "gateway_control_age_seconds",

@@ -1,5 +1,9 @@
 //! The real binary, from the outside.
 
+mod chaos;
 mod command_line;
 mod errors;
+mod init;
+mod release;
+mod serve;
 mod support;

@@ -19,6 +19,8 @@ pub(crate) struct Behaviour {
     pub(crate) errors_percent: AtomicU32,
     /// How long an answer takes.
     pub(crate) delay_ms: AtomicU64,
+    /// Requests that arrived, health checks aside.
+    pub(crate) begun: AtomicU64,
     /// Requests answered, health checks aside.
     pub(crate) answered: AtomicU64,
 }
@@ -103,6 +105,14 @@ impl World {
         })
     }
 
+    /// Something that goes on beside the test.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        self.runtime.spawn(work)
+    }
+
     pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
@@ -143,6 +153,7 @@ async fn answer(State(behaviour): State<Arc<Behaviour>>, method: Method) -> Resp
     if method == Method::GET {
         return "well".into_response();
     }
+    behaviour.begun.fetch_add(1, Ordering::Relaxed);
     tokio::time::sleep(Duration::from_millis(behaviour.delay_ms.load(Ordering::Relaxed))).await;
     let n = behaviour.answered.fetch_add(1, Ordering::Relaxed);
     // Spread evenly, so that few requests show the same share as many.

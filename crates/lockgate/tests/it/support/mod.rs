@@ -1,6 +1,7 @@
 //! Runs the binary.
 
 pub(crate) mod agent;
+pub(crate) mod config;
 pub(crate) mod server;
 
 use std::ffi::OsStr;

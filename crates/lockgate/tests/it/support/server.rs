@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::support::agent::World;
 use crate::support::{Ran, lockgate};
 
 /// A test that waits longer has hung.
@@ -113,6 +114,13 @@ impl Server {
             assert!(started.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// Waits until the first version is stable and answers.
+    pub(crate) fn until_served(&mut self, world: &World) {
+        self.until("requests are served", |server| {
+            world.ask(&server.ingress()).is_some_and(|(status, _)| status == 200)
+        });
     }
 
     /// What it has logged since it was started last.

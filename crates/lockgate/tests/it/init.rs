@@ -1,0 +1,48 @@
+//! `lockgate init`
+
+use crate::support::{run, run_in};
+
+#[test]
+fn every_scenario_gives_a_valid_file_and_nothing_is_overwritten() {
+    for scenario in ["monolith", "microservices", "serverless"] {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let made = run_in(dir.path(), &["init", "--scenario", scenario]);
+        assert_eq!((made.code, made.stdout.as_str()), (0, "lockgate.yaml is written\n"));
+        let checked = run_in(dir.path(), &["check"]);
+        assert_eq!(checked.code, 0, "{scenario}: {}", checked.shown());
+        let text = std::fs::read_to_string(dir.path().join("lockgate.yaml")).expect("written");
+        assert!(text.contains('#'), "{scenario} has comments");
+        let again = run_in(dir.path(), &["init", "--scenario", scenario]);
+        assert_eq!(again.code, 2);
+        assert!(again.stderr.contains("--force"), "{}", again.stderr);
+        assert_eq!(run_in(dir.path(), &["init", "--scenario", scenario, "--force"]).code, 0);
+    }
+}
+
+#[test]
+fn names_and_addresses_from_options_stand_in_the_file() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let args = [
+        "init",
+        "--agent",
+        "billing",
+        "--endpoint",
+        "http://127.0.0.1:7001",
+        "--endpoint",
+        "http://127.0.0.1:7002",
+        "--endpoint",
+        "http://127.0.0.1:7003",
+        "mine.yaml",
+    ];
+    let made = run_in(dir.path(), &args);
+    assert_eq!(made.code, 0, "{}", made.shown());
+    let text = std::fs::read_to_string(dir.path().join("mine.yaml")).expect("written");
+    for part in ["name: billing", "http://127.0.0.1:7001", "http://127.0.0.1:7002", "name: v3"] {
+        assert!(text.contains(part), "{part} is missing:\n{text}");
+    }
+    let wrong = run(&["init", "--agent", "Not A Name", "never.yaml"]);
+    assert_eq!(wrong.code, 2);
+    let bad = run_in(dir.path(), &["init", "--agent", "a", "--endpoint", "ftp://x", "bad.yaml"]);
+    assert_eq!(bad.code, 2, "{}", bad.shown());
+    assert!(!dir.path().join("bad.yaml").exists());
+}

@@ -1,0 +1,132 @@
+//! Releases from the command line to their ends, with real traffic.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use serde_json::Value;
+
+use crate::support::agent::{Agent, Traffic, World};
+use crate::support::server::Server;
+use crate::support::{Ran, config};
+
+struct Scene {
+    /// Agents end with it.
+    _world: World,
+    versions: Vec<(&'static str, Agent)>,
+    server: Server,
+    _traffic: Traffic,
+}
+
+/// A server under traffic whose stable version is `v1`.
+fn scene(names: &[&'static str]) -> Scene {
+    let world = World::new();
+    let versions: Vec<_> = names.iter().map(|name| (*name, world.agent())).collect();
+    let all: Vec<_> = versions.iter().map(|(name, agent)| (*name, agent)).collect();
+    let mut server = Server::start(&config::quick(&all));
+    server.until_served(&world);
+    let ingress = server.ingress();
+    let traffic = world.traffic(4, move || Some(ingress.clone()));
+    Scene { _world: world, versions, server, _traffic: traffic }
+}
+
+impl Scene {
+    fn version(&self, name: &str) -> &Agent {
+        &self.versions.iter().find(|(known, _)| *known == name).expect("a version of the scene").1
+    }
+
+    fn release(&self, version: &str, more: &[&str]) -> Ran {
+        let args = ["rollout", "start", "support", version, "--reason", "a test", "--wait"];
+        self.server.run(&[&args, more].concat())
+    }
+
+    fn stable(&self) -> Value {
+        self.server.json(&["agent", "show", "support"])["stable"].clone()
+    }
+}
+
+#[test]
+fn a_good_version_is_promoted_and_a_bad_one_taken_back() {
+    let scene = scene(&["v1", "v2", "v3"]);
+    let good = scene.release("v2", &["--timeout", "5m"]);
+    assert_eq!(good.code, 0, "{}\n{}", good.shown(), scene.server.log());
+    assert_eq!(scene.stable(), "v2");
+    let history = scene.server.json(&["rollout", "history", "--agent", "support"]);
+    let weights: Vec<_> = history
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|record| record["transition"]["to"] == "running")
+        .filter_map(|record| record["transition"]["weight_bp"].as_u64())
+        .collect();
+    assert_eq!(weights[..3], [1_000, 2_500, 5_000], "no stage is skipped");
+
+    scene.version("v3").behaviour.errors_percent.store(100, Ordering::Relaxed);
+    let bad = scene.release("v3", &["--timeout", "5m", "--output", "json"]);
+    assert_eq!(bad.code, 3, "{}\n{}", bad.shown(), scene.server.log());
+    assert_eq!(bad.json()["phase"], "rolled_back");
+    assert_eq!(scene.stable(), "v2");
+    let watched = scene.server.run(&["rollout", "watch", "--agent", "support", "--output", "json"]);
+    assert_eq!(watched.code, 3);
+    assert_eq!(watched.stdout.lines().count(), 1, "one line a change: {}", watched.stdout);
+    let explained = scene.server.run(&["rollout", "explain", "--agent", "support"]);
+    assert!(explained.stdout.contains("error_rate"), "{}", explained.stdout);
+}
+
+#[test]
+fn a_person_may_hold_and_finish_and_take_back() {
+    let scene = scene(&["v1", "v2", "v3"]);
+    let run = |args: &[&str]| scene.server.run(args);
+    // Silence keeps the first stage insufficient, so that the release waits for the test.
+    scene.version("v2").behaviour.delay_ms.store(60_000, Ordering::Relaxed);
+    let late = scene.release("v2", &["--timeout", "300ms"]);
+    assert_eq!(late.code, 5, "{}", late.shown());
+    assert!(late.stderr.contains("\n\nhint: it goes on"), "{}", late.stderr);
+    assert_eq!(run(&["rollout", "pause", "--reason", "lunch"]).code, 0);
+    let held = run(&["rollout", "status"]);
+    assert_eq!(held.code, 4, "{}", held.shown());
+    assert!(held.stdout.contains("lunch"), "{}", held.stdout);
+    assert_eq!(run(&["rollout", "resume", "--reason", "back"]).code, 0);
+    assert_eq!(run(&["rollout", "abort", "--reason", "not today"]).code, 0);
+    assert_eq!(run(&["rollout", "watch", "--agent", "support"]).code, 3);
+    let refused = run(&["rollout", "pause", "--agent", "support", "--reason", "too late"]);
+    assert_eq!(refused.code, 1, "{}", refused.shown());
+    scene.version("v2").behaviour.delay_ms.store(0, Ordering::Relaxed);
+    let retried = run(&["rollout", "retry", "--agent", "support", "--reason", "it is well now"]);
+    assert_eq!(retried.code, 0, "{}", retried.shown());
+    assert_eq!(run(&["rollout", "promote", "--reason", "checked by hand"]).code, 0);
+    assert_eq!(run(&["rollout", "watch", "--agent", "support"]).code, 0);
+    assert_eq!(scene.stable(), "v2");
+    let list = scene.server.json(&["rollout", "list", "--agent", "support"]);
+    assert_eq!(list.as_array().map(Vec::len), Some(3), "the first version, aborted, promoted");
+    let unknown = run(&["rollout", "start", "support", "v9", "--reason", "r"]);
+    assert!([1, 2].contains(&unknown.code), "{}", unknown.shown());
+}
+
+#[test]
+fn a_security_event_ends_it_at_once() {
+    let mut scene = scene(&["v1", "v2"]);
+    let started = scene.server.run(&["rollout", "start", "support", "v2", "--reason", "a test"]);
+    assert_eq!(started.code, 0, "{}", started.shown());
+    let v2 = Arc::clone(&scene.version("v2").behaviour);
+    scene.server.until("it gets traffic", |_| v2.answered.load(Ordering::Relaxed) > 0);
+    let told = scene.server.run(&[
+        "version",
+        "security-event",
+        "support",
+        "v2",
+        "--detail",
+        "it read a private file",
+    ]);
+    assert_eq!(told.code, 0, "{}", told.shown());
+    let begun = scene.version("v2").behaviour.begun.load(Ordering::Relaxed);
+    let served = scene.version("v1").behaviour.answered.load(Ordering::Relaxed);
+    let v1 = Arc::clone(&scene.version("v1").behaviour);
+    scene.server.until("traffic goes on", |_| v1.answered.load(Ordering::Relaxed) > served + 100);
+    assert_eq!(
+        scene.version("v2").behaviour.begun.load(Ordering::Relaxed),
+        begun,
+        "nothing is routed to it after the acknowledgement"
+    );
+    assert_eq!(scene.server.run(&["rollout", "watch", "--agent", "support"]).code, 3);
+    assert_eq!(scene.stable(), "v1");
+}
