@@ -54,7 +54,8 @@ impl Store {
                 .execute(&mut *tx)
                 .await?;
         }
-        self.commit(tx).await?;
+        // no wake, as with windows
+        tx.commit().await?;
         Ok(Counted::Yes)
     }
 }

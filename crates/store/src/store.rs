@@ -97,7 +97,19 @@ impl Store {
 
     /// Begins a write. The lock is taken at once, so that what is read in it stays true.
     pub(crate) async fn begin(&self) -> Result<Tx, StoreError> {
-        Ok(self.inner.writer.begin_with("BEGIN IMMEDIATE").await?)
+        match self.inner.writer.begin_with("BEGIN IMMEDIATE").await {
+            // SQLite ends a transaction by itself when the disk is full or fails. The driver's
+            // count of open ones never recovers from that, so the connection is replaced.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                tracing::warn!("a write failed hard; the connection to the database is replaced");
+                let broken = self.inner.writer.acquire().await?;
+                if let Err(error) = broken.close().await {
+                    tracing::warn!(%error, "the old connection did not close well");
+                }
+                Ok(self.inner.writer.begin_with("BEGIN IMMEDIATE").await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// Commits and wakes everyone who waits.
@@ -146,4 +158,41 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::JournalEntry;
+
+    /// Allows the database so many pages and no more, as a full disk does.
+    async fn limit_pages(store: &Store, pages: i64) {
+        let sql = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::query(sql).execute(&store.inner.writer).await.expect("a pragma");
+    }
+
+    fn entry(subject: String) -> JournalEntry {
+        JournalEntry {
+            at_wall_ms: 0,
+            principal: String::new(),
+            action: String::new(),
+            subject,
+            detail: serde_json::Value::Null,
+        }
+    }
+
+    #[tokio::test]
+    async fn writing_goes_on_when_a_full_disk_has_room_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&dir.path().join("state.db")).await.expect("a database");
+        store.journal(&entry("before".into())).await.expect("room");
+        limit_pages(&store, 1).await;
+        let refused = store.journal(&entry("x".repeat(100_000))).await;
+        assert!(matches!(refused, Err(StoreError::Database(_))), "{refused:?}");
+        limit_pages(&store, 1_000_000).await;
+        store.journal(&entry("after".into())).await.expect("room again");
+        let entries = store.journal_recent(10).await.expect("readable");
+        let subjects: Vec<_> = entries.iter().map(|entry| entry.subject.as_str()).collect();
+        assert_eq!(subjects, ["after", "before"]);
+    }
 }
