@@ -43,7 +43,7 @@ pub enum Protocol {
     Openai,
     /// Anthropic messages.
     Anthropic,
-    /// Agent2Agent.
+    /// `Agent2Agent`.
     A2a,
     /// Model Context Protocol.
     Mcp,

@@ -31,15 +31,14 @@ pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Pro
         return Err((format!("`{side}=` is not taken"), hint));
     }
     check_side(metric, role, side)?;
-    let bound = match value.strip_prefix("baseline") {
-        Some(rest) => relative(metric, role, rest.trim())?,
-        None => {
-            let number = number(metric, role, value)?;
-            match side {
-                '<' => Bound::Below(number),
-                '>' => Bound::Above(number),
-                _ => Bound::Equal(number),
-            }
+    let bound = if let Some(rest) = value.strip_prefix("baseline") {
+        relative(metric, role, rest.trim())?
+    } else {
+        let number = number(metric, role, value)?;
+        match side {
+            '<' => Bound::Below(number),
+            '>' => Bound::Above(number),
+            _ => Bound::Equal(number),
         }
     };
     check_reach(metric, role, bound)?;
@@ -66,7 +65,7 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
         (Role::Gate, Metric::Nps) => "> 50",
         (Role::Gate, Metric::SatisfiedShare) => "> 80%",
         (Role::Gate, Metric::NegativeShare) => "< 5%",
-        (Role::Gate, Metric::SecurityEvents) => "= 0",
+        (Role::Gate, Metric::SecurityEvents) | (Role::Trigger, Metric::Health) => "= 0",
         (Role::Gate, Metric::Health) => "= 1",
         (Role::Trigger, Metric::ErrorRate | Metric::NegativeShare) => "> 5%",
         (Role::Trigger, Metric::P95Ms) => "> baseline + 20%",
@@ -74,7 +73,6 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
         (Role::Trigger, Metric::Nps) => "< 0",
         (Role::Trigger, Metric::SatisfiedShare) => "< 80%",
         (Role::Trigger, Metric::SecurityEvents) => "> 0",
-        (Role::Trigger, Metric::Health) => "= 0",
     };
     format!("write it like `{metric}: \"{bound}\"`")
 }
@@ -84,14 +82,17 @@ fn check_side(metric: Metric, role: Role, side: char) -> Result<(), Problem> {
     let allowed: &[char] = match (metric, role) {
         (Metric::Health, _) => &['='],
         (Metric::SecurityEvents, Role::Gate) => &['=', '<'],
-        (Metric::SecurityEvents, Role::Trigger) => &['>'],
         (
             Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::NegativeShare,
             Role::Gate,
         )
         | (Metric::Nps | Metric::SatisfiedShare, Role::Trigger) => &['<'],
         (
-            Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::NegativeShare,
+            Metric::ErrorRate
+            | Metric::P95Ms
+            | Metric::CostUsd
+            | Metric::NegativeShare
+            | Metric::SecurityEvents,
             Role::Trigger,
         )
         | (Metric::Nps | Metric::SatisfiedShare, Role::Gate) => &['>'],
@@ -187,11 +188,13 @@ fn hundredth(text: &str) -> Option<f64> {
 /// Refuses what no value can reach, and what every value does.
 fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> {
     let (low, high) = match metric {
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare => (0.0, 1.0),
+        Metric::ErrorRate
+        | Metric::SatisfiedShare
+        | Metric::NegativeShare
+        | Metric::SecurityEvents => (0.0, 1.0),
         Metric::P95Ms => (0.0, 3_600_000.0),
         Metric::CostUsd => (0.0, 1_000.0),
         Metric::Nps => (-100.0, 100.0),
-        Metric::SecurityEvents => (0.0, 1.0),
         Metric::Health => {
             let wanted = if role == Role::Gate { 1.0 } else { 0.0 };
             return match bound {

@@ -64,6 +64,12 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
+    /// These findings, and so many that were not kept.
+    pub(super) fn with_dropped(items: Vec<Diagnostic>, dropped: usize) -> Self {
+        let kept = Self::from(items);
+        Self { omitted: kept.omitted + dropped, ..kept }
+    }
+
     /// The findings, by place.
     pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
         self.items.iter()

@@ -211,7 +211,7 @@ pub(super) struct ToolFile {
 pub(super) struct ChannelFile {
     /// Its name, unique in the file.
     pub(super) name: Field<NameText>,
-    /// CloudEvents by HTTP POST.
+    /// `CloudEvents` by HTTP POST.
     pub(super) webhook: Field<WebhookFile>,
     /// Slack's incoming webhook.
     pub(super) slack: Field<SlackFile>,
@@ -219,14 +219,14 @@ pub(super) struct ChannelFile {
     pub(super) min_level: Field<AlertLevel>,
 }
 
-/// CloudEvents by HTTP POST.
+/// `CloudEvents` by HTTP POST.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields, rename = "Webhook", extend("required" = ["url"]))]
 pub(super) struct WebhookFile {
     /// Where to.
     pub(super) url: Field<UrlText>,
-    /// Key that bodies are signed with, as env:NAME or file:PATH.
+    /// Key that bodies are signed with, as `env:NAME` or `file:PATH`.
     pub(super) secret: Field<SecretText>,
 }
 
@@ -235,7 +235,7 @@ pub(super) struct WebhookFile {
 #[serde(default)]
 #[schemars(deny_unknown_fields, rename = "Slack", extend("required" = ["url"]))]
 pub(super) struct SlackFile {
-    /// Its URL is a secret: env:NAME or file:PATH.
+    /// Its URL is a secret: `env:NAME` or `file:PATH`.
     pub(super) url: Field<SecretText>,
 }
 

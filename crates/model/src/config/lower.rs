@@ -18,8 +18,10 @@ mod agents;
 mod fitting;
 mod gates;
 mod plans;
+mod requests;
 mod settings;
 mod triggers;
+mod versions;
 
 /// The configuration that the file means. `None` only beside errors.
 pub(super) fn config(file: &ConfigFile, digest: Digest, report: &mut Report<'_>) -> Option<Config> {

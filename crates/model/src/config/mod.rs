@@ -152,14 +152,18 @@ pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
     let mut found: Vec<Diagnostic> =
         parsed.faults.into_iter().map(|fault| fault.into_diagnostic(file_name)).collect();
     let mut config = None;
+    let mut dropped = 0;
     if let Some(root) = parsed.root {
         let json = root.to_json();
         let mut report = report::Report::new(file_name, &root, parsed.spoiled);
         schema::check(&root, &json, &mut report);
-        if let Ok(file) = serde_json::from_value::<file::ConfigFile>(json) {
+        let file = json.is_object().then(|| serde_json::from_value::<file::ConfigFile>(json));
+        if let Some(Ok(file)) = file {
             config = lower::config(&file, Digest::of(text.as_bytes()), &mut report);
         }
-        found.extend(report.finish());
+        let (more, more_dropped) = report.finish();
+        found.extend(more);
+        dropped = more_dropped;
     }
     let is_error = |found: &Diagnostic| found.severity == Severity::Error;
     match config {
@@ -168,7 +172,7 @@ pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
         }
         _ => {
             found.retain(is_error);
-            Err(Diagnostics::from(found))
+            Err(Diagnostics::with_dropped(found, dropped))
         }
     }
 }

@@ -56,6 +56,11 @@ impl Path {
         self.keys().next_back()
     }
 
+    /// Everything around it, from the whole file inwards.
+    pub(crate) fn ancestors(&self) -> impl Iterator<Item = Self> {
+        (0..self.0.len()).map(|length| Self(self.0[..length].to_vec()))
+    }
+
     /// Whether `self` leads to `inner` or to something around it.
     pub(crate) fn holds(&self, inner: &Self) -> bool {
         inner.0.starts_with(&self.0)

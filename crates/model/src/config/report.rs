@@ -7,17 +7,45 @@ use super::field::Field;
 use super::node::Node;
 use super::place::{Path, Place};
 
-/// Findings so far. A path with an error takes no second one: the first is the cause.
+/// More findings than this are only counted.
+const FOUND_MAX: usize = 1_000;
+
+/// Findings so far. A path with an error takes no second one: the first is the cause. Nor does
+/// anything inside a value that is of the wrong kind altogether.
 pub(super) struct Report<'a> {
     file: &'a str,
     root: &'a Node,
     found: Vec<Diagnostic>,
     wrong: HashSet<Path>,
+    spoiled: HashSet<Path>,
+    dropped: usize,
 }
 
 impl<'a> Report<'a> {
     pub(super) fn new(file: &'a str, root: &'a Node, spoiled: HashSet<Path>) -> Self {
-        Self { file, root, found: Vec::new(), wrong: spoiled }
+        Self { file, root, found: Vec::new(), wrong: spoiled.clone(), spoiled, dropped: 0 }
+    }
+
+    /// Whether an error at `path` tells something new; further ones there do not.
+    fn is_news(&mut self, path: &Path) -> bool {
+        if self.found.len() >= FOUND_MAX {
+            self.dropped += 1;
+            return false;
+        }
+        let spoiled =
+            !self.spoiled.is_empty() && path.ancestors().any(|outer| self.spoiled.contains(&outer));
+        !spoiled && self.wrong.insert(path.clone())
+    }
+
+    /// A value of the wrong kind altogether: what is inside it says nothing.
+    pub(super) fn wrong_kind(
+        &mut self,
+        path: &Path,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
+        self.error(path, message, hint);
+        self.spoiled.insert(path.clone());
     }
 
     /// An error at the value at `path`.
@@ -27,7 +55,7 @@ impl<'a> Report<'a> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        if self.wrong.insert(path.clone()) {
+        if self.is_news(path) {
             let place = self.root.place_of(path);
             self.push(place, Severity::Error, path, message.into(), hint.into());
         }
@@ -40,7 +68,7 @@ impl<'a> Report<'a> {
         message: impl Into<String>,
         hint: impl Into<String>,
     ) {
-        if self.wrong.insert(path.clone()) {
+        if self.is_news(path) {
             let place = self.root.key_place_of(path);
             self.push(place, Severity::Error, path, message.into(), hint.into());
         }
@@ -55,7 +83,7 @@ impl<'a> Report<'a> {
         hint: impl Into<String>,
     ) {
         let missing = path.key(field);
-        if self.wrong.insert(missing.clone()) {
+        if self.is_news(&missing) {
             let place = self.root.place_of(path);
             self.push(place, Severity::Error, &missing, message.into(), hint.into());
         }
@@ -116,8 +144,8 @@ impl<'a> Report<'a> {
         self.wrong.iter().any(|wrong| path.holds(wrong))
     }
 
-    /// What was found, errors and warnings.
-    pub(super) fn finish(self) -> Vec<Diagnostic> {
-        self.found
+    /// What was found, errors and warnings, and how many errors more.
+    pub(super) fn finish(self) -> (Vec<Diagnostic>, usize) {
+        (self.found, self.dropped)
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn of_gate(metric: Metric, bound: Bound) -> u64 {
 
 /// Samples without a single bad one that show a bad share below `share`: the smallest n with
 /// (1 − (1 − θ)^(n+1)) / (θ·(n + 1)·(1 − θ)^n) ≥ 1/α, the one-sided e-value of Lindon & Malek,
-/// Anytime-Valid Inference for Multinomial Count Data, NeurIPS 2022, without errors seen.
+/// Anytime-Valid Inference for Multinomial Count Data, `NeurIPS` 2022, without errors seen.
 fn clean_samples(share: f64) -> u64 {
     let decided = |n: u64| {
         let good = f64::ln_1p(-share);

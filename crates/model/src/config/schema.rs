@@ -80,7 +80,7 @@ impl<'a> Finding<'a> {
             // Said better by whoever reads it.
             ValidationErrorKind::Pattern { .. } if matches!(self.title(), CONDITION | URL) => {}
             ValidationErrorKind::Type { kind } => {
-                report.error(&self.path, self.wrong_type(kind), self.hint_for_type(kind));
+                report.wrong_kind(&self.path, self.wrong_type(kind), self.hint_for_type(kind));
             }
             _ => {
                 let (message, hint) = self.value();
@@ -94,6 +94,10 @@ impl<'a> Finding<'a> {
         let name = self.name();
         let shown = self.shown();
         match self.error.kind() {
+            ValidationErrorKind::Pattern { .. } if self.title() == NAME => (
+                format!("`{name}` cannot be{}", shown.trim_start_matches(", not")),
+                self.examples(),
+            ),
             ValidationErrorKind::Pattern { .. } if self.title() == SOME_TEXT => {
                 (format!("`{name}` is empty"), "write something, or remove the field".into())
             }
@@ -148,7 +152,7 @@ impl<'a> Finding<'a> {
             return ", and what stands here is not shown".into();
         }
         match &self.node.kind {
-            Kind::Text(text) if text.is_empty() => "; it is empty".into(),
+            Kind::Text(text) if text.is_empty() => ", not empty".into(),
             Kind::Text(text) => format!(", not `{}`", short(text)),
             Kind::Number(_, written) => format!(", not {}", short(written)),
             _ => String::new(),

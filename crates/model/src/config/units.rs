@@ -47,8 +47,9 @@ pub(super) fn show_duration(mut ms: u64) -> String {
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
     let mut text = String::new();
     for (unit, unit_ms) in units {
-        if ms >= unit_ms && !(unit == "d" && ms % unit_ms != 0) {
-            text.push_str(&format!("{}{unit}", ms / unit_ms));
+        if ms >= unit_ms && (unit != "d" || ms.is_multiple_of(unit_ms)) {
+            text.push_str(&(ms / unit_ms).to_string());
+            text.push_str(unit);
             ms %= unit_ms;
         }
     }

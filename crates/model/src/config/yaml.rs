@@ -2,7 +2,7 @@
 //! document, text keys, finite numbers. What else YAML can do makes files that read differently
 //! from what they mean.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput};
 
@@ -76,7 +76,7 @@ pub(crate) fn parse(text: &str) -> Parsed {
 
 enum Frame {
     List { place: Place, items: Vec<Node> },
-    Map { place: Place, entries: Vec<Entry>, key: Option<Key> },
+    Map { place: Place, entries: Vec<Entry>, key: Option<Key>, seen: HashMap<String, Place> },
 }
 
 struct Key {
@@ -147,7 +147,12 @@ impl Builder {
             Event::MappingStart(anchor, tag) => {
                 self.open(place)?;
                 self.refuse_extras(place, anchor, tag.is_some());
-                self.stack.push(Frame::Map { place, entries: Vec::new(), key: None });
+                self.stack.push(Frame::Map {
+                    place,
+                    entries: Vec::new(),
+                    key: None,
+                    seen: HashMap::new(),
+                });
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let node = match self.stack.pop() {
@@ -227,8 +232,9 @@ impl Builder {
             self.note(place, format!("a key must be text, not {shown}"), "put the key in quotes");
         }
         let mut first = None;
-        if let Some(Frame::Map { entries, key, .. }) = self.stack.last_mut() {
-            first = entries.iter().find(|entry| entry.key == text).map(|entry| entry.key_place);
+        if let Some(Frame::Map { seen, key, .. }) = self.stack.last_mut() {
+            first = seen.get(text).copied();
+            seen.entry(text.to_owned()).or_insert(place);
             // `<<` only ever stands before an alias, which is refused on its own.
             let dropped = first.is_some() || !is_text || text == "<<";
             *key = Some(Key { text: text.to_owned(), place, dropped });
@@ -330,6 +336,7 @@ fn broken(error: &ScanError) -> Fault {
         ("mapping values", "put quotes around a text that contains `: `, or check the indentation"),
         ("tab", "indent with spaces, not tabs"),
         ("simple key", "a `:` may be missing, or the indentation differs from the lines above"),
+        ("':' indicator", "a `]`, a `}` or a quote may be missing before this"),
         ("anchor", "anchors and aliases are not taken; write the value out"),
         ("alias", "anchors and aliases are not taken; write the value out"),
         ("flow", "a `]` or `}` may be missing"),

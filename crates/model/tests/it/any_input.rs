@@ -127,7 +127,7 @@ fn deep_and_wide_inputs_end() {
         "? ".repeat(100_000),
         "a: ".repeat(100_000),
         "agents: [".to_owned() + &"{}, ".repeat(20_000) + "]",
-        (0..20_000).map(|i| format!("k{i}: 1\n")).collect(),
+        (0..20_000).map(|i| format!("k{i}: 1\n")).collect::<Vec<_>>().concat(),
         "a: |\n".to_owned() + &" x\n".repeat(100_000),
     ] {
         sane(&config::read("f.yaml", &text));

@@ -18,7 +18,7 @@ agents:
 fn said(text: &str) -> String {
     let mut said = String::new();
     for (index, line) in text.lines().enumerate() {
-        writeln!(said, "{:>3} | {line}", index + 1).unwrap();
+        writeln!(said, "{:>3} | {}", index + 1, line.replace('\0', "␀")).unwrap();
     }
     let found = match config::read("f.yaml", text) {
         Ok(config) => config.warnings,
@@ -44,6 +44,7 @@ fn text_that_is_not_the_yaml_that_is_taken() {
     refused("yaml_only_comments", "# nothing\n");
     refused("yaml_a_word", "hello");
     refused("yaml_a_list", "- a\n- b\n");
+    refused("yaml_a_list_for_a_map", "listen: [a, b]\nagents: []\n");
     refused("yaml_broken_indent", "agents:\n  - name: a\n   versions: []\n");
     refused("yaml_unclosed_quote", "agents:\n  - name: \"a\n");
     refused("yaml_unclosed_flow", "agents: [a, b\nplans: []\n");

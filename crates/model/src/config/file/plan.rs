@@ -19,9 +19,9 @@ pub(in crate::config) struct PlanFile {
     /// In order; the last one has 100 %. Default: test 24h, 10 %, 25 % and 50 % of 4h each, 100 %.
     #[schemars(extend("minItems" = 1))]
     pub(in crate::config) stages: Field<Vec<Field<StageFile>>>,
-    /// Gates of all its production stages that write none of their own. Default: error_rate
-    /// "< 0.5%", p95_ms "< 200", nps "> 50" (left out for agents without feedback),
-    /// security_events "= 0".
+    /// Gates of all its production stages that write none of their own. Default: `error_rate`
+    /// "< 0.5%", `p95_ms` "< 200", `nps` "> 50" (left out for agents without feedback),
+    /// `security_events` "= 0".
     pub(in crate::config) gates: Field<GatesFile>,
     /// What rolls a release back at once. Those not written here stay armed as they are built in.
     pub(in crate::config) triggers: Field<TriggersFile>,
@@ -139,7 +139,8 @@ pub(in crate::config) struct TriggersFile {
     pub(in crate::config) satisfied_share: Field<BoundOr<TriggerFile>>,
     /// Default: "> 5%", switch, high.
     pub(in crate::config) negative_share: Field<BoundOr<TriggerFile>>,
-    /// Default: "> 0", stop_immediately, highest. "> baseline" spares events that stable shows too.
+    /// Default: "> 0", `stop_immediately`, highest. "> baseline" spares events that stable shows
+    /// too.
     pub(in crate::config) security_events: Field<BoundOr<TriggerFile>>,
     /// Default: none.
     pub(in crate::config) health: Field<BoundOr<TriggerFile>>,

@@ -1,21 +1,19 @@
-//! Agents and their versions.
+//! Agents: what they are called, speak and refer to, and their limits.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
-use super::{Unique, duration_within, items, name, some_text, target};
-use crate::agent::{Agent, HealthCheck, Limits, Match, StickyKey};
-use crate::config::STANDARD_PLAN;
+use super::{Unique, duration_within, items, name, requests, versions};
+use crate::agent::{Agent, HealthCheck, LatencyMeasure, Limits, OnNewVersion, Protocol};
 use crate::config::field::Field;
-use crate::config::file::{AgentFile, HealthFile, LimitsFile, MatchFile, StickyFile, VersionFile};
+use crate::config::file::{AgentFile, HealthFile, LimitsFile};
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::schema::{did_you_mean, list};
 use crate::config::standard::{HOUR_MS, MINUTE_MS};
-use crate::config::text::{NameText, SizeText, SomeText, Switchable, UrlPathText};
-use crate::config::{units, url};
-use crate::ids::{AgentName, ChannelName, PlanName, VersionName};
-use crate::version::{Manifest, ToolPin};
+use crate::config::text::{NameText, SizeText, Switchable};
+use crate::config::{STANDARD_PLAN, units};
+use crate::ids::{AgentName, ChannelName, PlanName};
 
 /// What agents may refer to.
 pub(super) struct Known {
@@ -23,9 +21,6 @@ pub(super) struct Known {
     pub(super) channels: Vec<String>,
     pub(super) ingress: Option<SocketAddr>,
 }
-
-/// Paths that the gateway answers itself, on every host.
-const RESERVED_PATHS: [&str; 2] = ["/feedback", "/outcome"];
 
 pub(super) fn agents(
     report: &mut Report<'_>,
@@ -41,10 +36,10 @@ pub(super) fn agents(
             names.check(report, &name.0, &path.key("name"));
         }
         let name: Option<AgentName> = name(report, &file.name, &path.key("name"));
-        let named = name.is_some();
+        let has_name = name.is_some();
         let agent = agent(report, file, &path, name, known);
-        if named {
-            check_matches(report, &agent, file, &path, &mut matches);
+        if has_name {
+            requests::check_collisions(report, &agent, file, &path, &mut matches);
             agents.push((path, agent));
         }
     }
@@ -60,16 +55,16 @@ fn agent(
     known: &Known,
 ) -> Agent {
     let name = name.unwrap_or_else(|| "unnamed".parse().expect("a literal that is a name"));
-    let versions = versions(report, file, path, &name, known);
+    let versions = versions::versions(report, file, path, &name, known);
     let mut signals = report.take(&file.signals, &path.key("signals")).cloned().unwrap_or_default();
     signals.sort_unstable();
     signals.dedup();
     Agent {
-        matches: matches_of(report, file, path),
-        sticky: sticky(report, &file.sticky, &path.key("sticky")),
-        protocol: report.take_or(&file.protocol, &path.key("protocol"), Default::default()),
+        matches: requests::matches(report, file, path),
+        sticky: requests::sticky(report, &file.sticky, &path.key("sticky")),
+        protocol: report.take_or(&file.protocol, &path.key("protocol"), Protocol::default()),
         signals,
-        latency: report.take_or(&file.latency, &path.key("latency"), Default::default()),
+        latency: report.take_or(&file.latency, &path.key("latency"), LatencyMeasure::default()),
         health: health(report, &file.health, &path.key("health")),
         limits: limits(report, &file.limits, &path.key("limits")),
         plan: plan(report, &file.plan, &path.key("plan"), known),
@@ -77,7 +72,7 @@ fn agent(
         on_new_version: report.take_or(
             &file.on_new_version,
             &path.key("on_new_version"),
-            Default::default(),
+            OnNewVersion::default(),
         ),
         versions,
         name,
@@ -115,151 +110,17 @@ fn channels(
         let path = path.index(index);
         let Some(name) = name::<ChannelName>(report, entry, &path) else { continue };
         if !known.channels.iter().any(|known| known == name.as_str()) {
-            let hint = did_you_mean(name.as_str(), &known.channels).unwrap_or_else(|| match known
-                .channels
-                .is_empty()
-            {
-                true => "the file has no `channels`; add them at the top level".into(),
-                false => format!("the channels are {}", list(&known.channels)),
-            });
+            let all = if known.channels.is_empty() {
+                "the file has no `channels`; add them at the top level".to_owned()
+            } else {
+                format!("the channels are {}", list(&known.channels))
+            };
+            let hint = did_you_mean(name.as_str(), &known.channels).unwrap_or(all);
             report.error(&path, format!("there is no channel `{name}`"), hint);
         }
         channels.push(name);
     }
     channels
-}
-
-fn matches_of(report: &mut Report<'_>, file: &AgentFile, path: &Path) -> Vec<Match> {
-    if file.matches.is_missing() {
-        return vec![Match { host: None, path: None, strip_path: false }];
-    }
-    items(report, &file.matches, &path.key("match"))
-        .into_iter()
-        .map(|(path, file)| Match {
-            host: host(report, file, &path.key("host")),
-            path: prefix(report, &file.path, &path.key("path")),
-            strip_path: strip_path(report, file, &path),
-        })
-        .collect()
-}
-
-fn host(report: &mut Report<'_>, file: &MatchFile, path: &Path) -> Option<String> {
-    let host = some_text(report, &file.host, path)?.to_ascii_lowercase();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
-    if !url::is_host(bare) {
-        let hint = if host.contains("://") || host.contains('/') {
-            "write the host name alone, and the path in `path`"
-        } else if host.contains(':') {
-            "leave out the port: hosts are matched without it"
-        } else if host.contains('*') {
-            "write each host name out, or leave `host` out to match all"
-        } else {
-            "write a host name such as `support.example.com`"
-        };
-        report.error(path, format!("`{host}` is not a host name"), hint);
-    }
-    Some(host)
-}
-
-fn prefix(report: &mut Report<'_>, field: &Field<UrlPathText>, path: &Path) -> Option<String> {
-    let text = &report.take(field, path)?.0;
-    if text.contains(['?', '#', '*'])
-        || text.contains("//")
-        || text.chars().any(char::is_whitespace)
-    {
-        let hint = "write plain segments such as `/support`; the path is a prefix already";
-        report.error(path, format!("`{text}` is not a path prefix"), hint);
-    }
-    let trimmed = text.trim_end_matches('/');
-    for reserved in RESERVED_PATHS {
-        let below = trimmed
-            .strip_prefix(reserved)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if below {
-            let message = format!("`{reserved}` is reserved: users' answers arrive there");
-            report.error(path, message, "choose another path for the agent");
-        }
-    }
-    (!trimmed.is_empty()).then(|| trimmed.to_owned())
-}
-
-fn strip_path(report: &mut Report<'_>, file: &MatchFile, path: &Path) -> bool {
-    let strip = report.take_or(&file.strip_path, &path.key("strip_path"), false);
-    if strip && file.path.is_missing() {
-        let message = "`strip_path` has no `path` to remove";
-        report.key_error(&path.key("strip_path"), message, "add `path`, or remove `strip_path`");
-    }
-    strip
-}
-
-/// Two agents for the same requests: only one would ever be asked.
-fn check_matches(
-    report: &mut Report<'_>,
-    agent: &Agent,
-    file: &AgentFile,
-    path: &Path,
-    seen: &mut HashMap<(Option<String>, Option<String>), AgentName>,
-) {
-    for (index, one) in agent.matches.iter().enumerate() {
-        let key = (one.host.clone(), one.path.clone());
-        let Some(other) = seen.get(&key) else {
-            seen.insert(key, agent.name.clone());
-            continue;
-        };
-        let requests = match (&one.host, &one.path) {
-            (None, None) => "all requests".to_owned(),
-            (Some(host), None) => format!("requests to {host}"),
-            (None, Some(path)) => format!("requests below {path}"),
-            (Some(host), Some(path)) => format!("requests to {host}{path}"),
-        };
-        let at = match file.matches.is_missing() {
-            true => path.key("match"),
-            false => path.key("match").index(index),
-        };
-        let message = if *other == agent.name {
-            format!("the agent matches {requests} twice")
-        } else {
-            format!("agent `{other}` already takes {requests}")
-        };
-        report.error(&at, message, "give each agent its own `match` with a host or a path");
-    }
-}
-
-fn sticky(report: &mut Report<'_>, field: &Field<StickyFile>, path: &Path) -> Option<StickyKey> {
-    let file = report.take(field, path)?;
-    if let Some(header) = token(report, &file.header, &path.key("header"), "a header name") {
-        let header = header.to_ascii_lowercase();
-        if header.starts_with("lockgate-") {
-            let message =
-                format!("`{header}` cannot be used: `lockgate-` headers are Lockgate's own");
-            report.error(&path.key("header"), message, "choose a header that names the user");
-        }
-        return Some(StickyKey::Header(header));
-    }
-    if let Some(cookie) = token(report, &file.cookie, &path.key("cookie"), "a cookie name") {
-        return Some(StickyKey::Cookie(cookie));
-    }
-    let query = token(report, &file.query, &path.key("query"), "a query parameter")?;
-    Some(StickyKey::Query(query))
-}
-
-/// A token of RFC 9110, section 5.6.2.
-fn token(
-    report: &mut Report<'_>,
-    field: &Field<SomeText>,
-    path: &Path,
-    what: &str,
-) -> Option<String> {
-    let text = some_text(report, field, path)?;
-    let ok = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if text.len() > 128 || !text.chars().all(ok) {
-        report.error(
-            path,
-            format!("this is not {what}"),
-            "use letters, digits and `-`, such as `x-user-id`",
-        );
-    }
-    Some(text)
 }
 
 fn health(
@@ -336,105 +197,4 @@ fn size(report: &mut Report<'_>, field: &Field<SizeText>, path: &Path) -> Option
             None
         }
     }
-}
-
-fn versions(
-    report: &mut Report<'_>,
-    file: &AgentFile,
-    path: &Path,
-    agent: &AgentName,
-    known: &Known,
-) -> Vec<Manifest> {
-    let mut names = Unique::of("version");
-    let mut endpoints: HashMap<String, VersionName> = HashMap::new();
-    let mut versions = Vec::new();
-    for (path, file) in items(report, &file.versions, &path.key("versions")) {
-        if let Some(name) = file.name.ok() {
-            names.check(report, &name.0, &path.key("name"));
-        }
-        let Some(manifest) = version(report, file, &path, agent, known) else { continue };
-        match endpoints.get(&manifest.endpoint) {
-            Some(other) => report.warning(
-                &path.key("endpoint"),
-                format!("versions `{other}` and `{}` have the same endpoint", manifest.name),
-                "each version should run at an endpoint of its own",
-            ),
-            None => {
-                endpoints.insert(manifest.endpoint.clone(), manifest.name.clone());
-            }
-        }
-        versions.push(manifest);
-    }
-    versions
-}
-
-fn version(
-    report: &mut Report<'_>,
-    file: &VersionFile,
-    path: &Path,
-    agent: &AgentName,
-    known: &Known,
-) -> Option<Manifest> {
-    let mut text = |field, name: &str| some_text(report, field, &path.key(name));
-    let (image, model) = (text(&file.image, "image"), text(&file.model, "model"));
-    let prompt_digest = text(&file.prompt_digest, "prompt_digest");
-    let policy_digest = text(&file.policy_digest, "policy_digest");
-    let tools = tools(report, file, path);
-    let side_effects =
-        report.take_or(&file.side_effects, &path.key("side_effects"), Default::default());
-    let mut endpoint = |field, name: &str| {
-        let (url, target) = target(report, field, &path.key(name))?;
-        if known.ingress.is_some_and(|ingress| leads_to(&target, ingress)) {
-            let message =
-                format!("`{name}` is Lockgate's own ingress: requests would go in a circle");
-            report.error(
-                &path.key(name),
-                message,
-                "write the address at which the version listens",
-            );
-        }
-        Some(url)
-    };
-    let test_endpoint = endpoint(&file.test_endpoint, "test_endpoint");
-    let endpoint = endpoint(&file.endpoint, "endpoint");
-    let name = name(report, &file.name, &path.key("name"));
-    Some(Manifest {
-        agent: agent.clone(),
-        name: name?,
-        endpoint: endpoint?,
-        test_endpoint,
-        image,
-        model,
-        prompt_digest,
-        policy_digest,
-        tools,
-        side_effects,
-    })
-}
-
-fn tools(report: &mut Report<'_>, file: &VersionFile, path: &Path) -> Vec<ToolPin> {
-    let mut names = Unique::of("tool");
-    let mut tools = Vec::new();
-    for (path, file) in items(report, &file.tools, &path.key("tools")) {
-        let name = some_text(report, &file.name, &path.key("name"));
-        let digest = some_text(report, &file.digest, &path.key("digest"));
-        if let Some(name) = &name {
-            names.check(report, name, &path.key("name"));
-        }
-        if let (Some(name), Some(digest)) = (name, digest) {
-            tools.push(ToolPin { name, digest });
-        }
-    }
-    tools
-}
-
-fn leads_to(target: &url::Target, ingress: SocketAddr) -> bool {
-    let here = match target.host.parse::<IpAddr>() {
-        Ok(ip) => ip == ingress.ip() || (ip.is_loopback() && ingress.ip().is_unspecified()),
-        Err(_) => {
-            target.host == "localhost"
-                && (ingress.ip().is_loopback() || ingress.ip().is_unspecified())
-        }
-    };
-    here && target.port == ingress.port()
 }

@@ -10,7 +10,8 @@ use crate::config::text::{DeadlineText, WeightText};
 use crate::config::{STANDARD_PLAN, units};
 use crate::ids::PlanName;
 use crate::plan::{
-    Environment, Gate, HardLimit, Metric, Override, Plan, STAGES_MIN, Stage, WHOLE_BP,
+    Environment, Gate, HardLimit, Metric, OnInsufficient, Override, Plan, STAGES_MIN, Stage,
+    WHOLE_BP,
 };
 
 /// A plan, and where its parts are written.
@@ -57,7 +58,7 @@ fn plan(report: &mut Report<'_>, file: &PlanFile, path: &Path, name: Option<&Pla
         on_insufficient: report.take_or(
             &file.on_insufficient,
             &path.key("on_insufficient"),
-            Default::default(),
+            OnInsufficient::default(),
         ),
         tick_ms,
         drain_ms,
