@@ -16,7 +16,8 @@ pub(super) struct Body {
 }
 
 impl Body {
-    /// `None` for a form that is not read. `certain` when the protocol is configured, not guessed.
+    /// `None` for a form that is not read. `certain` when both configuration and path say so, which
+    /// makes even a stream without any event one that lacks its end.
     pub(super) fn new(dialect: Dialect, form: Form, certain: bool) -> Option<Self> {
         let lines = match form {
             Form::Json => None,

@@ -29,7 +29,8 @@ impl Dialect {
         }
     }
 
-    fn of_path(path: &str) -> Option<Self> {
+    /// What is served at such a path wherever it is served.
+    pub(super) fn of_path(path: &str) -> Option<Self> {
         let path = bare(path);
         if path.ends_with("/chat/completions") || path.ends_with("/responses") {
             Some(Self::OpenAi)

@@ -1,4 +1,4 @@
-//! What model, Agent2Agent and MCP bodies mean: which conversation a request belongs to, and what an
+//! What model, A2A and MCP bodies mean: which conversation a request belongs to, and what an
 //! answer says about tokens, its model and its own failure.
 //!
 //! Everything here only watches. Bodies are outside bytes: whatever they hold, memory and work are
@@ -67,7 +67,7 @@ impl Scanner {
     pub fn new(protocol: Protocol, request_path: &str, status: u16, headers: &HeaderMap) -> Self {
         let form = Form::of(headers);
         let dialect = Dialect::of(protocol, request_path).filter(|_| (200..300).contains(&status));
-        let certain = protocol != Protocol::Auto;
+        let certain = protocol != Protocol::Auto && dialect == Dialect::of_path(request_path);
         let body = dialect.and_then(|dialect| Body::new(dialect, form, certain));
         let stage = match (body, Encoding::of(headers)) {
             (None, _) => Stage::Off,

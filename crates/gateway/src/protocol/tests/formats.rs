@@ -239,7 +239,12 @@ fn a_guess_by_path_demands_no_end_of_streams_it_does_not_recognise() {
             !Answer::new(Protocol::Auto, path, SSE).broken_off().scan([&body[..]]).stream_error
         );
     }
-    assert!(Answer::new(Protocol::Anthropic, MESSAGES, SSE).scan([&body[..]]).stream_error);
+    for protocol in [Protocol::Openai, Protocol::Anthropic, Protocol::A2a] {
+        assert!(!Answer::new(protocol, "/events", SSE).broken_off().scan([&body[..]]).stream_error);
+    }
+    for (protocol, path) in [(Protocol::Anthropic, MESSAGES), (Protocol::Openai, CHAT)] {
+        assert!(Answer::new(protocol, path, SSE).scan([]).stream_error, "nothing came at all");
+    }
 }
 
 #[test]
