@@ -5,7 +5,7 @@
 
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{Epoch, FuseId};
-use lockgate_model::plan::{Action, AlertLevel, Bound, Metric, OnInsufficient, Trigger};
+use lockgate_model::plan::{Action, AlertLevel, Bound, Metric, OnInsufficient, Trigger, WHOLE_BP};
 
 use crate::event::{Alert, Command, Effect, Event};
 use crate::explain::{Cause, Transition, Verdict};
@@ -241,6 +241,7 @@ impl Work<'_> {
 
     fn promote(&mut self, causes: Vec<Cause>) -> Option<Transition> {
         self.next.phase = Phase::Promoted;
+        self.next.weight_bp = WHOLE_BP;
         self.next.ended_wall_ms = Some(self.now.wall_ms);
         self.order_split(|rollout, now| Some(rollout.split_promoted(now)));
         self.notify(AlertLevel::Info, "promoted", &causes);

@@ -3,7 +3,7 @@
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
-use lockgate_model::plan::Plan;
+use lockgate_model::plan::{Plan, WHOLE_BP};
 
 use crate::event::Effect;
 use crate::explain::{Cause, Transition};
@@ -70,6 +70,7 @@ pub fn start(new: NewRollout, now: Now) -> Step {
     let (to, cause, next) = if first {
         effects.push(Effect::SetSplit { split: rollout.split_promoted(now) });
         rollout.stage = rollout.plan.stages.len() - 1;
+        rollout.weight_bp = WHOLE_BP;
         rollout.ended_wall_ms = Some(now.wall_ms);
         let text = "first version of the agent: stable at once, no stages";
         (Phase::Promoted, text, "nothing: it is stable")
