@@ -343,3 +343,33 @@ pub(super) fn did_you_mean<T: AsRef<str>>(given: &str, known: &[T]) -> Option<St
         .filter(|(distance, name)| *distance <= (name.len().max(given.len()) / 3).max(1))
         .map(|(_, name)| format!("did you mean `{name}`?"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::template::{Scenario, template};
+    use super::super::yaml;
+    use super::*;
+
+    /// Editors know only the schema; it must not refuse what is taken.
+    #[test]
+    fn what_ships_is_valid_for_the_schema_alone() {
+        let mut texts = Scenario::ALL.map(template).to_vec();
+        texts.push(include_str!("../../../../examples/first.yaml").into());
+        texts.push(include_str!("../../../../examples/plans.yaml").into());
+        for text in texts {
+            let json = yaml::parse(&text).root.map(|root| root.to_json()).unwrap_or_default();
+            let errors: Vec<String> =
+                VALIDATOR.iter_errors(&json).map(|error| error.to_string()).collect();
+            assert_eq!(errors, Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn only_near_names_are_suggested() {
+        let known = ["endpoint", "name", "p95_ms"];
+        assert_eq!(did_you_mean("endpont", &known).as_deref(), Some("did you mean `endpoint`?"));
+        assert_eq!(did_you_mean("p99_ms", &known).as_deref(), Some("did you mean `p95_ms`?"));
+        assert_eq!(did_you_mean("colour", &known), None);
+        assert_eq!(did_you_mean(&"x".repeat(65), &known), None);
+    }
+}

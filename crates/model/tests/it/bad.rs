@@ -172,6 +172,10 @@ fn plans() {
         "plans:\n  - name: p\n    tick: 0s\n    progress_deadline: 2h\n    stages:\n      - { weight: 1, duration: 0s }\n      - { weight: 2 }\n      - { weight: 3, duration: 4h, extension_max: 99d }\n      - { weight: 4, duration: soon }\n      - { weight: 100, duration: 0s }\n",
     );
     refused_beside_an_agent(
+        "plan_deadline",
+        "plans:\n  - name: p\n    progress_deadline: 36h\n  - name: q\n    progress_deadline: never\n",
+    );
+    refused_beside_an_agent(
         "plan_environment",
         "plans:\n  - name: p\n    stages:\n      - { weight: 0, duration: 1h, gates: { error_rate: \"< 1%\", health: \"= 1\" } }\n      - { weight: 10, duration: 1h, environment: test }\n      - { weight: 25, duration: 1h, environment: staging }\n      - { weight: 100, gates: { error_rate: \"< 1%\" } }\n",
     );
