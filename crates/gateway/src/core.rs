@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use lockgate_model::ids::{BootId, GatewayName};
+use lockgate_model::ids::{BootId, GatewayName, Revision};
 use lockgate_model::snapshot::{Mode, Snapshot};
 use lockgate_telemetry::price::Prices;
 use tokio::runtime::Handle;
@@ -42,6 +42,8 @@ pub(crate) struct Core {
     pub(crate) ticket_ttl_ms: i64,
     /// The current picture: one pointer load per request.
     pub(crate) table: ArcSwap<Table>,
+    /// The revision whose every effect is in force: what reports say.
+    pub(crate) applied: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) latches: Latches,
     /// Held while a latch is being made.
@@ -77,6 +79,11 @@ impl Core {
         Moment { wall_ms, control_stale }
     }
 
+    /// The newest revision that is wholly in force.
+    pub(crate) fn applied(&self) -> Revision {
+        Revision(self.applied.load(Ordering::SeqCst))
+    }
+
     /// Makes a snapshot the current one, or leaves everything as it is.
     pub(crate) fn apply(&self, snapshot: Snapshot) -> Result<(), ApplyError> {
         let table = Arc::new(Table::compile(snapshot, &self.registry, &self.latches)?);
@@ -104,6 +111,7 @@ impl Core {
         }
         drop(old);
         self.registry.forget_unused();
+        self.applied.store(table.snapshot.revision.0, Ordering::SeqCst);
         Ok(())
     }
 }

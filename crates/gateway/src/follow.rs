@@ -136,7 +136,7 @@ impl Follower {
 
     async fn apply(&mut self, snapshot: Snapshot) -> bool {
         let revision = snapshot.revision;
-        if revision <= self.core.table.load().snapshot.revision {
+        if revision <= self.core.applied() {
             return true;
         }
         let core = Arc::clone(&self.core);
@@ -180,7 +180,7 @@ fn report(core: &Core) -> Report {
     Report {
         gateway: core.name.clone(),
         boot: core.boot,
-        applied: table.snapshot.revision,
+        applied: core.applied(),
         health: core.health.of(&table.snapshot, &core.registry),
         fuses: core.latches.all(),
     }

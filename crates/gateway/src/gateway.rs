@@ -163,10 +163,12 @@ impl Gateway {
     /// Listens and serves, from the last good snapshot until a newer one is heard of. Ports are
     /// called on the runtime that this is called on.
     pub async fn start(options: Options, ports: Ports) -> Result<Self, StartError> {
-        let directory = |source| StartError::Directory { dir: options.dir.clone(), source };
-        std::fs::create_dir_all(&options.dir).map_err(directory)?;
         let (crossed, crossings) = mpsc::channel(CROSSED_MAX);
-        let core = Arc::new(core(&options, ports, crossed)?);
+        let opened = tokio::task::spawn_blocking(move || {
+            core(&options, ports, crossed).map(|core| (options, Arc::new(core)))
+        });
+        let (options, core) =
+            opened.await.expect("opening the gateway's directory never panics")?;
         let connector = connector()?;
         let listener = listen(options.listen)
             .map_err(|source| StartError::Listen { listen: options.listen, source })?;
@@ -220,7 +222,7 @@ impl Gateway {
             interactions_dropped: core.observed.interactions_dropped.load(Ordering::Relaxed),
             windows_dropped: core.observed.windows_dropped.load(Ordering::Relaxed),
             forged_pins: core.forged_pins.load(Ordering::Relaxed),
-            applied: core.table.load().snapshot.revision,
+            applied: core.applied(),
             fuses_latched: core.latches.all().len(),
             control_age_ms: core.control.age_ms(core.monotonic_ms(Instant::now())),
         }
@@ -262,6 +264,7 @@ fn core(
 ) -> Result<Core, StartError> {
     let dir = &options.dir;
     let directory = |source| StartError::Directory { dir: dir.clone(), source };
+    std::fs::create_dir_all(dir).map_err(directory)?;
     let latches = Latches::open(&dir.join("fuses"))?;
     let conversations = Conversations::open(&dir.join("conversations")).map_err(directory)?;
     let stored = follow::stored(dir).unwrap_or_else(|error| {
@@ -280,6 +283,7 @@ fn core(
         trust_forwarded: options.trust_forwarded,
         ticket_ttl_ms: i64::try_from(options.ticket_ttl.as_millis()).unwrap_or(i64::MAX),
         table: arc_swap::ArcSwap::from_pointee(Table::empty()),
+        applied: 0.into(),
         registry,
         latches,
         latching: tokio::sync::Mutex::default(),

@@ -1,6 +1,6 @@
 //! Which arm a key falls into: flagd's "fractional", second version (integer arithmetic).
 //!
-//! MurmurHash3 x86 32 with seed 0; `bucket = (hash · total) >> 32`; the first arm whose cumulative
+//! `MurmurHash3` x86 32 with seed 0; `bucket = (hash · total) >> 32`; the first arm whose cumulative
 //! weight exceeds the bucket gets the key. The candidate is listed first, so raising its weight
 //! only adds keys. Source: flagd ADR "High-Precision Fractional Bucketing"; the example vectors
 //! below are those of flagd's own test bed and were checked with an independent `MurmurHash3`.

@@ -1,5 +1,6 @@
 //! The body of an answer: our own few bytes, or the version's, passed on as it comes and watched.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -90,7 +91,7 @@ impl Passing {
         if self.is_cut() {
             return self.fail(ErrorClass::GatewayRefused, AnswerError::Cut);
         }
-        let class = if error.is_parse() { ErrorClass::Protocol } else { ErrorClass::StreamError };
+        let class = class_of(&error);
         self.fail(class, AnswerError::Upstream(error))
     }
 
@@ -135,6 +136,15 @@ impl Passing {
             Poll::Pending => self.poll_silence(cx).map(|error| Some(Err(error))),
         }
     }
+}
+
+/// What broke an answer off: bytes that are no chunks, or an end that came too early.
+fn class_of(error: &hyper::Error) -> ErrorClass {
+    let io = std::error::Error::source(error).and_then(|source| source.downcast_ref::<io::Error>());
+    let garbled = io.is_some_and(|io| {
+        matches!(io.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+    });
+    if garbled || error.is_parse() { ErrorClass::Protocol } else { ErrorClass::StreamError }
 }
 
 impl Body for AnswerBody {

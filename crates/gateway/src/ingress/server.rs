@@ -22,7 +22,9 @@ use crate::ingress::worker::Worker;
 /// Time for a request's headers, and for the next request on a connection that is kept alive.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
 const HEADERS_MAX: usize = 100;
-/// Request line and headers together, and the largest piece of a body held at once.
+/// Request line and headers together.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The largest piece of a body held at once.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Probes find clients that died without a word, under silent event streams too.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
@@ -169,6 +171,7 @@ async fn serve(client: Client, stream: std::net::TcpStream, address: SocketAddr,
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(HEADERS_MAX)
+        .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -24,7 +24,7 @@ use crate::table::Target;
 const IDLE_MAX: usize = 512;
 
 /// Idle connections older than this are closed.
-const IDLE_AGE_MAX: Duration = Duration::from_secs(60);
+const IDLE_AGE_MAX: Duration = Duration::from_mins(1);
 
 /// TCP keep-alive probes find peers that died without a word, also under silent event streams.
 const KEEP_ALIVE: Duration = Duration::from_secs(30);

@@ -147,10 +147,10 @@ impl Record {
             self.watch_hard_limit(target, error);
         }
         let model = scanned.and_then(|scanned| scanned.model);
-        self.worker.shard().ended(self.interaction(completion, model));
+        self.worker.shard().ended(self.interaction(&completion, model));
     }
 
-    fn interaction(&self, completion: Completion, model: Option<String>) -> Interaction {
+    fn interaction(&self, completion: &Completion, model: Option<String>) -> Interaction {
         Interaction {
             id: self.id,
             agent: self.agent.name.clone(),

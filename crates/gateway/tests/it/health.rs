@@ -46,7 +46,9 @@ async fn endpoints_are_checked_and_reported() {
 async fn without_checks_traffic_is_the_witness() {
     let at = nowhere().await;
     let world = World::start(agent(&[("v1", at)]), Split::whole(version("v1"))).await;
-    let production = || world.fake.report().map(|report| report.health[0].production);
+    let production = || -> Option<Option<bool>> {
+        world.fake.report()?.health.first().map(|health| health.production)
+    };
     until("there is a report", || production().is_some()).await;
     assert_eq!(production(), Some(None), "nothing was seen yet");
     let mut client = world.client().await;

@@ -23,16 +23,16 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-pub type Body = UnsyncBoxBody<Bytes, io::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, io::Error>;
 type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 
 /// A server that counts.
-pub struct Upstream {
-    pub at: SocketAddr,
-    pub connections: Arc<AtomicUsize>,
-    pub requests: Arc<AtomicUsize>,
+pub(crate) struct Upstream {
+    pub(crate) at: SocketAddr,
+    pub(crate) connections: Arc<AtomicUsize>,
+    pub(crate) requests: Arc<AtomicUsize>,
     /// Heads of all requests.
-    pub seen: Arc<Mutex<Vec<http::request::Parts>>>,
+    pub(crate) seen: Arc<Mutex<Vec<http::request::Parts>>>,
     stop: CancellationToken,
 }
 
@@ -42,12 +42,12 @@ impl Drop for Upstream {
     }
 }
 
-pub fn full(bytes: impl Into<Bytes>) -> Body {
+pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body that is sent piece by piece, and its sender.
-pub fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
+pub(crate) fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
     let (sender, mut receiver) = mpsc::channel::<io::Result<Bytes>>(1);
     let stream = futures_util::stream::poll_fn(move |cx| {
         receiver.poll_recv(cx).map(|piece| piece.map(|piece| piece.map(Frame::data)))
@@ -56,7 +56,7 @@ pub fn pieces() -> (mpsc::Sender<io::Result<Bytes>>, Body) {
 }
 
 impl Upstream {
-    pub async fn start<F, R>(answer: F) -> Self
+    pub(crate) async fn start<F, R>(answer: F) -> Self
     where
         F: Fn(Request<Incoming>) -> R + Send + Sync + 'static,
         R: Future<Output = Response<Body>> + Send + 'static,
@@ -96,7 +96,7 @@ impl Upstream {
     }
 
     /// Says its name; echoes the request's body.
-    pub async fn named(name: &'static str) -> Self {
+    pub(crate) async fn named(name: &'static str) -> Self {
         Self::start(move |request| async move {
             let (parts, body) = request.into_parts();
             let Ok(body) = body.collect().await else { return Response::new(full("")) };
@@ -112,7 +112,7 @@ impl Upstream {
     }
 
     /// Answers every connection's first request with these bytes, then closes.
-    pub async fn raw(bytes: &'static [u8]) -> SocketAddr {
+    pub(crate) async fn raw(bytes: &'static [u8]) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let at = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -128,17 +128,17 @@ impl Upstream {
         at
     }
 
-    pub fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
     }
 
-    pub fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 }
 
 /// A port that nothing listens on.
-pub async fn nowhere() -> SocketAddr {
+pub(crate) async fn nowhere() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     listener.local_addr().unwrap()
 }

@@ -29,20 +29,20 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-pub const ROLLOUT: RolloutId =
+pub(crate) const ROLLOUT: RolloutId =
     RolloutId(Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0001));
 
-pub fn version(name: &str) -> VersionName {
+pub(crate) fn version(name: &str) -> VersionName {
     name.parse().expect("a valid name")
 }
 
-pub fn wall_ms() -> i64 {
+pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     i64::try_from(since.as_millis()).expect("a clock before the year 292,000,000")
 }
 
 /// An agent `support` with the versions given, matched by everything, sticky by `x-user`.
-pub fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
+pub(crate) fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
     let manifest = |(name, at): &(&str, SocketAddr)| Manifest {
         agent: "support".parse().expect("a valid name"),
         name: version(name),
@@ -71,12 +71,12 @@ pub fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
     }
 }
 
-pub fn member(name: &str, weight_bp: u32, mode: Mode) -> Member {
+pub(crate) fn member(name: &str, weight_bp: u32, mode: Mode) -> Member {
     Member { version: version(name), weight_bp, mode }
 }
 
 /// Stable `v1` and candidate `v2` at a weight.
-pub fn canary(epoch: u64, weight_bp: u32) -> Split {
+pub(crate) fn canary(epoch: u64, weight_bp: u32) -> Split {
     Split {
         rollout: Some(ROLLOUT),
         epoch: Epoch(epoch),
@@ -86,28 +86,28 @@ pub fn canary(epoch: u64, weight_bp: u32) -> Split {
     }
 }
 
-pub fn route(agent: Agent, split: Split) -> Route {
+pub(crate) fn route(agent: Agent, split: Split) -> Route {
     Route { agent, split: Some(split), hard_limits: Vec::new() }
 }
 
 /// What the ports saw and what they say.
-pub struct Fake {
+pub(crate) struct Fake {
     snapshot: watch::Sender<Option<Snapshot>>,
     /// Whether ports answer at all.
-    pub down: AtomicBool,
+    pub(crate) down: AtomicBool,
     /// Whether control gives signs of life.
-    pub alive: AtomicBool,
-    pub reports: Mutex<Vec<Report>>,
-    pub windows: Mutex<Vec<Window>>,
-    pub interactions: Mutex<Vec<Interaction>>,
-    pub answers: Mutex<Vec<(Ticket, Answer)>>,
-    pub fuses: Mutex<Vec<Fuse>>,
-    pub publish_failures: AtomicU64,
+    pub(crate) alive: AtomicBool,
+    pub(crate) reports: Mutex<Vec<Report>>,
+    pub(crate) windows: Mutex<Vec<Window>>,
+    pub(crate) interactions: Mutex<Vec<Interaction>>,
+    pub(crate) answers: Mutex<Vec<(Ticket, Answer)>>,
+    pub(crate) fuses: Mutex<Vec<Fuse>>,
+    pub(crate) publish_failures: AtomicU64,
     revision: AtomicU64,
 }
 
 impl Fake {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             snapshot: watch::Sender::new(None),
             down: AtomicBool::new(false),
@@ -129,7 +129,7 @@ impl Fake {
         Ok(())
     }
 
-    pub fn snapshot(&self, routes: Vec<Route>, acknowledged: Vec<FuseId>) -> Snapshot {
+    pub(crate) fn snapshot(&self, routes: Vec<Route>, acknowledged: Vec<FuseId>) -> Snapshot {
         let revision = Revision(self.revision.fetch_add(1, Ordering::SeqCst) + 1);
         Snapshot {
             revision,
@@ -140,12 +140,12 @@ impl Fake {
         }
     }
 
-    pub fn send(&self, snapshot: Snapshot) {
+    pub(crate) fn send(&self, snapshot: Snapshot) {
         self.snapshot.send_replace(Some(snapshot));
     }
 
     /// The newest report.
-    pub fn report(&self) -> Option<Report> {
+    pub(crate) fn report(&self) -> Option<Report> {
         self.reports.lock().unwrap().last().cloned()
     }
 }
@@ -220,13 +220,13 @@ impl Events for Fake {
 }
 
 /// A running gateway and its ports.
-pub struct World {
-    pub fake: Arc<Fake>,
-    pub gateway: Gateway,
-    pub dir: TempDir,
+pub(crate) struct World {
+    pub(crate) fake: Arc<Fake>,
+    pub(crate) gateway: Gateway,
+    pub(crate) dir: TempDir,
 }
 
-pub async fn start_gateway(
+pub(crate) async fn start_gateway(
     fake: &Arc<Fake>,
     dir: &TempDir,
     change: impl FnOnce(&mut Options),
@@ -246,11 +246,11 @@ pub async fn start_gateway(
 
 impl World {
     /// With one agent split as given.
-    pub async fn start(agent: Agent, split: Split) -> Self {
+    pub(crate) async fn start(agent: Agent, split: Split) -> Self {
         Self::start_with(vec![route(agent, split)], |_| {}).await
     }
 
-    pub async fn start_with(routes: Vec<Route>, change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn start_with(routes: Vec<Route>, change: impl FnOnce(&mut Options)) -> Self {
         let fake = Fake::new();
         fake.send(fake.snapshot(routes, Vec::new()));
         let dir = tempfile::tempdir().unwrap();
@@ -261,7 +261,7 @@ impl World {
     }
 
     /// Publishes and waits until it is in force.
-    pub async fn publish(&self, routes: Vec<Route>, acknowledged: Vec<FuseId>) {
+    pub(crate) async fn publish(&self, routes: Vec<Route>, acknowledged: Vec<FuseId>) {
         let snapshot = self.fake.snapshot(routes, acknowledged);
         let revision = snapshot.revision;
         self.fake.send(snapshot);
@@ -272,19 +272,19 @@ impl World {
         until("the snapshot is applied", || self.gateway.stats().applied >= revision).await;
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.gateway.local_addr()).await
     }
 
     /// The interactions, once there are `count` of them.
-    pub async fn interactions(&self, count: usize) -> Vec<Interaction> {
+    pub(crate) async fn interactions(&self, count: usize) -> Vec<Interaction> {
         until("the interactions arrive", || self.fake.interactions.lock().unwrap().len() >= count)
             .await;
         self.fake.interactions.lock().unwrap().clone()
     }
 
     /// A security event on a version.
-    pub fn event(name: &str, id: u128) -> SecurityEvent {
+    pub(crate) fn event(name: &str, id: u128) -> SecurityEvent {
         SecurityEvent {
             id: lockgate_model::ids::SecurityEventId(Uuid::from_u128(id)),
             agent: "support".parse().unwrap(),
@@ -300,7 +300,7 @@ impl World {
 }
 
 /// Polls until something holds; a test that waits in vain fails after 20 s.
-pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..4_000 {
         if holds() {
             return;
@@ -311,55 +311,55 @@ pub async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// A connection that is kept alive.
-pub struct Client {
+pub(crate) struct Client {
     sender: SendRequest<Full<Bytes>>,
 }
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Got {
-    pub status: u16,
-    pub headers: http::HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Got {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Got {
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    pub fn version(&self) -> &str {
+    pub(crate) fn version(&self) -> &str {
         self.header("lockgate-version")
     }
 }
 
-pub fn get(path: &str) -> Request<Full<Bytes>> {
+pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(path).header("host", "agent.test").body(Full::default()).unwrap()
 }
 
-pub fn get_as(user: &str) -> Request<Full<Bytes>> {
+pub(crate) fn get_as(user: &str) -> Request<Full<Bytes>> {
     let request = Request::get("/").header("host", "agent.test").header("x-user", user);
     request.body(Full::default()).unwrap()
 }
 
-pub fn get_in(conversation: &str) -> Request<Full<Bytes>> {
+pub(crate) fn get_in(conversation: &str) -> Request<Full<Bytes>> {
     let request = Request::get("/").header("host", "agent.test");
     request.header("lockgate-conversation", conversation).body(Full::default()).unwrap()
 }
 
-pub fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+pub(crate) fn post(path: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
     Request::post(path).header("host", "agent.test").body(Full::new(body.into())).unwrap()
 }
 
 impl Client {
-    pub async fn connect(at: SocketAddr) -> Self {
+    pub(crate) async fn connect(at: SocketAddr) -> Self {
         let stream = TcpStream::connect(at).await.expect("the gateway listens");
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self { sender }
     }
 
-    pub async fn open(
+    pub(crate) async fn open(
         &mut self,
         request: Request<Full<Bytes>>,
     ) -> hyper::Result<Response<Incoming>> {
@@ -367,13 +367,13 @@ impl Client {
         self.sender.send_request(request).await
     }
 
-    pub async fn try_send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Got> {
+    pub(crate) async fn try_send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Got> {
         let (parts, body) = self.open(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Got { status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Got {
+    pub(crate) async fn send(&mut self, request: Request<Full<Bytes>>) -> Got {
         self.try_send(request).await.expect("an answer")
     }
 }
