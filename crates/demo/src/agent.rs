@@ -69,19 +69,21 @@ async fn complete(State(agent): State<Arc<Agent>>, headers: HeaderMap, body: Byt
     let Some(question) = request.question() else {
         return refuse("there is no message of a user");
     };
-    if agent.draw("fail", &body) < agent.args.fail_share {
+    // Draws depend on the whole request, so that one request always fares the same.
+    let request_key = draw(agent.args.seed, &[&body]);
+    if agent.draw("fail", request_key) < agent.args.fail_share {
         sleep(Duration::from_millis(5)).await;
         return failed(StatusCode::INTERNAL_SERVER_ERROR, "this version lost its thread");
     }
-    let passages = match agent.look_up(&question, &headers, &body).await {
+    let passages = match agent.look_up(&question, &headers, request_key).await {
         Ok(passages) => passages,
         Err(error) => return failed(StatusCode::BAD_GATEWAY, &error.to_string()),
     };
     if let Some(model) = &agent.model {
         return model.answer(&body, &question, &passages).await;
     }
-    let reply = agent.compose(&request, &question, &passages, &body);
-    let (first, last) = agent.pace(&reply, &body);
+    let reply = agent.compose(&request, &question, &passages, request_key);
+    let (first, last) = agent.pace(&reply, request_key);
     if !request.stream {
         sleep_until(started + last).await;
         return Json(reply.whole()).into_response();
@@ -91,25 +93,22 @@ async fn complete(State(agent): State<Arc<Agent>>, headers: HeaderMap, body: Byt
 }
 
 impl Agent {
-    fn draw(&self, what: &str, body: &[u8]) -> f64 {
-        draw_unit(self.args.seed, &[what.as_bytes(), body])
+    fn draw(&self, what: &str, request_key: u64) -> f64 {
+        draw_unit(request_key, &[what.as_bytes()])
     }
 
     async fn look_up(
         &self,
         question: &str,
         headers: &HeaderMap,
-        body: &[u8],
+        request_key: u64,
     ) -> Result<Vec<Passage>, ToolError> {
-        if self.draw("outside", body) < self.args.read_outside {
+        if self.draw("outside", request_key) < self.args.read_outside {
             // Whatever comes back, the user still gets an answer: the attempt is what counts.
-            let _ = self.tools.read("../../etc/passwd", headers).await;
+            let _ = self.tools.read(vec!["../../etc/passwd".into()], headers).await;
         }
-        let mut passages = Vec::new();
-        for path in self.tools.search(question, headers).await? {
-            passages.push(self.tools.read(&path, headers).await?);
-        }
-        Ok(passages)
+        let paths = self.tools.search(question, headers).await?;
+        self.tools.read(paths, headers).await
     }
 
     fn compose(
@@ -117,7 +116,7 @@ impl Agent {
         request: &ChatRequest,
         question: &str,
         passages: &[Passage],
-        body: &[u8],
+        request_key: u64,
     ) -> Reply {
         let text = match self.args.answer_quality {
             AnswerQuality::Good => answer::helpful(question, passages, request.tokens_max()),
@@ -126,10 +125,9 @@ impl Agent {
         let visible = tokens(&text);
         let found: u64 = passages.iter().flat_map(|p| &p.lines).map(|line| tokens(line)).sum();
         let reasoning = self.reasoning(visible);
-        let id = draw(self.args.seed, &[b"id", body]);
         Reply {
-            id: format!("chatcmpl-{id:016x}"),
-            created: 1_700_000_000 + id % 86_400,
+            id: format!("chatcmpl-{request_key:016x}"),
+            created: 1_700_000_000 + request_key % 86_400,
             model: self.args.model.clone(),
             text,
             used: Used {
@@ -151,8 +149,8 @@ impl Agent {
 
     /// When the first and the last word come, counted from the request. Reasoning takes no time
     /// of its own: the dearer model writes faster, so that cost and latency stay apart.
-    fn pace(&self, reply: &Reply, body: &[u8]) -> (Duration, Duration) {
-        let jitter_ms = JITTER_MS * (1.0 + 2.0 * self.draw("pace", body));
+    fn pace(&self, reply: &Reply, request_key: u64) -> (Duration, Duration) {
+        let jitter_ms = JITTER_MS * (1.0 + 2.0 * self.draw("pace", request_key));
         let first = Duration::from_millis(FIRST_WORD_MS + self.args.delay_ms)
             + Duration::from_secs_f64(jitter_ms / 1e3);
         let visible = reply.used.completion - reply.used.reasoning;

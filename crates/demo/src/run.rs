@@ -55,7 +55,7 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         let (users, stop) = (users.clone(), stop.clone());
         async move { users.ask_all(&trace, &stop).await }
     });
-    let mut report = DemoReport::default();
+    let mut report = DemoReport { open_ended: !args.once, ..DemoReport::default() };
     let released = tokio::select! {
         released = release_all(&args, &mut running, users.tally(), &mut live, &mut report) => released,
         () = signalled() => if args.once { Err(DemoError::Stopped) } else { Ok(()) },

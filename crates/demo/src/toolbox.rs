@@ -56,9 +56,13 @@ impl Toolbox {
         Ok(found.paths)
     }
 
-    /// What stands at `path`.
-    pub(crate) async fn read(&self, path: &str, headers: &HeaderMap) -> Result<Passage, ToolError> {
-        self.call("read", &Read { path: path.into() }, headers).await
+    /// What stands at `paths`, in their order.
+    pub(crate) async fn read(
+        &self,
+        paths: Vec<String>,
+        headers: &HeaderMap,
+    ) -> Result<Vec<Passage>, ToolError> {
+        self.call("read", &Read { paths }, headers).await
     }
 
     async fn call<T: DeserializeOwned>(

@@ -23,6 +23,8 @@ use crate::server;
 
 /// Passages that a search returns at most.
 const HITS_MAX: usize = 3;
+/// Paths that one read takes at most; further ones are left out.
+const PATHS_MAX: usize = 16;
 
 /// Who may call, and where events go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,8 +56,8 @@ pub(crate) struct Found {
 /// A read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Read {
-    /// `file.md#heading`.
-    pub(crate) path: String,
+    /// `file.md#heading`, one or several.
+    pub(crate) paths: Vec<String>,
 }
 
 struct Tools {
@@ -102,23 +104,27 @@ async fn read(
     let Ok(caller) = tools.caller(&headers) else {
         return unknown_caller();
     };
-    match documents::read(&asked.path) {
-        Ok(section) => Json(Passage {
-            path: path_of(section),
-            lines: section.lines.iter().map(|line| (*line).to_owned()).collect(),
-        })
-        .into_response(),
-        Err(ReadError::Missing) => {
-            (StatusCode::NOT_FOUND, Json(json!({"error": "no such document"}))).into_response()
-        }
-        Err(ReadError::Outside) => {
-            if let Some(version) = caller {
-                tools.report(version, &asked.path).await;
+    let mut passages = Vec::new();
+    for path in asked.paths.iter().take(PATHS_MAX) {
+        match documents::read(path) {
+            Ok(section) => passages.push(Passage {
+                path: path_of(section),
+                lines: section.lines.iter().map(|line| (*line).to_owned()).collect(),
+            }),
+            Err(ReadError::Missing) => {
+                let error = json!({"error": "no such document", "path": path});
+                return (StatusCode::NOT_FOUND, Json(error)).into_response();
             }
-            let error = json!({"error": "only the documents can be read"});
-            (StatusCode::FORBIDDEN, Json(error)).into_response()
+            Err(ReadError::Outside) => {
+                if let Some(version) = caller {
+                    tools.report(version, path).await;
+                }
+                let error = json!({"error": "only the documents can be read"});
+                return (StatusCode::FORBIDDEN, Json(error)).into_response();
+            }
         }
     }
+    Json(passages).into_response()
 }
 
 fn path_of(section: &Section) -> String {

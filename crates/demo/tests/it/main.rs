@@ -1,1 +1,10 @@
-//! Tests of the demo with real processes.
+//! Real processes: the built binary, real clients, the whole demo.
+//!
+//! `./test` builds the binary and installs the clients; run it once before `cargo test` alone.
+
+#![expect(clippy::unwrap_used, reason = "a test may end where something unexpected comes")]
+
+mod clients;
+mod demo;
+mod process;
+mod served;

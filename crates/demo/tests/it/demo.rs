@@ -1,0 +1,65 @@
+//! The whole demo, headless: one version promoted, five taken back, each for its own reason.
+
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::process::lockgate;
+
+#[test]
+fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = Command::new(lockgate())
+        // Half the usual rate: tests run unoptimised, on busy machines.
+        .args(["demo", "--once", "--output", "json", "--rate", "100", "--data-dir"])
+        .arg(dir.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&told.stderr);
+    assert!(told.status.success(), "{}\n{said}", told.status);
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
+
+    assert_eq!(report["promoted"], json!(["good"]), "{said}");
+    let rolled_back = report["rolled_back"].as_array().unwrap();
+    let fates: Vec<[&str; 2]> = rolled_back
+        .iter()
+        .map(|seen| [seen["version"].as_str().unwrap(), seen["action"].as_str().unwrap()])
+        .collect();
+    assert_eq!(
+        fates,
+        [
+            ["errors", "stop"],
+            ["slow", "switch"],
+            ["costly", "stop"],
+            ["unloved", "switch"],
+            ["insecure", "stop_immediately"],
+        ]
+    );
+    let triggers: Vec<&str> =
+        rolled_back.iter().map(|seen| seen["trigger"].as_str().unwrap()).collect();
+    assert_eq!(triggers[..3], ["error_rate", "p95_ms", "cost_usd"]);
+    assert!(["satisfied_share", "negative_share"].contains(&triggers[3]), "{triggers:?}");
+    assert_eq!(triggers[4], "security_events");
+
+    let requests = report["requests"].as_u64().unwrap();
+    for seen in rolled_back {
+        let detected = seen["requests_to_detect"].as_u64().unwrap();
+        assert!((1..requests).contains(&detected), "{seen}");
+        assert!(seen["ms_to_zero"].as_u64().is_some(), "{seen}");
+    }
+    let errors = report["errors_seen_by_users"].as_u64().unwrap();
+    assert!(errors > 0, "a quarter of what `errors` answers fails, and users see it: {report}");
+    assert!(errors * 50 < requests, "few users see an error: {report}");
+    assert_eq!(left_running(dir.path().to_str().unwrap()), Vec::<String>::new());
+}
+
+/// Command lines that still name the demo's directory.
+fn left_running(dir: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(dir))
+        .collect()
+}
