@@ -57,12 +57,15 @@ pub struct TransitionRecord {
 impl Store {
     /// Rollouts that have not ended, oldest first.
     pub async fn rollouts_open(&self) -> Result<Vec<Versioned<Rollout>>, StoreError> {
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT row_version, body FROM rollout WHERE is_open = 1 ORDER BY started_wall_ms, id",
-        )
-        .fetch_all(&self.inner.reader)
-        .await?;
-        rows.into_iter().map(versioned).collect()
+        let rows: Vec<(i64, String)> =
+            sqlx::query_as("SELECT row_version, body FROM rollout WHERE is_open = 1")
+                .fetch_all(&self.inner.reader)
+                .await?;
+        // sorted here: asked to, the database walks all rollouts there ever were
+        let open: Result<Vec<_>, _> = rows.into_iter().map(versioned).collect();
+        let mut open = open?;
+        open.sort_by_key(|open| (open.value.started_wall_ms, open.value.id));
+        Ok(open)
     }
 
     /// One rollout.
