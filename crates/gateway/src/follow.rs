@@ -23,6 +23,8 @@ const WAIT_MS: u64 = 500;
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Rest after a failure, so that nothing spins.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Shortest time between two reports with nothing new, should control not hold them back.
+const REST: Duration = Duration::from_millis(50);
 /// How often a sign of life of control is noted on disk.
 const NOTE_EVERY: Duration = Duration::from_secs(5);
 
@@ -73,6 +75,8 @@ impl Follower {
         // The first report does not wait: whoever starts wants to know at once.
         let mut wait_ms = 0;
         loop {
+            let began = Instant::now();
+            let applied = core.applied();
             let exchange = core.ports.snapshots.exchange(report(&core), wait_ms);
             let heard = tokio::select! {
                 () = stop.cancelled() => return,
@@ -84,15 +88,20 @@ impl Follower {
                 heard = tokio::time::timeout(ANSWER_MAX, exchange) => heard,
             };
             let heard = heard.unwrap_or_else(|_| Err(PortError::new("no answer in time")));
-            wait_ms = if self.take(heard).await {
-                // Nothing new: the next report may be held back. Applied: it is news itself.
-                WAIT_MS
-            } else {
+            let ok = self.take(heard).await;
+            wait_ms = if ok { WAIT_MS } else { 0 };
+            let rest = match ok {
+                false => PAUSE,
+                // What was applied is news: control waits for it.
+                true if core.applied() != applied => Duration::ZERO,
+                true => REST.saturating_sub(began.elapsed()),
+            };
+            if !rest.is_zero() {
                 tokio::select! {
                     () = stop.cancelled() => return,
-                    () = tokio::time::sleep(PAUSE) => 0,
+                    () = tokio::time::sleep(rest) => {}
                 }
-            };
+            }
         }
     }
 

@@ -125,8 +125,10 @@ fn suspect(core: &Core, agent: &AgentName, version: &VersionName) -> Option<Susp
     let table = core.table.load();
     let route = table.snapshot.route(agent)?;
     let split = route.split.as_ref()?;
+    // A version outside the split is none of the rollout's business, but must not come in later.
+    let rollout = split.rollout.filter(|_| split.member(version).is_some());
     (split.stable != *version && route.agent.version(version).is_some())
-        .then_some(Suspect { rollout: split.rollout })
+        .then_some(Suspect { rollout })
 }
 
 async fn latch(

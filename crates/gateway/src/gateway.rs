@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -157,6 +157,8 @@ pub struct Gateway {
     lanes: Arc<Vec<Lane>>,
     accepting: JoinHandle<()>,
     tasks: Vec<JoinHandle<()>>,
+    /// Ends threads and tasks of a gateway that is dropped without a shutdown.
+    _ends: [DropGuard; 3],
 }
 
 impl Gateway {
@@ -195,7 +197,8 @@ impl Gateway {
         let accept = server::accept(listener, Arc::clone(&lanes), drain, options.clients_max);
         let accepting = tokio::spawn(accept);
         info!(%local_addr, gateway = %core.name, "gateway listening");
-        Ok(Self { core, local_addr, stops, background, lanes, accepting, tasks })
+        let ends = [&stops.drain, &stops.kill, &background].map(|token| token.clone().drop_guard());
+        Ok(Self { core, local_addr, stops, background, lanes, accepting, tasks, _ends: ends })
     }
 
     /// Where it listens.

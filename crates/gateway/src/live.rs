@@ -82,7 +82,9 @@ impl VersionLive {
     /// `forced` is for stable, which has no alternative.
     pub(crate) fn enter(self: &Arc<Self>, forced: bool) -> Option<Connecting> {
         self.connections.fetch_add(1, Ordering::SeqCst);
-        let connecting = Connecting { live: Arc::clone(self), cut: lock(&self.cut).clone() };
+        // A child of its own, as connections of all workers look at theirs at every turn.
+        let cut = lock(&self.cut).child_token();
+        let connecting = Connecting { live: Arc::clone(self), cut };
         (forced || !self.is_closed()).then_some(connecting)
     }
 

@@ -137,7 +137,7 @@ async fn work(worker: Arc<Worker>, mut receiver: mpsc::UnboundedReceiver<Accepte
             accepted = receiver.recv() => match accepted {
                 Some((stream, address)) => {
                     let guard = Client(Arc::clone(&worker));
-                    tokio::spawn(serve(guard, stream, address, stops.clone()));
+                    tokio::spawn(serve(guard, stream, address, stops.drain.child_token()));
                 }
                 None => return,
             }
@@ -155,7 +155,12 @@ impl Drop for Client {
     }
 }
 
-async fn serve(client: Client, stream: std::net::TcpStream, address: SocketAddr, stops: Stops) {
+async fn serve(
+    client: Client,
+    stream: std::net::TcpStream,
+    address: SocketAddr,
+    drain: CancellationToken,
+) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
     let _ = stream.set_nodelay(true);
     let keep_alive =
@@ -177,7 +182,7 @@ async fn serve(client: Client, stream: std::net::TcpStream, address: SocketAddr,
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = stops.drain.cancelled() => {
+        () = drain.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.as_mut().await
         }
