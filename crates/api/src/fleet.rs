@@ -15,7 +15,7 @@ use crate::shapes::{AgentSummary, VersionState, VersionSummary};
 use crate::state::App;
 
 /// Gateways that were heard of within this time have a say about health.
-const GATEWAY_SEEN_WITHIN_MS: u64 = 10_000;
+pub(crate) const GATEWAY_SEEN_WITHIN_MS: u64 = 10_000;
 
 /// All agents that `principal` sees, in the order of the configuration.
 pub(crate) async fn agents(
@@ -52,12 +52,8 @@ pub(crate) async fn defined(
 ) -> Result<Agent, ApiError> {
     principal.need_agent(name)?;
     let config = app.config().await?;
-    config
-        .iter()
-        .flat_map(|config| &config.agents)
-        .find(|agent| agent.name == *name)
-        .cloned()
-        .ok_or_else(|| ApiError::not_found(format_args!("agent `{name}`")))
+    let agent = config.as_ref().and_then(|config| config.agent(name));
+    agent.cloned().ok_or_else(|| ApiError::not_found(format_args!("agent `{name}`")))
 }
 
 struct Present {

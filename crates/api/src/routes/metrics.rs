@@ -1,5 +1,7 @@
 //! `/metrics`: what monitoring reads.
 
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
@@ -13,9 +15,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
-use std::sync::atomic::AtomicU64;
 
 use crate::auth;
+use crate::fleet::GATEWAY_SEEN_WITHIN_MS;
 use crate::problem::{ApiError, Kind, Problem};
 use crate::state::App;
 
@@ -100,7 +102,7 @@ async fn allowed(app: &App, parts: &Parts) -> Result<(), ApiError> {
 }
 
 type Labels = Vec<(&'static str, String)>;
-type Gauges<N = i64, A = std::sync::atomic::AtomicI64> = Family<Labels, Gauge<N, A>>;
+type Gauges<N = i64, A = AtomicI64> = Family<Labels, Gauge<N, A>>;
 type Shares = Gauges<f64, AtomicU64>;
 
 /// What the store says now: read at every scrape, so that it is never older than the scrape.
@@ -202,6 +204,3 @@ async fn health(app: &App, registry: &mut Registry) -> Result<(), StoreError> {
     registry.register("version_healthy", "Whether health checks pass, where known", healthy);
     Ok(())
 }
-
-/// Gateways that were heard of within this time are shown.
-const GATEWAY_SEEN_WITHIN_MS: u64 = 10_000;

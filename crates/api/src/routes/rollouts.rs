@@ -63,20 +63,11 @@ pub(crate) async fn start(
         )
         .hint("Add the version to the configuration and apply it first."));
     }
-    let known = |name| {
-        let config = app.config();
-        async move {
-            Ok::<_, ApiError>(
-                config
-                    .await?
-                    .is_some_and(|config| config.plans.iter().any(|plan| plan.name == name)),
-            )
+    if let Some(plan) = &start.plan {
+        let config = app.config().await?;
+        if config.is_none_or(|config| config.plan(plan).is_none()) {
+            return Err(ApiError::not_found(format_args!("plan `{plan}`")));
         }
-    };
-    if let Some(plan) = &start.plan
-        && !known(plan.clone()).await?
-    {
-        return Err(ApiError::not_found(format_args!("plan `{plan}`")));
     }
     let subject = format!("{}/{}", start.agent, start.version);
     let detail = json!({

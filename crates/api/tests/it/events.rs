@@ -118,3 +118,17 @@ async fn going_down_ends_the_stream() {
     server.shutdown().await;
     while let Some(Ok(_)) = bytes.next().await {}
 }
+
+#[tokio::test]
+async fn streams_are_bounded() {
+    let server = without_control(None).await;
+    let mut open = Vec::new();
+    for _ in 0..256 {
+        let stream = server.get("/api/v1/events", &server.admin).await;
+        assert_eq!(stream.status(), 200);
+        open.push(stream);
+    }
+    problem(server.get("/api/v1/events", &server.admin).await, 503).await;
+    // everything else goes on
+    assert_eq!(server.get("/api/v1/agents", &server.admin).await.status(), 200);
+}
