@@ -288,7 +288,12 @@ pub(crate) async fn start_what_the_file_asks(pass: &Pass, fence: u64) -> Result<
                 by: "configuration".into(),
                 at_wall_ms: pass.clock.now().wall_ms,
             })
-            .await?;
+            .await;
+        let submitted = match submitted {
+            // Asked for before, by a program that worded it differently.
+            Err(StoreError::KeyReused { .. }) => continue,
+            other => other?,
+        };
         tracing::debug!(agent = %agent.name, ?submitted, fence, "the file asks for a release");
     }
     Ok(())

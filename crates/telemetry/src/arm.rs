@@ -43,7 +43,7 @@ impl Cost {
             None => self.unknown += 1,
             Some(cost) => {
                 self.known += 1;
-                self.sum_nanousd += u128::from(cost);
+                self.sum_nanousd = self.sum_nanousd.saturating_add(u128::from(cost));
                 self.sum_squares =
                     self.sum_squares.saturating_add(u128::from(cost) * u128::from(cost));
             }
@@ -53,7 +53,7 @@ impl Cost {
     fn merge(&mut self, other: &Self) {
         self.known += other.known;
         self.unknown += other.unknown;
-        self.sum_nanousd += other.sum_nanousd;
+        self.sum_nanousd = self.sum_nanousd.saturating_add(other.sum_nanousd);
         self.sum_squares = self.sum_squares.saturating_add(other.sum_squares);
     }
 
@@ -210,8 +210,8 @@ impl Arm {
         match (completion.usage.input_tokens, completion.usage.output_tokens) {
             (None, None) => self.tokens.unknown += 1,
             (input, output) => {
-                self.tokens.input += input.unwrap_or(0);
-                self.tokens.output += output.unwrap_or(0);
+                self.tokens.input = self.tokens.input.saturating_add(input.unwrap_or(0));
+                self.tokens.output = self.tokens.output.saturating_add(output.unwrap_or(0));
             }
         }
         if let Some(outcome) = completion.outcome {
@@ -246,8 +246,8 @@ impl Arm {
         self.sse.merge(&other.sse);
         self.plain.merge(&other.plain);
         self.cost.merge(&other.cost);
-        self.tokens.input += other.tokens.input;
-        self.tokens.output += other.tokens.output;
+        self.tokens.input = self.tokens.input.saturating_add(other.tokens.input);
+        self.tokens.output = self.tokens.output.saturating_add(other.tokens.output);
         self.tokens.unknown += other.tokens.unknown;
         self.feedback.positive += other.feedback.positive;
         self.feedback.neutral += other.feedback.neutral;
