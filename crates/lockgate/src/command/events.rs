@@ -81,12 +81,29 @@ fn show(message: &Message, format: Format) -> CliResult<()> {
     }
     let at = body.get("at_wall_ms").and_then(Value::as_i64).map(output::time);
     let kind = text("kind").or(message.name.as_deref()).unwrap_or("event");
-    let detail = body.get("body").unwrap_or(&body);
+    let detail = in_words(kind, body.get("body").unwrap_or(&body));
     output::print(&format!(
         "{}  {kind:<15}{:<16}{detail}",
         at.as_deref().unwrap_or(output::UNKNOWN),
         text("agent").unwrap_or(output::UNKNOWN),
     ))
+}
+
+/// What happened, in one line; as JSON what this program has no words for.
+fn in_words(kind: &str, body: &Value) -> String {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+    let words = match kind {
+        "transition" => {
+            let cause = text("/transition/causes/0/text").unwrap_or_default();
+            text("/transition/from").zip(text("/transition/to")).map(|(from, to)| {
+                format!("{} {from} → {to}: {cause}", text("/candidate").unwrap_or_default())
+            })
+        }
+        "config" => text("/by")
+            .map(|by| format!("applied by {by}: {}", text("/reason").unwrap_or_default())),
+        _ => None,
+    };
+    words.unwrap_or_else(|| body.to_string())
 }
 
 /// Cuts bytes into events; an event may arrive in any number of pieces.

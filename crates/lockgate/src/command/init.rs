@@ -29,6 +29,9 @@ pub(crate) struct Init {
     /// Address of a version of it: first the one that runs now, then the next one
     #[arg(long = "endpoint", value_name = "URL", requires = "agent")]
     endpoints: Vec<String>,
+    /// Address of the same versions in the test environment, in the same order
+    #[arg(long = "test-endpoint", value_name = "URL", requires = "endpoints")]
+    test_endpoints: Vec<String>,
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
@@ -89,9 +92,15 @@ impl Init {
             for (version, endpoint) in old.versions.iter().zip(&self.endpoints) {
                 text = replace_value(&text, &version.endpoint, endpoint);
             }
+            let tests = old.versions.iter().filter_map(|version| version.test_endpoint.as_ref());
+            for (was, endpoint) in tests.zip(&self.test_endpoints) {
+                text = replace_value(&text, was, endpoint);
+            }
             let further = self.endpoints.iter().enumerate().skip(old.versions.len());
             for (index, endpoint) in further {
-                text = add_version(&text, old, index + 1, endpoint);
+                // Until someone says otherwise, the test environment is where the version runs.
+                let trial = self.test_endpoints.get(index).unwrap_or(endpoint);
+                text = add_version(&text, old, index + 1, [endpoint, trial]);
             }
         }
         match config::read(&self.file.display().to_string(), &text) {
@@ -127,7 +136,7 @@ fn replace_name(text: &str, old: &str, new: &str) -> String {
 }
 
 /// Adds a version below the last one of the template's agent, laid out like it.
-fn add_version(text: &str, template: &Agent, number: usize, endpoint: &str) -> String {
+fn add_version(text: &str, template: &Agent, number: usize, endpoints: [&str; 2]) -> String {
     let Some(last) = template.versions.last() else {
         return text.to_owned();
     };
@@ -141,10 +150,11 @@ fn add_version(text: &str, template: &Agent, number: usize, endpoint: &str) -> S
     let length = lines[start + 1..].iter().take_while(|line| line.starts_with(&inside)).count();
     let entry = [
         format!("{}- name: v{number}", " ".repeat(indent)),
-        format!("{inside}endpoint: {}", json!(endpoint)),
+        format!("{inside}endpoint: {}", json!(endpoints[0])),
+        format!("{inside}test_endpoint: {}", json!(endpoints[1])),
     ];
     // Versions that were added before stand there already; a new one goes below them.
-    let added = 2 * (number - 1 - template.versions.len());
+    let added = entry.len() * (number - 1 - template.versions.len());
     let at = start + 1 + length + added;
     lines.splice(at..at, entry);
     lines.join("\n") + "\n"

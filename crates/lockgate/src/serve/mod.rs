@@ -170,7 +170,7 @@ async fn reload(start: &Start, rest: Option<&Rest>) {
     match activate::file(rest.store(), &read, &why).await {
         Ok(config) => rest.adopt(&config),
         Err(error) => {
-            tracing::error!(error = ?error, "the file is not applied; what is in force stays so")
+            tracing::error!(error = ?error, "the file is not applied; what is in force stays so");
         }
     }
 }

@@ -89,11 +89,14 @@ impl Frame<'_> {
             Some(stable) => format!(" over {stable}"),
             None => ", the first version".into(),
         };
-        let confirmed = if view.applied { "confirmed" } else { "not confirmed yet" };
-        let mut state = Line::of(phase_style(&view.phase), view.phase.as_str()).then(
-            Style::Plain,
-            format!("   weight {}, {confirmed}", output::weight(view.weight_bp)),
-        );
+        let confirmed = match (view.ended_wall_ms, view.applied) {
+            (Some(_), _) => "",
+            (None, true) => ", confirmed",
+            (None, false) => ", not confirmed yet",
+        };
+        let weight = format!("   weight {}{confirmed}", output::weight(view.weight_bp));
+        let mut state =
+            Line::of(phase_style(&view.phase), view.phase.as_str()).then(Style::Plain, weight);
         if let Some(detail) = &view.detail {
             state = state.then(Style::Plain, format!("   {detail}"));
         }

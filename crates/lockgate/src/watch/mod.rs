@@ -64,7 +64,11 @@ pub(crate) fn exit_of(view: &RolloutView) -> Option<Exit> {
 
 /// A release as text without colours.
 pub(crate) fn plain(view: &RolloutView) -> String {
-    let lines = Frame { view, last: &[], notice: None }.lines();
+    text(view, &[])
+}
+
+fn text(view: &RolloutView, last: &[TransitionRecord]) -> String {
+    let lines = Frame { view, last, notice: None }.lines();
     let lines: Vec<String> = lines.iter().map(Line::plain).collect();
     lines.join("\n")
 }
@@ -78,8 +82,8 @@ pub(crate) async fn live(client: &Client, follow: &Follow, format: Format) -> Cl
             _ = tokio::signal::ctrl_c() => Err(interrupted()),
         };
         screen.close();
-        let (view, exit) = ended?;
-        output::print(&plain(&view))?;
+        let (last_picture, exit) = ended?;
+        output::print(&last_picture)?;
         return Ok(exit);
     }
     let mut before = String::new();
@@ -119,11 +123,7 @@ pub(crate) async fn wait(client: &Client, follow: &Follow, format: Format) -> Cl
     Ok(exit)
 }
 
-async fn draw(
-    client: &Client,
-    follow: &Follow,
-    screen: &mut Screen,
-) -> CliResult<(RolloutView, Exit)> {
+async fn draw(client: &Client, follow: &Follow, screen: &mut Screen) -> CliResult<(String, Exit)> {
     let mut looker = Looker::new(client, follow);
     let mut history: Vec<TransitionRecord> = Vec::new();
     loop {
@@ -133,7 +133,7 @@ async fn draw(
                 history = looker.history().await.unwrap_or(history);
             }
             if let Some(exit) = looker.ended(&look.view) {
-                return Ok((look.view.clone(), exit));
+                return Ok((text(&look.view, &history), exit));
             }
         }
         if let Some(view) = &looker.seen {

@@ -46,6 +46,7 @@ fn from_env(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
 }
 
+#[expect(clippy::print_stdout, reason = "a failed run must say how to repeat it")]
 #[test]
 fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
     let kills = from_env("LOCKGATE_CHAOS_KILLS", KILLS_DEFAULT);
@@ -90,6 +91,7 @@ impl Chaos {
         Self { world, agents, server, place, http, random, promised, cut_off: None }
     }
 
+    #[expect(clippy::print_stdout, reason = "a failed run must say what it did")]
     /// One life: some time passes, something is asked, and the process is killed in the middle.
     fn live_and_die(&mut self, kill: u64) {
         self.check_cut_off();
@@ -193,7 +195,7 @@ impl Chaos {
                 .as_array()
                 .into_iter()
                 .flatten()
-                .flat_map(|record| record["effects"].as_array());
+                .filter_map(|record| record["effects"].as_array());
             effects.flatten().all(|effect| effect["state"] == "done")
         });
     }

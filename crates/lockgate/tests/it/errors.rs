@@ -77,10 +77,9 @@ fn agent(more: &str) -> String {
 }
 
 fn few() -> String {
-    let lines = plan("1%");
-    let kept =
-        lines.lines().filter(|line| !["name: b", "name: c"].iter().any(|name| line.contains(name)));
-    kept.map(|line| format!("{line}\n")).collect()
+    let text = plan("1%");
+    let kept = |line: &&str| !["name: b", "name: c"].iter().any(|name| line.contains(name));
+    text.lines().filter(kept).collect::<Vec<_>>().join("\n")
 }
 
 fn plan(weight: &str) -> String {

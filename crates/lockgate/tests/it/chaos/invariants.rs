@@ -20,6 +20,7 @@ const LEGAL: [(&str, &[&str]); 6] = [
     ("rolling_back", &["rolling_back", "rolled_back", "aborted", "superseded"]),
 ];
 
+#[expect(clippy::print_stdout, reason = "a run should say how much it has seen")]
 pub(super) async fn hold(database: &Path, promised: &Promised) {
     let store = Store::open(database).await.expect("it survived");
     let rollouts = store.rollouts(None, 10_000).await.expect("readable");

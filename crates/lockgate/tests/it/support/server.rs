@@ -12,7 +12,7 @@ use crate::support::agent::World;
 use crate::support::{Ran, lockgate};
 
 /// A test that waits longer has hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(3);
 
 /// `lockgate serve`, started, killed and started again on the same directory.
 pub(crate) struct Server {
