@@ -130,8 +130,8 @@ fn own_usd(price: &PriceOverride, usage: &Usage) -> Option<f64> {
 )]
 fn nanousd(usd: f64) -> Option<u64> {
     let nanos = (usd * 1e9).round();
-    // 2^64, which NaN and infinities fail as well
-    (nanos >= 0.0 && nanos < 18_446_744_073_709_551_616.0).then_some(nanos as u64)
+    // up to 2^64, which leaves out NaN and infinities as well
+    (0.0..18_446_744_073_709_551_616.0).contains(&nanos).then_some(nanos as u64)
 }
 
 #[cfg(test)]
