@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use lockgate_model::ids::{InteractionId, VersionName};
+use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::{ErrorClass, Interaction, Outcome};
 use lockgate_telemetry::arm::Completion;
 
@@ -100,7 +100,8 @@ impl Record {
     }
 
     /// The head of the answer came.
-    pub(crate) fn answered(&mut self, answered: Answered, scanner: Scanner) {
+    pub(crate) fn answered(&mut self, answered: Answered, mut scanner: Scanner) {
+        self.learn_ids(&scanner.take_ids());
         self.answered = Some(answered);
         self.scanner = Some(scanner);
     }
@@ -110,9 +111,11 @@ impl Record {
         if self.first_byte_us.is_none() {
             self.first_byte_us = Some(self.elapsed_us());
         }
-        if let Some(scanner) = &mut self.scanner {
-            scanner.push(chunk);
-        }
+        let Some(scanner) = &mut self.scanner else { return };
+        scanner.push(chunk);
+        // Before the chunk is passed on: the client may use an id as soon as it has it.
+        let ids = scanner.take_ids();
+        self.learn_ids(&ids);
     }
 
     fn elapsed_us(&self) -> u64 {
@@ -131,7 +134,9 @@ impl Record {
             End::Failed(class) => Some(class),
             End::Complete => class_of(&answered, scanned.as_ref()),
         };
-        self.learn_ids(scanned.as_ref());
+        if let Some(scanned) = &scanned {
+            self.learn_ids(&scanned.ids);
+        }
         let cost_nanousd = answered.cost_nanousd.or_else(|| self.priced(scanned.as_ref()));
         let completion = Completion {
             error,
@@ -179,17 +184,13 @@ impl Record {
     }
 
     /// Ids that the answer gave out belong to the version that gave them.
-    fn learn_ids(&self, scanned: Option<&Scanned>) {
-        let (Some(scanned), Some(target)) = (scanned, &self.target) else { return };
-        for id in &scanned.ids {
-            self.learn(id, &target.version);
-        }
-    }
-
-    fn learn(&self, id: &str, version: &VersionName) {
+    fn learn_ids(&self, ids: &[String]) {
+        let Some(target) = &self.target else { return };
         let core = &self.worker.core;
-        let hash = core.conversation_salt.hash(&self.agent.name, id.as_bytes());
-        core.conversations.learn(hash, version);
+        for id in ids {
+            let hash = core.conversation_salt.hash(&self.agent.name, id.as_bytes());
+            core.conversations.learn(hash, &target.version);
+        }
     }
 
     fn watch_hard_limit(&self, target: &Arc<Target>, error: Option<ErrorClass>) {

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use http::Request;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use lockgate_gateway::split;
 use lockgate_model::agent::{Match, Protocol};
 use lockgate_model::ids::Epoch;
 use lockgate_model::snapshot::{Mode, Split};
 
-use crate::upstream::{Upstream, full};
+use crate::upstream::{Upstream, full, pieces};
 use crate::world::{
     ROLLOUT, World, agent, canary, get, get_as, get_in, member, post, route, start_gateway,
     version, wall_ms,
@@ -246,4 +246,47 @@ async fn headers_are_stripped_and_stamped() {
     assert_eq!(interaction.cost_nanousd, Some(500_000_000));
     assert_eq!(interaction.outcome, Some(lockgate_model::interaction::Outcome::Resolved));
     assert_eq!(interaction.id.to_string(), got.header("lockgate-interaction"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_holds_as_soon_as_the_client_has_it() {
+    let gate = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let open = gate.clone();
+    let v2 = Upstream::start(move |_| {
+        let gate = gate.clone();
+        async move {
+            let (sender, body) = pieces();
+            tokio::spawn(async move {
+                let created = "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\",\"object\":\"response\"}}\n\n";
+                let _ = sender.send(Ok(created.into())).await;
+                gate.acquire().await.unwrap().forget();
+            });
+            let sse = http::Response::builder().header("content-type", "text/event-stream");
+            sse.body(body).unwrap()
+        }
+    })
+    .await;
+    let v1 = Upstream::named("v1").await;
+    let mut agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
+    agent.protocol = Protocol::Openai;
+    let world = World::start(agent.clone(), canary(1, 10_000)).await;
+    let ask = |body: &'static str| {
+        let mut request = post("/v1/responses", body);
+        request.headers_mut().insert("content-type", "application/json".parse().unwrap());
+        request
+    };
+    let mut client = world.client().await;
+    let mut first = client.open(ask(r#"{"model":"m","stream":true}"#)).await.unwrap().into_body();
+    assert!(first.frame().await.is_some());
+    world.publish(vec![route(agent, canary(2, 0))], vec![]).await;
+    let mut other = world.client().await;
+    let version_of = |answer: http::Response<hyper::body::Incoming>| {
+        answer.headers()["lockgate-version"].to_str().unwrap().to_owned()
+    };
+    let next = other.open(ask(r#"{"model":"m","previous_response_id":"resp_1"}"#)).await.unwrap();
+    assert_eq!(version_of(next), "v2");
+    let mut stranger = world.client().await;
+    let new = stranger.open(ask(r#"{"model":"m","previous_response_id":"resp_9"}"#)).await.unwrap();
+    assert_eq!(version_of(new), "v1");
+    open.add_permits(2);
 }
