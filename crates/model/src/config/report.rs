@@ -26,9 +26,14 @@ impl<'a> Report<'a> {
         Self { file, root, found: Vec::new(), wrong: spoiled.clone(), spoiled, dropped: 0 }
     }
 
+    /// Whether further findings are only counted.
+    pub(super) fn is_full(&self) -> bool {
+        self.found.len() >= FOUND_MAX
+    }
+
     /// Whether an error at `path` tells something new; further ones there do not.
     fn is_news(&mut self, path: &Path) -> bool {
-        if self.found.len() >= FOUND_MAX {
+        if self.is_full() {
             self.dropped += 1;
             return false;
         }

@@ -67,7 +67,9 @@ impl<'a> Finding<'a> {
         match self.error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected } => {
                 for field in unexpected {
-                    let hint = self.hint_for_unknown(field);
+                    // What is only counted needs no hint.
+                    let hint =
+                        if report.is_full() { String::new() } else { self.hint_for_unknown(field) };
                     let path = self.path.key(field);
                     report.key_error(&path, format!("unknown field `{field}`"), hint);
                 }

@@ -16,6 +16,9 @@ pub(crate) const SIZE_MAX: usize = 1024 * 1024;
 /// The deepest nesting.
 pub(crate) const DEPTH_MAX: usize = 32;
 
+/// The most values, lists and maps included.
+pub(crate) const VALUES_MAX: usize = 50_000;
+
 /// Something that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -89,6 +92,7 @@ struct Key {
 #[derive(Default)]
 struct Builder {
     stack: Vec<Frame>,
+    values: usize,
     root: Option<Node>,
     faults: Vec<Fault>,
     spoiled: HashSet<Path>,
@@ -130,6 +134,14 @@ impl Builder {
     }
 
     fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Fault> {
+        self.values += 1;
+        if self.values > VALUES_MAX {
+            return Err(self.fault(
+                place,
+                format!("the file has more than {VALUES_MAX} values"),
+                "check that it is the right file",
+            ));
+        }
         match event {
             Event::Alias(_) => {
                 self.spoil(place, "aliases (`*name`) are not taken", "write the value out");

@@ -76,6 +76,22 @@ fn a_large_file_is_refused_unread() {
 }
 
 #[test]
+fn more_values_than_any_file_needs_are_refused() {
+    let text = format!("agents: [{}]\n", "1,".repeat(60_000));
+    let errors = config::read("f.yaml", &text).unwrap_err();
+    assert!(errors.to_string().contains("more than 50000 values"), "{errors}");
+}
+
+#[test]
+fn what_is_not_shown_is_counted() {
+    let text: String =
+        (0..3_000).flat_map(|i| ["k".to_owned(), i.to_string(), ": 1\n".into()]).collect();
+    let errors = config::read("f.yaml", &text).unwrap_err();
+    assert_eq!(errors.len() + errors.omitted(), 3_001);
+    assert!(errors.to_string().ends_with("… and 2901 more"), "{errors}");
+}
+
+#[test]
 fn bytes_that_are_no_text() {
     let errors = config::read_bytes("f.yaml", b"agents:\n  - na\xffme: a\n").unwrap_err();
     assert_eq!(
