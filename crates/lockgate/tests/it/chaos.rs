@@ -128,11 +128,11 @@ impl Chaos {
             cuts: None,
         };
         if latest["ended_wall_ms"].is_null() {
-            return match self.random.below(8) {
+            return match self.random.below(12) {
                 0 => command("pause"),
-                1..4 => command("resume"),
-                4 => command("abort"),
-                5 => {
+                1 => command("abort"),
+                2 => command("promote"),
+                3..5 => {
                     let index = VERSIONS.iter().position(|name| *name == candidate);
                     Asked {
                         path: format!("agents/support/versions/{candidate}/security-events"),
@@ -140,16 +140,15 @@ impl Chaos {
                         cuts: index,
                     }
                 }
-                _ => command("promote"),
+                // Mostly refused, so that stages have their time.
+                _ => command("resume"),
             };
         }
         // Starting a version gives it traffic again.
         self.check_cut_off();
         self.cut_off = None;
-        let stable = self.server.json(&["agent", "show", "support"])["stable"].clone();
-        let others: Vec<_> = VERSIONS.into_iter().filter(|name| stable != *name).collect();
-        let pick = usize::try_from(self.random.below(others.len() as u64)).expect("a small number");
-        let body = json!({ "agent": "support", "version": others[pick], "reason": "chaos" });
+        let version = self.other_than_stable();
+        let body = json!({ "agent": "support", "version": version, "reason": "chaos" });
         Asked { path: "rollouts".into(), body, cuts: None }
     }
 
@@ -178,26 +177,44 @@ impl Chaos {
         self.agents[version].behaviour.begun.load(Ordering::Relaxed)
     }
 
-    /// Lets the last release end, so that every effect has had its time.
+    /// Lets the last release end, and takes one more all the way over one more kill.
     fn settle(&mut self) {
         self.check_cut_off();
-        self.server.until("the last release ends", |server| {
+        self.until_ended();
+        let version = self.other_than_stable();
+        self.server.json(&["rollout", "start", "support", version, "--reason", "the last one"]);
+        std::thread::sleep(Duration::from_millis(500 + self.random.below(1_500)));
+        *lock(&self.place) = None;
+        self.server.kill();
+        self.server.again();
+        *lock(&self.place) = Some(self.server.ingress());
+        self.until_ended();
+        let stable = self.server.json(&["agent", "show", "support"])["stable"].clone();
+        assert_eq!(stable, version, "a good version gets through: {}", self.server.log());
+        self.server.until("alerts and splits are done", |server| {
+            let history = server.json(&["rollout", "history", "--agent", "support"]);
+            let records = history.as_array().into_iter().flatten();
+            let effects = records.filter_map(|record| record["effects"].as_array()).flatten();
+            effects.into_iter().all(|effect| effect["state"] == "done")
+        });
+    }
+
+    fn until_ended(&mut self) {
+        self.server.until("the release ends", |server| {
             let rollouts = server.json(&["rollout", "list", "--limit", "1"]);
             if rollouts[0]["phase"] == "paused" {
                 let id = rollouts[0]["id"].as_str().expect("an id");
-                server.run(&["rollout", "abort", id, "--reason", "the run is over"]);
+                server.run(&["rollout", "resume", id, "--reason", "the run is over"]);
             }
             !rollouts[0]["ended_wall_ms"].is_null()
         });
-        self.server.until("alerts and splits are done", |server| {
-            let history = server.json(&["rollout", "history", "--agent", "support"]);
-            let effects = history
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|record| record["effects"].as_array());
-            effects.flatten().all(|effect| effect["state"] == "done")
-        });
+    }
+
+    fn other_than_stable(&mut self) -> &'static str {
+        let stable = self.server.json(&["agent", "show", "support"])["stable"].clone();
+        let others: Vec<_> = VERSIONS.into_iter().filter(|name| stable != *name).collect();
+        let pick = self.random.below(others.len() as u64);
+        others[usize::try_from(pick).expect("a small number")]
     }
 }
 

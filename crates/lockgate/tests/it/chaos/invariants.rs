@@ -25,10 +25,10 @@ pub(super) async fn hold(database: &Path, promised: &Promised) {
     let store = Store::open(database).await.expect("it survived");
     let rollouts = store.rollouts(None, 10_000).await.expect("readable");
     assert!(rollouts.len() > 1, "at least one release besides the first version");
-    let mut outbox = BTreeSet::new();
+    let (mut outbox, mut passed) = (BTreeSet::new(), 0);
     for rollout in &rollouts {
         let records = store.transitions(rollout.id).await.expect("readable");
-        path(rollout, &records);
+        passed += path(rollout, &records);
         for effect in records.iter().flat_map(|record| &record.effects) {
             assert!(outbox.insert(effect.id), "effect {} belongs to one transition", effect.id);
             applied_once(rollout, effect);
@@ -46,19 +46,21 @@ pub(super) async fn hold(database: &Path, promised: &Promised) {
         assert!(kept, "security event {id} was acknowledged and is lost");
     }
     println!(
-        "{} releases, {} effects, {} commands and {} security events acknowledged",
+        "{} releases, {passed} stages passed, {} effects, {} commands and {} security events acknowledged",
         rollouts.len(),
         outbox.len(),
         promised.commands.len(),
         promised.security_events.len()
     );
+    assert!(passed >= 3, "the last release passed its stages");
 }
 
-/// From `pending` to an end, one legal step after the other, no stage passed early.
-fn path(rollout: &Rollout, records: &[TransitionRecord]) {
+/// From `pending` to an end, one legal step after the other, no stage passed early. Returns how
+/// many stages were passed by themselves.
+fn path(rollout: &Rollout, records: &[TransitionRecord]) -> usize {
     let id = rollout.id;
     assert!(rollout.phase.is_end(), "{id} has ended: {}", rollout.phase);
-    let (mut phase, mut stage) = ("pending", 0);
+    let (mut phase, mut stage, mut passed) = ("pending", 0, 0);
     for (seq, record) in (1_i64..).zip(records) {
         let step = &record.transition;
         assert_eq!(record.seq, seq, "{id}: no transition is missing");
@@ -68,25 +70,27 @@ fn path(rollout: &Rollout, records: &[TransitionRecord]) {
         assert!(legal, "{id}: {} → {}", step.from, step.to);
         // The first version of an agent has no stages to go through.
         if rollout.stable.is_some() {
-            advance(rollout, step, stage);
+            passed += usize::from(advance(rollout, step, stage));
             stage = step.stage;
         }
         phase = &step.to;
     }
     assert_eq!(phase, rollout.phase.as_str(), "{id}: the state is where the last step led");
+    passed
 }
 
-fn advance(rollout: &Rollout, step: &Transition, stage: usize) {
+/// Whether a stage was passed in its own time.
+fn advance(rollout: &Rollout, step: &Transition, stage: usize) -> bool {
     let id = rollout.id;
     let by_hand = step.causes.first().is_some_and(|cause| cause.rule.starts_with("command"));
     let last = rollout.plan.stages.len() - 1;
     let passed = step.stage > stage || (step.to == "promoted" && !by_hand);
     if !passed {
-        return;
+        return false;
     }
     assert!(step.stage == stage + 1 || step.stage == last, "{id}: no stage is skipped");
     if by_hand {
-        return;
+        return false;
     }
     let due_ms = rollout.plan.stages[stage].duration_ms;
     assert!(step.dwell_ms >= due_ms, "{id}: stage {stage} after {} of {due_ms} ms", step.dwell_ms);
@@ -94,6 +98,7 @@ fn advance(rollout: &Rollout, step: &Transition, stage: usize) {
         assert_eq!(step.stage, stage + 1, "{id}: stages follow one another");
         assert_eq!(step.weight_bp, rollout.plan.stages[step.stage].weight_bp, "{id}: its weight");
     }
+    true
 }
 
 fn applied_once(rollout: &Rollout, effect: &EffectRecord) {
