@@ -71,7 +71,7 @@ async fn complete(State(agent): State<Arc<Agent>>, headers: HeaderMap, body: Byt
     };
     // Draws depend on the whole request, so that one request always fares the same.
     let request_key = draw(agent.args.seed, &[&body]);
-    if agent.draw("fail", request_key) < agent.args.fail_share {
+    if chance("fail", request_key) < agent.args.fail_share {
         sleep(Duration::from_millis(5)).await;
         return failed(StatusCode::INTERNAL_SERVER_ERROR, "this version lost its thread");
     }
@@ -93,17 +93,13 @@ async fn complete(State(agent): State<Arc<Agent>>, headers: HeaderMap, body: Byt
 }
 
 impl Agent {
-    fn draw(&self, what: &str, request_key: u64) -> f64 {
-        draw_unit(request_key, &[what.as_bytes()])
-    }
-
     async fn look_up(
         &self,
         question: &str,
         headers: &HeaderMap,
         request_key: u64,
     ) -> Result<Vec<Passage>, ToolError> {
-        if self.draw("outside", request_key) < self.args.read_outside {
+        if chance("outside", request_key) < self.args.read_outside {
             // Whatever comes back, the user still gets an answer: the attempt is what counts.
             let _ = self.tools.read(vec!["../../etc/passwd".into()], headers).await;
         }
@@ -150,12 +146,17 @@ impl Agent {
     /// When the first and the last word come, counted from the request. Reasoning takes no time
     /// of its own: the dearer model writes faster, so that cost and latency stay apart.
     fn pace(&self, reply: &Reply, request_key: u64) -> (Duration, Duration) {
-        let jitter_ms = JITTER_MS * (1.0 + 2.0 * self.draw("pace", request_key));
+        let jitter_ms = JITTER_MS * (1.0 + 2.0 * chance("pace", request_key));
         let first = Duration::from_millis(FIRST_WORD_MS + self.args.delay_ms)
             + Duration::from_secs_f64(jitter_ms / 1e3);
         let visible = reply.used.completion - reply.used.reasoning;
         (first, first + Duration::from_micros(TOKEN_US * visible.min(TIMED_TOKENS_MAX)))
     }
+}
+
+/// A draw from 0 to 1 of this request.
+fn chance(what: &str, request_key: u64) -> f64 {
+    draw_unit(request_key, &[what.as_bytes()])
 }
 
 /// Sends the events evenly over `span`, from `first` on.

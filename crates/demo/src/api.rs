@@ -11,11 +11,15 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::config_file::AGENT;
 use crate::error::DemoError;
 
 const ANSWER_MAX: Duration = Duration::from_secs(20);
+/// A machine under load may drop a connection; a server that is gone stays gone.
+const READ_RETRIES: u32 = 5;
+const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Answers of refusals are shown up to this length.
 const SHOWN_CHARS_MAX: usize = 400;
 
@@ -138,7 +142,14 @@ impl Api {
         self.get("read a release's history", &format!("rollouts/{rollout}/history")).await
     }
 
+    /// Reads; tries again when the server cannot be reached for a moment.
     async fn get<T: DeserializeOwned>(&self, doing: &str, path: &str) -> Result<T, DemoError> {
+        for _ in 0..READ_RETRIES {
+            match self.ask(doing, Method::GET, path, None).await {
+                Err(DemoError::Unreachable { .. }) => sleep(RETRY_AFTER).await,
+                told => return told,
+            }
+        }
         self.ask(doing, Method::GET, path, None).await
     }
 
