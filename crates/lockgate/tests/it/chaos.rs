@@ -65,6 +65,30 @@ fn kill_9_loses_nothing_acknowledged_and_repeats_nothing() {
     world.block_on(invariants::hold(&server.data_dir().join("state.db"), promised));
 }
 
+#[test]
+fn what_was_cut_off_stays_cut_off_over_a_kill() {
+    let mut chaos = Chaos::start(1);
+    let place = Arc::clone(&chaos.place);
+    let _traffic = chaos.world.traffic(4, move || lock(&place).clone());
+    let (stable, candidate) = (0, 1);
+    chaos.server.json(&["rollout", "start", "support", VERSIONS[candidate], "--reason", "a test"]);
+    let begun = Arc::clone(&chaos.agents[candidate].behaviour);
+    chaos.server.until("it gets traffic", |_| begun.begun.load(Ordering::Relaxed) > 0);
+    let told = ["version", "security-event", "support", VERSIONS[candidate], "--detail", "a test"];
+    assert_eq!(chaos.server.json(&told)["latched"], true);
+    chaos.cut_off = Some((candidate, chaos.begun(candidate)));
+    chaos.restart();
+    let served = chaos.begun(stable);
+    let behaviour = Arc::clone(&chaos.agents[stable].behaviour);
+    let goes_on = |_: &mut Server| behaviour.begun.load(Ordering::Relaxed) > served + 100;
+    chaos.server.until("traffic goes on", goes_on);
+    chaos.check_cut_off();
+    chaos.until_ended();
+    chaos.check_cut_off();
+    let latest = chaos.server.json(&["rollout", "list", "--limit", "1"]);
+    assert_eq!(latest[0]["phase"], "rolled_back");
+}
+
 fn lock(place: &Place) -> std::sync::MutexGuard<'_, Option<String>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -184,10 +208,7 @@ impl Chaos {
         let version = self.other_than_stable();
         self.server.json(&["rollout", "start", "support", version, "--reason", "the last one"]);
         std::thread::sleep(Duration::from_millis(500 + self.random.below(1_500)));
-        *lock(&self.place) = None;
-        self.server.kill();
-        self.server.again();
-        *lock(&self.place) = Some(self.server.ingress());
+        self.restart();
         self.until_ended();
         let stable = self.server.json(&["agent", "show", "support"])["stable"].clone();
         assert_eq!(stable, version, "a good version gets through: {}", self.server.log());
@@ -197,6 +218,13 @@ impl Chaos {
             let effects = records.filter_map(|record| record["effects"].as_array()).flatten();
             effects.into_iter().all(|effect| effect["state"] == "done")
         });
+    }
+
+    fn restart(&mut self) {
+        *lock(&self.place) = None;
+        self.server.kill();
+        self.server.again();
+        *lock(&self.place) = Some(self.server.ingress());
     }
 
     fn until_ended(&mut self) {
