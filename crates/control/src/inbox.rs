@@ -1,6 +1,7 @@
 //! Commands, security events and fuses, in the order in which they were acknowledged.
 
 use lockgate_model::agent::{Agent, OnNewVersion};
+use lockgate_model::config::{Misfit, misfits};
 use lockgate_model::ids::{AgentName, FuseId, PlanName, RolloutId, VersionName};
 use lockgate_model::plan::Plan;
 use lockgate_model::security::{Fuse, FuseCause};
@@ -200,6 +201,11 @@ fn defined<'a>(pass: &'a Pass, asked: &Asked<'_>) -> Result<(&'a Agent, &'a Plan
         .iter()
         .find(|plan| plan.name == *name)
         .ok_or_else(|| format!("there is no plan {name}"))?;
+    // The file was checked with the agent's own plan; another one may ask for more.
+    let others = |misfit: &Misfit| matches!(misfit, Misfit::NoTestEndpoint { version, .. } if version != asked.candidate);
+    if let Some(misfit) = misfits(agent, plan).iter().find(|misfit| !others(misfit)) {
+        return Err(format!("plan {name} does not fit agent {}: {misfit}", asked.agent));
+    }
     Ok((agent, plan))
 }
 

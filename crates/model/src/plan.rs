@@ -5,6 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::agent::SignalSource;
 use crate::ids::PlanName;
 
 /// Basis points in the whole: 10,000 bp = 100 %.
@@ -60,6 +61,15 @@ impl Metric {
             Self::NegativeShare => "negative_share",
             Self::SecurityEvents => "security_events",
             Self::Health => "health",
+        }
+    }
+
+    /// The source that it needs beyond requests themselves.
+    pub fn source(self) -> Option<SignalSource> {
+        match self {
+            Self::Nps | Self::SatisfiedShare | Self::NegativeShare => Some(SignalSource::Feedback),
+            Self::CostUsd => Some(SignalSource::Cost),
+            Self::ErrorRate | Self::P95Ms | Self::SecurityEvents | Self::Health => None,
         }
     }
 }

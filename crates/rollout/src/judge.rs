@@ -3,7 +3,7 @@
 //! The threshold judge: an estimate over enough samples beside its bound. It bounds no error over
 //! repeated looks; statistical judges take the same seat, chosen by the gate's assurance.
 
-use lockgate_model::agent::{LatencyMeasure, SignalSource};
+use lockgate_model::agent::LatencyMeasure;
 use lockgate_model::plan::{Absent, Assurance, Bound, Gate, Metric, Trigger};
 use lockgate_telemetry::arm::{Arm, Arms};
 
@@ -120,10 +120,7 @@ pub fn trigger(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> Judge
 /// The gates of the stage under way, and the health that no weight is raised without.
 pub(crate) fn gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement> {
     let stage = rollout.stage();
-    let asked = stage
-        .gates
-        .iter()
-        .filter(|gate| !gate.dry_run && !waived(rollout, gate.metric, gate.absent));
+    let asked = stage.gates.iter().filter(|gate| !gate.dry_run && !waived(rollout, gate));
     let mut judged: Vec<Judgement> = asked.map(|gate| self::gate(gate, rollout, signals)).collect();
     let gated = stage.gates.iter().any(|gate| gate.metric == Metric::Health);
     if !gated && signals.candidate_healthy == Some(false) {
@@ -140,13 +137,9 @@ pub(crate) fn gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement> {
 }
 
 /// Whether a gate is left out because its signal has no source and the plan says so.
-fn waived(rollout: &Rollout, metric: Metric, absent: Absent) -> bool {
-    let source = match metric {
-        Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => SignalSource::Feedback,
-        Metric::CostUsd => SignalSource::Cost,
-        _ => return false,
-    };
-    absent == Absent::Waive && !rollout.sources.contains(&source)
+fn waived(rollout: &Rollout, gate: &Gate) -> bool {
+    let has = |source| rollout.sources.contains(&source);
+    gate.absent == Absent::Waive && !gate.metric.source().is_none_or(has)
 }
 
 /// Which latency a reading takes.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::agent::{Agent, SignalSource};
+use crate::agent::Agent;
 use crate::ids::VersionName;
 use crate::plan::{Absent, Environment, Metric, Plan};
 
@@ -47,17 +47,6 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// The source that a metric needs beyond requests themselves.
-pub(super) fn source_of(metric: Metric) -> Option<SignalSource> {
-    match metric {
-        Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => {
-            Some(SignalSource::Feedback)
-        }
-        Metric::CostUsd => Some(SignalSource::Cost),
-        Metric::ErrorRate | Metric::P95Ms | Metric::SecurityEvents | Metric::Health => None,
-    }
-}
-
 /// Everything that `plan` asks for and `agent` does not have. A file that was read has none
 /// between an agent and its own plan; check again before a release follows another one. The
 /// first version is no candidate, as it becomes stable at once.
@@ -65,7 +54,7 @@ pub fn misfits(agent: &Agent, plan: &Plan) -> Vec<Misfit> {
     let mut found = Vec::new();
     for (index, stage) in plan.stages.iter().enumerate() {
         for gate in &stage.gates {
-            let has = source_of(gate.metric).is_none_or(|source| agent.signals.contains(&source));
+            let has = gate.metric.source().is_none_or(|source| agent.signals.contains(&source));
             if !has && gate.absent == Absent::Refuse {
                 found.push(Misfit::NoSource { stage: index, metric: gate.metric });
             }

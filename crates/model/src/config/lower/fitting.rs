@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::plans::Planned;
 use crate::agent::{Agent, SignalSource};
-use crate::config::fit::{Misfit, misfits, source_of};
+use crate::config::fit::{Misfit, misfits};
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::schema::list;
@@ -38,7 +38,7 @@ fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Ag
         let written = index.and_then(|index| planned.gates[stage].get(index));
         let fallback = agents.first().map(|(path, _)| path.key("plan"));
         let Some(path) = written.cloned().or(fallback) else { continue };
-        let (source, noun) = match source_of(metric) {
+        let (source, noun) = match metric.source() {
             Some(SignalSource::Cost) => ("cost", "cost"),
             _ => ("feedback", "feedback"),
         };
@@ -90,7 +90,7 @@ fn check_health(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: 
 fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
     let plan = &planned.plan;
     let lacking =
-        |metric: &Metric| source_of(*metric).is_some_and(|source| !agent.signals.contains(&source));
+        |metric: &Metric| metric.source().is_some_and(|source| !agent.signals.contains(&source));
     let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
     let waived = gates.filter(|gate| gate.absent == Absent::Waive).map(|gate| gate.metric);
     let mut waived: Vec<Metric> = waived.filter(lacking).collect();
@@ -99,7 +99,7 @@ fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agen
     let silent: Vec<Metric> =
         plan.triggers.iter().map(|trigger| trigger.metric).filter(lacking).collect();
     let mut sources: Vec<SignalSource> =
-        waived.iter().chain(&silent).filter_map(|metric| source_of(*metric)).collect();
+        waived.iter().chain(&silent).filter_map(|metric| metric.source()).collect();
     sources.sort_unstable();
     sources.dedup();
     if sources.is_empty() {

@@ -3,7 +3,6 @@
 use crate::config::bound::{self, Role};
 use crate::config::field::Field;
 use crate::config::file::{GateFile, GatesFile};
-use crate::config::fit::source_of;
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::text::BoundOr;
@@ -72,7 +71,7 @@ fn full(report: &mut Report<'_>, metric: Metric, file: &GateFile, path: &Path) -
     let absent = report.take_or(&file.absent, &path.key("absent"), Absent::default());
     let dry_run = report.take_or(&file.dry_run, &path.key("dry_run"), false);
     let min_samples = report.take(&file.min_samples, &path.key("min_samples")).copied();
-    if absent == Absent::Waive && source_of(metric).is_none() {
+    if absent == Absent::Waive && metric.source().is_none() {
         report.error(
             &path.key("absent"),
             format!("`{metric}` always has a source, so it cannot be waived"),
