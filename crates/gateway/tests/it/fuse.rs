@@ -47,9 +47,10 @@ async fn after_a_latch_no_request_reaches_the_candidate() {
         latched.store(true, Ordering::SeqCst);
         assert!(fuse.is_some());
         // What had been written to its sockets before, the candidate may still be reading.
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        let (stable, candidate) = (v1.requests(), v2.requests());
+        let stable = v1.requests();
         until("stable takes over", || v1.requests() > stable + 200).await;
+        let candidate = v2.requests();
+        until("stable goes on", || v1.requests() > stable + 400).await;
         stop.store(true, Ordering::SeqCst);
         for client in clients {
             assert!(client.await.unwrap() <= 1, "a client is cut once at most");
