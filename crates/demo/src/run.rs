@@ -140,23 +140,24 @@ async fn release(
         report.promoted.push(version.to_owned());
         return Ok(());
     }
-    let seen = taken_back(&running.api, &id, version, view.started_wall_ms, tally).await?;
+    let (seen, why) = taken_back(&running.api, &id, version, view.started_wall_ms, tally).await?;
     live.say(&format!(
         "rolled back  {version} by {} ({}) after {} requests, zero share {} ms later: {}",
-        seen.trigger, seen.action, seen.requests_to_detect, seen.ms_to_zero, view.why
+        seen.trigger, seen.action, seen.requests_to_detect, seen.ms_to_zero, why
     ));
     report.rolled_back.push(seen);
     Ok(())
 }
 
-/// What the release's history says about its end, and what users saw of the version until then.
+/// What the release's history says about its end and why, and what users saw of the version until
+/// then.
 async fn taken_back(
     api: &Api,
     id: &str,
     version: &str,
     started_wall_ms: i64,
     tally: &Tally,
-) -> Result<RolledBack, DemoError> {
+) -> Result<(RolledBack, String), DemoError> {
     let history = api.history(id).await?;
     let missing = |what: &str| DemoError::Refused {
         doing: format!("tell how {version} was taken back"),
@@ -169,13 +170,15 @@ async fn taken_back(
     let action = decided.action(version).ok_or_else(|| missing("that takes its traffic away"))?;
     let zero = &history.last().ok_or_else(|| missing("at all"))?.transition;
     let decided = &decided.transition;
-    Ok(RolledBack {
+    let why = decided.causes.first().map_or_else(String::new, |cause| cause.text.clone());
+    let seen = RolledBack {
         version: version.to_owned(),
         trigger: trigger_of(decided),
         action: action.to_string(),
         requests_to_detect: tally.answered_by(version, started_wall_ms, decided.at_wall_ms),
         ms_to_zero: u64::try_from(zero.at_wall_ms - decided.at_wall_ms).unwrap_or(0),
-    })
+    };
+    Ok((seen, why))
 }
 
 /// The metric that decided; a gate is named as one, so that it is not taken for a trigger.
