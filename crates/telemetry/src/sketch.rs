@@ -85,7 +85,9 @@ mod tests {
 
     fn sketch(values: &[u64]) -> Sketch {
         let mut sketch = Sketch::default();
-        values.iter().for_each(|&value| sketch.record(value));
+        for &value in values {
+            sketch.record(value);
+        }
         sketch
     }
 

@@ -14,9 +14,10 @@ use lockgate_model::security::{SecurityCause, SecurityEvent};
 use lockgate_model::snapshot::Mode;
 use lockgate_rollout::event::Command;
 use lockgate_store::{InboxState, StoreError};
+use lockgate_testkit::receiver::receiver;
 use uuid::Uuid;
 
-use crate::world::{PLAN, World, receiver};
+use crate::world::{PLAN, World};
 
 #[tokio::test]
 async fn the_first_version_becomes_stable_by_itself() {

@@ -1,26 +1,20 @@
 //! A store, a controller and a gateway that applies whatever it hears.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use lockgate_control::{Channels, Control, Options, Target};
 use lockgate_model::config;
-use lockgate_model::ids::{BootId, Revision, RolloutId};
+use lockgate_model::ids::RolloutId;
 use lockgate_model::plan::AlertLevel;
-use lockgate_model::ports::{Report, Snapshots as _};
 use lockgate_model::version::Digest;
 use lockgate_rollout::event::Command;
 use lockgate_store::{
     ConfigSource, EffectState, InboxBody, InboxId, InboxState, NewConfig, NewInboxItem, Store,
 };
-use sha2::Sha256;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use uuid::Uuid;
+use lockgate_testkit::gateway;
 
 /// Stages of milliseconds and nothing to judge.
 pub(crate) const PLAN: &str = "
@@ -94,7 +88,7 @@ impl World {
             .await
             .unwrap();
         let frozen = Arc::new(AtomicBool::new(false));
-        let gateway = tokio::spawn(gateway(store.clone(), frozen.clone()));
+        let gateway = tokio::spawn(gateway::reporting(Arc::new(store.clone()), frozen.clone()));
         let channels = Arc::new(ArcSwap::from_pointee(Channels::default()));
         let options = Options { lease_ttl_ms: 300, ..Options::new("one") };
         let control = Some(Control::spawn(store.clone(), channels.clone(), options));
@@ -181,98 +175,5 @@ impl World {
             targets: [("ops".parse().unwrap(), (lowest, target))].into(),
             agents: [("support".parse().unwrap(), vec!["ops".parse().unwrap()])].into(),
         }));
-    }
-}
-
-async fn gateway(store: Store, frozen: Arc<AtomicBool>) {
-    let mut report = Report {
-        gateway: "one".parse().unwrap(),
-        boot: BootId(Uuid::now_v7()),
-        applied: Revision(0),
-        health: vec![],
-        fuses: vec![],
-    };
-    loop {
-        let heard = store.exchange(report.clone(), 50).await.unwrap();
-        if let Some(snapshot) = heard.snapshot
-            && !frozen.load(Ordering::SeqCst)
-        {
-            report.applied = snapshot.revision;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-}
-
-/// A request that the receiver got.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) id: String,
-    at: String,
-    signature: String,
-    pub(crate) body: String,
-}
-
-impl Seen {
-    pub(crate) fn signed_with(&self, secret: &[u8]) -> bool {
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).unwrap();
-        mac.update(format!("{}.{}.{}", self.id, self.at, self.body).as_bytes());
-        self.signature == format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
-    }
-}
-
-pub(crate) struct Receiver {
-    pub(crate) url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Receiver {
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
-    }
-}
-
-/// An HTTP server that fails so many times before it takes anything.
-pub(crate) async fn receiver(failures: usize) -> Receiver {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let list = seen.clone();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let request = read(&mut stream).await;
-            let fail = {
-                let mut list = list.lock().unwrap();
-                list.push(request);
-                list.len() <= failures
-            };
-            let status = if fail { "503 Busy" } else { "202 Accepted" };
-            let answer =
-                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-            stream.write_all(answer.as_bytes()).await.unwrap();
-        }
-    });
-    Receiver { url, seen }
-}
-
-async fn read(stream: &mut tokio::net::TcpStream) -> Seen {
-    let mut bytes = Vec::new();
-    loop {
-        let mut chunk = [0; 4096];
-        let n = stream.read(&mut chunk).await.unwrap();
-        bytes.extend_from_slice(&chunk[..n]);
-        let text = String::from_utf8_lossy(&bytes).into_owned();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let header = |name: &str| {
-            let line = head.lines().find(|line| line.to_lowercase().starts_with(name));
-            line.map(|line| line[name.len() + 1..].trim().to_owned()).unwrap_or_default()
-        };
-        if body.len() >= header("content-length").parse::<usize>().unwrap() {
-            return Seen {
-                id: header("webhook-id"),
-                at: header("webhook-timestamp"),
-                signature: header("webhook-signature"),
-                body: body.to_owned(),
-            };
-        }
     }
 }

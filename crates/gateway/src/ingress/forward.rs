@@ -26,7 +26,7 @@ use crate::ingress::worker::Worker;
 use crate::ingress::{feedback, headers, matching};
 use crate::observe::record::{Answered, Arrival, End, Record};
 use crate::pin::Pin;
-use crate::protocol::{self, PEEK_BYTES_MAX, Scanner};
+use crate::protocol::{self, Scanner};
 use crate::table::{AgentRoute, Matched, Shares, Target};
 
 /// How often a request is routed anew because its version was closed under it.
@@ -131,16 +131,16 @@ impl Going<'_> {
         body: Incoming,
     ) -> Result<(Upload, protocol::RequestIds), Problem> {
         let limit = agent.limits.request_body_bytes_max;
-        let small = body.size_hint().lower() <= PEEK_BYTES_MAX as u64 && !body.is_end_stream();
         let fields = &parts.headers;
-        if !small || !protocol::request_wants_body(agent.protocol, &parts.method, path, fields) {
+        let empty = body.is_end_stream();
+        if empty || !protocol::request_wants_body(agent.protocol, &parts.method, path, fields) {
             let ids = protocol::request_ids(agent.protocol, path, fields, None);
             return Ok((Upload::new([].into(), Some(body), limit), ids));
         }
-        let Peeked { frames, rest, whole } = peek(body, agent.idle_timeout()).await?;
+        let Peeked { frames, rest, start } = peek(body, agent.idle_timeout()).await?;
         let size: u64 = frames.iter().map(|frame| frame.len() as u64).sum();
         let left = limit.checked_sub(size).ok_or(Problem::TOO_LARGE)?;
-        let ids = protocol::request_ids(agent.protocol, path, fields, whole.as_deref());
+        let ids = protocol::request_ids(agent.protocol, path, fields, Some(&start));
         Ok((Upload::new(frames, rest, left), ids))
     }
 

@@ -1,4 +1,4 @@
-//! A look at the start of a small request body for the ids in it; the same bytes go on.
+//! A look at the start of a request body for the ids in it; the same bytes go on.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub(crate) struct Peeked {
     pub(crate) frames: VecDeque<Bytes>,
     /// `None` when the whole body was read.
     pub(crate) rest: Option<Incoming>,
-    /// The whole body in one piece; `None` when it is longer than the limit.
-    pub(crate) whole: Option<Bytes>,
+    /// Its start in one piece: all of it when it is no longer than the limit.
+    pub(crate) start: Bytes,
 }
 
 /// Reads until the body's end or [`PEEK_BYTES_MAX`]. Trailers end it as well; they are dropped, as
@@ -33,10 +33,16 @@ pub(crate) async fn peek(mut body: Incoming, idle: Duration) -> Result<Peeked, P
         size += bytes.len();
         frames.push_back(bytes);
         if size > PEEK_BYTES_MAX {
-            return Ok(Peeked { frames, rest: Some(body), whole: None });
+            let start = joined(&frames, size);
+            return Ok(Peeked { frames, rest: Some(body), start });
         }
     }
-    let whole = match frames.len() {
+    let start = joined(&frames, size);
+    Ok(Peeked { frames, rest: None, start })
+}
+
+fn joined(frames: &VecDeque<Bytes>, size: usize) -> Bytes {
+    let mut start = match frames.len() {
         0 => Bytes::new(),
         1 => frames[0].clone(),
         _ => frames
@@ -47,5 +53,6 @@ pub(crate) async fn peek(mut body: Incoming, idle: Duration) -> Result<Peeked, P
             })
             .into(),
     };
-    Ok(Peeked { frames, rest: None, whole: Some(whole) })
+    start.truncate(PEEK_BYTES_MAX);
+    start
 }

@@ -130,7 +130,10 @@ impl Record {
         let scanned = self.scanner.take().map(|scanner| scanner.finish(end == End::Complete));
         let total_us = self.elapsed_us();
         let answered = self.answered.unwrap_or_default();
+        // A client that leaves once it has read the format's own end has the whole answer.
+        let whole = scanned.as_ref().is_some_and(|scanned| scanned.ended);
         let error = match end {
+            End::Failed(ErrorClass::ClientCancel) if whole => class_of(&answered, scanned.as_ref()),
             End::Failed(class) => Some(class),
             End::Complete => class_of(&answered, scanned.as_ref()),
         };

@@ -12,7 +12,7 @@ use lockgate_telemetry::arm::Arm;
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use crate::world::{World, arm, plan, signals};
+use lockgate_testkit::release::{World, arm, plan, signals};
 
 #[derive(Debug, Clone)]
 enum Move {

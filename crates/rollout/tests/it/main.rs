@@ -4,4 +4,3 @@
 
 mod invariants;
 mod scenarios;
-mod world;

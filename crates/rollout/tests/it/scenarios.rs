@@ -12,7 +12,7 @@ use lockgate_rollout::state::Phase;
 use lockgate_rollout::view::view;
 use uuid::Uuid;
 
-use crate::world::{STAGE_MS, TICK_MS, World, arm, good, plan, signals};
+use lockgate_testkit::release::{STAGE_MS, TICK_MS, World, arm, good, plan, signals};
 
 #[test]
 fn first_version_is_stable_at_once_without_stages() {

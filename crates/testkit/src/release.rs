@@ -17,11 +17,15 @@ use lockgate_rollout::state::Rollout;
 use lockgate_telemetry::arm::{Arm, Arms};
 use uuid::Uuid;
 
-pub(crate) const TICK_MS: u64 = 10_000;
-pub(crate) const STAGE_MS: u64 = 60_000;
-pub(crate) const WINDOW_MS: u64 = 300_000;
+/// How often the plan's judges look.
+pub const TICK_MS: u64 = 10_000;
+/// How long each stage takes.
+pub const STAGE_MS: u64 = 60_000;
+/// How far back its triggers look.
+pub const WINDOW_MS: u64 = 300_000;
 
-pub(crate) fn gate(metric: Metric, bound: Bound, min_samples: u64) -> Gate {
+/// A gate as it is when only its bound and samples are given.
+pub fn gate(metric: Metric, bound: Bound, min_samples: u64) -> Gate {
     Gate {
         metric,
         bound,
@@ -32,11 +36,13 @@ pub(crate) fn gate(metric: Metric, bound: Bound, min_samples: u64) -> Gate {
     }
 }
 
-pub(crate) fn trigger(metric: Metric, bound: Bound, action: Action, alert: AlertLevel) -> Trigger {
+/// A trigger over [`WINDOW_MS`] and 50 samples.
+pub fn trigger(metric: Metric, bound: Bound, action: Action, alert: AlertLevel) -> Trigger {
     Trigger { metric, bound, window_ms: WINDOW_MS, min_samples: 50, action, alert, dry_run: false }
 }
 
-pub(crate) fn plan() -> Plan {
+/// Four stages (0, 10, 50, 100 %), gates on errors and latency, three triggers.
+pub fn plan() -> Plan {
     let stage = |name: &str, weight_bp, gates| Stage {
         name: name.into(),
         weight_bp,
@@ -79,7 +85,7 @@ pub(crate) fn plan() -> Plan {
 }
 
 /// Requests of one version: so many, of which so many failed, all taking the same time.
-pub(crate) fn arm(requests: u64, errors: u64, latency_ms: u64) -> Arm {
+pub fn arm(requests: u64, errors: u64, latency_ms: u64) -> Arm {
     let mut arm = Arm { assigned: requests, ..Arm::default() };
     for index in 0..requests {
         arm.complete(&lockgate_telemetry::arm::Completion {
@@ -91,7 +97,8 @@ pub(crate) fn arm(requests: u64, errors: u64, latency_ms: u64) -> Arm {
     arm
 }
 
-pub(crate) fn signals(candidate: Arm, stable: Arm) -> Signals {
+/// The same numbers as evidence and as what was seen lately.
+pub fn signals(candidate: Arm, stable: Arm) -> Signals {
     let arms = Arms { candidate, stable };
     Signals {
         evidence: [(Epoch(1), arms.clone())].into(),
@@ -101,23 +108,32 @@ pub(crate) fn signals(candidate: Arm, stable: Arm) -> Signals {
     }
 }
 
-pub(crate) fn good() -> Signals {
+/// A candidate as good as the stable version.
+pub fn good() -> Signals {
     signals(arm(1_000, 0, 100), arm(9_000, 0, 100))
 }
 
-pub(crate) struct World {
-    pub(crate) rollout: Rollout,
-    pub(crate) now: Now,
-    pub(crate) transitions: Vec<Transition>,
-    pub(crate) effects: Vec<Effect>,
+/// One release, its clock, and everything that it did.
+#[derive(Debug)]
+pub struct World {
+    /// Where it is.
+    pub rollout: Rollout,
+    /// What time it is.
+    pub now: Now,
+    /// What happened.
+    pub transitions: Vec<Transition>,
+    /// What it asked for.
+    pub effects: Vec<Effect>,
 }
 
 impl World {
-    pub(crate) fn new(plan: Plan) -> Self {
+    /// A release of `v2` over `v1`.
+    pub fn new(plan: Plan) -> Self {
         Self::start(plan, Some("v1"))
     }
 
-    pub(crate) fn start(plan: Plan, stable: Option<&str>) -> Self {
+    /// A release of `v2` over this version, or as the first.
+    pub fn start(plan: Plan, stable: Option<&str>) -> Self {
         let now = Now { wall_ms: 1_000_000, monotonic_ms: 0, boot: BootId(Uuid::from_u128(1)) };
         let step = start(
             NewRollout {
@@ -143,7 +159,8 @@ impl World {
         }
     }
 
-    pub(crate) fn event(&mut self, event: &Event) -> Result<(), TransitionError> {
+    /// Takes one event.
+    pub fn event(&mut self, event: &Event) -> Result<(), TransitionError> {
         let step = machine::step(&self.rollout, event, self.now)?;
         self.rollout = step.rollout;
         self.transitions.extend(step.transition);
@@ -151,23 +168,26 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn apply(&mut self) {
+    /// Every gateway reports the split.
+    pub fn apply(&mut self) {
         let epoch = self.rollout.epoch;
         self.event(&Event::Applied { epoch }).unwrap();
     }
 
-    pub(crate) fn pass_ms(&mut self, ms: u64) {
+    /// Lets time go by.
+    pub fn pass_ms(&mut self, ms: u64) {
         self.now.monotonic_ms += ms;
         self.now.wall_ms += i64::try_from(ms).unwrap();
     }
 
-    pub(crate) fn tick(&mut self, signals: &Signals) {
+    /// Judges look.
+    pub fn tick(&mut self, signals: &Signals) {
         let signals = Box::new(signals.clone());
         self.event(&Event::Tick { signals, observed: true }).unwrap();
     }
 
     /// Ticks through so much time.
-    pub(crate) fn run(&mut self, ms: u64, signals: &Signals) {
+    pub fn run(&mut self, ms: u64, signals: &Signals) {
         self.tick(signals);
         for _ in 0..ms / TICK_MS {
             self.pass_ms(TICK_MS);
@@ -175,22 +195,25 @@ impl World {
         }
     }
 
-    pub(crate) fn command(&mut self, command: Command) -> Result<(), TransitionError> {
+    /// An operator speaks.
+    pub fn command(&mut self, command: Command) -> Result<(), TransitionError> {
         self.event(&Event::Command { command, by: "ada".into(), reason: "because".into() })
     }
 
-    pub(crate) fn security(&mut self) {
+    /// A security event on the candidate.
+    pub fn security(&mut self) {
         let id = lockgate_model::ids::SecurityEventId(Uuid::from_u128(9));
         let detail = "read outside its documents".into();
         self.event(&Event::Security { id, detail, stable_shows_it: None }).unwrap();
     }
 
-    pub(crate) fn phase(&self) -> &'static str {
+    /// The phase's name.
+    pub fn phase(&self) -> &'static str {
         self.rollout.phase.as_str()
     }
 
     /// The split that was asked for last.
-    pub(crate) fn split(&self) -> &Split {
+    pub fn split(&self) -> &Split {
         self.effects
             .iter()
             .rev()
@@ -201,17 +224,20 @@ impl World {
             .expect("a split was asked for")
     }
 
-    pub(crate) fn mode_back(&self) -> Mode {
+    /// How the candidate was taken back.
+    pub fn mode_back(&self) -> Mode {
         assert_eq!(self.split().candidate, None, "the candidate still has a share");
         self.split().retiring.as_ref().expect("taken back").mode
     }
 
-    pub(crate) fn last(&self) -> &Transition {
+    /// What happened last.
+    pub fn last(&self) -> &Transition {
         self.transitions.last().expect("something happened")
     }
 
     /// Brings it to the stage of this index, running.
-    pub(crate) fn to_stage(mut self, stage: usize) -> Self {
+    #[must_use]
+    pub fn to_stage(mut self, stage: usize) -> Self {
         self.apply();
         while self.rollout.stage < stage {
             self.run(STAGE_MS, &good());
