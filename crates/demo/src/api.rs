@@ -20,6 +20,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// A machine under load may drop a connection; a server that is gone stays gone.
 const READ_RETRIES: u32 = 5;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Looks at a command that is written down and not handled yet: a minute's worth.
+const HANDLED_LOOKS: u32 = 120;
 /// Answers of refusals are shown up to this length.
 const SHOWN_CHARS_MAX: usize = 400;
 
@@ -31,9 +33,13 @@ pub(crate) struct Api {
     token: String,
 }
 
+/// What became of a command; a busy server may not have handled it yet.
 #[derive(Deserialize)]
-struct Started {
+struct Commanded {
+    command: i64,
+    state: String,
     rollout: Option<String>,
+    result: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -125,11 +131,19 @@ impl Api {
     pub(crate) async fn start(&self, version: &str, reason: &str) -> Result<String, DemoError> {
         let doing = format!("release {version}");
         let body = json!({"agent": AGENT, "version": version, "reason": reason});
-        let started: Started = self.post(&doing, "rollouts", &body).await?;
-        started.rollout.ok_or_else(|| DemoError::Refused {
-            doing,
-            answer: "it was written down, but not handled in time".into(),
-        })
+        let mut told: Commanded = self.post(&doing, "rollouts", &body).await?;
+        let path = format!("commands/{}", told.command);
+        for _ in 0..HANDLED_LOOKS {
+            if told.state != "pending" {
+                break;
+            }
+            sleep(RETRY_AFTER).await;
+            told = self.get(&doing, &path).await?;
+        }
+        let (state, result) = (told.state, told.result.unwrap_or_default());
+        told.rollout
+            .filter(|_| state == "done")
+            .ok_or_else(|| DemoError::Refused { doing, answer: format!("{state} {result}") })
     }
 
     /// The release now.
