@@ -30,6 +30,9 @@ const HEADERS_MAX: usize = 64;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// From the head of a request to the head of its answer; more than a command may wait.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// People signing in at once, and the time one may take.
+const SIGN_INS_MAX: usize = 16;
+const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections open at once, event streams among them.
 const CONNECTIONS_MAX: usize = 1_024;
 /// Requests being answered at once.
@@ -86,12 +89,15 @@ impl Api {
 
 fn router(app: App) -> Router {
     let (rest, _) = routes::router().split_for_parts();
-    let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let places = Places {
+        known: Arc::new(Semaphore::new(IN_FLIGHT_MAX)),
+        sign_in: Arc::new(Semaphore::new(SIGN_INS_MAX)),
+    };
     rest.merge(console::router())
         .fallback(no_such_path)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(in_flight, limited))
+        .layer(middleware::from_fn_with_state(places, limited))
         .layer(middleware::from_fn(secured))
         .layer(middleware::from_fn_with_state(app.clone(), counted))
         .with_state(app)
@@ -110,21 +116,28 @@ async fn no_such_method(request: Request) -> ApiError {
     .hint("`GET /api/v1/openapi.json` lists all methods.")
 }
 
+/// Places for requests under way. Signing in reads a body before anyone is known, so it has few
+/// places of its own and little time: strangers cannot take those of operators.
+#[derive(Clone)]
+struct Places {
+    known: Arc<Semaphore>,
+    sign_in: Arc<Semaphore>,
+}
+
 /// Bounds how many are answered at once and how long one may take.
-async fn limited(
-    State(in_flight): State<Arc<Semaphore>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let Ok(_permit) = in_flight.try_acquire() else {
+async fn limited(State(places): State<Places>, request: Request, next: Next) -> Response {
+    let signs_in = request.method() == http::Method::POST && request.uri().path() == "/sign-in";
+    let (places, limit) =
+        if signs_in { (&places.sign_in, SIGN_IN_TIMEOUT) } else { (&places.known, ANSWER_TIMEOUT) };
+    let Ok(_permit) = places.try_acquire() else {
         return ApiError::new(Kind::Unavailable, "Too many requests are under way.")
             .into_response();
     };
-    match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
+    match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) => ApiError::new(
             Kind::Timeout,
-            format!("The request was not answered within {} s.", ANSWER_TIMEOUT.as_secs()),
+            format!("The request was not answered within {} s.", limit.as_secs()),
         )
         .into_response(),
     }

@@ -71,7 +71,8 @@ fn conversation<'a>(
     let candidate = of(&shares.candidate).filter(|_| !now.control_stale);
     let beside = candidate.or_else(|| of(&shares.retiring))?;
     let stays = match beside.mode {
-        Mode::Open => true,
+        // A candidate without a share has no conversations: such a pin is from another release.
+        Mode::Open => beside.weight_bp > 0,
         Mode::Drain { until_wall_ms } => now.wall_ms < until_wall_ms,
         Mode::Stopped | Mode::Cut => false,
     };

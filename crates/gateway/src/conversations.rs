@@ -6,6 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -68,7 +69,8 @@ impl Conversations {
     }
 
     fn open_bounded(path: &Path, max: usize) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
+        let file =
+            OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
         let mut known = Known::default();
         let mut lines = 0;
         for line in BufReader::new(&file).lines() {

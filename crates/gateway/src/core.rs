@@ -107,6 +107,10 @@ impl Core {
                 for live in self.registry.of(&fuse.agent, &fuse.version) {
                     live.errors_in_a_row.store(0, Ordering::Relaxed);
                     live.open(closed::LATCHED);
+                    // A latch that came in between must not be undone.
+                    if self.latches.holds(&fuse.agent, &fuse.version) {
+                        live.close(closed::LATCHED);
+                    }
                 }
             }
         }

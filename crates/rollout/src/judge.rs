@@ -83,6 +83,7 @@ pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
         let baseline = read(gate.metric, &arms.stable, rollout.by_key, measure);
         judge(&Question {
             rule: &rule,
+            unit: unit(gate.metric, rollout.by_key),
             metric: gate.metric,
             bound: gate.bound,
             good_side: true,
@@ -107,6 +108,7 @@ pub fn trigger(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> Judge
         let baseline = read(trigger.metric, &arms.stable, rollout.by_key, measure);
         judge(&Question {
             rule: &rule,
+            unit: unit(trigger.metric, rollout.by_key),
             metric: trigger.metric,
             bound: trigger.bound,
             good_side: false,
@@ -222,6 +224,8 @@ fn read(metric: Metric, arm: &Arm, by_key: bool, measure: Measure) -> Reading {
 
 struct Question<'a> {
     rule: &'a str,
+    /// What a sample is.
+    unit: &'static str,
     metric: Metric,
     bound: Bound,
     /// Whether the bound names the good side (gates) or the bad one (triggers).
@@ -291,9 +295,10 @@ fn clearly_worse(bound: Bound, value: f64, baseline: f64) -> bool {
 }
 
 fn sentence(question: &Question<'_>, verdict: Verdict, min_samples: u64) -> String {
+    let unit = question.unit;
     let Question { metric, bound, candidate, baseline, .. } = question;
     let Some(value) = candidate.value else {
-        return format!("{metric}: nothing seen yet, {min_samples} samples needed");
+        return format!("{metric}: nothing seen yet, {min_samples} {unit} needed");
     };
     let value = number(value);
     let beside =
@@ -301,22 +306,34 @@ fn sentence(question: &Question<'_>, verdict: Verdict, min_samples: u64) -> Stri
     if verdict == Verdict::Insufficient {
         if candidate.n < min_samples {
             return format!(
-                "{metric} is {value}{beside}: {} of {min_samples} samples seen",
+                "{metric} is {value}{beside}: {} of {min_samples} {unit} seen",
                 candidate.n
             );
         }
         return format!(
-            "{metric} is {value}{beside}: stable has {} of {min_samples} samples to compare with",
+            "{metric} is {value}{beside}: stable has {} of {min_samples} {unit} to compare with",
             baseline.n
         );
     }
     let samples = if *metric == Metric::SecurityEvents {
         String::new()
     } else {
-        format!(" over {} samples", candidate.n)
+        format!(" over {} {unit}", candidate.n)
     };
     let role = if question.good_side { "required" } else { "limit" };
     format!("{metric} is {value}{samples}{beside}; {role} {bound}")
+}
+
+/// What a sample of the metric is: error rates of sticky agents count users, not requests.
+fn unit(metric: Metric, by_key: bool) -> &'static str {
+    match metric {
+        Metric::ErrorRate if by_key => "users",
+        Metric::ErrorRate | Metric::P95Ms => "requests",
+        Metric::CostUsd => "requests of known cost",
+        Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => "votes",
+        Metric::Health => "readings",
+        Metric::SecurityEvents => "events",
+    }
 }
 
 /// At most four significant digits, without a tail of zeros.
@@ -343,6 +360,7 @@ mod tests {
     fn ask(bound: Bound, good_side: bool, candidate: Reading, baseline: Reading) -> Judgement {
         judge(&Question {
             rule: "test",
+            unit: "requests",
             metric: Metric::ErrorRate,
             bound,
             good_side,

@@ -1,4 +1,5 @@
-//! Retention: seconds for 24 hours, minutes for 30 days, hours for 2 years. Evidence of rollouts
+//! Retention: seconds for 24 hours, minutes for 30 days, hours for 2 years, single interactions
+//! for 90 days. Evidence of rollouts
 //! is not touched.
 
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ const HOURS_KEPT_MS: i64 = 730 * DAY_MS;
 const KEYS_KEPT_AFTER_END_MS: i64 = DAY_MS;
 /// Listeners resume within this time.
 const FEED_KEPT_MS: i64 = 30 * DAY_MS;
+/// Single interactions; what is counted of them lasts as windows do.
+const INTERACTIONS_KEPT_MS: i64 = 90 * DAY_MS;
 /// Rows of one kind in one call: others wait for the writer meanwhile.
 const ROWS_MAX: i64 = 1_000;
 
@@ -31,7 +34,7 @@ pub struct Compacted {
     pub seconds: u64,
     /// Minutes merged into hours.
     pub minutes: u64,
-    /// Hours, answers, keys and feed rows deleted.
+    /// Hours, answers, interactions, keys and feed rows deleted.
     pub deleted: u64,
     /// Whether another call would find more to do.
     pub more: bool,
@@ -65,6 +68,11 @@ impl Store {
                 "DELETE FROM answer WHERE id IN
                      (SELECT id FROM answer WHERE at_wall_ms < ? LIMIT ?)",
                 HOURS_KEPT_MS,
+            ),
+            (
+                "DELETE FROM interaction WHERE id IN
+                     (SELECT id FROM interaction WHERE started_wall_ms < ? LIMIT ?)",
+                INTERACTIONS_KEPT_MS,
             ),
             (
                 "DELETE FROM rollout_key WHERE (rollout, epoch, version, key) IN

@@ -118,6 +118,8 @@ fn problem_of(lease: &Lease, error: &hyper::Error, watch: Option<&UploadWatch>) 
     match watch.map(UploadWatch::state) {
         Some(UploadState::TooLarge) => return Problem::TOO_LARGE,
         Some(UploadState::ClientGone) => return Problem::CLIENT_GONE,
+        // A version that gives up on a body that does not arrive is not to blame.
+        Some(UploadState::WaitingForClient) => return Problem::UPLOAD_STALLED,
         _ => {}
     }
     if error.is_parse() { Problem::PROTOCOL } else { Problem::RESET }

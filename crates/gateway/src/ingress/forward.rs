@@ -263,6 +263,9 @@ impl Going<'_> {
 
 /// The target's prefix and what is left of the request's path, with its query.
 fn rebase(uri: &Uri, strip_len: usize, prefix: &str) -> Result<Uri, Problem> {
+    if has_dot_segment(uri.path()) {
+        return Err(Problem::BAD_PATH);
+    }
     if strip_len == 0 && prefix.is_empty() {
         return Ok(uri.clone());
     }
@@ -272,6 +275,17 @@ fn rebase(uri: &Uri, strip_len: usize, prefix: &str) -> Result<Uri, Problem> {
     let path: PathAndQuery =
         format!("{prefix}{slash}{rest}").parse().map_err(|_| Problem::BAD_HOST)?;
     Ok(Uri::from(path))
+}
+
+/// Whether a server that normalises the path would leave the place that we route to. Encoded
+/// dots and slashes count, as some servers decode before they normalise.
+fn has_dot_segment(path: &str) -> bool {
+    if !path.contains(['.', '%']) {
+        return false;
+    }
+    let plain = path.to_ascii_lowercase();
+    let plain = plain.replace("%2e", ".").replace("%2f", "/").replace("%5c", "/");
+    plain.split(['/', '\\']).any(|segment| matches!(segment, "." | ".."))
 }
 
 impl Back {

@@ -59,15 +59,58 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes every `lockgate-*` header.
+/// Removes every `lockgate-*` header, also spelt `lockgate_*`, which many servers take for the
+/// same; and our cookies, which browsers send to every port of a host.
 pub(crate) fn remove_ours(headers: &mut HeaderMap) {
-    let ours = |name: &HeaderName| name.as_str().starts_with("lockgate-");
+    remove_our_cookies(headers);
+    let ours = |name: &HeaderName| is_ours(name.as_str());
     if headers.keys().any(ours) {
         let names: Vec<HeaderName> = headers.keys().filter(|name| ours(name)).cloned().collect();
         for name in names {
             headers.remove(name);
         }
     }
+}
+
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix("lockgate").is_some_and(|rest| rest.starts_with(['-', '_']))
+}
+
+/// The console's session is for the console: no version sees it, and none sets it.
+fn remove_our_cookies(headers: &mut HeaderMap) {
+    let names_ours = |value: &HeaderValue| {
+        value.as_bytes().windows(9).any(|part| part == b"lockgate_" || part == b"lockgate-")
+    };
+    for header in [header::COOKIE, header::SET_COOKIE] {
+        if !headers.get_all(&header).iter().any(names_ours) {
+            continue;
+        }
+        let kept: Vec<HeaderValue> = headers
+            .get_all(&header)
+            .iter()
+            .filter_map(|value| without_ours(&header, value))
+            .collect();
+        headers.remove(&header);
+        for value in kept {
+            headers.append(header.clone(), value);
+        }
+    }
+}
+
+fn without_ours(header: &HeaderName, value: &HeaderValue) -> Option<HeaderValue> {
+    let pair_is_ours = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        is_ours(&String::from_utf8_lossy(name.trim_ascii()).to_ascii_lowercase())
+    };
+    let pairs = value.as_bytes().split(|byte| *byte == b';');
+    if *header == header::SET_COOKIE {
+        // Only the first pair names the cookie; the rest are its attributes.
+        return (!pairs.take(1).any(|pair| pair_is_ours(&pair))).then(|| value.clone());
+    }
+    let kept: Vec<&[u8]> = pairs.filter(|pair| !pair_is_ours(pair)).collect();
+    let joined = kept.join(&b';');
+    let text = joined.trim_ascii();
+    if text.is_empty() { None } else { HeaderValue::from_bytes(text).ok() }
 }
 
 /// An id as a header's value.

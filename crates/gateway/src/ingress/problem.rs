@@ -38,6 +38,8 @@ macro_rules! problems {
 problems! {
     BAD_HOST = BAD_REQUEST GatewayRefused "bad-host" "The request has no usable Host"
         "send exactly one Host header that agrees with the request's target";
+    BAD_PATH = BAD_REQUEST GatewayRefused "bad-path" "The request's path has dot segments"
+        "send the path that is meant, without `.` and `..`";
     BAD_ENCODING = NOT_IMPLEMENTED GatewayRefused "transfer-encoding" "The request's transfer encoding is not supported"
         "send the body with Content-Length or as plain chunks";
     UPGRADE = NOT_IMPLEMENTED GatewayRefused "upgrade" "Protocol upgrades and tunnels are not forwarded"

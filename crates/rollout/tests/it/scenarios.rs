@@ -116,7 +116,7 @@ fn no_traffic_and_nan_extend_the_stage_and_then_roll_back() {
     assert_eq!(world.phase(), "extended");
     world.run(STAGE_MS, &nothing);
     assert_eq!(world.phase(), "rolling_back");
-    assert!(world.last().causes[0].text.contains("100 samples needed"), "{:?}", world.last());
+    assert!(world.last().causes[0].text.contains("100 requests needed"), "{:?}", world.last());
 }
 
 #[test]
@@ -397,7 +397,7 @@ fn the_view_says_why_it_is_not_further() {
     let mut world = World::new(plan()).to_stage(1);
     world.tick(&signals(arm(40, 0, 100), arm(900, 0, 100)));
     let seen = view(&world.rollout, &signals(arm(40, 0, 100), arm(900, 0, 100)));
-    assert!(seen.why.contains("40 of 100 samples"), "{}", seen.why);
+    assert!(seen.why.contains("40 of 100 requests"), "{}", seen.why);
     assert_eq!(seen.candidate_arm.requests, 40);
     let states: Vec<_> = seen.stages.iter().map(|stage| stage.state.as_str()).collect();
     assert_eq!(states, ["done", "current", "next", "next"]);

@@ -214,6 +214,7 @@ CREATE TABLE interaction (
     cost_nanousd        INTEGER
 ) WITHOUT ROWID;
 CREATE INDEX interaction_of_agent ON interaction (agent, started_wall_ms);
+CREATE INDEX interaction_by_age ON interaction (started_wall_ms);
 
 -- Answers that count. `charged` marks a failed outcome that counts as an error of the version.
 CREATE TABLE answer (
