@@ -262,6 +262,7 @@ impl Work<'_> {
             return None;
         }
         self.next.phase = Phase::RollingBack { action, end };
+        self.next.taken_back_because = causes.first().map(|cause| cause.text.clone());
         self.next.weight_bp = 0;
         self.order_split(|rollout, now| rollout.split_back(action, now));
         if action == Action::StopImmediately {

@@ -64,6 +64,7 @@ pub fn start(new: NewRollout, now: Now) -> Step {
         last_tick: None,
         security_events: 0,
         fuses: new.fuses.clone(),
+        taken_back_because: None,
         revoked: false,
     };
     let mut effects = Vec::new();

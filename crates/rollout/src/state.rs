@@ -141,6 +141,9 @@ pub struct Rollout {
     pub security_events: u64,
     /// Fuses taken over.
     pub fuses: Vec<FuseId>,
+    /// Why it was taken back, in one sentence with its numbers.
+    #[serde(default)]
+    pub taken_back_because: Option<String>,
     /// Whether the candidate's identity was ordered to be revoked. Recorded; enforced by the
     /// egress gateway once there is one.
     pub revoked: bool,

@@ -226,8 +226,12 @@ fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
             format!("being taken back ({action}); not every gateway has applied it yet")
         }
         Phase::Promoted => format!("version {} is stable", rollout.candidate),
-        Phase::RolledBack => "taken back; its history says why".into(),
-        Phase::Aborted => "taken back by a person; its history says why".into(),
-        Phase::Superseded => "a newer release took its place".into(),
+        Phase::RolledBack => format!("taken back: {}", because(rollout)),
+        Phase::Aborted => format!("taken back by a person: {}", because(rollout)),
+        Phase::Superseded => format!("taken back: {}", because(rollout)),
     }
+}
+
+fn because(rollout: &Rollout) -> &str {
+    rollout.taken_back_because.as_deref().unwrap_or("its history says why")
 }

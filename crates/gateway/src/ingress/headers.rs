@@ -221,6 +221,28 @@ mod tests {
     }
 
     #[test]
+    fn our_headers_and_cookies_go_however_they_are_spelt() {
+        let mut headers = map(&[
+            ("lockgate-version", "v9"),
+            ("lockgate_version", "v9"),
+            ("lockgatekeeper", "stays"),
+            ("cookie", "a=1; lockgate_session=secret; b=2"),
+            ("cookie", "lockgate_session=secret"),
+            ("set-cookie", "lockgate_session=stolen; Path=/"),
+            ("set-cookie", "mine=1; Path=/lockgate_x"),
+        ]);
+        remove_ours(&mut headers);
+        assert_eq!(
+            headers,
+            map(&[
+                ("lockgatekeeper", "stays"),
+                ("cookie", "a=1; b=2"),
+                ("set-cookie", "mine=1; Path=/lockgate_x"),
+            ])
+        );
+    }
+
+    #[test]
     fn hop_by_hop_headers_and_those_named_by_connection_go() {
         let mut headers = map(&[
             ("connection", "keep-alive, x-private, content-length"),

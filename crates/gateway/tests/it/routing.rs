@@ -69,11 +69,16 @@ async fn raising_the_weight_moves_no_conversation() {
         pins.push((got.version().to_owned(), got.header("lockgate-conversation").to_owned()));
     }
     assert!(pins.iter().any(|(name, _)| name == "v1") && pins.iter().any(|(name, _)| name == "v2"));
-    for (epoch, weight) in [(2, 5_000), (3, 10_000), (4, 0)] {
+    for (epoch, weight) in [(2, 5_000), (3, 10_000), (4, 1)] {
         world.publish(vec![route(agent.clone(), canary(epoch, weight))], vec![]).await;
         for (name, pin) in &pins {
             assert_eq!(client.send(get_in(pin)).await.version(), name, "at {weight}");
         }
+    }
+    // Without a share there are no conversations of this release: pins of an older one bind nothing.
+    world.publish(vec![route(agent.clone(), canary(5, 0))], vec![]).await;
+    for (_, pin) in &pins {
+        assert_eq!(client.send(get_in(pin)).await.version(), "v1");
     }
 }
 
@@ -92,11 +97,11 @@ async fn modes_decide_what_a_pinned_conversation_gets() {
     for (epoch, mode, pinned) in [
         (2, Mode::Drain { until_wall_ms: wall_ms() + 60_000 }, "v2"),
         (3, Mode::Drain { until_wall_ms: wall_ms() - 1 }, "v1"),
-        (4, Mode::Open, "v2"),
+        (4, Mode::Drain { until_wall_ms: wall_ms() + 60_000 }, "v2"),
         (5, Mode::Stopped, "v1"),
-        (6, Mode::Open, "v2"),
+        (6, Mode::Drain { until_wall_ms: wall_ms() + 60_000 }, "v2"),
         (7, Mode::Cut, "v1"),
-        (8, Mode::Open, "v2"),
+        (8, Mode::Drain { until_wall_ms: wall_ms() + 60_000 }, "v2"),
     ] {
         world.publish(vec![route(agent.clone(), after(epoch, mode))], vec![]).await;
         assert_eq!(client.send(get_in(&pin)).await.version(), pinned, "{mode:?}");
@@ -114,7 +119,7 @@ async fn a_forged_pin_is_no_pin() {
     let world = World::start(agent.clone(), canary(1, 10_000)).await;
     let mut client = world.client().await;
     let pin = client.send(get("/")).await.header("lockgate-conversation").to_owned();
-    world.publish(vec![route(agent.clone(), canary(2, 0))], vec![]).await;
+    world.publish(vec![route(agent.clone(), canary(2, 1))], vec![]).await;
     assert_eq!(client.send(get_in(&pin)).await.version(), "v2");
     let flipped = if pin.ends_with('A') { "Q" } else { "A" };
     let forged = format!("{}{flipped}", &pin[..pin.len() - 1]);
@@ -138,7 +143,7 @@ async fn a_session_of_the_protocol_stays_also_over_a_restart() {
     let world = World::start(agent.clone(), canary(1, 10_000)).await;
     let mut client = world.client().await;
     assert_eq!(client.send(post("/mcp", "{}")).await.version(), "v2");
-    world.publish(vec![route(agent, canary(2, 0))], vec![]).await;
+    world.publish(vec![route(agent, canary(2, 1))], vec![]).await;
     let again = |session: &str| {
         let request = Request::get("/mcp").header("host", "a").header("mcp-session-id", session);
         request.body(Full::default()).unwrap()
@@ -278,7 +283,7 @@ async fn an_id_holds_as_soon_as_the_client_has_it() {
     let mut client = world.client().await;
     let mut first = client.open(ask(r#"{"model":"m","stream":true}"#)).await.unwrap().into_body();
     assert!(first.frame().await.is_some());
-    world.publish(vec![route(agent, canary(2, 0))], vec![]).await;
+    world.publish(vec![route(agent, canary(2, 1))], vec![]).await;
     let mut other = world.client().await;
     let version_of = |answer: http::Response<hyper::body::Incoming>| {
         answer.headers()["lockgate-version"].to_str().unwrap().to_owned()
@@ -289,4 +294,17 @@ async fn an_id_holds_as_soon_as_the_client_has_it() {
     let new = stranger.open(ask(r#"{"model":"m","previous_response_id":"resp_9"}"#)).await.unwrap();
     assert_eq!(version_of(new), "v1");
     open.add_permits(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_with_dot_segments_are_refused_before_any_version_is_asked() {
+    let v1 = Upstream::named("v1").await;
+    let world = World::start(agent(&[("v1", v1.at)]), Split::whole(version("v1"))).await;
+    let mut client = world.client().await;
+    for path in ["/../x", "/a/..", "/a/%2e%2E/b", "/a/..%2fb", "/a%5c../b", "/./a"] {
+        assert_eq!(client.send(get(path)).await.status, 400, "{path}");
+    }
+    for path in ["/a..b", "/.well-known/agent-card.json", "/a/...", "/%2egit", "/a%20b"] {
+        assert_eq!(client.send(get(path)).await.status, 200, "{path}");
+    }
 }

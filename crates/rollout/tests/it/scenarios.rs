@@ -3,7 +3,7 @@
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, FuseId};
 use lockgate_model::plan::{
-    Action, AlertLevel, Assurance, Bound, Metric, OnInsufficient, Trigger, WHOLE_BP,
+    AlertLevel, Assurance, Bound, Metric, OnInsufficient, Trigger, WHOLE_BP,
 };
 use lockgate_model::snapshot::Mode;
 use lockgate_rollout::event::{Command, Effect, Event};
@@ -401,5 +401,8 @@ fn the_view_says_why_it_is_not_further() {
     assert_eq!(seen.candidate_arm.requests, 40);
     let states: Vec<_> = seen.stages.iter().map(|stage| stage.state.as_str()).collect();
     assert_eq!(states, ["done", "current", "next", "next"]);
-    assert_eq!(Action::Stop.as_str(), "stop");
+    world.tick(&signals(arm(100, 50, 100), arm(900, 0, 100)));
+    world.apply();
+    let ended = view(&world.rollout, &Signals::default());
+    assert!(ended.why.contains("taken back: error_rate is 0.5 over 100 requests"), "{}", ended.why);
 }

@@ -179,6 +179,7 @@ pub(crate) fn rollout(agent: &str) -> Rollout {
         last_tick: None,
         security_events: 0,
         fuses: vec![],
+        taken_back_because: None,
         revoked: false,
     }
 }

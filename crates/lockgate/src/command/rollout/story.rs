@@ -62,7 +62,7 @@ fn paragraph(step: &ExplainedStep) -> String {
     lines.extend(step.also.iter().map(|cause| format!("  also     {}", because(cause))));
     lines.extend(step.effects.iter().map(|effect| format!("  effect   {}", effect_line(effect))));
     if !step.would_change.is_empty() {
-        lines.push(format!("  else     {}", step.would_change));
+        lines.push(format!("  next     {}", step.would_change));
     }
     lines.join("\n")
 }
