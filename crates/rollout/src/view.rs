@@ -226,9 +226,8 @@ fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
             format!("being taken back ({action}); not every gateway has applied it yet")
         }
         Phase::Promoted => format!("version {} is stable", rollout.candidate),
-        Phase::RolledBack => format!("taken back: {}", because(rollout)),
+        Phase::RolledBack | Phase::Superseded => format!("taken back: {}", because(rollout)),
         Phase::Aborted => format!("taken back by a person: {}", because(rollout)),
-        Phase::Superseded => format!("taken back: {}", because(rollout)),
     }
 }
 
