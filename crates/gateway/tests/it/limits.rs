@@ -158,3 +158,23 @@ async fn many_clients_share_few_connections_to_a_version() {
     }
     assert!(v1.connections() <= 2, "one per worker, not {}", v1.connections());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_gives_up_on_a_body_that_does_not_arrive_is_not_to_blame() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // Reads the head and a little of the body, then closes without a word.
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"xx") {
+                if tokio::io::AsyncReadExt::read_buf(&mut stream, &mut seen).await.unwrap() == 0 {
+                    break;
+                }
+            }
+        }
+    });
+    let world = World::start(agent(&[("v1", at)]), Split::whole(version("v1"))).await;
+    let half = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 500\r\n\r\nxx";
+    assert_eq!(status_of(&world, half).await, "408");
+}
