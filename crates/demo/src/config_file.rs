@@ -82,11 +82,11 @@ plans:
       nps: {{ bound: "> 50", min_samples: {votes} }}
       security_events: "= 0"
     triggers:
-      error_rate: {{ bound: "> 5%", window: 20s, min_samples: {errors}, action: stop, alert: high }}
-      p95_ms: {{ bound: "> baseline + 20%", window: 20s, min_samples: {relative}, action: switch, alert: medium }}
-      cost_usd: {{ bound: "> baseline + 30%", window: 20s, min_samples: {relative}, action: stop, alert: medium }}
-      satisfied_share: {{ bound: "< 80%", window: 20s, min_samples: {votes}, action: switch, alert: high }}
-      negative_share: {{ bound: "> 5%", window: 20s, min_samples: {votes}, action: switch, alert: high }}
+      error_rate: {{ bound: "> 5%", judge: threshold, window: 20s, min_samples: {errors}, action: stop, alert: high }}
+      p95_ms: {{ bound: "> baseline + 20%", judge: threshold, window: 20s, min_samples: {relative}, action: switch, alert: medium }}
+      cost_usd: {{ bound: "> baseline + 30%", judge: threshold, window: 20s, min_samples: {relative}, action: stop, alert: medium }}
+      satisfied_share: {{ bound: "< 80%", judge: threshold, window: 20s, min_samples: {votes}, action: switch, alert: high }}
+      negative_share: {{ bound: "> 5%", judge: threshold, window: 20s, min_samples: {votes}, action: switch, alert: high }}
       security_events: {{ bound: "> 0", action: stop_immediately, alert: highest }}
     tick: 500ms
     drain: 2s            # running conversations may finish after a switch

@@ -101,6 +101,7 @@ impl fmt::Display for Bound {
             Self::Below(value) => write!(f, "< {value}"),
             Self::Above(value) => write!(f, "> {value}"),
             Self::Equal(value) => write!(f, "= {value}"),
+            Self::AboveBaselineBy(0.0) => f.write_str("> baseline"),
             Self::AboveBaselineBy(share) => write!(f, "> baseline + {} %", share * 100.0),
         }
     }
@@ -128,6 +129,19 @@ pub enum Absent {
     Waive,
 }
 
+/// Who says whether a bound holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Judge {
+    /// Anytime-valid tests on everything since the start of the release: they may be read at any
+    /// moment, and how often they are wrong is bounded for the whole release.
+    #[default]
+    Statistical,
+    /// An estimate over a look-back window beside its bound. It bounds no error over repeated
+    /// looks.
+    Threshold,
+}
+
 /// A condition that must hold for a stage to be passed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gate {
@@ -137,6 +151,9 @@ pub struct Gate {
     pub bound: Bound,
     /// Fewest samples for a verdict.
     pub min_samples: u64,
+    /// Who says whether it holds.
+    #[serde(default)]
+    pub judge: Judge,
     /// How sure it must be.
     pub assurance: Assurance,
     /// What happens without a source.
@@ -199,7 +216,10 @@ pub struct Trigger {
     pub metric: Metric,
     /// Where the bad side is.
     pub bound: Bound,
-    /// How far back it looks.
+    /// Who says whether it fires.
+    #[serde(default)]
+    pub judge: Judge,
+    /// How far back the threshold judge looks.
     pub window_ms: u64,
     /// Fewest samples for a verdict, of each arm that it reads.
     pub min_samples: u64,
@@ -280,6 +300,10 @@ pub struct Plan {
     pub hard_limits: Vec<HardLimit>,
     /// What follows a gate that stays insufficient.
     pub on_insufficient: OnInsufficient,
+    /// The chance that statistical judges take back a release whose metrics are all within their
+    /// bounds, over the whole release.
+    #[serde(default = "alpha_default")]
+    pub alpha: f64,
     /// How often judges look.
     pub tick_ms: u64,
     /// How long running conversations may finish after a *switch*.
@@ -290,12 +314,43 @@ pub struct Plan {
     pub few_stages: Option<Override>,
 }
 
+/// What [`Plan::alpha`] is when a plan does not say.
+pub const ALPHA_DEFAULT: f64 = 0.01;
+
+fn alpha_default() -> f64 {
+    ALPHA_DEFAULT
+}
+
+/// The longest block, see [`Plan::block_ms`].
+const BLOCK_MS_MAX: u64 = 15 * 60 * 1_000;
+
 impl Plan {
-    /// The distinct look-back windows of its triggers, ascending.
+    /// The distinct look-back windows of its threshold triggers, ascending.
     pub fn windows_ms(&self) -> Vec<u64> {
-        let mut windows: Vec<u64> = self.triggers.iter().map(|t| t.window_ms).collect();
+        let looks_back = |trigger: &&Trigger| trigger.judge == Judge::Threshold;
+        let mut windows: Vec<u64> =
+            self.triggers.iter().filter(looks_back).map(|t| t.window_ms).collect();
         windows.sort_unstable();
         windows.dedup();
         windows
     }
+
+    /// Length of a block of evidence. Tests begin anew with every block besides going on, so that
+    /// a fault that comes late is not hidden by what was good before it.
+    pub fn block_ms(&self) -> u64 {
+        let users = self.stages.iter().filter(|stage| stage.weight_bp > 0);
+        let planned_ms: u64 = users.map(|stage| stage.duration_ms).sum();
+        (planned_ms / BLOCKS_PLANNED).min(BLOCK_MS_MAX).max(10 * self.tick_ms)
+    }
+
+    /// The most blocks that a release with all its extensions has.
+    pub fn blocks_max(&self) -> u64 {
+        let stages = self.stages.iter();
+        let longest = |stage: &Stage| stage.duration_ms.saturating_add(stage.extension_max_ms);
+        let longest_ms = stages.clone().map(longest).fold(0, u64::saturating_add);
+        longest_ms / self.block_ms() + stages.len() as u64
+    }
 }
+
+/// Blocks in a release that needs no extension, at least.
+const BLOCKS_PLANNED: u64 = 48;

@@ -11,4 +11,5 @@ pub mod machine;
 pub mod signals;
 pub mod start;
 pub mod state;
+pub mod stats;
 pub mod view;

@@ -11,7 +11,7 @@ use crate::event::{Alert, Command, Effect, Event};
 use crate::explain::{Cause, Transition, Verdict};
 use crate::judge::{self, Blame, Judgement};
 use crate::signals::Signals;
-use crate::state::{Phase, RollbackEnd, Rollout};
+use crate::state::{Block, Phase, RollbackEnd, Rollout};
 
 /// What a step leads to. Without a transition the state may still have changed (clocks).
 #[derive(Debug, Clone, PartialEq)]
@@ -134,6 +134,20 @@ impl Work<'_> {
         let runs = matches!(self.next.phase, Phase::Running | Phase::Extended);
         if runs && self.next.applied && observed {
             self.next.dwell_ms += since_ms;
+            self.begin_block();
+        }
+    }
+
+    /// Begins a block of evidence when the last one is over or of another epoch.
+    fn begin_block(&mut self) {
+        let Rollout { epoch, dwell_ms, block, .. } = &mut self.next;
+        let goes_on = block.is_some_and(|block| {
+            block.epoch == *epoch
+                && dwell_ms.saturating_sub(block.since_dwell_ms) < self.before.plan.block_ms()
+        });
+        if !goes_on {
+            let (since_wall_ms, since_dwell_ms) = (self.now.wall_ms, *dwell_ms);
+            *block = Some(Block { epoch: *epoch, since_wall_ms, since_dwell_ms });
         }
     }
 
@@ -144,8 +158,8 @@ impl Work<'_> {
             .triggers
             .iter()
             .filter(|trigger| !trigger.dry_run && trigger.metric != Metric::SecurityEvents)
+            .filter(|trigger| judge::fires(trigger, self.before, signals))
             .map(|trigger| (trigger, judge::trigger(trigger, self.before, signals)))
-            .filter(|(_, judgement)| judgement.verdict() == Verdict::Fail)
             .collect();
         // The most severe action wins; the sort is stable, so ties keep the plan's order.
         fired.sort_by_key(|(trigger, judgement)| {

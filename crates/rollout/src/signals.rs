@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 pub struct Signals {
     /// Since the start of the release, by weight epoch.
     pub evidence: BTreeMap<Epoch, Arms>,
+    /// Since the block of evidence began, see [`crate::state::Block`]. Empty without one.
+    #[serde(default)]
+    pub block: Arms,
     /// Of the last so many milliseconds, for every look-back window of the plan.
     pub recent: BTreeMap<u64, Arms>,
     /// Whether the candidate's production endpoint is healthy on every gateway; `None` when not

@@ -1,6 +1,7 @@
 //! Where a release is.
 
 use std::fmt;
+use std::sync::Arc;
 
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
@@ -94,6 +95,18 @@ impl fmt::Display for Phase {
     }
 }
 
+/// A stretch of one weight epoch whose evidence is also judged on its own, so that what was good
+/// before does not hide a fault that comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// The epoch it lies in.
+    pub epoch: Epoch,
+    /// When it began, milliseconds since the Unix epoch.
+    pub since_wall_ms: i64,
+    /// The stage's clock when it began.
+    pub since_dwell_ms: u64,
+}
+
 /// One release: its frozen plan and everything that must survive a restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -106,7 +119,7 @@ pub struct Rollout {
     /// The version it replaces; `None` for the first version of an agent.
     pub stable: Option<VersionName>,
     /// The plan as it was at the start.
-    pub plan: Plan,
+    pub plan: Arc<Plan>,
     /// Whether units are sticky keys rather than requests.
     pub by_key: bool,
     /// Which latency is judged.
@@ -135,6 +148,9 @@ pub struct Rollout {
     pub dwell_ms: u64,
     /// The same since the start of the release.
     pub elapsed_ms: u64,
+    /// The block of evidence under way.
+    #[serde(default)]
+    pub block: Option<Block>,
     /// The last tick, for measuring time.
     pub last_tick: Option<Now>,
     /// Security events of the candidate so far.

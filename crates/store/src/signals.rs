@@ -31,9 +31,22 @@ impl Store {
     ) -> Result<Signals, StoreError> {
         let mut tx = self.inner.reader.begin().await?;
         let gateways = exchange::gateways(&mut tx, GATEWAY_SEEN_WITHIN_MS).await?;
+        let mut lengths = rollout.plan.windows_ms();
+        let block_ms = rollout
+            .block
+            .map(|block| u64::try_from(now_wall_ms - block.since_wall_ms).unwrap_or(0));
+        lengths.extend(block_ms);
+        lengths.sort_unstable();
+        lengths.dedup();
+        let mut recent = recent(&mut tx, rollout, &lengths, now_wall_ms).await?;
         Ok(Signals {
             evidence: evidence(&mut tx, rollout).await?,
-            recent: recent(&mut tx, rollout, now_wall_ms).await?,
+            block: block_ms.and_then(|length| recent.get(&length).cloned()).unwrap_or_default(),
+            recent: {
+                let asked = rollout.plan.windows_ms();
+                recent.retain(|length, _| asked.contains(length));
+                recent
+            },
             candidate_healthy: agree(&gateways, rollout, |health| health.production),
             candidate_test_healthy: agree(&gateways, rollout, |health| health.test),
         })
@@ -161,9 +174,9 @@ struct RecentRow {
 async fn recent(
     conn: &mut SqliteConnection,
     rollout: &Rollout,
+    lengths: &[u64],
     now_wall_ms: i64,
 ) -> Result<BTreeMap<u64, Arms>, StoreError> {
-    let lengths = rollout.plan.windows_ms();
     let Some(longest) = lengths.last() else {
         return Ok(BTreeMap::new());
     };
@@ -173,7 +186,7 @@ async fn recent(
     let (mut windows, mut answers) = (windows.into_iter().peekable(), answers.iter().peekable());
     let mut growing = Growing::default();
     let mut recent = BTreeMap::new();
-    for length in lengths {
+    for &length in lengths {
         let after = start(now_wall_ms, length);
         while let Some(row) = windows.next_if(|row| row.second_wall_ms > after) {
             if let Some((arm, keys)) = growing.place(rollout, &row.version) {

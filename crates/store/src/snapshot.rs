@@ -109,7 +109,7 @@ async fn hard_limits(
             .await?;
     body.map_or(Ok(Vec::new()), |body| {
         let rollout: Rollout = codec::from_json("rollout", &body)?;
-        Ok(rollout.plan.hard_limits)
+        Ok(rollout.plan.hard_limits.clone())
     })
 }
 

@@ -16,15 +16,65 @@ fn ln_gamma() -> f64 {
 }
 
 /// Latencies in microseconds. Bin `i` holds values in (γ^(i−1), γ^i]; values below 1 µs count as 1.
+///
+/// Kept densely from the first bin that holds something to the last: merging and reading are what
+/// judges and gateways do all day. Written as a map from bin to count.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Sketch {
+    first: i32,
+    counts: Vec<u64>,
+}
+
+/// The written form.
+#[derive(Serialize, Deserialize)]
+struct Written {
     bins: BTreeMap<i32, u64>,
 }
+
+impl From<Written> for Sketch {
+    fn from(written: Written) -> Self {
+        let mut sketch = Self::default();
+        // What is outside was not written here, and would take memory without end.
+        let sane = written.bins.into_iter().filter(|(bin, _)| (0..=BIN_MAX).contains(bin));
+        sane.for_each(|(bin, count)| sketch.add(bin, count));
+        sketch
+    }
+}
+
+impl From<Sketch> for Written {
+    fn from(sketch: Sketch) -> Self {
+        Self { bins: sketch.bins().collect() }
+    }
+}
+
+/// The bin of the largest value.
+const BIN_MAX: i32 = 2_200;
 
 impl Sketch {
     /// Counts one value in microseconds.
     pub fn record(&mut self, value_us: u64) {
-        *self.bins.entry(Self::bin(value_us)).or_default() += 1;
+        self.add(Self::bin(value_us), 1);
+    }
+
+    /// Counts so many values of a bin.
+    pub fn add(&mut self, bin: i32, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if self.counts.is_empty() {
+            self.first = bin;
+        }
+        if bin < self.first {
+            let gap = usize::try_from(self.first - bin).unwrap_or(0);
+            self.counts.splice(0..0, std::iter::repeat_n(0, gap));
+            self.first = bin;
+        }
+        let index = usize::try_from(bin - self.first).unwrap_or(0);
+        if index >= self.counts.len() {
+            self.counts.resize(index + 1, 0);
+        }
+        self.counts[index] += count;
     }
 
     /// The bin of a value in microseconds; at most 2,190 for `u64::MAX`.
@@ -35,12 +85,13 @@ impl Sketch {
 
     /// How many values were recorded.
     pub fn count(&self) -> u64 {
-        self.bins.values().sum()
+        self.counts.iter().sum()
     }
 
     /// The bins that hold something, ascending, with their counts.
-    pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> {
-        self.bins.iter().map(|(&bin, &count)| (bin, count))
+    pub fn bins(&self) -> impl Iterator<Item = (i32, u64)> + '_ {
+        let all = (self.first..).zip(self.counts.iter().copied());
+        all.filter(|(_, count)| *count > 0)
     }
 
     /// The `q` quantile in microseconds, 0 < q ≤ 1: the middle of the bin that holds the value of
@@ -71,9 +122,7 @@ impl Sketch {
 
     /// Adds the counts of `other`.
     pub fn merge(&mut self, other: &Self) {
-        for (bin, count) in other.bins() {
-            *self.bins.entry(bin).or_default() += count;
-        }
+        other.bins().for_each(|(bin, count)| self.add(bin, count));
     }
 }
 

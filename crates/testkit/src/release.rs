@@ -4,8 +4,8 @@ use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, Epoch, RolloutId};
 use lockgate_model::plan::{
-    Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Metric, OnInsufficient, Plan,
-    Stage, Trigger,
+    ALPHA_DEFAULT, Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Judge, Metric,
+    OnInsufficient, Plan, Stage, Trigger,
 };
 use lockgate_model::snapshot::{Mode, Split};
 use lockgate_rollout::event::{Command, Effect, Event};
@@ -30,6 +30,7 @@ pub fn gate(metric: Metric, bound: Bound, min_samples: u64) -> Gate {
         metric,
         bound,
         min_samples,
+        judge: Judge::Threshold,
         assurance: Assurance::Observed,
         absent: Absent::Refuse,
         dry_run: false,
@@ -38,7 +39,9 @@ pub fn gate(metric: Metric, bound: Bound, min_samples: u64) -> Gate {
 
 /// A trigger over [`WINDOW_MS`] and 50 samples.
 pub fn trigger(metric: Metric, bound: Bound, action: Action, alert: AlertLevel) -> Trigger {
-    Trigger { metric, bound, window_ms: WINDOW_MS, min_samples: 50, action, alert, dry_run: false }
+    let judge = Judge::Threshold;
+    let window_ms = WINDOW_MS;
+    Trigger { metric, bound, judge, window_ms, min_samples: 50, action, alert, dry_run: false }
 }
 
 /// Four stages (0, 10, 50, 100 %), gates on errors and latency, three triggers.
@@ -77,6 +80,7 @@ pub fn plan() -> Plan {
         ],
         hard_limits: vec![],
         on_insufficient: OnInsufficient::Rollback,
+        alpha: ALPHA_DEFAULT,
         tick_ms: TICK_MS,
         drain_ms: 600_000,
         progress_deadline_ms: None,
@@ -101,6 +105,7 @@ pub fn arm(requests: u64, errors: u64, latency_ms: u64) -> Arm {
 pub fn signals(candidate: Arm, stable: Arm) -> Signals {
     let arms = Arms { candidate, stable };
     Signals {
+        block: Arms::default(),
         evidence: [(Epoch(1), arms.clone())].into(),
         recent: [(WINDOW_MS, arms)].into(),
         candidate_healthy: Some(true),

@@ -134,6 +134,10 @@ fn relative(metric: Metric, role: Role, rest: &str) -> Result<Bound, Problem> {
             example(metric, role),
         ));
     }
+    // Errors are counted, and equal counts are no worse; quantiles and means always differ a bit.
+    if metric == Metric::ErrorRate && rest.is_empty() {
+        return Ok(Bound::AboveBaselineBy(0.0));
+    }
     let share = rest
         .strip_prefix('+')
         .and_then(|rest| rest.trim().strip_suffix('%'))
@@ -278,7 +282,6 @@ mod tests {
             (Metric::ErrorRate, Role::Gate, "< 1e-3"),
             (Metric::ErrorRate, Role::Trigger, "> 100%"),
             (Metric::ErrorRate, Role::Trigger, "> baseline + 0%"),
-            (Metric::ErrorRate, Role::Trigger, "> baseline"),
             (Metric::P95Ms, Role::Gate, "< 0"),
             (Metric::P95Ms, Role::Gate, "< 2h"),
             (Metric::P95Ms, Role::Gate, "< 5%"),

@@ -4,7 +4,7 @@
 use super::samples;
 use super::units::show_percent;
 use crate::plan::{
-    Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Metric, Stage, Trigger,
+    Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Judge, Metric, Stage, Trigger,
     WHOLE_BP,
 };
 
@@ -23,6 +23,7 @@ pub(super) fn gate(metric: Metric, bound: Bound) -> Gate {
         metric,
         bound,
         min_samples: samples::of_gate(metric, bound),
+        judge: Judge::default(),
         assurance: Assurance::default(),
         absent: Absent::default(),
         dry_run: false,
@@ -78,17 +79,23 @@ pub(super) fn stage_name(weight_bp: u32, environment: Environment) -> String {
 
 /// The triggers that are armed unless a plan switches them off, with a reason.
 pub(super) fn triggers() -> Vec<Trigger> {
-    [
-        Metric::ErrorRate,
+    let rest = [
         Metric::P95Ms,
         Metric::CostUsd,
         Metric::SecurityEvents,
         Metric::SatisfiedShare,
         Metric::NegativeShare,
-    ]
-    .into_iter()
-    .filter_map(trigger)
-    .collect()
+    ];
+    trigger(Metric::ErrorRate)
+        .into_iter()
+        .chain([errors_vs_baseline()])
+        .chain(rest.into_iter().filter_map(trigger))
+        .collect()
+}
+
+/// More errors than the stable version has beside it.
+pub(super) fn errors_vs_baseline() -> Trigger {
+    trigger_of(Metric::ErrorRate, Bound::AboveBaselineBy(0.0))
 }
 
 /// The trigger on `metric`, if one is built in.
@@ -116,12 +123,25 @@ pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
         }
     };
     // Feedback is rare, and quantiles and means scatter: they look back further.
-    let (window_ms, min_samples) = match metric {
-        Metric::ErrorRate => (5 * MINUTE_MS, 100),
-        Metric::P95Ms | Metric::CostUsd => (30 * MINUTE_MS, 300),
-        Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => (4 * HOUR_MS, 50),
-        Metric::SecurityEvents => (5 * MINUTE_MS, 0),
-        Metric::Health => (5 * MINUTE_MS, 1),
+    let window_ms = match metric {
+        Metric::P95Ms | Metric::CostUsd => 30 * MINUTE_MS,
+        Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => 4 * HOUR_MS,
+        Metric::ErrorRate | Metric::SecurityEvents | Metric::Health => 5 * MINUTE_MS,
     };
-    Trigger { metric, bound, window_ms, min_samples, action, alert, dry_run: false }
+    let judge = Judge::default();
+    let min_samples = trigger_samples(metric, judge);
+    Trigger { metric, bound, judge, window_ms, min_samples, action, alert, dry_run: false }
+}
+
+/// Fewest samples of a trigger that does not say. Statistical judges need none to bound their
+/// error, but for means, whose test holds only after some.
+pub(super) fn trigger_samples(metric: Metric, judge: Judge) -> u64 {
+    match (metric, judge) {
+        (Metric::SecurityEvents, _) => 0,
+        (Metric::CostUsd, Judge::Statistical) => 200,
+        (Metric::Health, _) | (_, Judge::Statistical) => 1,
+        (Metric::ErrorRate, Judge::Threshold) => 100,
+        (Metric::P95Ms | Metric::CostUsd, Judge::Threshold) => 300,
+        (Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps, Judge::Threshold) => 50,
+    }
 }

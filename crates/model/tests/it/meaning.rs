@@ -82,6 +82,7 @@ fn the_standard_plan_is_the_one_that_is_promised() {
         triggers,
         [
             (Metric::ErrorRate, Bound::Above(0.05), AlertLevel::High, Action::Stop),
+            (Metric::ErrorRate, Bound::AboveBaselineBy(0.0), AlertLevel::High, Action::Stop),
             (Metric::P95Ms, Bound::AboveBaselineBy(0.2), AlertLevel::Medium, Action::Switch),
             (Metric::CostUsd, Bound::AboveBaselineBy(0.3), AlertLevel::Medium, Action::Stop),
             (
@@ -111,6 +112,7 @@ fn triggers_that_are_not_written_stay_armed() {
         armed,
         [
             (Metric::ErrorRate, Action::Switch),
+            (Metric::ErrorRate, Action::Stop),
             (Metric::P95Ms, Action::Switch),
             (Metric::SecurityEvents, Action::StopImmediately),
             (Metric::SatisfiedShare, Action::Switch),
@@ -154,7 +156,8 @@ fn a_file_may_say_everything() {
     let quick = plan(&config, "quick");
     assert_eq!(quick.few_stages.as_ref().map(|o| o.by.as_str()), Some("platform team"));
     assert_eq!(quick.stages[1].gates.len(), 4, "judged, as it has a duration");
-    assert_eq!(quick.windows_ms(), [300_000, 1_800_000, 14_400_000]);
+    assert_eq!(quick.windows_ms(), Vec::<u64>::new(), "statistical judges read everything");
+    assert_eq!(careful.windows_ms(), [600_000], "the threshold judge looks back");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, FuseId};
 use lockgate_model::plan::{
-    AlertLevel, Assurance, Bound, Metric, OnInsufficient, Trigger, WHOLE_BP,
+    AlertLevel, Assurance, Bound, Judge, Metric, OnInsufficient, Trigger, WHOLE_BP,
 };
 use lockgate_model::snapshot::Mode;
 use lockgate_rollout::event::{Command, Effect, Event};
@@ -143,12 +143,17 @@ fn insufficient_pauses_when_the_plan_says_so_and_resume_is_an_override_that_adva
 }
 
 #[test]
-fn a_proof_that_no_judge_can_give_is_insufficient() {
+fn a_proof_waits_for_as_much_as_it_takes() {
     let mut plan = plan();
-    plan.stages[1].gates[0].assurance = Assurance::Proved;
+    let gate = &mut plan.stages[1].gates[0];
+    (gate.assurance, gate.judge) = (Assurance::Proved, Judge::Statistical);
+    let some = || signals(arm(500, 0, 100), arm(4_500, 0, 100));
     let mut world = World::new(plan).to_stage(1);
-    world.run(STAGE_MS, &good());
+    world.run(STAGE_MS, &some());
     assert_eq!(world.phase(), "extended");
+    assert!(world.last().causes[0].text.contains("not proved yet"), "{:?}", world.last());
+    world.run(TICK_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 2));
 }
 
 #[test]

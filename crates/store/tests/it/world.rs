@@ -11,7 +11,8 @@ use lockgate_model::ids::{
 };
 use lockgate_model::interaction::{ErrorClass, Interaction, Usage};
 use lockgate_model::plan::{
-    Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan, Stage, Trigger,
+    ALPHA_DEFAULT, Action, AlertLevel, Bound, Environment, HardLimit, Judge, Metric,
+    OnInsufficient, Plan, Stage, Trigger,
 };
 use lockgate_model::ports::{Report, VersionHealth};
 use lockgate_model::security::{Fuse, FuseCause, SecurityCause, SecurityEvent};
@@ -126,6 +127,7 @@ pub(crate) fn agent(name: &str, versions: &[&str]) -> Agent {
 
 pub(crate) fn plan() -> Plan {
     let trigger = |window_ms| Trigger {
+        judge: Judge::Threshold,
         metric: Metric::ErrorRate,
         bound: Bound::Above(0.05),
         window_ms,
@@ -135,6 +137,7 @@ pub(crate) fn plan() -> Plan {
         dry_run: false,
     };
     Plan {
+        alpha: ALPHA_DEFAULT,
         name: "plan".parse().unwrap(),
         stages: vec![Stage {
             name: "all".into(),
@@ -157,11 +160,12 @@ pub(crate) fn plan() -> Plan {
 /// `v2` taking the place of `v1`.
 pub(crate) fn rollout(agent: &str) -> Rollout {
     Rollout {
+        block: None,
         id: RolloutId(Uuid::now_v7()),
         agent: agent.parse().unwrap(),
         candidate: "v2".parse().unwrap(),
         stable: Some("v1".parse().unwrap()),
-        plan: plan(),
+        plan: plan().into(),
         by_key: true,
         latency: LatencyMeasure::Auto,
         sources: vec![],

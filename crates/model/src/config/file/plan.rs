@@ -7,7 +7,7 @@ use crate::config::field::Field;
 use crate::config::text::{
     BoundOr, BoundText, DeadlineText, DurationText, NameText, SomeText, WeightText,
 };
-use crate::plan::{Absent, Action, AlertLevel, Assurance, Environment, OnInsufficient};
+use crate::plan::{Absent, Action, AlertLevel, Assurance, Environment, Judge, OnInsufficient};
 
 /// How a release moves from the first request to all of them.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -29,6 +29,9 @@ pub(in crate::config) struct PlanFile {
     pub(in crate::config) hard_limits: Field<HardLimitsFile>,
     /// What follows when a gate has too few samples even after the extension. Default: rollback.
     pub(in crate::config) on_insufficient: Field<OnInsufficient>,
+    /// The chance that statistical judges take back a release that keeps all bounds. Default: 0.01.
+    #[schemars(range(min = 0.0001, max = 0.2))]
+    pub(in crate::config) alpha: Field<f64>,
     /// How often judges look. Default: 10s.
     pub(in crate::config) tick: Field<DurationText>,
     /// How long running conversations may finish after a switch. Default: 10m.
@@ -113,6 +116,9 @@ pub(in crate::config) struct GateFile {
     /// Fewest samples for a verdict. Default: what the bound can be decided with.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(in crate::config) min_samples: Field<u64>,
+    /// `statistical`: fails when the bound is refuted. `threshold`: fails when the value is beyond
+    /// it. Default: statistical.
+    pub(in crate::config) judge: Field<Judge>,
     /// `observed`: enough samples and the estimate within the bound. `proved`: anytime-valid.
     /// Default: observed.
     pub(in crate::config) assurance: Field<Assurance>,
@@ -129,6 +135,8 @@ pub(in crate::config) struct GateFile {
 pub(in crate::config) struct TriggersFile {
     /// Default: "> 5%", stop, high.
     pub(in crate::config) error_rate: Field<BoundOr<TriggerFile>>,
+    /// Errors beside those of the stable version. Default: "> baseline", stop, high.
+    pub(in crate::config) errors_vs_baseline: Field<BoundOr<TriggerFile>>,
     /// Default: "> baseline + 20%", switch, medium.
     pub(in crate::config) p95_ms: Field<BoundOr<TriggerFile>>,
     /// Default: "> baseline + 30%", stop, medium.
@@ -153,7 +161,10 @@ pub(in crate::config) struct TriggersFile {
 pub(in crate::config) struct TriggerFile {
     /// Where the bad side is. Default: as built in.
     pub(in crate::config) bound: Field<BoundText>,
-    /// How far back it looks. Default: as built in.
+    /// `statistical`: anytime-valid tests on all that was seen. `threshold`: the value over
+    /// `window`. Default: statistical.
+    pub(in crate::config) judge: Field<Judge>,
+    /// How far back the threshold judge looks. Default: as built in.
     pub(in crate::config) window: Field<DurationText>,
     /// Fewest samples for a verdict, of each version compared. Default: as built in.
     #[schemars(range(min = 1, max = 1_000_000_000))]

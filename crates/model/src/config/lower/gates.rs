@@ -7,7 +7,7 @@ use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::text::BoundOr;
 use crate::config::{samples, standard};
-use crate::plan::{Absent, Assurance, Gate, Metric};
+use crate::plan::{Absent, Assurance, Gate, Judge, Metric};
 
 impl GatesFile {
     fn by_metric(&self) -> [(Metric, &Field<BoundOr<GateFile>>); 8] {
@@ -82,11 +82,12 @@ fn full(report: &mut Report<'_>, metric: Metric, file: &GateFile, path: &Path) -
         let message = format!("`{metric}` is not counted in samples");
         report.key_error(&path.key("min_samples"), message, "remove `min_samples`");
     }
-    if assurance == Assurance::Proved {
-        report.warning(
+    let judge = report.take_or(&file.judge, &path.key("judge"), Judge::default());
+    if assurance == Assurance::Proved && judge == Judge::Threshold {
+        report.key_error(
             &path.key("assurance"),
-            "no judge of this version can prove a bound: the gate will stay insufficient",
-            "use `observed`",
+            "the threshold judge proves nothing",
+            "remove `judge: threshold`, or use `assurance: observed`",
         );
     }
     let bound_path = path.key("bound");
@@ -102,5 +103,5 @@ fn full(report: &mut Report<'_>, metric: Metric, file: &GateFile, path: &Path) -
     }
     let default = standard::gate(metric, bound);
     let min_samples = min_samples.unwrap_or(default.min_samples);
-    Some(Gate { min_samples, assurance, absent, dry_run, ..default })
+    Some(Gate { min_samples, judge, assurance, absent, dry_run, ..default })
 }

@@ -10,8 +10,8 @@ use crate::config::text::{DeadlineText, WeightText};
 use crate::config::{STANDARD_PLAN, units};
 use crate::ids::PlanName;
 use crate::plan::{
-    Environment, Gate, HardLimit, Metric, OnInsufficient, Override, Plan, STAGES_MIN, Stage,
-    WHOLE_BP,
+    ALPHA_DEFAULT, Environment, Gate, HardLimit, Metric, OnInsufficient, Override, Plan,
+    STAGES_MIN, Stage, WHOLE_BP,
 };
 
 /// A plan, and where its parts are written.
@@ -60,6 +60,7 @@ fn plan(report: &mut Report<'_>, file: &PlanFile, path: &Path, name: Option<&Pla
             &path.key("on_insufficient"),
             OnInsufficient::default(),
         ),
+        alpha: alpha(report, &file.alpha, &path.key("alpha")),
         tick_ms,
         drain_ms,
         progress_deadline_ms: deadline(report, &file.progress_deadline, path, &stages),
@@ -67,6 +68,16 @@ fn plan(report: &mut Report<'_>, file: &PlanFile, path: &Path, name: Option<&Pla
         stages,
     };
     Planned { plan, gates: gate_paths }
+}
+
+fn alpha(report: &mut Report<'_>, field: &Field<f64>, path: &Path) -> f64 {
+    let Some(alpha) = report.take(field, path).copied() else { return ALPHA_DEFAULT };
+    if (0.0001..=0.2).contains(&alpha) {
+        return alpha;
+    }
+    let message = format!("`alpha` must be between 0.0001 and 0.2, not {alpha}");
+    report.error(path, message, "0.01 takes back one good release in a hundred, at most");
+    ALPHA_DEFAULT
 }
 
 fn hard_limits(

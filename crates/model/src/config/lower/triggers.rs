@@ -9,19 +9,42 @@ use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::standard::{self, DAY_MS, SECOND_MS};
 use crate::config::text::BoundOr;
-use crate::plan::{Metric, Trigger};
+use crate::plan::{Bound, Judge, Metric, Trigger};
+
+/// One key under `triggers`.
+#[derive(Clone, Copy)]
+struct Key {
+    name: &'static str,
+    metric: Metric,
+    built_in: fn() -> Option<Trigger>,
+}
 
 impl TriggersFile {
-    fn by_metric(&self) -> [(Metric, &Field<BoundOr<TriggerFile>>); 8] {
+    fn by_key(&self) -> [(Key, &Field<BoundOr<TriggerFile>>); 9] {
+        macro_rules! key {
+            ($metric:ident, $field:ident) => {{
+                let built_in = || standard::trigger(Metric::$metric);
+                (
+                    Key { name: Metric::$metric.as_str(), metric: Metric::$metric, built_in },
+                    &self.$field,
+                )
+            }};
+        }
+        let against_baseline = Key {
+            name: "errors_vs_baseline",
+            metric: Metric::ErrorRate,
+            built_in: || Some(standard::errors_vs_baseline()),
+        };
         [
-            (Metric::ErrorRate, &self.error_rate),
-            (Metric::P95Ms, &self.p95_ms),
-            (Metric::CostUsd, &self.cost_usd),
-            (Metric::SecurityEvents, &self.security_events),
-            (Metric::SatisfiedShare, &self.satisfied_share),
-            (Metric::NegativeShare, &self.negative_share),
-            (Metric::Nps, &self.nps),
-            (Metric::Health, &self.health),
+            key!(ErrorRate, error_rate),
+            (against_baseline, &self.errors_vs_baseline),
+            key!(P95Ms, p95_ms),
+            key!(CostUsd, cost_usd),
+            key!(SecurityEvents, security_events),
+            key!(SatisfiedShare, satisfied_share),
+            key!(NegativeShare, negative_share),
+            key!(Nps, nps),
+            key!(Health, health),
         ]
     }
 }
@@ -34,51 +57,67 @@ pub(super) fn triggers(
 ) -> Vec<Trigger> {
     let Some(file) = report.take(field, path) else { return standard::triggers() };
     let mut triggers = Vec::new();
-    for (metric, field) in file.by_metric() {
-        let path = path.key(metric.as_str());
+    for (key, field) in file.by_key() {
+        let path = path.key(key.name);
         let trigger = match report.take(field, &path) {
-            None => standard::trigger(metric),
-            Some(BoundOr::Bound(text)) => bound_at(report, metric, Role::Trigger, text, &path)
-                .map(|bound| changed(metric, Some(bound))),
-            Some(BoundOr::More(file)) => full(report, metric, file, &path),
+            None => (key.built_in)(),
+            Some(BoundOr::Bound(text)) => {
+                bound_of(report, key, text, &path).map(|bound| changed(key, Some(bound)))
+            }
+            Some(BoundOr::More(file)) => full(report, key, file, &path),
         };
         triggers.extend(trigger);
     }
     triggers
 }
 
+fn bound_of(report: &mut Report<'_>, key: Key, text: &str, path: &Path) -> Option<Bound> {
+    let bound = bound_at(report, key.metric, Role::Trigger, text, path)?;
+    let relative = matches!(bound, Bound::AboveBaselineBy(_));
+    if key.name == "errors_vs_baseline" && !relative {
+        let message = format!("`{text}` does not compare with the baseline");
+        report.error(path, message, "write it like `errors_vs_baseline: \"> baseline + 10%\"`");
+        return None;
+    }
+    Some(bound)
+}
+
 /// The built-in trigger with another bound; one of its own kind where none is built in.
-fn changed(metric: Metric, bound: Option<crate::plan::Bound>) -> Trigger {
-    match (standard::trigger(metric), bound) {
+fn changed(key: Key, bound: Option<Bound>) -> Trigger {
+    match ((key.built_in)(), bound) {
         (Some(trigger), None) => trigger,
-        (_, Some(bound)) => standard::trigger_of(metric, bound),
-        (None, None) => standard::trigger_of(metric, crate::plan::Bound::Equal(0.0)),
+        (_, Some(bound)) => standard::trigger_of(key.metric, bound),
+        (None, None) => standard::trigger_of(key.metric, Bound::Equal(0.0)),
     }
 }
 
-fn full(
-    report: &mut Report<'_>,
-    metric: Metric,
-    file: &TriggerFile,
-    path: &Path,
-) -> Option<Trigger> {
+fn full(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) -> Option<Trigger> {
+    let Key { name, metric, .. } = key;
     if !file.off_because.is_missing() {
-        off(report, metric, file, path);
+        off(report, key, file, path);
         return None;
     }
     let bound_path = path.key("bound");
     let bound = match report.take(&file.bound, &bound_path) {
-        Some(text) => Some(bound_at(report, metric, Role::Trigger, &text.0, &bound_path)?),
-        None if file.bound.is_missing() && standard::trigger(metric).is_none() => {
-            let message = format!("`bound` is missing: no trigger on `{metric}` is built in");
+        Some(text) => Some(bound_of(report, key, &text.0, &bound_path)?),
+        None if file.bound.is_missing() && (key.built_in)().is_none() => {
+            let message = format!("`bound` is missing: no trigger on `{name}` is built in");
             report.missing(path, "bound", message, "add `bound` with the bad side");
             return None;
         }
         None => None,
     };
-    let default = changed(metric, bound);
+    let default = changed(key, bound);
+    let judge = report.take_or(&file.judge, &path.key("judge"), default.judge);
     let window_path = path.key("window");
     let range = (SECOND_MS, DAY_MS);
+    let window_ms = duration_within(report, &file.window, &window_path, range, default.window_ms);
+    if judge == Judge::Statistical && !file.window.is_missing() {
+        let message = "`window` belongs to the threshold judge";
+        let hint = "add `judge: threshold`, or remove `window`: the statistical judge reads \
+                    everything since the start of the release";
+        report.key_error(&window_path, message, hint);
+    }
     let min_samples = report.take(&file.min_samples, &path.key("min_samples")).copied();
     if min_samples.is_some() && matches!(metric, Metric::Health | Metric::SecurityEvents) {
         let message = format!("`{metric}` is not counted in samples");
@@ -88,13 +127,14 @@ fn full(
     if dry_run {
         report.warning(
             &path.key("dry_run"),
-            format!("trigger `{metric}` only watches: it takes nothing back"),
+            format!("trigger `{name}` only watches: it takes nothing back"),
             "",
         );
     }
     Some(Trigger {
-        window_ms: duration_within(report, &file.window, &window_path, range, default.window_ms),
-        min_samples: min_samples.unwrap_or(default.min_samples),
+        judge,
+        window_ms,
+        min_samples: min_samples.unwrap_or_else(|| standard::trigger_samples(metric, judge)),
         action: report.take_or(&file.action, &path.key("action"), default.action),
         alert: report.take_or(&file.alert, &path.key("alert"), default.alert),
         dry_run,
@@ -102,9 +142,11 @@ fn full(
     })
 }
 
-fn off(report: &mut Report<'_>, metric: Metric, file: &TriggerFile, path: &Path) {
+fn off(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) {
+    let Key { name, metric, .. } = key;
     let at = path.key("off_because");
     let alone = file.bound.is_missing()
+        && file.judge.is_missing()
         && file.window.is_missing()
         && file.min_samples.is_missing()
         && file.action.is_missing()
@@ -121,6 +163,6 @@ fn off(report: &mut Report<'_>, metric: Metric, file: &TriggerFile, path: &Path)
             "`bound: \"> baseline\"` spares events that stable shows too",
         );
     } else if let Some(reason) = report.take(&file.off_because, &at) {
-        report.warning(path, format!("trigger `{metric}` is off: {}", reason.0.trim()), "");
+        report.warning(path, format!("trigger `{name}` is off: {}", reason.0.trim()), "");
     }
 }

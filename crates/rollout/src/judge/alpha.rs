@@ -1,0 +1,73 @@
+//! How the error budget of a release is split.
+//!
+//! A union bound: the chances of all tests together stay below the plan's `alpha`. Triggers act at
+//! any moment and get most of it; gates are asked at the end of a stage only.
+
+use lockgate_model::plan::{Bound, Gate, Judge, Metric, Plan, Trigger};
+
+use super::Role;
+use super::reading::Measure;
+use crate::state::Rollout;
+
+const TRIGGERS_SHARE: f64 = 0.9;
+
+/// Evidence is read in three spans: since the start of the release, since the weight epoch began,
+/// and since the block began. The first sees most; the others see what comes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    Release,
+    Epoch,
+    Block,
+}
+
+impl Span {
+    pub(super) const ALL: [Self; 3] = [Self::Release, Self::Epoch, Self::Block];
+
+    /// Its part of a test's budget. There are several epochs and many blocks, each with its own.
+    pub(super) fn share(self, plan: &Plan) -> f64 {
+        match self {
+            Self::Release => 0.7,
+            Self::Epoch => 0.15 / plan.stages.len() as f64,
+            Self::Block => 0.15 / plan.blocks_max() as f64,
+        }
+    }
+}
+
+/// The chance that this gate or trigger alone may be wrong about a release that keeps its bound.
+pub(super) fn of(role: Role<'_>, metric: Metric, rollout: &Rollout) -> f64 {
+    let plan = &rollout.plan;
+    let (share, tests) = match role {
+        Role::Trigger(_) => (TRIGGERS_SHARE, triggers(rollout)),
+        Role::Gate(_) => (1.0 - TRIGGERS_SHARE, gates(plan)),
+    };
+    let populations = Measure::of(metric, rollout.latency).len();
+    plan.alpha * share / tests.max(1) as f64 / populations as f64
+}
+
+fn triggers(rollout: &Rollout) -> usize {
+    let has_source = |trigger: &Trigger| {
+        trigger.metric.source().is_none_or(|source| rollout.sources.contains(&source))
+    };
+    let armed = rollout.plan.triggers.iter().filter(|trigger| {
+        trigger.judge == Judge::Statistical && statistical(trigger.metric) && !trigger.dry_run
+    });
+    armed.filter(|trigger| has_source(trigger)).count()
+}
+
+/// The same gate in several stages is one test on evidence that grows.
+fn gates(plan: &Plan) -> usize {
+    let all = plan.stages.iter().flat_map(|stage| &stage.gates);
+    let mut tests: Vec<(Metric, Bound)> = Vec::new();
+    for Gate { metric, bound, judge, dry_run, .. } in all {
+        let counts = *judge == Judge::Statistical && statistical(*metric) && !dry_run;
+        if counts && !tests.contains(&(*metric, *bound)) {
+            tests.push((*metric, *bound));
+        }
+    }
+    tests.len()
+}
+
+/// Whether chance plays a part in it.
+pub(super) fn statistical(metric: Metric) -> bool {
+    !matches!(metric, Metric::Health | Metric::SecurityEvents)
+}

@@ -1,0 +1,368 @@
+//! Anytime-valid tests on everything since the start of the release.
+
+use lockgate_model::plan::{Assurance, Bound, Metric};
+use lockgate_telemetry::arm::{Arm, Arms, Cost};
+use lockgate_telemetry::sketch::{BINS_PER_20_PERCENT, Sketch};
+
+use super::alpha::{self, Span};
+use super::reading::{Measure, Reading, clearly_worse, inside};
+use super::words::{self, Finding};
+use super::{Blame, Judgement, Question, Role};
+use crate::explain::{Cause, Verdict};
+use crate::signals::Signals;
+use crate::state::Rollout;
+use crate::stats::bounded::{self, Votes};
+use crate::stats::mean::{self, Difference, Moments};
+use crate::stats::quantile::{self, Histogram};
+use crate::stats::share::{self, Stratum};
+use crate::stats::{bernoulli, ln_sum_exp};
+
+/// The chance that a proof is wrong.
+const ALPHA_PROOF: f64 = 0.05;
+
+/// The chance that a shown interval misses the truth.
+const ALPHA_SHOWN: f64 = 0.05;
+
+/// With fewer sticky keys on a side, what a few heavy users do would be the verdict.
+const KEYS_MIN: u64 = 30;
+
+/// The quantile that `p95_ms` means.
+const QUANTILE: f64 = 0.95;
+
+/// A verdict with its numbers.
+pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> Judgement {
+    let merged = signals.evidence_merged();
+    let reading =
+        |arm: &Arm| Reading::of_arm(question.metric, arm, rollout.by_key, question.measure);
+    let (candidate, stable) = (reading(&merged.candidate), reading(&merged.stable));
+    let refuted = refuted(question, rollout, signals);
+    let verdict = match question.role {
+        _ if refuted => Verdict::Fail,
+        _ if !enough(question, rollout, &merged) => Verdict::Insufficient,
+        Role::Gate(gate) if gate.assurance == Assurance::Proved => {
+            if proved(question, rollout, &merged) { Verdict::Pass } else { Verdict::Insufficient }
+        }
+        _ => candidate
+            .value
+            .and_then(|value| inside(question.bound, value, stable.value))
+            .map(|inside| question.verdict(inside))
+            // The estimate is on the bad side, but chance could have put it there.
+            .map_or(Verdict::Insufficient, |verdict| match verdict {
+                Verdict::Pass => Verdict::Pass,
+                _ => Verdict::Insufficient,
+            }),
+    };
+    let finding = Finding {
+        alpha: alpha::of(question.role, question.metric, rollout),
+        few_keys: few_keys(rollout, &merged),
+        wants_proof: matches!(question.role, Role::Gate(gate) if gate.assurance == Assurance::Proved),
+    };
+    Judgement {
+        cause: Cause {
+            metric: Some(question.metric),
+            verdict: Some(verdict),
+            n: Some(candidate.n),
+            value: candidate.value,
+            baseline: stable.value,
+            interval: interval(question, rollout, &merged),
+            threshold: Some(question.bound.to_string()),
+            rule: question.rule.clone(),
+            text: words::found(question, verdict, rollout.by_key, [candidate, stable], &finding),
+        },
+        blame: blame(question, rollout, signals, [candidate, stable]),
+    }
+}
+
+/// Whether the bound is refuted, within the budget of this test.
+pub(super) fn refuted(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> bool {
+    let alpha = alpha::of(question.role, question.metric, rollout);
+    let release: Vec<&Arms> = signals.evidence.values().collect();
+    if matches!(question.role, Role::Gate(_)) {
+        return beyond(question, rollout, &[(1.0, &release)], alpha);
+    }
+    let epoch: Vec<&Arms> = signals.evidence.get(&rollout.epoch).into_iter().collect();
+    let block = [&signals.block];
+    let share = |span: Span| span.share(&rollout.plan);
+    let spans: [(f64, &[&Arms]); 3] = [
+        (share(Span::Release), &release),
+        (share(Span::Epoch), &epoch),
+        (share(Span::Block), &block),
+    ];
+    beyond(question, rollout, &spans, alpha)
+}
+
+/// Whether spans of evidence, each with its part of the budget, show the bound to be crossed.
+fn beyond(
+    question: &Question<'_>,
+    rollout: &Rollout,
+    spans: &[(f64, &[&Arms])],
+    alpha: f64,
+) -> bool {
+    let large = |strata: &[&Arms]| {
+        let sum = |of: fn(&Arms) -> &Arm| {
+            strata.iter().map(|arms| samples(question, of(arms), rollout.by_key)).sum::<u64>()
+        };
+        let keys =
+            |of: fn(&Arms) -> &Arm| strata.iter().map(|arms| of(arms).keys.assigned).sum::<u64>();
+        sum(|arms| &arms.candidate) >= question.min_samples.max(1)
+            && (!rollout.by_key
+                || (keys(|arms| &arms.candidate) >= KEYS_MIN
+                    && keys(|arms| &arms.stable) >= KEYS_MIN))
+    };
+    let large_enough = || spans.iter().filter(|(_, strata)| large(strata));
+    if question.metric == Metric::CostUsd {
+        return large_enough().any(|(share, strata)| {
+            cost_difference(strata, question.bound, alpha * share)
+                .is_some_and(|seen| seen.estimate > seen.half_width)
+        });
+    }
+    let mut terms = [f64::NEG_INFINITY; Span::ALL.len()];
+    for (term, (share, strata)) in terms.iter_mut().zip(large_enough()) {
+        if let Some(ln_e) = ln_e(question, rollout.by_key, strata) {
+            *term = share.ln() + ln_e;
+        }
+    }
+    ln_sum_exp(terms.iter().copied()) >= -alpha.ln()
+}
+
+/// Bad and good samples of a metric that is a share.
+fn bad_and_good(metric: Metric, arm: &Arm, by_key: bool) -> Option<[u64; 2]> {
+    let split = |bad: u64, all: u64| Some([bad, all.saturating_sub(bad)]);
+    match metric {
+        Metric::ErrorRate if by_key => split(arm.keys.erroring, arm.keys.assigned),
+        Metric::ErrorRate => split(arm.errors_charged(), arm.judged()),
+        Metric::NegativeShare => split(arm.feedback.negative, arm.feedback.count()),
+        Metric::SatisfiedShare => {
+            let votes = arm.feedback.count();
+            split(votes - arm.feedback.positive, votes)
+        }
+        _ => None,
+    }
+}
+
+fn samples(question: &Question<'_>, arm: &Arm, by_key: bool) -> u64 {
+    match question.metric {
+        Metric::P95Ms => {
+            question.measure.sketches(arm).into_iter().flatten().map(Sketch::count).sum()
+        }
+        Metric::CostUsd => arm.cost.known,
+        Metric::Nps => arm.feedback.count(),
+        metric => bad_and_good(metric, arm, by_key).map_or(0, |[bad, good]| bad + good),
+    }
+}
+
+fn sum(strata: &[&Arms], of: impl Fn(&Arm) -> Option<[u64; 2]>) -> Option<[u64; 2]> {
+    let mut sum = [0, 0];
+    for arms in strata {
+        let [bad, good] = of(&arms.candidate)?;
+        sum = [sum[0] + bad, sum[1] + good];
+    }
+    Some(sum)
+}
+
+/// `ln E` against "the bound is kept".
+fn ln_e(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> Option<f64> {
+    match (question.metric, question.bound) {
+        (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
+            let strata: Vec<Stratum> = strata.iter().map(|arms| stratum(arms, by_key)).collect();
+            share::above(&strata, 1.0 + allowed)
+        }
+        (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
+            slower(strata, question.measure, shift_bins(allowed))
+        }
+        (Metric::P95Ms, Bound::Above(limit_ms) | Bound::Below(limit_ms)) => {
+            let [over, under] = over_and_under(strata, question.measure, limit_ms);
+            bernoulli::above(over, under, 1.0 - QUANTILE)
+        }
+        (Metric::Nps, Bound::Above(limit) | Bound::Below(limit)) => {
+            bounded::below(votes(strata), limit / 100.0)
+        }
+        (metric, Bound::Above(limit) | Bound::Below(limit)) => {
+            let [bad, good] = sum(strata, |arm| bad_and_good(metric, arm, by_key))?;
+            bernoulli::above(bad, good, bad_limit(metric, limit))
+        }
+        _ => None,
+    }
+}
+
+/// The bound on the share of bad samples.
+fn bad_limit(metric: Metric, limit: f64) -> f64 {
+    if metric == Metric::SatisfiedShare { 1.0 - limit } else { limit }
+}
+
+fn stratum(arms: &Arms, by_key: bool) -> Stratum {
+    let Arms { candidate, stable } = arms;
+    if by_key {
+        Stratum {
+            assigned: [candidate.keys.assigned, stable.keys.assigned],
+            errors: [candidate.keys.erroring, stable.keys.erroring],
+        }
+    } else {
+        Stratum {
+            assigned: [candidate.assigned, stable.assigned],
+            errors: [candidate.errors_charged(), stable.errors_charged()],
+        }
+    }
+}
+
+/// Each epoch is compared with itself, as the mix of traffic differs between them.
+fn slower(strata: &[&Arms], measure: Measure, shift: i32) -> Option<f64> {
+    let mut whole = None;
+    for arms in strata {
+        let seen = quantile::above(
+            &histogram(measure, &arms.candidate),
+            &histogram(measure, &arms.stable),
+            QUANTILE,
+            shift,
+        );
+        whole = match (whole, seen) {
+            (Some(whole), Some(seen)) => Some(whole + seen),
+            (whole, seen) => whole.or(seen),
+        };
+    }
+    whole
+}
+
+fn histogram(measure: Measure, arm: &Arm) -> Histogram {
+    match measure.sketches(arm) {
+        [Some(one), None] | [None, Some(one)] => Histogram::new(one.bins()),
+        sketches => {
+            let mut all = Sketch::default();
+            sketches.into_iter().flatten().for_each(|sketch| all.merge(sketch));
+            Histogram::new(all.bins())
+        }
+    }
+}
+
+/// Bins by which a value that grows by this share moves, rounded up in the candidate's favour.
+#[expect(clippy::cast_possible_truncation, reason = "plans allow at most ten times, 118 bins")]
+fn shift_bins(allowed: f64) -> i32 {
+    let bins = f64::from(BINS_PER_20_PERCENT) * allowed.ln_1p() / 1.2_f64.ln();
+    (bins - 1e-9).ceil() as i32
+}
+
+/// Values in bins wholly above a limit, and all others.
+fn over_and_under(strata: &[&Arms], measure: Measure, limit_ms: f64) -> [u64; 2] {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+    let bin = Sketch::bin((limit_ms * 1e3) as u64);
+    let (mut over, mut under) = (0, 0);
+    for sketch in strata.iter().flat_map(|arms| measure.sketches(&arms.candidate)).flatten() {
+        for (at, count) in sketch.bins() {
+            *(if at > bin { &mut over } else { &mut under }) += count;
+        }
+    }
+    [over, under]
+}
+
+fn votes(strata: &[&Arms]) -> Votes {
+    let sum = |of: fn(&Arm) -> u64| strata.iter().map(|arms| of(&arms.candidate)).sum();
+    Votes {
+        negative: sum(|arm| arm.feedback.negative),
+        neutral: sum(|arm| arm.feedback.neutral),
+        positive: sum(|arm| arm.feedback.positive),
+    }
+}
+
+fn moments(cost: &Cost) -> Moments {
+    let n = cost.known as f64;
+    let mean = cost.sum_nanousd as f64 / n / 1e9;
+    let squares = cost.sum_squares as f64 / n / 1e18;
+    Moments { n: cost.known, mean, variance: (squares - mean * mean).max(0.0) }
+}
+
+/// How far the candidate's mean cost lies beyond the bound, US dollars.
+fn cost_difference(strata: &[&Arms], bound: Bound, alpha: f64) -> Option<Difference> {
+    let pairs: Vec<[Moments; 2]> = strata
+        .iter()
+        .map(|arms| match bound {
+            Bound::AboveBaselineBy(_) => {
+                [moments(&arms.candidate.cost), moments(&arms.stable.cost)]
+            }
+            // A fixed bound is a stable version whose every request costs just that.
+            Bound::Above(limit) | Bound::Below(limit) | Bound::Equal(limit) => {
+                let fixed = Moments { n: u64::MAX, mean: limit, variance: 0.0 };
+                [moments(&arms.candidate.cost), fixed]
+            }
+        })
+        .collect();
+    let factor = if let Bound::AboveBaselineBy(allowed) = bound { 1.0 + allowed } else { 1.0 };
+    mean::difference(&pairs, factor, alpha)
+}
+
+fn few_keys(rollout: &Rollout, merged: &Arms) -> bool {
+    rollout.by_key
+        && (merged.candidate.keys.assigned < KEYS_MIN || merged.stable.keys.assigned < KEYS_MIN)
+}
+
+fn enough(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
+    let relative = matches!(question.bound, Bound::AboveBaselineBy(_));
+    let few = |arm| samples(question, arm, rollout.by_key) < question.min_samples.max(1);
+    !(few_keys(rollout, merged) || few(&merged.candidate) || relative && few(&merged.stable))
+}
+
+/// Whether the bound is shown to be kept.
+fn proved(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
+    let ln_e = match (question.metric, question.bound) {
+        (Metric::CostUsd, bound) => {
+            return cost_difference(&[merged], bound, ALPHA_PROOF)
+                .is_some_and(|seen| seen.estimate < -seen.half_width);
+        }
+        (Metric::P95Ms, Bound::Below(limit_ms)) => {
+            // The bin of the limit counts as above it: a proof leaves nothing open.
+            let just_below_ms = limit_ms / 1.2_f64.powf(1.0 / f64::from(BINS_PER_20_PERCENT));
+            let [over, under] = over_and_under(&[merged], question.measure, just_below_ms);
+            bernoulli::below(over, under, 1.0 - QUANTILE)
+        }
+        (Metric::Nps, Bound::Above(limit)) => bounded::above(votes(&[merged]), limit / 100.0),
+        (metric, Bound::Below(limit) | Bound::Above(limit)) => {
+            bad_and_good(metric, &merged.candidate, rollout.by_key)
+                .and_then(|[bad, good]| bernoulli::below(bad, good, bad_limit(metric, limit)))
+        }
+        _ => None,
+    };
+    ln_e.is_some_and(|ln_e| ln_e >= -ALPHA_PROOF.ln())
+}
+
+/// Where the true value lies.
+fn interval(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> Option<[f64; 2]> {
+    if question.metric == Metric::CostUsd {
+        let zero = Bound::Equal(0.0);
+        let seen = cost_difference(&[merged], zero, ALPHA_SHOWN)?;
+        return Some([seen.estimate - seen.half_width, seen.estimate + seen.half_width]);
+    }
+    let [bad, good] = bad_and_good(question.metric, &merged.candidate, rollout.by_key)?;
+    let [low, high] = bernoulli::interval(bad, good, ALPHA_SHOWN)?;
+    Some(if question.metric == Metric::SatisfiedShare {
+        [1.0 - high, 1.0 - low]
+    } else {
+        [low, high]
+    })
+}
+
+/// A bound that the stable version breaks as well, without the candidate being worse, is not the
+/// candidate's fault.
+fn blame(
+    question: &Question<'_>,
+    rollout: &Rollout,
+    signals: &Signals,
+    [candidate, stable]: [Reading; 2],
+) -> Blame {
+    let (Some(value), Some(base)) = (candidate.value, stable.enough(question.min_samples)) else {
+        return Blame::Candidate;
+    };
+    let relative = matches!(question.bound, Bound::AboveBaselineBy(_));
+    let stable_breaks_it = inside(question.bound, base, None)
+        .is_some_and(|inside| question.verdict(inside) == Verdict::Fail);
+    if relative || !stable_breaks_it {
+        return Blame::Candidate;
+    }
+    let worse = if question.metric == Metric::ErrorRate {
+        let strata: Vec<Stratum> =
+            signals.evidence.values().map(|arms| stratum(arms, rollout.by_key)).collect();
+        let alpha = alpha::of(question.role, question.metric, rollout);
+        share::above(&strata, 1.0).is_some_and(|ln_e| ln_e >= -alpha.ln())
+    } else {
+        clearly_worse(question.bound, value, base)
+    };
+    if worse { Blame::Candidate } else { Blame::Baseline }
+}

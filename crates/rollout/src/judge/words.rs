@@ -1,0 +1,117 @@
+//! A judgement in one sentence.
+
+use lockgate_model::plan::Metric;
+
+use super::Question;
+use super::reading::{Reading, names_good_side};
+use crate::explain::Verdict;
+
+/// What was seen, beside what, and what is required.
+pub(super) fn sentence(
+    question: &Question<'_>,
+    verdict: Verdict,
+    by_key: bool,
+    [candidate, baseline]: [Reading; 2],
+) -> String {
+    let Question { metric, bound, min_samples, .. } = question;
+    let unit = unit(*metric, by_key);
+    let Some(value) = candidate.value else {
+        return format!("{metric}: nothing seen yet, {} {unit} needed", (*min_samples).max(1));
+    };
+    let value = number(value);
+    let beside =
+        baseline.value.map(|value| format!(", stable {}", number(value))).unwrap_or_default();
+    if verdict == Verdict::Insufficient && candidate.n < *min_samples {
+        return format!(
+            "{metric} is {value}{beside}: {} of {min_samples} {unit} seen",
+            candidate.n
+        );
+    }
+    let samples = if *metric == Metric::SecurityEvents {
+        String::new()
+    } else {
+        format!(" over {} {unit}", candidate.n)
+    };
+    let role = if names_good_side(question.role) { "required" } else { "limit" };
+    format!("{metric} is {value}{samples}{beside}; {role} {bound}")
+}
+
+/// What a statistical judge adds.
+pub(super) struct Finding {
+    /// The chance that the test may be wrong.
+    pub(super) alpha: f64,
+    /// Whether there are too few users.
+    pub(super) few_keys: bool,
+    /// Whether the gate asks for proof.
+    pub(super) wants_proof: bool,
+}
+
+/// The same for a statistical judge.
+pub(super) fn found(
+    question: &Question<'_>,
+    verdict: Verdict,
+    by_key: bool,
+    readings: [Reading; 2],
+    finding: &Finding,
+) -> String {
+    let sentence = sentence(question, verdict, by_key, readings);
+    let [candidate, _] = readings;
+    let few = candidate.n < question.min_samples.max(1);
+    match verdict {
+        Verdict::Fail => {
+            format!(
+                "{sentence}; refuted, wrong at most {} times in 100",
+                number(finding.alpha * 100.0)
+            )
+        }
+        Verdict::Insufficient if finding.few_keys => {
+            format!("{sentence}; too few users to tell")
+        }
+        Verdict::Insufficient if few => sentence,
+        Verdict::Insufficient if finding.wants_proof => format!("{sentence}; not proved yet"),
+        Verdict::Insufficient => format!("{sentence}; could still be chance"),
+        Verdict::Pass => sentence,
+    }
+}
+
+/// What a sample of the metric is: error rates of sticky agents count users, not requests.
+pub(super) fn unit(metric: Metric, by_key: bool) -> &'static str {
+    match metric {
+        Metric::ErrorRate if by_key => "users",
+        Metric::ErrorRate | Metric::P95Ms => "requests",
+        Metric::CostUsd => "requests of known cost",
+        Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => "votes",
+        Metric::Health => "readings",
+        Metric::SecurityEvents => "events",
+    }
+}
+
+/// At most four significant digits, without a tail of zeros.
+pub(super) fn number(value: f64) -> String {
+    let digits = if value == 0.0 {
+        0
+    } else {
+        #[expect(clippy::cast_possible_truncation, reason = "log10 of a finite f64 is below 400")]
+        let magnitude = value.abs().log10().floor() as i32;
+        usize::try_from(3 - magnitude).unwrap_or(0).min(12)
+    };
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_short() {
+        assert_eq!(number(0.0), "0");
+        assert_eq!(number(0.004_999_9), "0.005");
+        assert_eq!(number(123.456), "123.5");
+        assert_eq!(number(98_765.4), "98765");
+    }
+}

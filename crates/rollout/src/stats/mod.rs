@@ -1,0 +1,29 @@
+//! Tests that may be read at any moment: their error is bounded over all looks together.
+//!
+//! Each gives the logarithm of an e-value: a number that, were the null hypothesis true, would
+//! stay below `1/α` for ever with probability `1 − α` (Ville's inequality). All of them are
+//! functions of counts alone, so windows of many gateways merge in any order. Nothing here knows
+//! what is measured.
+//!
+//! Ramdas, Grünwald, Vovk & Shafer, *Game-theoretic statistics and safe anytime-valid inference*,
+//! Statistical Science 38(4) 2023.
+
+pub mod bernoulli;
+pub mod bounded;
+pub mod mean;
+pub mod quantile;
+pub mod share;
+
+/// `ln Σ exp(x)`, without overflow. −∞ for nothing.
+pub(crate) fn ln_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
+    let top = terms.clone().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + terms.map(|term| (term - top).exp()).sum::<f64>().ln()
+}
+
+/// `n · x`, where no events of an impossible kind are no contradiction: `0 · −∞ = 0`.
+pub(crate) fn times(n: u64, x: f64) -> f64 {
+    if n == 0 { 0.0 } else { n as f64 * x }
+}
