@@ -13,7 +13,8 @@ use crate::windows::{Cell, KeySet, add_keys, change_evidence, rollout_column};
 
 impl Store {
     /// Counts an answer: once per interaction and kind, and feedback once per user, version and
-    /// rollout. On disk when this returns.
+    /// rollout. A failed outcome is an error of the version, once per user as well: whoever holds
+    /// many tickets would otherwise set the error rate. On disk when this returns.
     pub(crate) async fn take_answer(
         &self,
         ticket: &Ticket,
@@ -22,7 +23,9 @@ impl Store {
     ) -> Result<Counted, StoreError> {
         let mut tx = self.begin().await?;
         let failed = answer == Answer::Outcome(Outcome::Failed);
-        let charged = failed && !has_error(&mut tx, ticket).await?;
+        let charged = failed
+            && !has_error(&mut tx, ticket).await?
+            && !has_failed_before(&mut tx, ticket).await?;
         let (kind, value) = columns(answer)?;
         let inserted = sqlx::query(
             "INSERT INTO answer (interaction, kind, value, agent, version, rollout, epoch,
@@ -77,6 +80,27 @@ async fn has_error(conn: &mut SqliteConnection, ticket: &Ticket) -> Result<bool,
             .bind(ticket.interaction.to_string())
             .fetch_optional(conn)
             .await?;
+    Ok(found.is_some())
+}
+
+/// Whether this user's word has counted as an error of the version in this rollout.
+async fn has_failed_before(
+    conn: &mut SqliteConnection,
+    ticket: &Ticket,
+) -> Result<bool, StoreError> {
+    let Some(user) = ticket.user else {
+        return Ok(false);
+    };
+    let found: Option<i64> = sqlx::query_scalar(
+        "SELECT 1 FROM answer WHERE agent = ? AND version = ? AND rollout = ?
+             AND sticky_user = ? AND charged = 1",
+    )
+    .bind(ticket.agent.as_str())
+    .bind(ticket.version.as_str())
+    .bind(rollout_column(ticket.rollout))
+    .bind(user.cast_signed())
+    .fetch_optional(conn)
+    .await?;
     Ok(found.is_some())
 }
 

@@ -105,6 +105,33 @@ pub(crate) async fn a_failed_outcome_is_an_error_of_its_key(db: &Database) {
     }
 }
 
+pub(crate) async fn a_user_is_one_failure_per_version_and_rollout(db: &Database) {
+    let (first, second) = (rollout("agent-a"), rollout("agent-a"));
+    let fail = async |rollout: &Rollout, user, version: &str, epoch| {
+        let mut ticket = ticket(rollout, user);
+        ticket.version = version.parse().unwrap();
+        ticket.epoch = Epoch(epoch);
+        assert_eq!(db.answer(ticket, FAILED, T0).await.unwrap(), Counted::Yes);
+    };
+    for epoch in [1, 1, 1, 2] {
+        fail(&first, Some(7), "v2", epoch).await;
+    }
+    fail(&first, Some(8), "v2", 2).await;
+    // without a user, tickets are all there is to tell them apart
+    fail(&first, None, "v2", 1).await;
+    fail(&first, None, "v2", 1).await;
+    fail(&first, Some(7), "v1", 1).await;
+    fail(&second, Some(7), "v2", 1).await;
+
+    let signals = db.signals(&first, T0).await.unwrap();
+    let of = |arm: &Arm| (arm.outcomes.failed, arm.errors_charged(), arm.keys.erroring);
+    assert_eq!(of(&signals.evidence[&Epoch(1)].candidate), (5, 3, 1));
+    assert_eq!(of(&signals.evidence[&Epoch(2)].candidate), (2, 1, 1));
+    assert_eq!(of(&signals.recent[&SHORT_MS].candidate), (7, 4, 2));
+    assert_eq!(of(&signals.evidence[&Epoch(1)].stable), (1, 1, 1));
+    assert_eq!(of(&candidate(db, &second).await), (1, 1, 1));
+}
+
 pub(crate) async fn one_interaction_has_one_error(db: &Database) {
     let rollout = rollout("agent-a");
     // the interaction is known to have failed when its user says so too

@@ -70,6 +70,7 @@ conformance!(open:
         an_answer_counts_when_it_came,
         late_answers_count_for_their_epoch,
         a_failed_outcome_is_an_error_of_its_key,
+        a_user_is_one_failure_per_version_and_rollout,
         one_interaction_has_one_error,
         interactions_are_kept_once_newest_first,
         an_interaction_learns_its_outcome,
