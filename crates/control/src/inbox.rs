@@ -11,6 +11,7 @@ use lockgate_rollout::start::{NewRollout, start};
 use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_store::{
     InboxBody, InboxId, InboxItem, InboxOutcome, NewInboxItem, StepCommit, StoreError, Versioned,
+    file_key,
 };
 use uuid::Uuid;
 
@@ -281,7 +282,7 @@ pub(crate) async fn start_what_the_file_asks(pass: &Pass, fence: u64) -> Result<
         let submitted = pass
             .store
             .submit(NewInboxItem {
-                key: Some(format!("file:{}:{}", agent.name, candidate.digest())),
+                key: Some(file_key(&agent.name, &candidate.digest())),
                 agent: agent.name.clone(),
                 rollout: None,
                 body: InboxBody::Start {

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use lockgate_model::ids::{AgentName, PlanName, RolloutId, VersionName};
 use lockgate_model::security::{Fuse, SecurityEvent};
+use lockgate_model::version::Digest;
 use lockgate_rollout::event::Command;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -32,6 +33,12 @@ impl FromStr for InboxId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self)
     }
+}
+
+/// The key of a version that the configuration file names. An item with it is kept for good: it is
+/// what keeps the file from starting the same version twice.
+pub fn file_key(agent: &AgentName, version: &Digest) -> String {
+    format!("file:{agent}:{version}")
 }
 
 /// What is asked or told.

@@ -1,4 +1,4 @@
-//! Who changed what. Never pruned.
+//! Who changed what.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

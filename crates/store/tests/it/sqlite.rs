@@ -79,6 +79,9 @@ conformance!(open:
         totals_and_evidence_survive,
         a_new_window_joins_an_old_minute,
         keys_of_ended_rollouts_go_and_their_counts_stay,
+        interactions_are_kept_for_90_days,
+        an_ended_release_goes_step_by_step_and_a_running_one_stays,
+        who_did_what_is_kept_for_400_days,
     }
     people::{
         tokens_are_revoked_once,
