@@ -7,7 +7,7 @@ use lockgate_model::clock::Now;
 use lockgate_rollout::event::Event;
 use lockgate_rollout::machine;
 use lockgate_rollout::state::Rollout;
-use lockgate_store::{StepCommit, Store, StoreError, Versioned};
+use lockgate_store::{Compacted, StepCommit, Store, StoreError, Versioned};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -38,7 +38,7 @@ pub(crate) async fn run(
         clock: Clock::new(),
         definitions: Definitions::default(),
         renewed: None,
-        compacted: Instant::now(),
+        compact_at: Instant::now() + COMPACT_EVERY,
     };
     while !*stopped.borrow() {
         let wait = match pass.go().await {
@@ -69,7 +69,7 @@ pub(crate) struct Pass {
     pub(crate) clock: Clock,
     pub(crate) definitions: Definitions,
     renewed: Option<Instant>,
-    compacted: Instant,
+    compact_at: Instant,
 }
 
 impl Pass {
@@ -86,11 +86,11 @@ impl Pass {
         self.confirm(fence).await?;
         let wait = self.tick(fence).await?;
         effects::perform(&self.store, fence).await?;
-        if self.compacted.elapsed() >= COMPACT_EVERY {
-            self.compacted = Instant::now();
-            self.store.compact(self.clock.now().wall_ms).await?;
+        if Instant::now() >= self.compact_at {
+            let done = self.store.compact(self.clock.now().wall_ms).await?;
+            self.compact_at = Instant::now() + compact_after(&done);
         }
-        Ok(wait)
+        Ok(wait.min(self.compact_at.saturating_duration_since(Instant::now())))
     }
 
     async fn lease(&mut self) -> Result<Option<u64>, StoreError> {
@@ -192,6 +192,12 @@ impl Pass {
     }
 }
 
+/// One call does a bounded part. What is left over is for the next pass, not the next minute:
+/// many gateways write more in a minute than one call takes away.
+fn compact_after(done: &Compacted) -> Duration {
+    if done.more { Duration::ZERO } else { COMPACT_EVERY }
+}
+
 /// Milliseconds until the next tick is due; 0 after a restart.
 fn left_ms(rollout: &Rollout, now: Now) -> u64 {
     let since_ms = rollout.last_tick.and_then(|last| now.since_ms(&last));
@@ -211,4 +217,16 @@ pub(crate) fn log(rollout: &Rollout, transition: &lockgate_rollout::explain::Tra
         cause,
         "rollout moved"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_to_compact_does_not_wait_a_minute() {
+        let done = |more| Compacted { seconds: 1_000, more, ..Compacted::default() };
+        assert_eq!(compact_after(&done(false)), COMPACT_EVERY);
+        assert_eq!(compact_after(&done(true)), Duration::ZERO);
+    }
 }
