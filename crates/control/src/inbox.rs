@@ -16,12 +16,13 @@ use lockgate_store::{
 use uuid::Uuid;
 
 use crate::reconcile::{Pass, log};
+use crate::security;
 
 const ITEMS_MAX: u32 = 100;
 const GATEWAY_SEEN_MS: u64 = 60_000;
 
 /// What becomes of an item.
-enum Handled {
+pub(crate) enum Handled {
     /// Committed together with a step.
     Committed,
     /// Nothing to step; this is the answer.
@@ -34,7 +35,7 @@ fn refused(reason: impl Into<String>) -> Handled {
     Handled::Answer(InboxOutcome::Refused { reason: reason.into() })
 }
 
-fn done(result: impl Into<String>) -> Handled {
+pub(crate) fn done(result: impl Into<String>) -> Handled {
     Handled::Answer(InboxOutcome::Done { result: result.into() })
 }
 
@@ -71,7 +72,7 @@ async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, Store
         }
         InboxBody::Security(event) => {
             let Some(rollout) = open_of(pass, &event.agent, &event.version).await? else {
-                return Ok(done("recorded; the version is not being released"));
+                return security::of_no_release(pass, fence, item.id, event).await;
             };
             let event = Event::Security {
                 id: event.id,

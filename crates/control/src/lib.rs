@@ -10,6 +10,7 @@ mod effects;
 mod inbox;
 mod notify;
 mod reconcile;
+mod security;
 
 use std::sync::Arc;
 

@@ -83,19 +83,7 @@ pub(crate) async fn run(
 ) {
     // An error says that the process has chosen a provider already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder()
-        .timeout(SEND_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
-        .build();
-    let client = match client {
-        Ok(client) => client,
-        Err(error) => {
-            tracing::error!(%error, "alerts cannot be sent: no HTTP client");
-            return;
-        }
-    };
-    let mut sender = Sender { store, client, delivered: BTreeMap::new() };
+    let mut sender = Sender { store, clients: Clients::default(), delivered: BTreeMap::new() };
     let mut changed = sender.store.changed();
     while !*stopped.borrow() {
         let fence = *leading.borrow();
@@ -112,9 +100,44 @@ pub(crate) async fn run(
     }
 }
 
+/// Made when they are needed first: plain HTTP must work where no certificate authorities are
+/// installed, and TLS from the moment they are.
+#[derive(Default)]
+struct Clients {
+    plain: Option<reqwest::Client>,
+    tls: Option<reqwest::Client>,
+}
+
+impl Clients {
+    fn of(&mut self, url: &str) -> Result<reqwest::Client, String> {
+        let is_plain = reqwest::Url::parse(url).is_ok_and(|url| url.scheme() == "http");
+        let (place, builder) = if is_plain {
+            (&mut self.plain, reqwest::Client::builder().tls_certs_only([]))
+        } else {
+            (&mut self.tls, reqwest::Client::builder())
+        };
+        if let Some(client) = place {
+            return Ok(client.clone());
+        }
+        let client = builder
+            .timeout(SEND_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| format!("cannot prepare HTTP: {}", chain(&error)))?;
+        Ok(place.insert(client).clone())
+    }
+}
+
+/// An error with what caused it.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 struct Sender {
     store: Store,
-    client: reqwest::Client,
+    clients: Clients,
     /// Channels that have taken an alert whose other channels have not.
     delivered: BTreeMap<i64, BTreeSet<ChannelName>>,
 }
@@ -169,16 +192,22 @@ impl Sender {
         self.store.outbox_retry(fence, row.id, wall_ms() + wait_ms, &error).await
     }
 
-    async fn post(&self, row: &OutboxRow, alert: &Alert, target: &Target) -> Result<(), String> {
+    async fn post(
+        &mut self,
+        row: &OutboxRow,
+        alert: &Alert,
+        target: &Target,
+    ) -> Result<(), String> {
+        let (Target::Slack { url } | Target::Webhook { url, .. }) = target;
+        let request = self.clients.of(url)?.post(url);
         let request = match target {
-            Target::Slack { url } => {
+            Target::Slack { .. } => {
                 let text = format!("*{}*\n{}", alert.title, alert.text);
-                self.client.post(url).json(&json!({ "text": text }))
+                request.json(&json!({ "text": text }))
             }
-            Target::Webhook { url, secret } => {
+            Target::Webhook { secret, .. } => {
                 let body = cloud_event(row, alert).to_string();
-                let mut request =
-                    self.client.post(url).header("content-type", "application/cloudevents+json");
+                let mut request = request.header("content-type", "application/cloudevents+json");
                 if let Some(secret) = secret {
                     let at_seconds = wall_ms() / 1_000;
                     request = request

@@ -5,14 +5,21 @@ use lockgate_model::ids::AgentName;
 use lockgate_model::ports::{Events, PortError};
 use lockgate_model::security::{Fuse, SecurityEvent};
 use lockgate_model::ticket::{Answer, Counted, Ticket};
+use lockgate_rollout::event::{Alert, Effect};
+use lockgate_rollout::state::Rollout;
 use serde::{Deserialize, Serialize};
 use sqlx::SqliteConnection;
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::inbox::{self, InboxBody, NewInboxItem};
+use crate::inbox::{self, InboxBody, InboxId, InboxOutcome, NewInboxItem};
+use crate::lease::check_fence;
+use crate::outbox;
 use crate::rollouts;
 use crate::store::Store;
+
+/// Transitions count from 1: an effect under this number was asked for by none.
+const NO_TRANSITION: i64 = 0;
 
 /// A fuse that latched, and whether control has taken it over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +63,23 @@ impl Store {
         .fetch_all(&self.inner.reader)
         .await?;
         rows.iter().map(|body| codec::from_json("security event", body)).collect()
+    }
+
+    /// Closes an item that leads to no step of a rollout, and has people told in the name of
+    /// `rollout`, of the same agent.
+    pub async fn finish_with_alert(
+        &self,
+        fence: u64,
+        id: InboxId,
+        outcome: &InboxOutcome,
+        rollout: &Rollout,
+        alert: Alert,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        check_fence(&mut tx, fence).await?;
+        inbox::finish(&mut tx, id, outcome).await?;
+        outbox::insert(&mut tx, rollout, NO_TRANSITION, &Effect::Notify { alert }).await?;
+        self.commit(tx).await
     }
 
     async fn take_security_event(&self, event: SecurityEvent) -> Result<(), StoreError> {

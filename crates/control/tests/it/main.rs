@@ -109,26 +109,66 @@ async fn a_release_of_what_is_stable_only_takes_back() {
     assert_eq!(world.store.rollouts_open().await.unwrap().len(), 0);
 }
 
-#[tokio::test]
-async fn a_security_event_cuts_the_candidate_off() {
-    let world = World::with_stable().await;
-    let id = world.started("slow").await;
-    let event = SecurityEvent {
+fn security_event(version: &str) -> SecurityEvent {
+    SecurityEvent {
         id: SecurityEventId(Uuid::now_v7()),
         agent: "support".parse().unwrap(),
-        version: "slow".parse().unwrap(),
-        cause: SecurityCause::Operator,
-        rule: None,
+        version: version.parse().unwrap(),
+        cause: SecurityCause::Rule,
+        rule: Some("no-secrets".into()),
         principal: "ada".into(),
         detail: "read outside its documents".into(),
         stable_shows_it: None,
         at_wall_ms: 1,
-    };
-    world.store.security(event).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_security_event_cuts_the_candidate_off() {
+    let world = World::with_stable().await;
+    let id = world.started("slow").await;
+    world.store.security(security_event("slow")).await.unwrap();
     world.until("the end", async || world.phase(id).await == "rolled_back").await;
     let split = world.store.split(&"support".parse().unwrap()).await.unwrap().unwrap();
     assert_eq!(split.candidate, None);
     assert_eq!(split.retiring.unwrap().mode, Mode::Cut);
+}
+
+#[tokio::test]
+async fn a_security_event_on_what_users_get_is_told_to_people() {
+    let receiver = receiver(0).await;
+    let world = World::with_stable().await;
+    world.tell(receiver.url.clone(), AlertLevel::High);
+    let handled = async || {
+        let pending = async || world.store.inbox_pending(10).await.unwrap().is_empty();
+        world.until("the event is handled", pending).await;
+    };
+    // of one that nobody gets it is enough to keep the record
+    world.store.security(security_event("v2")).await.unwrap();
+    handled().await;
+    let told = security_event("v1");
+    for _ in 0..2 {
+        world.store.security(told.clone()).await.unwrap();
+        handled().await;
+    }
+    let id = world.started("slow").await;
+    world.store.security(security_event("v1")).await.unwrap();
+    handled().await;
+    world.until("two alerts", async || receiver.seen().len() >= 2).await;
+    world.until("the outbox", async || world.pending(id).await == 0).await;
+    let seen = receiver.seen();
+    assert_eq!(seen.len(), 2, "{seen:?}");
+    assert_ne!(seen[0].id, seen[1].id);
+    for request in &seen {
+        let event: serde_json::Value = serde_json::from_str(&request.body).unwrap();
+        assert_eq!(event["data"]["level"], "high", "as the plan says");
+        let said = event["data"].to_string();
+        for part in ["support", "stable version v1", "read outside its documents", "no-secrets"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    assert!(!world.phase(id).await.contains("roll"), "the candidate is not to blame");
+    assert_eq!(world.stable().await, Some("v1".into()));
 }
 
 #[tokio::test]
@@ -183,6 +223,19 @@ async fn alerts_are_signed_retried_and_keep_their_id() {
         assert!(event["data"]["text"].as_str().unwrap().contains("because"), "{event}");
     }
     world.until("the outbox", async || world.pending(id).await == 0).await;
+}
+
+/// Runs another test in a process that finds no certificate authorities.
+#[test]
+fn alerts_over_plain_http_need_no_certificate_authorities() {
+    let ran = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "alerts_are_signed_retried_and_keep_their_id"])
+        .env("SSL_CERT_FILE", "/dev/null")
+        .env("SSL_CERT_DIR", "/dev/null")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use lockgate_testkit::gateway;
 /// Stages of milliseconds and nothing to judge.
 pub(crate) const PLAN: &str = "
     tick: 20ms
-    triggers: { error_rate: { off_because: test }, p95_ms: { off_because: test }, cost_usd: { off_because: test }, satisfied_share: { off_because: test }, negative_share: { off_because: test } }
+    triggers: { error_rate: { off_because: test }, p95_ms: { off_because: test }, cost_usd: { off_because: test }, satisfied_share: { off_because: test }, negative_share: { off_because: test }, security_events: { bound: \"> 0\", alert: high } }
     stages:
       - { weight: 0, duration: 50ms, gates: {} }
       - { weight: 10, duration: 50ms, gates: {} }
