@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Config;
+use crate::plan::{Bound, Metric, Plan, Stage, Trigger};
 
 /// One change. Things with a name are found by it, whatever their place in the file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +24,46 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     changes
 }
 
+/// Where the new file looks at security events less closely than the old one, in words. Everything
+/// else that a change may loosen shows in its numbers; this shows only in what is not there.
+pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
+    let mut found = Vec::new();
+    for plan in &new.plans {
+        let Some(before) = old.plan(&plan.name) else { continue };
+        for stage in &plan.stages {
+            let same = before.stages.iter().find(|one| one.name == stage.name);
+            if same.is_some_and(asks_for_security) && !asks_for_security(stage) {
+                found.push(format!(
+                    "stage `{}` of plan `{}` no longer asks for `security_events`",
+                    stage.name, plan.name
+                ));
+            }
+        }
+        if let (Some(was), Some(is)) = (security_trigger(before), security_trigger(plan)) {
+            let softer = [
+                (is.dry_run && !was.dry_run, "only watches"),
+                (
+                    is.bound != was.bound && matches!(is.bound, Bound::AboveBaselineBy(_)),
+                    "spares events that stable shows too",
+                ),
+                (is.action < was.action, "acts more softly"),
+            ];
+            found.extend(softer.iter().filter(|(is_so, _)| *is_so).map(|(_, how)| {
+                format!("the trigger on `security_events` of plan `{}` now {how}", plan.name)
+            }));
+        }
+    }
+    found
+}
+
+fn asks_for_security(stage: &Stage) -> bool {
+    stage.gates.iter().any(|gate| gate.metric == Metric::SecurityEvents && !gate.dry_run)
+}
+
+fn security_trigger(plan: &Plan) -> Option<&Trigger> {
+    plan.triggers.iter().find(|trigger| trigger.metric == Metric::SecurityEvents)
+}
+
 fn tree(config: &Config) -> Value {
     let mut value = serde_json::to_value(config)
         .expect("the model's types have string keys and finite numbers");
@@ -40,7 +81,15 @@ fn keyed(value: Value) -> Value {
             let keys: Option<Vec<String>> = items.iter().map(key).collect();
             match keys {
                 Some(keys) if !keys.is_empty() => {
-                    Value::Object(keys.into_iter().zip(items.into_iter().map(keyed)).collect())
+                    let mut map = Map::new();
+                    for (key, item) in keys.into_iter().zip(items) {
+                        // Nothing may hide behind another of the same key.
+                        let taken = map.keys().filter(|other| other.starts_with(&key)).count();
+                        let free = !map.contains_key(&key);
+                        let key = if free { key } else { format!("{key}#{}", taken + 1) };
+                        map.insert(key, keyed(item));
+                    }
+                    Value::Object(map)
                 }
                 _ => Value::Array(items),
             }
@@ -50,6 +99,10 @@ fn keyed(value: Value) -> Value {
 }
 
 fn key(item: &Value) -> Option<String> {
+    // Two triggers look at errors: they must not stand for each other.
+    if item.pointer("/bound/above_baseline_by").is_some() && item["metric"] == "error_rate" {
+        return Some("errors_vs_baseline".into());
+    }
     ["name", "metric", "model"]
         .iter()
         .find_map(|field| item.get(field)?.as_str())

@@ -33,9 +33,9 @@ mod url;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use diff::{Change, diff};
+pub use diff::{Change, diff, weakened};
 pub use fit::{Misfit, misfits};
-pub use schema::schema;
+pub use schema::{did_you_mean, schema};
 pub use secret::{InvalidSecretRef, SecretRef};
 pub use template::{Scenario, UnknownScenario, template};
 

@@ -333,7 +333,7 @@ pub(super) fn list<T: AsRef<str>>(names: &[T]) -> String {
 }
 
 /// The known name that was probably meant.
-pub(super) fn did_you_mean<T: AsRef<str>>(given: &str, known: &[T]) -> Option<String> {
+pub fn did_you_mean<T: AsRef<str>>(given: &str, known: &[T]) -> Option<String> {
     if given.len() > 64 {
         return None;
     }

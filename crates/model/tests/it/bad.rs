@@ -271,3 +271,17 @@ plans:
     assert!(config::read("f.yaml", text).is_ok(), "{}", said(text));
     insta::assert_snapshot!("warnings", said(text));
 }
+
+#[test]
+fn a_test_stage_shorter_than_a_verdict_on_health_is_known() {
+    let with = |duration: &str| {
+        format!(
+            "agents:\n  - name: a\n    plan: p\n    health: {{ interval: 5s, unhealthy_after: 3 }}\n    versions: [{{ name: v1, endpoint: \"http://x\" }}]\nplans:\n  - name: p\n    stages:\n      - {{ weight: 0, duration: {duration} }}\n      - {{ weight: 1, duration: 1h }}\n      - {{ weight: 2, duration: 1h }}\n      - {{ weight: 100 }}\n"
+        )
+    };
+    let short = config::read("f.yaml", &with("14s")).unwrap().warnings.to_string();
+    let said = "f.yaml:4:13: warning: stage `test` of plan `p` takes 14s, and 3 checks every 5s take 15s to find `a` unhealthy";
+    assert!(short.contains(said), "{short}");
+    let enough = config::read("f.yaml", &with("15s")).unwrap().warnings.to_string();
+    assert!(!enough.contains("unhealthy"), "{enough}");
+}

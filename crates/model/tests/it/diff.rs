@@ -1,6 +1,6 @@
 //! What changed between two files.
 
-use lockgate_model::config::{self, Config, diff};
+use lockgate_model::config::{self, Config, diff, weakened};
 
 const OLD: &str = "\
 agents:
@@ -69,4 +69,36 @@ fn one_gate_is_found_by_its_metric() {
     let first = &changes[0];
     assert_eq!(first.path, "plans.p.stages.10%.gates.error_rate.bound.below");
     assert_eq!((first.from.as_ref(), first.to.as_ref()), (Some(&0.01.into()), Some(&0.02.into())));
+}
+
+#[test]
+fn both_triggers_on_errors_are_compared() {
+    let with = |bound: &str| {
+        read(&format!("{OLD}plans:\n  - name: p\n    triggers:\n      error_rate: \"{bound}\"\n"))
+    };
+    let changes = diff(&with("> 3%"), &with("> 4%"));
+    let paths: Vec<&str> = changes.iter().map(|change| change.path.as_str()).collect();
+    assert_eq!(paths, ["plans.p.triggers.error_rate.bound.above"]);
+    let changes = diff(&with("> 3%"), &with("> baseline + 10%"));
+    assert!(!changes.is_empty(), "one relative trigger does not hide the other");
+}
+
+#[test]
+fn looking_less_at_security_is_said() {
+    let with = |gates: &str, trigger: &str| {
+        read(&format!(
+            "{OLD}plans:\n  - name: p\n    gates: {{ error_rate: \"< 1%\"{gates} }}\n    triggers:\n      security_events: {trigger}\n"
+        ))
+    };
+    let (gate, armed) = (", security_events: \"= 0\"", "{ bound: \"> 0\" }");
+    let before = with(gate, armed);
+    assert_eq!(weakened(&before, &before), Vec::<String>::new());
+    let gone = weakened(&before, &with("", armed));
+    assert_eq!(gone.len(), 3, "a line a stage with users: {gone:?}");
+    assert!(gone[0].contains("stage `10%` of plan `p`"), "{gone:?}");
+    assert_eq!(weakened(&with("", armed), &before), Vec::<String>::new(), "more is no loss");
+    for trigger in ["{ dry_run: true }", "{ bound: \"> baseline\" }", "{ action: switch }"] {
+        let softer = weakened(&before, &with(gate, trigger));
+        assert_eq!(softer.len(), 1, "{trigger}: {softer:?}");
+    }
 }

@@ -183,3 +183,13 @@ fn weights_are_read_to_two_decimals() {
         plan(&config, "p").stages.iter().map(|s| (s.weight_bp, s.duration_ms)).collect();
     assert_eq!(stages, [(1, 1_000), (1_234, 5_400_000), (5_000, 250), (10_000, 0)]);
 }
+
+#[test]
+fn no_gates_on_a_last_stage_without_time_is_what_is_so_anyway() {
+    let text = format!(
+        "{SMALLEST}plans:\n  - name: p\n    stages:\n      - {{ weight: 1, duration: 1h }}\n      - {{ weight: 2, duration: 1h }}\n      - {{ weight: 3, duration: 1h }}\n      - {{ weight: 100, gates: {{}} }}\n"
+    );
+    let config = read(&text);
+    assert_eq!(plan(&config, "p").stages[3].gates, []);
+    assert!(!config.warnings.to_string().contains("100%"), "{}", config.warnings);
+}

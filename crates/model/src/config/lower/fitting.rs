@@ -8,7 +8,8 @@ use crate::config::fit::{Misfit, misfits};
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::schema::list;
-use crate::plan::{Absent, Metric};
+use crate::config::units;
+use crate::plan::{Absent, Environment, Metric};
 
 pub(super) fn check(report: &mut Report<'_>, agents: &[(Path, Agent)], plans: &[Planned]) {
     for planned in plans {
@@ -18,6 +19,7 @@ pub(super) fn check(report: &mut Report<'_>, agents: &[(Path, Agent)], plans: &[
         for (path, agent) in users {
             check_health(report, planned, path, agent);
             warn_of_silence(report, planned, path, agent);
+            warn_of_short_looks(report, planned, path, agent);
         }
     }
 }
@@ -83,6 +85,32 @@ fn check_health(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: 
                 );
             }
         }
+    }
+}
+
+/// A stage that asks for health and is over before checks in a row could say "unhealthy".
+fn warn_of_short_looks(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
+    let Some(check) = &agent.health else { return };
+    let needs_ms = check.interval_ms.saturating_mul(u64::from(check.unhealthy_after));
+    for stage in &planned.plan.stages {
+        let asks = stage.gates.iter().any(|gate| gate.metric == Metric::Health);
+        if !asks || stage.environment != Environment::Test || stage.duration_ms >= needs_ms {
+            continue;
+        }
+        report.warning(
+            &path.key("health"),
+            format!(
+                "stage `{}` of plan `{}` takes {}, and {} checks every {} take {} to find `{}` unhealthy",
+                stage.name,
+                planned.plan.name,
+                units::show_duration(stage.duration_ms),
+                check.unhealthy_after,
+                units::show_duration(check.interval_ms),
+                units::show_duration(needs_ms),
+                agent.name,
+            ),
+            "make the stage longer, or the checks more frequent",
+        );
     }
 }
 

@@ -168,6 +168,10 @@ fn stages(report: &mut Report<'_>, file: &PlanFile, path: &Path) -> (Vec<Stage>,
     let plan_gates = report
         .take(&file.gates, &plan_gates_path)
         .map(|file| gates::gates(report, file, &plan_gates_path));
+    if let Some(written) = &plan_gates {
+        let gates: Vec<Gate> = written.iter().map(|(_, gate)| gate.clone()).collect();
+        warn_of_no_security(report, "the plan's gates", &gates, &plan_gates_path);
+    }
     if file.stages.is_missing() {
         return built_in_stages(plan_gates.as_deref());
     }
@@ -264,7 +268,8 @@ fn stage(
     let (gate_paths, gates) = stage_gates(report, file, path, weight_bp, plan_gates);
     let ends_at_once = is_last && file.duration.is_missing();
     let gates_path = path.key("gates");
-    if ends_at_once && !file.gates.is_missing() {
+    // `gates: {}` says what is so anyway.
+    if ends_at_once && !file.gates.is_missing() && !gates.is_empty() {
         report.key_error(
             &gates_path,
             "the last stage has gates but no duration in which they could be judged",
@@ -275,10 +280,25 @@ fn stage(
         let message = format!("stage `{name}` has no gates: it is passed when its time is over");
         report.warning(&gates_path, message, "leave `gates` out to get the built-in ones");
     }
+    if weight_bp > 0 && !ends_at_once && !file.gates.is_missing() {
+        warn_of_no_security(report, &format!("the gates of stage `{name}`"), &gates, &gates_path);
+    }
     let (gate_paths, gates) = if ends_at_once { Default::default() } else { (gate_paths, gates) };
     let stage =
         Stage { name, weight_bp, duration_ms, extension_max_ms: extension, environment, gates };
     (stage, gate_paths)
+}
+
+/// Gates that are written replace the built-in ones as a whole, and this one is easily forgotten.
+fn warn_of_no_security(report: &mut Report<'_>, whose: &str, gates: &[Gate], path: &Path) {
+    let asks = gates.iter().any(|gate| gate.metric == Metric::SecurityEvents);
+    if !asks && !gates.is_empty() && !report.is_wrong_within(path) {
+        report.warning(
+            path,
+            format!("{whose} do not ask for `security_events`; only the trigger looks at them"),
+            "add `security_events: \"= 0\"`",
+        );
+    }
 }
 
 fn weight(report: &mut Report<'_>, field: &Field<WeightText>, path: &Path) -> u32 {
