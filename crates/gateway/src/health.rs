@@ -13,7 +13,7 @@ use hyper::client::conn::http1;
 use lockgate_model::agent::HealthCheck;
 use lockgate_model::ids::{AgentName, VersionName};
 use lockgate_model::ports::VersionHealth;
-use lockgate_model::snapshot::Snapshot;
+use lockgate_model::snapshot::{Route, Snapshot, WeightEpoch};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
@@ -44,11 +44,26 @@ struct Checked {
     successes: u32,
     /// `None` until enough checks were made.
     healthy: Option<bool>,
+    /// The weight epoch under which the last check began.
+    asked_in: Option<WeightEpoch>,
+    /// The one under which the last check began that was passed.
+    passed_in: Option<WeightEpoch>,
+}
+
+/// A check that is due, and the weight epoch that it begins under.
+struct Due {
+    place: Place,
+    check: HealthCheck,
+    epoch: Option<WeightEpoch>,
 }
 
 impl Checked {
-    fn record(&mut self, ok: bool, check: &HealthCheck) {
+    fn record(&mut self, ok: bool, check: &HealthCheck, epoch: Option<WeightEpoch>) {
         if ok {
+            // One that began under an earlier weight and took longer says nothing of this one.
+            if epoch == self.asked_in {
+                self.passed_in = epoch;
+            }
             (self.failures, self.successes) = (0, self.successes.saturating_add(1));
             if self.successes >= check.healthy_after {
                 self.healthy = Some(true);
@@ -70,48 +85,64 @@ impl Health {
     /// For a report.
     pub(crate) fn of(&self, snapshot: &Snapshot, registry: &Registry) -> Vec<VersionHealth> {
         let known = lock(&self.0);
-        let healthy = |place: &Place| known.get(place).and_then(|checked| checked.healthy);
-        let agents = snapshot.routes.iter().map(|route| &route.agent);
-        agents
-            .flat_map(|agent| agent.versions.iter().map(move |version| (agent, version)))
-            .map(|(agent, version)| {
+        let said = |place: &Place| {
+            known.get(place).map_or((None, None), |checked| (checked.healthy, checked.passed_in))
+        };
+        snapshot
+            .routes
+            .iter()
+            .flat_map(|route| route.agent.versions.iter().map(move |version| (route, version)))
+            .map(|(route, version)| {
+                let agent = &route.agent;
                 let place = |test: bool, url: &str| Place {
                     agent: agent.name.clone(),
                     version: version.name.clone(),
                     test,
                     url: url.to_owned(),
                 };
-                let checked = healthy(&place(false, &version.endpoint));
+                let (checked, passed_in) = said(&place(false, &version.endpoint));
                 let check = agent.health.clone().unwrap_or_default();
                 let seen = passive(registry, &agent.name, &version.name, &check);
                 let active = agent.health.is_some();
                 let test = version.test_endpoint.as_deref();
+                let (test, test_passed_in) =
+                    test.map_or((None, None), |url| said(&place(true, url)));
+                let production = merge(active, checked, seen);
+                // Traffic goes on all the time: what it says, it says of now.
+                let seen_in = || epoch_of(route, &version.name).filter(|_| seen == Some(true));
                 VersionHealth {
                     agent: agent.name.clone(),
                     version: version.name.clone(),
-                    production: merge(active, checked, seen),
-                    test: test.and_then(|url| healthy(&place(true, url))),
+                    production,
+                    test,
+                    production_passed_in: if active { passed_in } else { seen_in() },
+                    test_passed_in,
                 }
             })
             .collect()
     }
 
-    /// The places that are due, with their checks; each is due again an interval later.
-    fn due(&self, snapshot: &Snapshot, now: Instant) -> Vec<(Place, HealthCheck)> {
+    /// The places that are due, with their checks; each is due again an interval later. A candidate
+    /// is due at once under every new weight: a stage wants a check of its own.
+    fn due(&self, snapshot: &Snapshot, now: Instant) -> Vec<Due> {
         let mut known = lock(&self.0);
         let mut due = Vec::new();
         let mut places = HashMap::new();
-        for agent in snapshot.routes.iter().map(|route| &route.agent) {
+        for route in &snapshot.routes {
+            let agent = &route.agent;
             let Some(check) = &agent.health else { continue };
             for version in &agent.versions {
+                let epoch = epoch_of(route, &version.name);
                 let test = version.test_endpoint.as_ref().map(|url| (true, url));
                 for (test, url) in [(false, &version.endpoint)].into_iter().chain(test) {
                     let (agent, version) = (agent.name.clone(), version.name.clone());
                     let place = Place { agent, version, test, url: url.clone() };
                     let mut checked = known.remove(&place).unwrap_or_default();
-                    if checked.due.is_none_or(|due| due <= now) {
+                    let new_weight = epoch.is_some() && checked.asked_in != epoch;
+                    if new_weight || checked.due.is_none_or(|due| due <= now) {
                         checked.due = Some(now + Duration::from_millis(check.interval_ms.max(1)));
-                        due.push((place.clone(), check.clone()));
+                        checked.asked_in = epoch;
+                        due.push(Due { place: place.clone(), check: check.clone(), epoch });
                     }
                     places.insert(place, checked);
                 }
@@ -122,11 +153,15 @@ impl Health {
         due
     }
 
-    fn record(&self, place: &Place, ok: bool, check: &HealthCheck) {
+    fn record(&self, Due { place, check, epoch }: &Due, ok: bool) {
         if let Some(checked) = lock(&self.0).get_mut(place) {
-            checked.record(ok, check);
+            checked.record(ok, check, *epoch);
         }
     }
+}
+
+fn epoch_of(route: &Route, version: &VersionName) -> Option<WeightEpoch> {
+    route.split.as_ref().and_then(|split| split.weight_epoch_of(version))
 }
 
 /// Connections refused in a row under traffic make a version unhealthy without waiting for a check.
@@ -165,14 +200,15 @@ pub(crate) async fn run(core: Arc<Core>, connector: Connector, stop: Cancellatio
             _ = tick.tick() => {}
         }
         let snapshot = Arc::clone(&core.table.load().snapshot);
-        for (place, check) in core.health.due(&snapshot, Instant::now()) {
+        for due in core.health.due(&snapshot, Instant::now()) {
             let Ok(permit) = Arc::clone(&places).acquire_owned().await else { return };
             let (core, connector) = (Arc::clone(&core), connector.clone());
             tokio::spawn(async move {
+                let Due { place, check, .. } = &due;
                 let limit = Duration::from_millis(check.timeout_ms.max(1));
                 let asked = tokio::time::timeout(limit, ask(connector, &place.url, &check.path));
                 let ok = asked.await.is_ok_and(|ok| ok.is_some());
-                core.health.record(&place, ok, &check);
+                core.health.record(&due, ok);
                 if ok && !place.test {
                     for live in core.registry.of(&place.agent, &place.version) {
                         live.connect_failures.store(0, Ordering::Relaxed);
@@ -216,7 +252,7 @@ mod tests {
         let check = HealthCheck { unhealthy_after: 3, healthy_after: 2, ..HealthCheck::default() };
         let mut checked = Checked::default();
         let mut after = |ok: bool| {
-            checked.record(ok, &check);
+            checked.record(ok, &check, None);
             checked.healthy
         };
         assert_eq!([true, false, true, true].map(&mut after), [None, None, None, Some(true)]);

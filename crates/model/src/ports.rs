@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AgentName, BootId, GatewayName, Revision, VersionName};
 use crate::interaction::Interaction;
 use crate::security::{Fuse, SecurityEvent};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, WeightEpoch};
 use crate::ticket::{Answer, Counted, Ticket};
 
 /// Why a port did not do what it was asked. The caller keeps what it holds and tries again.
@@ -36,6 +36,13 @@ pub struct VersionHealth {
     pub production: Option<bool>,
     /// The same for the test endpoint; `None` also when there is none.
     pub test: Option<bool>,
+    /// The weight epoch that was in force here when the last check began that the production
+    /// endpoint passed; `None` when the version was no candidate then.
+    #[serde(default)]
+    pub production_passed_in: Option<WeightEpoch>,
+    /// The same for the test endpoint.
+    #[serde(default)]
+    pub test_passed_in: Option<WeightEpoch>,
 }
 
 /// What a gateway tells control, about twice a second.

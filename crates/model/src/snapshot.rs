@@ -51,7 +51,25 @@ pub struct Split {
     pub retiring: Option<Member>,
 }
 
+/// One weight of one rollout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeightEpoch {
+    /// The rollout.
+    pub rollout: RolloutId,
+    /// Its epoch.
+    pub epoch: Epoch,
+}
+
 impl Split {
+    /// The weight epoch under which `version` is a candidate.
+    pub fn weight_epoch_of(&self, version: &VersionName) -> Option<WeightEpoch> {
+        let is_candidate = self.candidate.as_ref().is_some_and(|one| one.version == *version);
+        self.rollout.filter(|_| is_candidate).map(|rollout| {
+            let epoch = self.epoch;
+            WeightEpoch { rollout, epoch }
+        })
+    }
+
     /// All traffic to one version, outside any rollout.
     pub fn whole(stable: VersionName) -> Self {
         Self { rollout: None, epoch: Epoch::default(), stable, candidate: None, retiring: None }

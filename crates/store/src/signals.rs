@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt as _;
 use lockgate_model::ids::{AgentName, Epoch, VersionName};
 use lockgate_model::ports::VersionHealth;
+use lockgate_model::snapshot::WeightEpoch;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::Rollout;
 use lockgate_telemetry::arm::{Arm, Arms};
@@ -47,8 +48,12 @@ impl Store {
                 recent.retain(|length, _| asked.contains(length));
                 recent
             },
-            candidate_healthy: agree(&gateways, rollout, |health| health.production),
-            candidate_test_healthy: agree(&gateways, rollout, |health| health.test),
+            candidate_healthy: agree(&gateways, rollout, |health| {
+                (health.production, health.production_passed_in)
+            }),
+            candidate_test_healthy: agree(&gateways, rollout, |health| {
+                (health.test, health.test_passed_in)
+            }),
         })
     }
 
@@ -234,17 +239,20 @@ async fn recent_windows(
 }
 
 /// What all gateways say of the candidate. One that sees it fail decides, then one that does not
-/// know; without any gateway nothing is known.
+/// know; without any gateway nothing is known. That it is well counts only when a check under the
+/// weight in force has shown it: what was seen before says nothing about this stage.
 fn agree(
     gateways: &[GatewayRow],
     rollout: &Rollout,
-    which: impl Fn(&VersionHealth) -> Option<bool>,
+    which: impl Fn(&VersionHealth) -> (Option<bool>, Option<WeightEpoch>),
 ) -> Option<bool> {
+    let in_force = WeightEpoch { rollout: rollout.id, epoch: rollout.epoch };
     let say = |gateway: &GatewayRow| {
         let of = |health: &&VersionHealth| {
             health.agent == rollout.agent && health.version == rollout.candidate
         };
-        gateway.report.health.iter().find(of).and_then(&which)
+        let (healthy, passed_in) = which(gateway.report.health.iter().find(of)?);
+        healthy.filter(|healthy| !healthy || passed_in == Some(in_force))
     };
     let said: Vec<Option<bool>> = gateways.iter().map(say).collect();
     if said.contains(&Some(false)) {

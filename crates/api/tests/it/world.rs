@@ -287,6 +287,8 @@ impl World {
             version: name(version),
             production: *healthy,
             test: *healthy,
+            production_passed_in: None,
+            test_passed_in: None,
         });
         let report = Report {
             gateway: name("gateway-1"),

@@ -3,6 +3,7 @@
 use lockgate_model::ids::Epoch;
 use lockgate_model::interaction::ErrorClass;
 use lockgate_model::ports::Snapshots as _;
+use lockgate_rollout::state::Rollout;
 use lockgate_telemetry::arm::{Arm, Keys};
 use lockgate_telemetry::ports::Windows as _;
 
@@ -162,6 +163,11 @@ pub(crate) async fn gateways_must_agree_on_health(db: &Database) {
         ((None, Some(false)), (None, Some(false))),
         ((Some(false), Some(true)), (Some(false), None)),
     ];
+    let with_health = |gateway: &str, production, test| {
+        let mut report = report(gateway, 0);
+        report.health = vec![health(&rollout, production, test)];
+        report
+    };
     db.exchange(with_health("gw-1", Some(true), None), 0).await.unwrap();
     for ((production, test), expected) in cases {
         db.exchange(with_health("gw-2", production, test), 0).await.unwrap();
@@ -173,12 +179,20 @@ pub(crate) async fn gateways_must_agree_on_health(db: &Database) {
     assert_eq!(signals.candidate_healthy, None, "a gateway that says nothing does not know");
 }
 
-fn with_health(
-    gateway: &str,
-    production: Option<bool>,
-    test: Option<bool>,
-) -> lockgate_model::ports::Report {
-    let mut report = report(gateway, 0);
-    report.health = vec![health(production, test)];
-    report
+pub(crate) async fn health_counts_once_it_was_checked_under_the_weight_in_force(db: &Database) {
+    let rollout = rollout("agent-a");
+    let mut before = report("gw-1", 0);
+    before.health = vec![health(&rollout, Some(true), Some(true))];
+    db.exchange(before.clone(), 0).await.unwrap();
+    let of = async |epoch: u64| {
+        let rollout = Rollout { epoch: Epoch(epoch), ..rollout.clone() };
+        let signals = db.signals(&rollout, T0).await.unwrap();
+        (signals.candidate_healthy, signals.candidate_test_healthy)
+    };
+    assert_eq!(of(rollout.epoch.0).await, (Some(true), Some(true)));
+    let next = rollout.epoch.0 + 1;
+    assert_eq!(of(next).await, (None, None), "it was well, under another weight");
+    before.health[0].production = Some(false);
+    db.exchange(before, 0).await.unwrap();
+    assert_eq!(of(next).await, (Some(false), None), "what fails fails under every weight");
 }

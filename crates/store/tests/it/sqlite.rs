@@ -63,6 +63,7 @@ conformance!(open:
         recent_is_what_happened_within_each_window,
         an_ended_rollout_gathers_no_more_evidence,
         gateways_must_agree_on_health,
+        health_counts_once_it_was_checked_under_the_weight_in_force,
     }
     answers::{
         an_answer_counts_once,

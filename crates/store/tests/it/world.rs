@@ -16,7 +16,7 @@ use lockgate_model::plan::{
 };
 use lockgate_model::ports::{Report, VersionHealth};
 use lockgate_model::security::{Fuse, FuseCause, SecurityCause, SecurityEvent};
-use lockgate_model::snapshot::{Member, Mode, Split};
+use lockgate_model::snapshot::{Member, Mode, Split, WeightEpoch};
 use lockgate_model::ticket::Ticket;
 use lockgate_model::version::{Manifest, SideEffects};
 use lockgate_rollout::event::Effect;
@@ -237,8 +237,21 @@ pub(crate) fn report(name: &str, applied: u64) -> Report {
     }
 }
 
-pub(crate) fn health(production: Option<bool>, test: Option<bool>) -> VersionHealth {
-    VersionHealth { agent: agent_a(), version: "v2".parse().unwrap(), production, test }
+/// Of checks under the weight in force.
+pub(crate) fn health(
+    rollout: &Rollout,
+    production: Option<bool>,
+    test: Option<bool>,
+) -> VersionHealth {
+    let in_force = Some(WeightEpoch { rollout: rollout.id, epoch: rollout.epoch });
+    VersionHealth {
+        agent: agent_a(),
+        version: "v2".parse().unwrap(),
+        production,
+        test,
+        production_passed_in: in_force,
+        test_passed_in: in_force,
+    }
 }
 
 pub(crate) fn fuse() -> Fuse {
