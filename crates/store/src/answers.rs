@@ -8,8 +8,9 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::keys::KeySet;
 use crate::store::Store;
-use crate::windows::{Cell, KeySet, add_keys, change_evidence, rollout_column};
+use crate::windows::{Cell, add_evidence, change_evidence, rollout_column};
 
 impl Store {
     /// Counts an answer: once per interaction and kind, and feedback once per user, version and
@@ -114,10 +115,8 @@ async fn count(
 ) -> Result<(), StoreError> {
     let mut arm = Arm::default();
     add_answer(&mut arm, answer, charged);
-    if charged && let Some(key) = user {
-        arm.keys = add_keys(conn, cell, &KeySet::from([(key, true)])).await?;
-    }
-    change_evidence(conn, cell, |evidence| evidence.merge(&arm)).await
+    let key = user.filter(|_| charged).map(|key| (key, true));
+    add_evidence(conn, cell, arm, &KeySet::from_iter(key)).await
 }
 
 fn add_answer(arm: &mut Arm, answer: Answer, charged: bool) {

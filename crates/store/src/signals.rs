@@ -15,8 +15,8 @@ use crate::answers::{self, AnswerRow};
 use crate::codec;
 use crate::error::StoreError;
 use crate::exchange::{self, GatewayRow};
+use crate::keys::{KeySet, ReleaseKeys, unite, unpack};
 use crate::store::Store;
-use crate::windows::{KeySet, unite, unpack};
 
 /// A gateway that was not heard of for this long has no say.
 const GATEWAY_SEEN_WITHIN_MS: u64 = 10_000;
@@ -55,6 +55,34 @@ impl Store {
                 (health.test, health.test_passed_in)
             }),
         })
+    }
+
+    /// What each epoch adds to the distinct keys of the whole release: candidate, stable.
+    pub async fn release_keys(
+        &self,
+        rollout: &Rollout,
+    ) -> Result<BTreeMap<Epoch, [ReleaseKeys; 2]>, StoreError> {
+        let rows: Vec<(i64, String, i64, i64, i64)> = sqlx::query_as(
+            "SELECT epoch, version, first_assigned, first_erroring, erred_before FROM evidence
+             WHERE rollout = ?",
+        )
+        .bind(rollout.id.to_string())
+        .fetch_all(&self.inner.reader)
+        .await?;
+        let count = |value| codec::unsigned("keys", value);
+        let mut keys: BTreeMap<Epoch, [ReleaseKeys; 2]> = BTreeMap::new();
+        for (epoch, version, assigned, erroring, erred_before) in rows {
+            let epoch = Epoch(codec::unsigned("epoch", epoch)?);
+            let [candidate, stable] = keys.entry(epoch).or_default();
+            if let Some(place) = arm_of(rollout, &version, candidate, stable) {
+                *place = ReleaseKeys {
+                    assigned: count(assigned)?,
+                    erroring: count(erroring)?,
+                    erred_before: count(erred_before)?,
+                };
+            }
+        }
+        Ok(keys)
     }
 
     /// What was seen of a version since a moment, in and outside rollouts. Beyond the last 24

@@ -9,18 +9,14 @@ use lockgate_model::ids::{Epoch, RolloutId, VersionName};
 use lockgate_model::ports::PortError;
 use lockgate_telemetry::arm::{Arm, Keys};
 use lockgate_telemetry::ports::Windows;
-use lockgate_telemetry::window::{KeySeen, Window};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use lockgate_telemetry::window::Window;
+use sqlx::SqliteConnection;
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::keys::{self, KeySet, pack, unite};
 use crate::rollouts;
 use crate::store::Store;
-
-/// Keys in one statement; each binds a handful of parameters.
-const KEYS_PER_STATEMENT: usize = 1_000;
-/// Bytes of one packed key: the hash, and whether it erred.
-const KEY_BYTES: usize = 9;
 
 /// One version under one split: what evidence is counted by.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,9 +25,6 @@ pub(crate) struct Cell {
     pub(crate) epoch: Epoch,
     pub(crate) version: VersionName,
 }
-
-/// Distinct keys, each with whether it erred.
-pub(crate) type KeySet = BTreeMap<u64, bool>;
 
 #[async_trait]
 impl Windows for Store {
@@ -69,21 +62,11 @@ impl Store {
             arm.merge(&window.arm);
             unite(keys, window.keys);
         }
-        for (cell, (mut arm, keys)) in cells {
-            let counted = add_keys(&mut tx, &cell, &keys).await?;
-            arm.keys.assigned = counted.assigned;
-            arm.keys.erroring = counted.erroring;
-            change_evidence(&mut tx, &cell, |evidence| evidence.merge(&arm)).await?;
+        for (cell, (arm, keys)) in cells {
+            add_evidence(&mut tx, &cell, arm, &keys).await?;
         }
         // no wake: windows come every second, and judges look by their own clock
         Ok(tx.commit().await?)
-    }
-}
-
-/// Adds keys to a set.
-pub(crate) fn unite(set: &mut KeySet, keys: impl IntoIterator<Item = KeySeen>) {
-    for KeySeen { key, error } in keys {
-        *set.entry(key).or_default() |= error;
     }
 }
 
@@ -125,6 +108,20 @@ pub(crate) fn rollout_column(rollout: Option<RolloutId>) -> String {
     rollout.map(|id| id.to_string()).unwrap_or_default()
 }
 
+/// Adds what was seen of one cell to what is known of it, its keys among it.
+pub(crate) async fn add_evidence(
+    conn: &mut SqliteConnection,
+    cell: &Cell,
+    mut arm: Arm,
+    keys: &KeySet,
+) -> Result<(), StoreError> {
+    let added = keys::add(conn, cell, keys).await?;
+    arm.keys.assigned = added.assigned;
+    arm.keys.erroring = added.erroring;
+    change_evidence(conn, cell, |evidence| evidence.merge(&arm)).await?;
+    keys::add_to_release(conn, cell, added.of_release).await
+}
+
 /// Changes what is known of one cell since the start of its rollout.
 pub(crate) async fn change_evidence(
     conn: &mut SqliteConnection,
@@ -157,87 +154,4 @@ pub(crate) async fn change_evidence(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Adds keys to a cell. Gives how many are new, and how many had no error before.
-pub(crate) async fn add_keys(
-    conn: &mut SqliteConnection,
-    cell: &Cell,
-    keys: &KeySet,
-) -> Result<Keys, StoreError> {
-    let mut counted = Keys::default();
-    let all: Vec<i64> = keys.keys().map(|key| key.cast_signed()).collect();
-    let errored: Vec<i64> =
-        keys.iter().filter(|(_, errored)| **errored).map(|(key, _)| key.cast_signed()).collect();
-    let epoch = codec::signed("epoch", cell.epoch.0)?;
-    for chunk in all.chunks(KEYS_PER_STATEMENT) {
-        let mut query = QueryBuilder::<Sqlite>::new(
-            "INSERT INTO rollout_key (rollout, epoch, version, key, errored) ",
-        );
-        query.push_values(chunk, |mut row, key| {
-            row.push_bind(cell.rollout.to_string())
-                .push_bind(epoch)
-                .push_bind(cell.version.as_str().to_owned())
-                .push_bind(*key)
-                .push_bind(0_i64);
-        });
-        query.push(" ON CONFLICT (rollout, epoch, version, key) DO NOTHING");
-        let query = query.build().persistent(false);
-        counted.assigned += query.execute(&mut *conn).await?.rows_affected();
-    }
-    for chunk in errored.chunks(KEYS_PER_STATEMENT) {
-        let mut query =
-            QueryBuilder::<Sqlite>::new("UPDATE rollout_key SET errored = 1 WHERE rollout = ");
-        query.push_bind(cell.rollout.to_string());
-        query.push(" AND epoch = ").push_bind(epoch);
-        query.push(" AND version = ");
-        query.push_bind(cell.version.as_str().to_owned());
-        query.push(" AND errored = 0 AND key IN (");
-        let mut list = query.separated(", ");
-        for key in chunk {
-            list.push_bind(*key);
-        }
-        query.push(")");
-        let query = query.build().persistent(false);
-        counted.erroring += query.execute(&mut *conn).await?.rows_affected();
-    }
-    Ok(counted)
-}
-
-fn pack(keys: &[KeySeen]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(keys.len() * KEY_BYTES);
-    for KeySeen { key, error } in keys {
-        bytes.extend_from_slice(&key.to_le_bytes());
-        bytes.push(u8::from(*error));
-    }
-    bytes
-}
-
-/// The reverse of [`pack`].
-pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<KeySeen>, StoreError> {
-    let (keys, rest) = bytes.as_chunks::<KEY_BYTES>();
-    if !rest.is_empty() {
-        return Err(StoreError::Value {
-            what: "keys of a window",
-            value: format!("{} bytes", bytes.len()),
-        });
-    }
-    Ok(keys
-        .iter()
-        .map(|[key @ .., error]| KeySeen { key: u64::from_le_bytes(*key), error: *error != 0 })
-        .collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn packed_keys_come_back_and_torn_ones_are_refused() {
-        let keys =
-            [(0, false), (u64::MAX, true), (7, true)].map(|(key, error)| KeySeen { key, error });
-        let bytes = pack(&keys);
-        assert_eq!(unpack(&bytes).expect("whole"), keys);
-        assert!(unpack(&bytes[1..]).is_err());
-    }
 }

@@ -4,6 +4,7 @@ use lockgate_model::ids::Epoch;
 use lockgate_model::interaction::ErrorClass;
 use lockgate_model::ports::Snapshots as _;
 use lockgate_rollout::state::Rollout;
+use lockgate_store::ReleaseKeys;
 use lockgate_telemetry::arm::{Arm, Keys};
 use lockgate_telemetry::ports::Windows as _;
 
@@ -89,6 +90,39 @@ pub(crate) async fn keys_are_distinct_across_gateways_and_seconds(db: &Database)
     assert_eq!(signals.recent[&LONG_MS].candidate.keys, counted(4, 3));
     let arm = db.arm_since(&agent_a(), &rollout.candidate, 0).await.unwrap();
     assert_eq!(arm.keys, counted(4, 3));
+}
+
+pub(crate) async fn keys_of_several_epochs_count_once_in_the_release(db: &Database) {
+    let rollout = rollout("agent-a");
+    let publish = async |gateway: &str, seq, version: &str, epoch, seen: &[(u64, bool)]| {
+        let mut window = window(gateway, seq, version, &rollout);
+        window.epoch = Epoch(epoch);
+        window.keys = keys(seen);
+        db.publish(vec![window]).await.unwrap();
+    };
+    publish("gw-1", 1, "v2", 1, &[(1, false), (2, true), (3, false)]).await;
+    publish("gw-2", 1, "v2", 1, &[(1, false), (2, true), (u64::MAX, false)]).await;
+    publish("gw-1", 2, "v2", 2, &[(1, true), (2, true), (5, false), (6, true)]).await;
+    publish("gw-2", 2, "v2", 2, &[(1, false), (2, true), (u64::MAX, true)]).await;
+    // late, of the first epoch: its error is not the first one
+    publish("gw-2", 3, "v2", 1, &[(1, true), (7, false)]).await;
+    publish("gw-1", 3, "v1", 2, &[(1, false), (5, true)]).await;
+    // an epoch without anybody new
+    publish("gw-1", 4, "v2", 3, &[(1, true), (5, true), (7, false)]).await;
+    let repeated = 4;
+    publish("gw-1", repeated, "v2", 3, &[(9, true)]).await;
+
+    let of = |assigned, erroring, erred_before| ReleaseKeys { assigned, erroring, erred_before };
+    let nobody = ReleaseKeys::default();
+    let release = db.release_keys(&rollout).await.unwrap();
+    assert_eq!(release[&Epoch(1)], [of(5, 1, 0), nobody]);
+    assert_eq!(release[&Epoch(2)], [of(2, 3, 1), of(2, 1, 0)]);
+    assert_eq!(release[&Epoch(3)], [of(0, 1, 1), nobody]);
+    let evidence = db.signals(&rollout, T0).await.unwrap().evidence;
+    let in_epoch = |epoch| evidence[&Epoch(epoch)].candidate.keys;
+    assert_eq!([1, 2, 3].map(in_epoch), [counted(5, 2), counted(5, 4), counted(3, 2)]);
+    let recent = &db.signals(&rollout, T0).await.unwrap().recent[&SHORT_MS];
+    assert_eq!(recent.candidate.keys, counted(7, 5), "as many as the epochs of the release add");
 }
 
 pub(crate) async fn more_keys_than_one_statement_holds(db: &Database) {

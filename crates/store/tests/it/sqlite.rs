@@ -58,6 +58,7 @@ conformance!(open:
         a_window_counts_once,
         evidence_is_by_epoch_and_version_of_one_rollout,
         keys_are_distinct_across_gateways_and_seconds,
+        keys_of_several_epochs_count_once_in_the_release,
         more_keys_than_one_statement_holds,
         dropped_keys_are_told,
         recent_is_what_happened_within_each_window,
