@@ -4,9 +4,11 @@
 #   bench/ingress.sh [ROUNDS] [SECONDS]     default 5 rounds of 5 s per contender and concurrency
 #
 # Rounds are interleaved, so that a machine that gets slower or faster does so for all of them.
-# Prints medians of requests/s (wrk, c = 1 and 16) and, at a fixed rate and c = 1 and 16, medians of
-# p50/p99 in microseconds (h2load). Both proxies get as many workers as there are cores.
+# Prints medians of requests/s and of the proxy's CPU microseconds per request (wrk, c = 1 and 16) and,
+# at a fixed rate and c = 1 and 16, of p50/p99 in microseconds (h2load). Both proxies get as many
+# workers as there are cores. The last column compares what each adds to `direct` for latencies.
 # Run it when nothing else runs. Installs nginx-light, wrk and nghttp2-client by apt when missing.
+# LOCKGATE_BIN names a binary to measure; without it an optimised one is built.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . ./.ci/machine.sh
@@ -14,13 +16,16 @@ cd "$(dirname "$0")/.."
 rounds=${1:-5}
 seconds=${2:-5}
 rate=1000
-for pair in nginx:nginx-light wrk:wrk h2load:nghttp2-client curl:curl python3:python3; do
+for pair in nginx:nginx-light wrk:wrk h2load:nghttp2-client curl:curl python3:python3 pgrep:procps; do
   command -v "${pair%%:*}" >/dev/null || apt_install "${pair##*:}"
 done
-need_compiler
-say "building ..."
-cargo build --release --locked --quiet -p lockgate
-lockgate="$CARGO_TARGET_DIR/release/lockgate"
+lockgate=${LOCKGATE_BIN:-}
+if [ -z "$lockgate" ]; then
+  need_compiler
+  say "building ..."
+  cargo build --release --locked --quiet -p lockgate
+  lockgate="$CARGO_TARGET_DIR/release/lockgate"
+fi
 
 work=$(mktemp -d)
 pids=()
@@ -57,10 +62,11 @@ agents:
     versions:
       - { name: one, endpoint: "http://127.0.0.1:$upstream", test_endpoint: "http://127.0.0.1:$upstream" }
 CONF
-nginx -c "$work/upstream.conf" -p "$work" & pids+=($!)
-nginx -c "$work/proxy.conf" -p "$work" & pids+=($!)
+declare -A pid
+nginx -c "$work/upstream.conf" -p "$work" & pids+=($!); pid[direct]=$!
+nginx -c "$work/proxy.conf" -p "$work" & pids+=($!); pid[nginx]=$!
 "$lockgate" serve --config "$work/lockgate.yaml" --data-dir "$work/state" --token-file "$work/token" >"$work/lockgate.log" 2>&1 &
-pids+=($!)
+pids+=($!); pid[lockgate]=$!
 for _ in $(seq 200); do [ -e "$work/state/addresses.json" ] && break; sleep 0.1; done
 ingress=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["ingress"])' "$work/state/addresses.json")
 
@@ -78,13 +84,23 @@ wrk.body = "$body"
 wrk.headers["x-user"] = "u-1"
 LUA
 
+# CPU time of a process and its workers so far, in ticks of a hundredth of a second.
+cpu_ticks() {
+  local files=() one
+  for one in "$1" $(pgrep -P "$1" || true); do files+=("/proc/$one/stat"); done
+  sed 's/.*) //' "${files[@]}" | awk '{ ticks += $12 + $13 } END { print ticks }'
+}
+
 for round in $(seq "$rounds"); do
   say "round $round of $rounds"
   for c in 1 16; do
     for who in "${contenders[@]}"; do
+      ticks=$(cpu_ticks "${pid[$who]}")
       wrk -t1 -c"$c" -d"${seconds}s" -s "$work/post.lua" "${url[$who]}" >"$work/out"
-      grep -q 'Non-2xx' "$work/out" && { say "$who answered errors"; cat "$work/out" >&2; exit 1; }
-      awk -v w="$who" -v c="$c" '/^Requests\/sec/ { print "rps", w, c, $2 }' "$work/out" >>"$work/results"
+      ticks=$(($(cpu_ticks "${pid[$who]}") - ticks))
+      grep -qE 'Non-2xx|Socket errors' "$work/out" && { say "$who answered errors"; cat "$work/out" >&2; exit 1; }
+      awk -v w="$who" -v c="$c" -v us="${ticks}0000" '/^Requests\/sec/ { print "rps", w, c, $2 }
+        / requests in / { print "cpu_us", w, c, us / $1 }' "$work/out" >>"$work/results"
       h2load --h1 -t1 -c"$c" --rps="$((rate / c))" -D "$seconds" -d "$work/body" -H 'x-user: u-1' \
         --log-file="$work/h2.log" "${url[$who]}" >"$work/out"
       python3 - "$work/h2.log" "$who" "$c" >>"$work/results" <<'PY'
@@ -110,9 +126,12 @@ for line in open(sys.argv[1]):
     what, who, c, value = line.split()
     seen[what, who, c].append(float(value))
 print("| | c | direct | nginx | lockgate | lockgate / nginx |\n|---|---|---|---|---|---|")
-for what in ("rps", "p50_us", "p99_us"):
+for what in ("rps", "cpu_us", "p50_us", "p99_us"):
     for c in ("1", "16"):
         row = {who: statistics.median(seen[what, who, c]) for who in ("direct", "nginx", "lockgate")}
         spread = {who: f"{row[who]:.0f} ({min(seen[what, who, c]):.0f}–{max(seen[what, who, c]):.0f})" for who in row}
-        print(f"| {what} | {c} | {spread['direct']} | {spread['nginx']} | {spread['lockgate']} | {row['lockgate'] / row['nginx']:.2f} |")
+        base = row["direct"] if what.startswith("p") else 0
+        added = {who: row[who] - base for who in ("nginx", "lockgate")}
+        ratio = f"{added['lockgate'] / added['nginx']:.2f}" if added["nginx"] > 0 else "–"
+        print(f"| {what} | {c} | {spread['direct']} | {spread['nginx']} | {spread['lockgate']} | {ratio} |")
 PY
