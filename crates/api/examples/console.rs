@@ -46,7 +46,11 @@ async fn main() {
 
     let (plaintext, record) = token::mint("ada", lockgate_store::Role::Admin, None);
     world.store.insert_token(&record).await.unwrap();
-    let options = Options { listen: "127.0.0.1:0".parse().unwrap(), metrics_need_token: false };
+    let options = Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        metrics_need_token: false,
+        connections_max: Options::CONNECTIONS_MAX,
+    };
     let deps =
         Deps { store: world.store.clone(), fuses: None, metrics: Vec::new(), on_config: None };
     let api = Api::start(options, deps).await.unwrap();

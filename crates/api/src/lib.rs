@@ -5,6 +5,7 @@
 
 mod auth;
 mod clock;
+mod connections;
 mod console;
 mod doc;
 mod extract;
@@ -38,6 +39,13 @@ pub struct Options {
     pub listen: SocketAddr,
     /// Whether `/metrics` asks for a token.
     pub metrics_need_token: bool,
+    /// Connections open at once, event streams among them. Beyond it idle ones are closed.
+    pub connections_max: usize,
+}
+
+impl Options {
+    /// Connections open at once unless someone says otherwise.
+    pub const CONNECTIONS_MAX: usize = 1_024;
 }
 
 /// What the server works with.

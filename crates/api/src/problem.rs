@@ -4,9 +4,13 @@ use std::fmt;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
+use lockgate_model::config::did_you_mean;
 use lockgate_store::StoreError;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// More names than this are only counted.
+const NAMES_MAX: usize = 10;
 
 /// What went wrong, by kind. Decides status, `type` and `title`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +133,9 @@ pub struct Problem {
     /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// The same in commands of `lockgate`, where `hint` speaks of requests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cli_hint: Option<String>,
     /// Everything that is wrong, when there are several things.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ProblemItem>,
@@ -140,19 +147,27 @@ pub struct ApiError {
     kind: Kind,
     detail: String,
     hint: Option<String>,
+    cli_hint: Option<String>,
     errors: Vec<ProblemItem>,
 }
 
 impl ApiError {
     /// Of this kind, with what happened.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), hint: None, errors: Vec::new() }
+        Self { kind, detail: detail.into(), hint: None, cli_hint: None, errors: Vec::new() }
     }
 
     /// Adds what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// Says the same to those who use `lockgate` and never see a request.
+    #[must_use]
+    pub fn cli_hint(mut self, hint: impl Into<String>) -> Self {
+        self.cli_hint = Some(hint.into());
         self
     }
 
@@ -183,6 +198,24 @@ impl ApiError {
         Self::new(Kind::NotFound, format!("There is no {what}."))
     }
 
+    /// The same with the name that was probably meant, or all `known` ones.
+    pub fn unknown<T: AsRef<str>>(noun: &str, name: &str, known: &[T]) -> Self {
+        let error = Self::not_found(format_args!("{noun} `{name}`"));
+        let close = did_you_mean(name, known);
+        let names: Vec<_> = known.iter().map(|one| format!("`{}`", one.as_ref())).collect();
+        match (close, names.as_slice()) {
+            (Some(close), _) => error.hint(close),
+            (None, []) => error,
+            (None, [only]) => error.hint(format!("There is only {only}.")),
+            (None, _) if names.len() > NAMES_MAX => error.hint(format!(
+                "There are {} and {} more.",
+                names[..NAMES_MAX].join(", "),
+                names.len() - NAMES_MAX
+            )),
+            (None, _) => error.hint(format!("There are {}.", names.join(", "))),
+        }
+    }
+
     /// The HTTP status it is answered with.
     pub fn status(&self) -> StatusCode {
         self.kind.status()
@@ -196,6 +229,7 @@ impl ApiError {
             status: self.kind.status().as_u16(),
             detail: self.detail.clone(),
             hint: self.hint.clone(),
+            cli_hint: self.cli_hint.clone(),
             errors: self.errors.clone(),
         }
     }
@@ -242,6 +276,7 @@ impl From<StoreError> for ApiError {
                 tracing::error!(error = ?error, "the store did not answer a request");
                 Self::new(Kind::Unavailable, "The store did not do what it was asked.")
                     .hint("Try again; /readyz tells when the store answers.")
+                    .cli_hint("try again; the server's log says what the store met")
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Listening, limits on everything, and going down without cutting anyone off.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,13 +12,15 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::connections::{Connections, Place, Sending};
 use crate::problem::{ApiError, Kind};
 use crate::state::App;
 use crate::{Deps, Options, console, routes};
@@ -33,8 +36,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// People signing in at once, and the time one may take.
 const SIGN_INS_MAX: usize = 16;
 const SIGN_IN_TIMEOUT: Duration = Duration::from_secs(3);
-/// Connections open at once, event streams among them.
-const CONNECTIONS_MAX: usize = 1_024;
 /// Requests being answered at once.
 const IN_FLIGHT_MAX: usize = 256;
 /// How long requests under way may take to finish when the server goes down.
@@ -68,8 +69,9 @@ impl Api {
         let listener = TcpListener::bind(listen).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         let (stop, stopping) = watch::channel(false);
+        let connections = Connections::new(options.connections_max);
         let app = App::new(options, deps, stopping.clone());
-        let serving = tokio::spawn(serve(listener, router(app), stopping));
+        let serving = tokio::spawn(serve(listener, connections, router(app), stopping));
         Ok(Self { local, stop, serving })
     }
 
@@ -103,9 +105,12 @@ fn router(app: App) -> Router {
         .with_state(app)
 }
 
+const OTHER_VERSION: &str = "the server and this command may be of different versions";
+
 async fn no_such_path(request: Request) -> ApiError {
     ApiError::not_found(format_args!("path `{}`", request.uri().path()))
         .hint("`GET /api/v1/openapi.json` lists all paths.")
+        .cli_hint(OTHER_VERSION)
 }
 
 async fn no_such_method(request: Request) -> ApiError {
@@ -114,6 +119,7 @@ async fn no_such_method(request: Request) -> ApiError {
         format!("`{}` has no method {}.", request.uri().path(), request.method()),
     )
     .hint("`GET /api/v1/openapi.json` lists all methods.")
+    .cli_hint(OTHER_VERSION)
 }
 
 /// Places for requests under way. Signing in reads a body before anyone is known, so it has few
@@ -172,24 +178,28 @@ async fn counted(State(app): State<App>, request: Request, next: Next) -> Respon
     response
 }
 
-async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn serve(
+    listener: TcpListener,
+    connections: Connections,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+) {
     let graceful = GracefulShutdown::new();
     loop {
-        let permit = connections.clone().acquire_owned();
-        let accept = async {
-            let permit = permit.await;
-            (permit, listener.accept().await)
-        };
         tokio::select! {
-            (permit, accepted) = accept => match (permit, accepted) {
-                (Ok(permit), Ok((stream, _))) => connect(stream, permit, &router, &graceful),
-                (_, Err(error)) => {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    if let Some(admitted) = connections.admit(peer.ip()) {
+                        connect(stream, admitted, &router, &graceful);
+                    } else {
+                        tracing::debug!(%peer, "no connection is idle that could make room");
+                    }
+                }
+                Err(error) => {
                     // out of file descriptors, mostly: give some time to come back
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
-                (Err(_), _) => break,
             },
             // the only change there is: it goes down
             _ = stopping.changed() => break,
@@ -203,24 +213,33 @@ async fn serve(listener: TcpListener, router: Router, mut stopping: watch::Recei
 
 fn connect(
     stream: TcpStream,
-    permit: OwnedSemaphorePermit,
+    (place, left): (Place, oneshot::Receiver<()>),
     router: &Router,
     graceful: &GracefulShutdown,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a connection keeps Nagle's algorithm");
     }
+    let router = TowerToHyperService::new(router.clone());
+    let answer = service_fn(move |request| {
+        let busy = place.busy();
+        let answered = router.call(request);
+        async move { Ok::<_, Infallible>(answered.await?.map(|body| Sending::new(body, busy))) }
+    });
+    // Its time for a head runs from the end of the answer before: that is how long one may idle.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router.clone()));
+        .serve_connection(TokioIo::new(stream), answer);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        let _permit = permit;
-        if let Err(error) = pin!(connection).await {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            ended = pin!(connection) => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            },
+            _ = left => {}
         }
     });
 }

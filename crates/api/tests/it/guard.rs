@@ -233,7 +233,8 @@ async fn metrics_and_probes_answer_without_a_token_unless_told_otherwise() {
     );
     assert!(text.ends_with("# EOF\n"));
 
-    let closed = server::start(World::new().await, None, true).await;
+    let closed =
+        server::start(World::new().await, None, |options| options.metrics_need_token = true).await;
     let bare = closed.client.get(format!("{}/metrics", closed.url)).send().await.unwrap();
     problem(bare, 401).await;
     assert_eq!(closed.get("/metrics", &closed.admin).await.status(), 200);

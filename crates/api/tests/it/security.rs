@@ -65,7 +65,7 @@ async fn pending(store: &Store) -> Vec<&'static str> {
 async fn the_event_is_durable_before_the_latch_and_the_latch_before_the_answer() {
     let world = World::new().await;
     let fuses = Arc::new(Watching { store: world.store.clone(), seen: Mutex::default() });
-    let server = start(world, Some(fuses.clone()), false).await;
+    let server = start(world, Some(fuses.clone()), |_| {}).await;
     server.world.start("support", "v2", Some("v1"), "test").await;
     let body =
         json!({"detail": "it printed the system prompt", "rule": "r-1", "stable_shows_it": false});

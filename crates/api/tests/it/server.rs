@@ -38,18 +38,23 @@ pub(crate) async fn server() -> Server {
 
 /// A server whose commands stay pending.
 pub(crate) async fn without_control(fuses: Option<Arc<dyn Fuses>>) -> Server {
-    start(World::new().await, fuses, false).await
+    start(World::new().await, fuses, |_| {}).await
 }
 
 pub(crate) async fn start(
     world: World,
     fuses: Option<Arc<dyn Fuses>>,
-    metrics_need_token: bool,
+    change: impl FnOnce(&mut Options),
 ) -> Server {
     // reqwest wants one although everything here is plain HTTP; a second install does nothing
     let _ = rustls::crypto::ring::default_provider().install_default();
     let admin = token::bootstrap(&world.store).await.unwrap().unwrap();
-    let options = Options { listen: "127.0.0.1:0".parse().unwrap(), metrics_need_token };
+    let mut options = Options {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        metrics_need_token: false,
+        connections_max: Options::CONNECTIONS_MAX,
+    };
+    change(&mut options);
     let deps = Deps { store: world.store.clone(), fuses, metrics: Vec::new(), on_config: None };
     let api = Api::start(options, deps).await.unwrap();
     Server {

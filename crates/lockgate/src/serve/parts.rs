@@ -113,6 +113,7 @@ impl Rest {
         let options = lockgate_api::Options {
             listen: start.listen().api,
             metrics_need_token: config.metrics_need_token,
+            connections_max: lockgate_api::Options::CONNECTIONS_MAX,
         };
         let deps = Deps {
             store: store.clone(),
