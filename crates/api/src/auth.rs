@@ -65,14 +65,6 @@ impl Principal {
         .hint("Use a token that is not limited to named agents."))
     }
 
-    /// Refuses an agent outside its scope as if it did not exist.
-    pub(crate) fn need_agent(&self, agent: &AgentName) -> Result<(), ApiError> {
-        if self.sees(agent) {
-            return Ok(());
-        }
-        Err(ApiError::not_found(format_args!("agent `{agent}`")))
-    }
-
     pub(crate) fn may_operate(&self) -> bool {
         matches!(self.role, Role::Operator | Role::Admin)
     }

@@ -201,7 +201,7 @@ pub(crate) struct TransitionRecordDoc {
 pub(crate) struct ArmViewDoc {
     /// Requests routed.
     requests: u64,
-    /// Distinct sticky keys.
+    /// Distinct sticky keys over the whole release.
     keys: u64,
     /// Errors charged to the version.
     errors: u64,
@@ -217,6 +217,8 @@ pub(crate) struct ArmViewDoc {
     /// Mean of the known costs, US dollars.
     #[schema(required = true)]
     cost_usd: Option<f64>,
+    /// Requests whose cost is known.
+    cost_known: u64,
     /// Requests whose cost cannot be known.
     cost_unknown: u64,
     /// Votes.
@@ -305,6 +307,8 @@ pub(crate) struct RolloutViewDoc {
     triggers: Vec<CauseDoc>,
     /// Why it is not further, or why it ended, in one sentence.
     why: String,
+    /// What is not as it was declared, such as a signal that never comes.
+    warnings: Vec<String>,
 }
 
 /// A difference between two configurations.

@@ -7,11 +7,12 @@ use lockgate_model::ids::{AgentName, RolloutId, VersionName};
 use lockgate_model::plan::WHOLE_BP;
 use lockgate_model::ports::VersionHealth;
 use lockgate_model::snapshot::Split;
+use lockgate_rollout::state::Phase;
 use lockgate_store::StoreError;
 
 use crate::auth::Principal;
 use crate::problem::ApiError;
-use crate::shapes::{AgentSummary, VersionState, VersionSummary};
+use crate::shapes::{AgentSummary, Replaced, VersionState, VersionSummary};
 use crate::state::App;
 
 /// Gateways that were heard of within this time have a say about health.
@@ -50,10 +51,47 @@ pub(crate) async fn defined(
     principal: &Principal,
     name: &AgentName,
 ) -> Result<Agent, ApiError> {
-    principal.need_agent(name)?;
     let config = app.config().await?;
-    let agent = config.as_ref().and_then(|config| config.agent(name));
-    agent.cloned().ok_or_else(|| ApiError::not_found(format_args!("agent `{name}`")))
+    let agents = config.iter().flat_map(|config| &config.agents);
+    let seen: Vec<&Agent> = agents.filter(|agent| principal.sees(&agent.name)).collect();
+    if let Some(&agent) = seen.iter().find(|agent| agent.name == *name) {
+        return Ok(agent.clone());
+    }
+    let names: Vec<&str> = seen.iter().map(|agent| agent.name.as_str()).collect();
+    Err(ApiError::unknown("agent", name.as_str(), &names))
+}
+
+/// Refuses the name of an agent that `principal` does not see, and one that never was there.
+pub(crate) async fn known(
+    app: &App,
+    principal: &Principal,
+    name: &AgentName,
+) -> Result<(), ApiError> {
+    let Err(unknown) = defined(app, principal, name).await else { return Ok(()) };
+    // One that left the configuration still has its releases.
+    let was_there = principal.sees(name) && !app.store.rollouts(Some(name), 1).await?.is_empty();
+    if was_there { Ok(()) } else { Err(unknown) }
+}
+
+/// The error for a version that an agent does not have.
+pub(crate) fn no_version(agent: &Agent, name: &VersionName) -> ApiError {
+    let names: Vec<&str> = agent.versions.iter().map(|version| version.name.as_str()).collect();
+    let error = ApiError::unknown("version", name.as_str(), &names);
+    let known = error.hint_text().map(|hint| format!("{hint} ")).unwrap_or_default();
+    ApiError::new(error.kind(), format!("Agent `{}` has no version `{name}`.", agent.name))
+        .hint(format!("{known}A new one is added to the configuration and applied first."))
+}
+
+/// The open release of an agent that a new one would have to replace.
+pub(crate) async fn open_release(
+    app: &App,
+    agent: &AgentName,
+) -> Result<Option<Replaced>, StoreError> {
+    let open = app.store.rollouts_open().await?.into_iter().map(|open| open.value);
+    let mut of_agent = open.filter(|open| open.agent == *agent);
+    // One that goes back already is only waited for.
+    let open = of_agent.find(|open| !matches!(open.phase, Phase::RollingBack { .. }));
+    Ok(open.map(|open| Replaced { rollout: open.id, version: open.candidate }))
 }
 
 struct Present {

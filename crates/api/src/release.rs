@@ -5,10 +5,10 @@ use lockgate_rollout::state::Rollout;
 use lockgate_rollout::view::{self, RolloutView};
 
 use crate::auth::Principal;
-use crate::clock;
 use crate::problem::{ApiError, Kind};
 use crate::shapes::RolloutSummary;
 use crate::state::App;
+use crate::{clock, fleet};
 
 /// The release called `id`, or the newest one of `agent` for `latest`, if `principal` sees it.
 pub(crate) async fn find(
@@ -17,13 +17,17 @@ pub(crate) async fn find(
     id: &str,
     agent: Option<&AgentName>,
 ) -> Result<Rollout, ApiError> {
-    let none = || ApiError::not_found(format_args!("rollout `{id}`"));
+    let none = || {
+        ApiError::not_found(format_args!("rollout `{id}`"))
+            .hint("`GET /api/v1/rollouts` lists them.")
+            .cli_hint("`lockgate rollout list` shows them")
+    };
     let rollout = if id == "latest" {
         let Some(agent) = agent else {
             return Err(ApiError::new(Kind::BadRequest, "`latest` needs to know of which agent.")
                 .hint("Add `?agent=NAME`."));
         };
-        principal.need_agent(agent)?;
+        fleet::known(app, principal, agent).await?;
         let newest = app.store.rollouts(Some(agent), 1).await?;
         newest.into_iter().next().ok_or_else(|| {
             ApiError::new(Kind::NotFound, format!("Agent `{agent}` has no release yet."))
@@ -43,7 +47,12 @@ pub(crate) async fn find(
 pub(crate) async fn view(app: &App, rollout: &Rollout) -> Result<RolloutView, ApiError> {
     let now_wall_ms = clock::wall_ms();
     let signals = app.store.signals(rollout, now_wall_ms).await?;
-    Ok(view::view(rollout, &signals))
+    let mut view = view::view(rollout, &signals);
+    // Epochs of a release share users; only the store knows who was there before.
+    let keys = app.store.release_keys(rollout).await?;
+    let total = |arm: usize| keys.values().map(|arms| arms[arm].assigned).sum();
+    (view.candidate_arm.keys, view.stable_arm.keys) = (total(0), total(1));
+    Ok(view)
 }
 
 /// Releases that `principal` sees, newest first.

@@ -166,6 +166,9 @@ pub struct StartRollout {
     /// Why.
     #[schema(value_type = String, min_length = 1, max_length = 500)]
     pub reason: Reason,
+    /// Whether an open release of the agent is taken back for it. Refused without, if one is open.
+    #[serde(default)]
+    pub replace: bool,
 }
 
 /// The reason for a change.
@@ -202,6 +205,20 @@ pub struct CommandAnswer {
     /// What control says.
     #[schema(required = true)]
     pub result: Option<String>,
+    /// The release whose place a new one takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaced>,
+}
+
+/// An open release that goes back to 0 % before another one starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Replaced {
+    /// Its id.
+    #[schema(value_type = String, format = Uuid)]
+    pub rollout: RolloutId,
+    /// Its version.
+    #[schema(value_type = String)]
+    pub version: VersionName,
 }
 
 /// Why a release stands where it stands.
@@ -220,6 +237,9 @@ pub struct ExplainedNow {
     pub phase: String,
     /// Why it is not further, or why it ended.
     pub why: String,
+    /// What is not as it was declared, such as a signal that never comes.
+    #[serde(default)]
+    pub warnings: Vec<String>,
     /// Gates of the stage, judged now.
     #[schema(value_type = Vec<doc::CauseDoc>)]
     pub gates: Vec<Cause>,

@@ -72,12 +72,20 @@ pub(crate) async fn look(
         InboxState::Done { result } => (CommandState::Done, Some(result)),
         InboxState::Refused { reason } => (CommandState::Refused, Some(reason)),
     };
-    Ok(CommandAnswer { command: id.0, state, rollout: rollout.or(item.rollout), result })
+    let rollout = rollout.or(item.rollout);
+    Ok(CommandAnswer { command: id.0, state, rollout, result, replaces: None })
 }
 
 /// The problem that a refused command is answered with.
 pub(crate) fn refused(answer: &CommandAnswer) -> ApiError {
     let why = answer.result.as_deref().unwrap_or("Control refused it.");
-    ApiError::new(Kind::Conflict, why)
-        .hint("`GET /api/v1/rollouts/{id}` shows where the release stands.")
+    let error = ApiError::new(Kind::Conflict, why);
+    match answer.rollout {
+        Some(id) => error
+            .hint(format!("`GET /api/v1/rollouts/{id}` shows where the release stands."))
+            .cli_hint(format!("`lockgate rollout status {id}` shows where the release stands")),
+        None => error
+            .hint("`GET /api/v1/rollouts` shows the releases.")
+            .cli_hint("`lockgate rollout list` shows the releases"),
+    }
 }

@@ -55,8 +55,9 @@ pub(crate) async fn handle(pass: &mut Pass, fence: u64) -> Result<(), StoreError
 
 async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, StoreError> {
     match &item.body {
-        InboxBody::Start { agent, candidate, plan, reason, .. } => {
-            let asked = Asked { agent, candidate, plan: plan.as_ref(), reason };
+        InboxBody::Start { agent, candidate, plan, reason, replace, .. } => {
+            let replace = *replace;
+            let asked = Asked { agent, candidate, plan: plan.as_ref(), reason, replace };
             begin(pass, fence, item, &asked).await
         }
         InboxBody::Command { command, reason } => {
@@ -142,6 +143,7 @@ struct Asked<'a> {
     candidate: &'a VersionName,
     plan: Option<&'a PlanName>,
     reason: &'a str,
+    replace: bool,
 }
 
 async fn begin(
@@ -157,7 +159,7 @@ async fn begin(
     let stable = pass.store.split(asked.agent).await?.map(|split| split.stable);
     let open = pass.store.rollouts_open().await?;
     if let Some(open) = open.into_iter().find(|open| open.value.agent == *asked.agent) {
-        return make_way(pass, fence, item.id, &open, asked.candidate, stable.as_ref()).await;
+        return make_way(pass, fence, item.id, &open, asked, stable.as_ref()).await;
     }
     if stable.as_ref() == Some(asked.candidate) {
         return Ok(refused(format!("version {} is stable already", asked.candidate)));
@@ -217,9 +219,10 @@ async fn make_way(
     fence: u64,
     item: InboxId,
     open: &Versioned<Rollout>,
-    candidate: &VersionName,
+    asked: &Asked<'_>,
     stable: Option<&VersionName>,
 ) -> Result<Handled, StoreError> {
+    let candidate = asked.candidate;
     if open.value.candidate == *candidate {
         return Ok(refused(format!(
             "version {candidate} is being released already, by rollout {}",
@@ -228,6 +231,10 @@ async fn make_way(
     }
     if matches!(open.value.phase, Phase::RollingBack { .. }) {
         return Ok(Handled::Later);
+    }
+    if !asked.replace {
+        let Rollout { id, candidate: other, .. } = &open.value;
+        return Ok(refused(format!("version {other} is being released, by rollout {id}")));
     }
     let event = Event::Superseded { by: candidate.clone() };
     if stable == Some(candidate) {
@@ -292,6 +299,8 @@ pub(crate) async fn start_what_the_file_asks(pass: &Pass, fence: u64) -> Result<
                     plan: None,
                     reason: "named by the configuration file".into(),
                     retry_of: None,
+                    // The file names the newest version: it is what its writer wants.
+                    replace: true,
                 },
                 by: "configuration".into(),
                 at_wall_ms: pass.clock.now().wall_ms,

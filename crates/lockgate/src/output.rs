@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use clap::ValueEnum;
+pub(crate) use lockgate_rollout::view::span as duration;
 use serde::Serialize;
 
 use crate::error::{CliResult, Exit, OrExit as _};
@@ -99,25 +100,6 @@ pub(crate) fn latency(ms: Option<f64>) -> String {
 /// US dollars of one request.
 pub(crate) fn dollars(usd: Option<f64>) -> String {
     usd.map_or_else(|| UNKNOWN.into(), |usd| format!("${usd:.6}"))
-}
-
-/// A length of time in its two largest units.
-pub(crate) fn duration(ms: u64) -> String {
-    let seconds = ms / 1_000;
-    match seconds {
-        0 if ms > 0 => format!("{ms} ms"),
-        0..60 => format!("{seconds} s"),
-        60..3_600 => pair(seconds / 60, "min", seconds % 60, "s"),
-        3_600..86_400 => pair(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
-        _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
-    }
-}
-
-fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
-    if small == 0 {
-        return format!("{large} {large_unit}");
-    }
-    format!("{large} {large_unit} {small} {small_unit}")
 }
 
 /// Milliseconds since the Unix epoch as UTC.

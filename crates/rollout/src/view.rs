@@ -1,7 +1,8 @@
 //! A release as people see it: what the API serves, the CLI and the console show.
 
+use lockgate_model::agent::SignalSource;
 use lockgate_model::ids::{AgentName, RolloutId, VersionName};
-use lockgate_telemetry::arm::Arm;
+use lockgate_telemetry::arm::{Arm, Arms};
 use serde::{Deserialize, Serialize};
 
 use crate::explain::{Cause, Verdict};
@@ -15,7 +16,8 @@ use crate::state::{Phase, Rollout};
 pub struct ArmView {
     /// Requests routed.
     pub requests: u64,
-    /// Distinct sticky keys.
+    /// Distinct sticky keys. From signals alone those of several epochs are added; who knows better
+    /// replaces it.
     pub keys: u64,
     /// Errors charged to the version.
     pub errors: u64,
@@ -27,6 +29,9 @@ pub struct ArmView {
     pub p95_ms: Option<f64>,
     /// Mean of the known costs, US dollars.
     pub cost_usd: Option<f64>,
+    /// Requests whose cost is known.
+    #[serde(default)]
+    pub cost_known: u64,
     /// Requests whose cost cannot be known.
     pub cost_unknown: u64,
     /// Votes.
@@ -53,6 +58,7 @@ impl From<&Arm> for ArmView {
             p50_ms: latency.quantile_us(0.5).map(|us| us / 1e3),
             p95_ms: latency.quantile_us(0.95).map(|us| us / 1e3),
             cost_usd: arm.cost.mean_usd(),
+            cost_known: arm.cost.known,
             cost_unknown: arm.cost.unknown,
             feedback: votes,
             satisfied_share: share(arm.feedback.positive, votes),
@@ -126,7 +132,13 @@ pub struct RolloutView {
     pub triggers: Vec<Cause>,
     /// Why it is not further, or why it ended, in one sentence.
     pub why: String,
+    /// What is not as it was declared, such as a signal that never comes.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }
+
+/// Requests after which a signal that never came is said to be missing.
+const SILENT_AFTER: u64 = 20;
 
 /// A release as it stands. Pure: the same state and signals give the same view.
 pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
@@ -169,9 +181,49 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
         candidate_arm: ArmView::from(&arms.candidate),
         stable_arm: ArmView::from(&arms.stable),
         why: why(rollout, &gates, left_ms),
+        warnings: silent(rollout, &arms),
         gates,
         triggers,
     }
+}
+
+/// Declared signals that no request brought: what reads them waits for nothing.
+fn silent(rollout: &Rollout, arms: &Arms) -> Vec<String> {
+    if !rollout.sources.contains(&SignalSource::Cost) {
+        return Vec::new();
+    }
+    let versions =
+        [(Some(&rollout.candidate), &arms.candidate), (rollout.stable.as_ref(), &arms.stable)];
+    let costless = |arm: &Arm| arm.cost.known == 0 && arm.cost.unknown >= SILENT_AFTER;
+    versions
+        .into_iter()
+        .filter(|(_, arm)| costless(arm))
+        .filter_map(|(version, arm)| {
+            let (version, unknown) = (version?, arm.cost.unknown);
+            Some(format!(
+                "cost: 0 of {unknown} requests of {version} known, though `signals` declares it; are usage and price told?"
+            ))
+        })
+        .collect()
+}
+
+/// A length of time in its two largest units.
+pub fn span(ms: u64) -> String {
+    let seconds = ms / 1_000;
+    match seconds {
+        0 if ms > 0 => format!("{ms} ms"),
+        0..60 => format!("{seconds} s"),
+        60..3_600 => pair(seconds / 60, "min", seconds % 60, "s"),
+        3_600..86_400 => pair(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
+        _ => pair(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
+    }
+}
+
+fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 {
+        return format!("{large} {large_unit}");
+    }
+    format!("{large} {large_unit} {small} {small_unit}")
 }
 
 fn detail(phase: &Phase) -> Option<String> {
@@ -211,14 +263,15 @@ fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
     match &rollout.phase {
         Phase::Pending => "not started yet".into(),
         Phase::Confirming => format!("not every gateway has applied {weight} % yet"),
-        Phase::Running if waiting.is_empty() => {
-            format!("{} s left in this stage; all its gates pass now", left_ms.div_ceil(1_000))
+        Phase::Running => {
+            // Whole seconds, rounded up: nothing is over before its time.
+            let left = span(left_ms.div_ceil(1_000) * 1_000);
+            let gates = match waiting.as_slice() {
+                [] => "all its gates pass now".into(),
+                open => format!("open: {}", open.join("; ")),
+            };
+            format!("{left} left in this stage; {gates}")
         }
-        Phase::Running => format!(
-            "{} s left in this stage; open: {}",
-            left_ms.div_ceil(1_000),
-            waiting.join("; ")
-        ),
         Phase::Extended => format!("the stage is extended: {}", waiting.join("; ")),
         Phase::Paused { by, reason, .. } => format!("held by {by}: {reason}"),
         Phase::WaitingGate { gate } => format!("waiting for {gate}"),

@@ -82,12 +82,7 @@ impl Store {
             self.commit(tx).await?;
             return Ok(record);
         }
-        check_removals(&mut tx, new.agents).await?;
-        for agent in new.agents {
-            for manifest in &agent.versions {
-                register(&mut tx, &agent.name, manifest, new.at_wall_ms).await?;
-            }
-        }
+        admit(&mut tx, &new).await?;
         let record = insert(&mut tx, new).await?;
         let body = json!({
             "revision": record.revision, "digest": record.digest, "by": record.by,
@@ -99,6 +94,16 @@ impl Store {
         let revision = snapshot::publish(&mut tx, new.at_wall_ms).await?;
         self.commit_revision(tx, revision).await?;
         Ok(record)
+    }
+
+    /// Whether [`Self::activate_config`] would refuse; changes nothing.
+    pub async fn try_config(&self, new: NewConfig<'_>) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        if active(&mut tx).await?.is_some_and(|record| record.digest == new.digest) {
+            return Ok(());
+        }
+        // What it wrote is rolled back with the transaction.
+        admit(&mut tx, &new).await
     }
 
     /// The configuration that is active.
@@ -120,6 +125,17 @@ impl Store {
             .fetch_optional(&self.inner.reader)
             .await?)
     }
+}
+
+/// Checks what the new configuration takes away, and registers its versions.
+async fn admit(conn: &mut SqliteConnection, new: &NewConfig<'_>) -> Result<(), StoreError> {
+    check_removals(conn, new.agents).await?;
+    for agent in new.agents {
+        for manifest in &agent.versions {
+            register(conn, &agent.name, manifest, new.at_wall_ms).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn remember_file(conn: &mut SqliteConnection, digest: &str) -> Result<(), StoreError> {

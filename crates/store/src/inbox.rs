@@ -57,6 +57,9 @@ pub enum InboxBody {
         reason: String,
         /// The rollout that is tried again.
         retry_of: Option<RolloutId>,
+        /// Whether an open rollout of the agent is taken back for it.
+        #[serde(default)]
+        replace: bool,
     },
     /// An operator's word about a rollout.
     Command {

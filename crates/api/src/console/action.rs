@@ -1,11 +1,10 @@
 //! The buttons of a release. The same commands as the API's, with the same journal.
 
-use axum::Form;
 use axum::extract::State;
 use axum::extract::rejection::FormRejection;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
 use http::StatusCode;
-use lockgate_rollout::event::Command;
 use serde::Deserialize;
 
 use crate::console::page::{PageError, draw};
@@ -14,14 +13,14 @@ use crate::console::session::{SameOrigin, SignedIn};
 use crate::extract::{PathArgs, Reason};
 use crate::problem::{ApiError, Kind};
 use crate::release;
-use crate::routes::command;
-use crate::shapes::{CommandAnswer, CommandState};
+use crate::routes::command::{self, Said};
+use crate::shapes::CommandState;
 use crate::state::App;
 
 /// What the form sends.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Said {
+pub(super) struct Filled {
     #[serde(default)]
     reason: String,
 }
@@ -31,20 +30,22 @@ pub(super) async fn say(
     _: SameOrigin,
     SignedIn(principal): SignedIn,
     PathArgs((id, word)): PathArgs<(String, String)>,
-    form: Result<Form<Said>, FormRejection>,
+    form: Result<Form<Filled>, FormRejection>,
 ) -> Result<Response, PageError> {
     principal.need_operator()?;
     let rollout = release::find(&app, &principal, &id, None).await?;
-    let Form(said) =
+    let Form(filled) =
         form.map_err(|rejection| ApiError::new(Kind::BadRequest, rejection.body_text()))?;
-    let answer = match Reason::try_from(said.reason) {
-        Ok(reason) => obey(&app, &principal, &rollout, &word, reason).await,
+    let word =
+        Said::named(&word).ok_or_else(|| ApiError::not_found(format_args!("command `{word}`")))?;
+    let answer = match Reason::try_from(filled.reason) {
+        Ok(reason) => command::say(&app, &principal, &rollout, word, reason, None).await,
         Err(_) => Err(ApiError::new(
             Kind::Invalid,
             "Say why: a reason of 1 to 500 characters is written down with every change.",
         )),
     };
-    let (status, notice) = match answer {
+    let (status, notice) = match answer.map(|(_, Json(answer))| answer) {
         Ok(answer) if answer.state == CommandState::Pending => {
             (StatusCode::ACCEPTED, "Written down. Control has not handled it yet.".to_owned())
         }
@@ -59,25 +60,4 @@ pub(super) async fn say(
     };
     let rollout = release::find(&app, &principal, &id, None).await?;
     Ok(draw(status, &whole(&app, &principal, &rollout, Some(notice)).await?))
-}
-
-async fn obey(
-    app: &App,
-    principal: &crate::auth::Principal,
-    rollout: &lockgate_rollout::state::Rollout,
-    word: &str,
-    reason: Reason,
-) -> Result<CommandAnswer, ApiError> {
-    let word = match word {
-        "pause" => Command::Pause,
-        "resume" => Command::Resume,
-        "promote" => Command::Promote,
-        "abort" => Command::Abort,
-        "retry" => {
-            let (_, answer) = command::say_retry(app, principal, rollout, reason, None).await?;
-            return Ok(answer.0);
-        }
-        _ => return Err(ApiError::not_found(format_args!("command `{word}`"))),
-    };
-    command::say(app, principal, rollout, word, reason, None).await
 }

@@ -36,15 +36,19 @@ pub(crate) struct Bar {
 
 impl From<&RolloutView> for Bar {
     fn from(view: &RolloutView) -> Self {
-        let taken_back = matches!(view.phase.as_str(), "rolling_back" | "rolled_back" | "aborted");
+        let back = match view.phase.as_str() {
+            "rolling_back" | "rolled_back" | "aborted" => Some("taken back here"),
+            "superseded" => Some("another version took over here"),
+            _ => None,
+        };
         let steps: Vec<Step> = view
             .stages
             .iter()
             .enumerate()
             .map(|(index, stage)| {
                 let here = index == view.stage;
-                let (class, word) = match (stage.state.as_str(), here && taken_back) {
-                    (_, true) => ("back", "taken back here"),
+                let (class, word) = match (stage.state.as_str(), back.filter(|_| here)) {
+                    (_, Some(word)) => ("back", word),
                     ("done", _) => ("done", "passed"),
                     ("current", _) => ("current", "now"),
                     ("skipped", _) => ("skipped", "skipped"),

@@ -32,7 +32,16 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
     rows.push(ratio_row("Latency p95", points(|arm| arm.p95_ms), number::millis));
     rows.push(ratio_row("Cost per request", points(|arm| arm.cost_usd), number::usd));
     if stable.cost_unknown + candidate.cost_unknown > 0 {
-        rows.push(plain("Cost not known", stable.cost_unknown, candidate.cost_unknown));
+        let known = |arm: &ArmView| {
+            let (known, all) = (arm.cost_known, arm.cost_known + arm.cost_unknown);
+            format!("{} of {}", number::count(known), number::count(all))
+        };
+        rows.push(Row {
+            name: "Cost known",
+            stable: known(stable),
+            candidate: known(candidate),
+            difference: String::new(),
+        });
     }
     rows.push(plain("Feedback", stable.feedback, candidate.feedback));
     rows.push(share_row("Satisfied", points(|arm| arm.satisfied_share)));

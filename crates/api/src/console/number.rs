@@ -1,6 +1,7 @@
 //! Numbers as people read them. What is not known is an en dash, never a zero.
 
 use jiff::Timestamp;
+pub(crate) use lockgate_rollout::view::span;
 
 /// Shown for what is not known.
 pub(crate) const UNKNOWN: &str = "–";
@@ -81,24 +82,6 @@ pub(crate) fn signed(value: f64, decimals: usize) -> String {
 /// NaN and infinities are not known either.
 pub(crate) fn finite(value: Option<f64>) -> Option<f64> {
     value.filter(|value| value.is_finite())
-}
-
-/// A span of time in at most two units: `3 h 20 min`, `45 s`.
-pub(crate) fn span(ms: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)];
-    if ms > 0 && ms < 1_000 {
-        return format!("{ms} ms");
-    }
-    let seconds = ms / 1_000;
-    let first = UNITS.iter().position(|(_, length)| seconds >= *length).unwrap_or(UNITS.len() - 1);
-    let (unit, length) = UNITS[first];
-    let whole = format!("{} {unit}", seconds / length);
-    match UNITS.get(first + 1) {
-        Some((shorter_unit, shorter)) if seconds % length >= *shorter => {
-            format!("{whole} {} {shorter_unit}", seconds % length / shorter)
-        }
-        _ => whole,
-    }
 }
 
 /// A moment: the machine's form and the people's form, both UTC.

@@ -79,7 +79,12 @@ impl ReleaseRow {
         let marks = (0..rollout.stages).map(|index| match index {
             _ if rollout.phase == "promoted" => "done",
             index if index < rollout.stage => "done",
-            index if index == rollout.stage && badge.class == "bad" => "back",
+            index
+                if index == rollout.stage
+                    && (badge.class == "bad" || rollout.ended_wall_ms.is_some()) =>
+            {
+                "back"
+            }
             index if index == rollout.stage => "current",
             _ => "next",
         });

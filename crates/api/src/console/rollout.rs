@@ -170,6 +170,7 @@ struct Live {
     stable: Option<String>,
     badge: Badge,
     why: String,
+    warnings: Vec<String>,
     /// What led to the end, or to being taken back.
     decided: Option<String>,
     deciding: Vec<JudgeRow>,
@@ -239,6 +240,7 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
             held: matches!(view.phase.as_str(), "paused" | "waiting_gate"),
         },
         why: view.why,
+        warnings: view.warnings,
         decided: decision
             .and_then(|decision| decision.causes.first())
             .map(|cause| cause.text.clone()),

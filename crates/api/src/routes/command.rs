@@ -43,73 +43,90 @@ pub(crate) fn idempotency_key(
     }
 }
 
-/// As written in the journal and in paths.
-fn word_name(word: Word) -> &'static str {
-    match word {
-        Word::Pause => "pause",
-        Word::Resume => "resume",
-        Word::Promote => "promote",
-        Word::Abort => "abort",
+/// What an operator can say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Said {
+    /// About the release itself.
+    Word(Word),
+    /// That its version is released once more.
+    Retry,
+}
+
+impl Said {
+    const ALL: [Self; 5] = [
+        Self::Word(Word::Pause),
+        Self::Word(Word::Resume),
+        Self::Word(Word::Promote),
+        Self::Word(Word::Abort),
+        Self::Retry,
+    ];
+
+    /// As written in the journal and in paths.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Word(Word::Pause) => "pause",
+            Self::Word(Word::Resume) => "resume",
+            Self::Word(Word::Promote) => "promote",
+            Self::Word(Word::Abort) => "abort",
+            Self::Retry => "retry",
+        }
+    }
+
+    /// What is called so.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|said| said.name() == name)
     }
 }
 
-/// Says `word` to a release: journal, inbox, then control.
+/// Says it about a release: journal, inbox, then control.
 pub(crate) async fn say(
     app: &App,
     principal: &Principal,
     rollout: &Rollout,
-    word: Word,
-    reason: Reason,
-    key: Option<String>,
-) -> Result<CommandAnswer, ApiError> {
-    let action = format!("rollout.{}", word_name(word));
-    let subject = rollout.id.to_string();
-    let detail = json!({ "agent": rollout.agent, "reason": reason });
-    record(app, principal, &action, &subject, detail).await?;
-    let command = Command {
-        key,
-        agent: rollout.agent.clone(),
-        rollout: Some(rollout.id),
-        body: InboxBody::Command { command: word, reason: reason.into() },
-    };
-    let answer = submit::submit(app, principal, command).await?;
-    if answer.state == CommandState::Refused {
-        let why = json!({ "agent": rollout.agent, "reason": answer.result });
-        record(app, principal, &format!("{action}.refused"), subject, why).await?;
-        return Err(submit::refused(&answer));
-    }
-    Ok(answer)
-}
-
-/// Starts the same release again after it ended.
-pub(crate) async fn say_retry(
-    app: &App,
-    principal: &Principal,
-    rollout: &Rollout,
+    said: Said,
     reason: Reason,
     key: Option<String>,
 ) -> Answer {
+    let action = format!("rollout.{}", said.name());
     let subject = rollout.id.to_string();
     let detail = json!({ "agent": rollout.agent, "reason": reason });
-    record(app, principal, "rollout.retry", &subject, detail).await?;
-    let command = Command {
-        key,
-        agent: rollout.agent.clone(),
-        rollout: None,
-        body: InboxBody::Start {
-            agent: rollout.agent.clone(),
-            candidate: rollout.candidate.clone(),
-            plan: Some(rollout.plan.name.clone()),
-            reason: reason.into(),
-            retry_of: Some(rollout.id),
-        },
+    record(app, principal, &action, &subject, detail).await?;
+    let (about, body) = match said {
+        Said::Word(word) => {
+            (Some(rollout.id), InboxBody::Command { command: word, reason: reason.into() })
+        }
+        Said::Retry => (None, again(rollout, reason)),
     };
+    let command = Command { key, agent: rollout.agent.clone(), rollout: about, body };
+    if matches!(said, Said::Retry) {
+        return rollouts::submit_start(app, principal, subject, command).await;
+    }
     let answer = submit::submit(app, principal, command).await?;
-    rollouts::started(app, principal, subject, answer).await
+    let status = match answer.state {
+        CommandState::Pending => StatusCode::ACCEPTED,
+        CommandState::Done => StatusCode::OK,
+        CommandState::Refused => {
+            let why = json!({ "agent": rollout.agent, "reason": answer.result });
+            record(app, principal, &format!("{action}.refused"), subject, why).await?;
+            return Err(submit::refused(&answer));
+        }
+    };
+    Ok((status, Json(answer)))
+}
+
+fn again(rollout: &Rollout, reason: Reason) -> InboxBody {
+    InboxBody::Start {
+        agent: rollout.agent.clone(),
+        candidate: rollout.candidate.clone(),
+        plan: Some(rollout.plan.name.clone()),
+        reason: reason.into(),
+        retry_of: Some(rollout.id),
+        replace: false,
+    }
 }
 
 macro_rules! word {
-    ($(#[$doc:meta])* $name:ident, $word:expr, $path:literal, $id:literal) => {
+    ($(#[$doc:meta])* $name:ident, $said:expr, $path:literal, $id:literal, [$($answers:tt)*]) => {
         $(#[$doc])*
         #[utoipa::path(post, path = $path, tag = "rollouts", operation_id = $id,
             security(("token" = [])), request_body = Because,
@@ -119,8 +136,7 @@ macro_rules! word {
                 ("Idempotency-Key" = Option<String>, Header, description = "The same key means the same request."),
             ),
             responses(
-            (status = 200, description = "Control has handled it.", body = CommandAnswer),
-            (status = 202, description = "Written down; control has not handled it within 5 s.", body = CommandAnswer),
+            $($answers)*
             (status = 409, description = "Control refused it.", body = Problem, content_type = "application/problem+json"),
             (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
         ))]
@@ -134,13 +150,14 @@ macro_rules! word {
         ) -> Answer {
             let rollout = release::find(&app, &principal, &id, of.agent.as_ref()).await?;
             let key = idempotency_key(&principal, &headers)?;
-            let answer = say(&app, &principal, &rollout, $word, because.reason, key).await?;
-            let status = match answer.state {
-                CommandState::Pending => StatusCode::ACCEPTED,
-                CommandState::Done | CommandState::Refused => StatusCode::OK,
-            };
-            Ok((status, Json(answer)))
+            say(&app, &principal, &rollout, $said, because.reason, key).await
         }
+    };
+    ($(#[$doc:meta])* $name:ident, $word:expr, $path:literal, $id:literal) => {
+        word!($(#[$doc])* $name, Said::Word($word), $path, $id, [
+            (status = 200, description = "Control has handled it.", body = CommandAnswer),
+            (status = 202, description = "Written down; control has not handled it within 5 s.", body = CommandAnswer),
+        ]);
     };
 }
 
@@ -160,32 +177,12 @@ word!(
     /// Takes a release back.
     abort, Word::Abort, "/api/v1/rollouts/{id}/abort", "abort_rollout"
 );
-
-/// Starts the same release again after it ended.
-#[utoipa::path(post, path = "/api/v1/rollouts/{id}/retry", tag = "rollouts",
-    operation_id = "retry_rollout", security(("token" = [])), request_body = Because,
-    params(
-        ("id" = String, Path, description = "Its id, or `latest` with `?agent=`."),
-        OfAgent,
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key means the same request."),
-    ),
-    responses(
-    (status = 202, description = "Written down; `rollout` is the new release once it started.", body = CommandAnswer),
-    (status = 409, description = "Control refused it.", body = Problem, content_type = "application/problem+json"),
-    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
-))]
-pub(crate) async fn retry(
-    State(app): State<App>,
-    Operator(principal): Operator,
-    PathArgs(id): PathArgs<String>,
-    QueryArgs(of): QueryArgs<OfAgent>,
-    headers: HeaderMap,
-    JsonBody(because): JsonBody<Because>,
-) -> Answer {
-    let rollout = release::find(&app, &principal, &id, of.agent.as_ref()).await?;
-    let key = idempotency_key(&principal, &headers)?;
-    say_retry(&app, &principal, &rollout, because.reason, key).await
-}
+word!(
+    /// Starts the same release again after it ended.
+    retry, Said::Retry, "/api/v1/rollouts/{id}/retry", "retry_rollout", [
+        (status = 202, description = "Written down; `rollout` is the new release once it started.", body = CommandAnswer),
+    ]
+);
 
 /// What has become of a command.
 #[utoipa::path(get, path = "/api/v1/commands/{command}", tag = "rollouts",

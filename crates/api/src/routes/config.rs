@@ -4,13 +4,13 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use lockgate_model::config::{self, Change, Diagnostic, Diagnostics, Severity};
+use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity};
 use lockgate_store::{ConfigSource, NewConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::auth::{Operator, Viewer};
+use crate::auth::Viewer;
 use crate::extract::{self, QueryArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem, ProblemItem};
 use crate::record::record;
@@ -93,6 +93,8 @@ pub(crate) struct Applied {
     /// What differs.
     #[schema(value_type = Vec<doc::ChangeDoc>)]
     diff: Vec<Change>,
+    /// Where less is looked at than before.
+    weaker: Vec<String>,
     /// What is allowed but should be known.
     warnings: Vec<ProblemItem>,
 }
@@ -115,66 +117,57 @@ impl From<ApplyError> for ApiError {
             ApplyError::Invalid { items, .. } => {
                 problem.hint("`lockgate check` shows the same before sending.").errors(items)
             }
-            ApplyError::NoReason => {
-                problem.hint("Add `?reason=…`, 1 to 500 characters, or `?dry_run=true`.")
-            }
+            ApplyError::NoReason => problem
+                .hint("Add `?reason=…`, 1 to 500 characters, or `?dry_run=true`.")
+                .cli_hint("say why with --reason"),
             ApplyError::NotText => problem.hint("Send the file as it is."),
         }
     }
 }
 
-/// Makes another configuration the active one; the same text again changes nothing.
+/// Makes another configuration the active one; the same text again changes nothing. With `dry_run`
+/// it changes nothing either, is refused for the same reasons, and any role may ask.
 #[utoipa::path(put, path = "/api/v1/config", tag = "configuration", operation_id = "apply_config",
     security(("token" = [])), params(ApplyArgs),
     request_body(content = String, content_type = "text/yaml", description = "The file `lockgate.yaml`."),
     responses(
-    (status = 200, description = "What changed.", body = Applied),
+    (status = 200, description = "What changed, or would change.", body = Applied),
     (status = 409, description = "A version changed, or an agent is being released.", body = Problem, content_type = "application/problem+json"),
     (status = 422, description = "Not valid; `errors` has every finding with its place.", body = Problem, content_type = "application/problem+json"),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn apply(
     State(app): State<App>,
-    Operator(principal): Operator,
+    Viewer(principal): Viewer,
     QueryArgs(args): QueryArgs<ApplyArgs>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Applied>, ApiError> {
+    if !args.dry_run {
+        principal.need_operator()?;
+    }
     principal.need_all_agents("The configuration")?;
     let body = body.map_err(|_| extract::too_large())?;
     let text = std::str::from_utf8(&body).map_err(|_| ApplyError::NotText)?;
     let new = config::read(BODY_NAME, text).map_err(|diagnostics| invalid(&diagnostics))?;
-    let old = app.config().await?;
-    let diff = match &old {
-        Some(old) => config::diff(old, &new),
-        None => new.agents.iter().map(|agent| added(agent.name.as_str())).collect(),
-    };
-    let before = app.store.active_config().await?;
-    let mut applied = Applied {
-        revision: before.as_ref().map(|record| record.revision),
-        digest: new.digest.as_str().to_owned(),
-        changed: before.is_none_or(|record| record.digest != new.digest.as_str()),
-        diff,
-        warnings: new.warnings.iter().map(item).collect(),
+    let mut applied = compared(&app, &new).await?;
+    let activation = |reason| NewConfig {
+        text,
+        digest: new.digest.as_str(),
+        by: &principal.name,
+        reason,
+        at_wall_ms: clock::wall_ms(),
+        agents: &new.agents,
+        candidate_stale_max_ms: new.candidate_stale_max_ms,
+        source: ConfigSource::Api,
     };
     if args.dry_run {
+        app.store.try_config(activation("a dry run")).await?;
         return Ok(Json(applied));
     }
     let reason = args.reason.ok_or(ApplyError::NoReason)?;
     let detail = json!({ "digest": applied.digest, "reason": reason, "diff": applied.diff });
     record(&app, &principal, "config.apply", "config", detail).await?;
-    let active = app
-        .store
-        .activate_config(NewConfig {
-            text,
-            digest: new.digest.as_str(),
-            by: &principal.name,
-            reason: reason.as_str(),
-            at_wall_ms: clock::wall_ms(),
-            agents: &new.agents,
-            candidate_stale_max_ms: new.candidate_stale_max_ms,
-            source: ConfigSource::Api,
-        })
-        .await?;
+    let active = app.store.activate_config(activation(reason.as_str())).await?;
     if applied.changed
         && let Some(on_config) = &app.on_config
     {
@@ -182,6 +175,23 @@ pub(crate) async fn apply(
     }
     applied.revision = Some(active.revision);
     Ok(Json(applied))
+}
+
+/// A configuration beside the active one.
+async fn compared(app: &App, new: &Config) -> Result<Applied, ApiError> {
+    let old = app.config().await?;
+    let before = app.store.active_config().await?;
+    Ok(Applied {
+        revision: before.as_ref().map(|record| record.revision),
+        digest: new.digest.as_str().to_owned(),
+        changed: before.is_none_or(|record| record.digest != new.digest.as_str()),
+        diff: match &old {
+            Some(old) => config::diff(old, new),
+            None => new.agents.iter().map(|agent| added(agent.name.as_str())).collect(),
+        },
+        weaker: old.as_ref().map(|old| config::weakened(old, new)).unwrap_or_default(),
+        warnings: new.warnings.iter().map(item).collect(),
+    })
 }
 
 fn added(agent: &str) -> Change {

@@ -18,6 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::{self, Principal, Viewer};
 use crate::extract::QueryArgs;
+use crate::fleet;
 use crate::problem::{ApiError, Kind, Problem};
 use crate::state::App;
 
@@ -90,7 +91,7 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, ApiError> {
     if let Some(agent) = &filter.agent {
-        principal.need_agent(agent)?;
+        fleet::known(&app, &principal, agent).await?;
     }
     let permit = app.streams.clone().try_acquire_owned().map_err(|_| {
         ApiError::new(Kind::Unavailable, "Too many event streams are open.")

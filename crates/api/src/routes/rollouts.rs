@@ -3,22 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
+use lockgate_model::ids::PlanName;
 use lockgate_rollout::view::RolloutView;
 use lockgate_store::{InboxBody, TransitionRecord};
 use serde_json::json;
 
-use crate::auth::{Operator, Viewer};
+use crate::auth::{Operator, Principal, Viewer};
 use crate::doc;
 use crate::extract::{JsonBody, PathArgs, QueryArgs};
 use crate::fleet;
-use crate::problem::{ApiError, Kind, Problem};
+use crate::problem::{ApiError, Problem};
 use crate::record::record;
 use crate::release;
 use crate::routes::command;
 use crate::routes::query::{AgentLimit, OfAgent};
 use crate::shapes::{
     CommandAnswer, CommandState, ExplainedEffect, ExplainedNow, ExplainedStep, Explanation,
-    RolloutSummary, StartRollout,
+    Replaced, RolloutSummary, StartRollout,
 };
 use crate::state::App;
 use crate::submit::{self, Command};
@@ -35,7 +36,7 @@ pub(crate) async fn list(
     QueryArgs(args): QueryArgs<AgentLimit>,
 ) -> Result<Json<Vec<RolloutSummary>>, ApiError> {
     if let Some(agent) = &args.agent {
-        principal.need_agent(agent)?;
+        fleet::known(&app, &principal, agent).await?;
     }
     release::recent(&app, &principal, args.agent.as_ref(), args.rows()).await.map(Json)
 }
@@ -46,7 +47,7 @@ pub(crate) async fn list(
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key means the same request.")),
     responses(
     (status = 202, description = "Written down; `state` says whether it has started.", body = CommandAnswer),
-    (status = 409, description = "Control refused it.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Control refused it, such as for an open release and no `replace`.", body = Problem, content_type = "application/problem+json"),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn start(
@@ -57,22 +58,15 @@ pub(crate) async fn start(
 ) -> Result<(StatusCode, Json<CommandAnswer>), ApiError> {
     let agent = fleet::defined(&app, &principal, &start.agent).await?;
     if agent.version(&start.version).is_none() {
-        return Err(ApiError::new(
-            Kind::NotFound,
-            format!("Agent `{}` has no version `{}`.", agent.name, start.version),
-        )
-        .hint("Add the version to the configuration and apply it first."));
+        return Err(fleet::no_version(&agent, &start.version));
     }
     if let Some(plan) = &start.plan {
-        let config = app.config().await?;
-        if config.is_none_or(|config| config.plan(plan).is_none()) {
-            return Err(ApiError::not_found(format_args!("plan `{plan}`")));
-        }
+        need_plan(&app, plan).await?;
     }
     let subject = format!("{}/{}", start.agent, start.version);
     let detail = json!({
         "agent": start.agent, "version": start.version, "plan": start.plan,
-        "reason": start.reason,
+        "reason": start.reason, "replace": start.replace,
     });
     record(&app, &principal, "rollout.start", &subject, detail).await?;
     let command = Command {
@@ -85,29 +79,57 @@ pub(crate) async fn start(
             plan: start.plan,
             reason: start.reason.into(),
             retry_of: None,
+            replace: start.replace,
         },
     };
-    let answer = submit::submit(&app, &principal, command).await?;
-    started(&app, &principal, subject, answer).await
+    submit_start(&app, &principal, subject, command).await
 }
 
-/// Answers a start: 202, or 409 with control's reason.
-pub(crate) async fn started(
+async fn need_plan(app: &App, name: &PlanName) -> Result<(), ApiError> {
+    let config = app.config().await?;
+    let plans = config.iter().flat_map(|config| &config.plans);
+    let names: Vec<&str> = plans.map(|plan| plan.name.as_str()).collect();
+    if names.contains(&name.as_str()) {
+        return Ok(());
+    }
+    Err(ApiError::unknown("plan", name.as_str(), &names))
+}
+
+/// Hands a start to control and answers it: 202, or 409 with control's reason.
+pub(crate) async fn submit_start(
     app: &App,
-    principal: &crate::auth::Principal,
+    principal: &Principal,
     subject: String,
-    mut answer: CommandAnswer,
+    command: Command,
 ) -> Result<(StatusCode, Json<CommandAnswer>), ApiError> {
+    let replaces = matches!(command.body, InboxBody::Start { replace: true, .. });
+    let open = fleet::open_release(app, &command.agent).await?;
+    let mut answer = submit::submit(app, principal, command).await?;
     if answer.state == CommandState::Refused {
         let why = json!({ "reason": answer.result });
         record(app, principal, "rollout.start.refused", subject, why).await?;
-        return Err(submit::refused(&answer));
+        let refused = submit::refused(&answer);
+        return Err(match open {
+            Some(open) if !replaces => needs_replace(refused, &open),
+            _ => refused,
+        });
     }
+    answer.replaces = open.filter(|_| replaces);
     if answer.rollout.is_none() {
         // Control names the release that it started in its result.
         answer.rollout = answer.result.as_deref().and_then(|text| text.parse().ok());
     }
     Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+fn needs_replace(refused: ApiError, open: &Replaced) -> ApiError {
+    let Replaced { rollout, version } = open;
+    let effect = format!("takes the place of release of {version}, which goes back to 0 % first");
+    refused
+        .hint(format!("A start with `\"replace\": true` {effect}."))
+        .cli_hint(format!(
+            "`lockgate rollout start … --replace` {effect}; `lockgate rollout watch {rollout}` follows it"
+        ))
 }
 
 /// A release now: stages, numbers of both versions, gates and triggers.
@@ -164,6 +186,7 @@ pub(crate) async fn explain(
         now: ExplainedNow {
             phase: view.phase,
             why: view.why,
+            warnings: view.warnings,
             gates: view.gates,
             triggers: view.triggers,
         },

@@ -88,7 +88,7 @@ pub(crate) async fn raise(
 ) -> Result<(StatusCode, Json<Raised>), ApiError> {
     let defined = fleet::defined(&app, &principal, &agent).await?;
     if defined.version(&version).is_none() {
-        return Err(ApiError::not_found(format_args!("version `{version}` of agent `{agent}`")));
+        return Err(fleet::no_version(&defined, &version));
     }
     if raise.rule.as_ref().is_some_and(|rule| rule.is_empty() || rule.len() > 200) {
         return Err(ApiError::new(Kind::Invalid, "`rule` must be 1 to 200 characters."));

@@ -168,7 +168,9 @@ pub(crate) async fn revoke(
     let tokens = app.store.tokens().await?;
     let live = |token: &&TokenRecord| token.revoked_wall_ms.is_none();
     let Some(token) = tokens.iter().filter(live).find(|token| token.id == id) else {
-        return Err(ApiError::not_found("such live token"));
+        return Err(ApiError::not_found("such live token")
+            .hint("`GET /api/v1/tokens` lists them.")
+            .cli_hint("`lockgate token list` shows them"));
     };
     let keeps_admin = tokens
         .iter()

@@ -225,3 +225,19 @@ async fn a_release_that_ended_says_what_decided() {
     }
     assert!(!page.contains("/abort\""), "nothing is left to abort");
 }
+
+#[tokio::test]
+async fn a_replaced_release_does_not_look_under_way() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.applied(id).await;
+    let by = "v3".parse().unwrap();
+    server.world.step(id, lockgate_rollout::event::Event::Superseded { by }).await.unwrap();
+    server.world.applied(id).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let page = browser.page(&format!("/rollouts/{id}")).await;
+    assert!(page.contains("another version took over here"));
+    assert!(!page.contains("class=\"track current\""), "nothing goes on");
+    let overview = browser.page("/").await;
+    assert!(!overview.contains("<i class=\"current\""), "nor in the list");
+}

@@ -1,10 +1,13 @@
 //! The server as its users meet it: over HTTP, with a real store and just enough control.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod applying;
 mod console;
 mod contract;
 mod events;
 mod guard;
+mod idle;
 mod security;
 mod server;
+mod starting;
 mod world;

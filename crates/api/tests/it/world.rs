@@ -246,10 +246,15 @@ impl World {
             self.store.finish_inbox(self.fence, item.id, refused).await.unwrap();
         };
         match &item.body {
-            InboxBody::Start { agent, candidate, reason, .. } => {
+            InboxBody::Start { agent, candidate, reason, replace, .. } => {
                 let open = self.store.rollouts_open().await.unwrap();
-                if open.iter().any(|open| open.value.agent == *agent) {
-                    return refuse("a release is under way".into()).await;
+                if let Some(open) = open.iter().find(|open| open.value.agent == *agent) {
+                    if !replace {
+                        return refuse("a release is under way".into()).await;
+                    }
+                    let by = candidate.clone();
+                    self.step(open.value.id, Event::Superseded { by }).await.unwrap();
+                    self.applied(open.value.id).await;
                 }
                 let stable =
                     self.store.split(agent).await.unwrap().map(|split| split.stable.to_string());
@@ -323,7 +328,21 @@ impl World {
         (0..traffic.good).for_each(|_| arm.feedback.record(Score::Positive));
         (0..traffic.bad).for_each(|_| arm.feedback.record(Score::Negative));
         let keys = (0..traffic.requests)
-            .map(|n| KeySeen { key: seq * 1_000_000 + n, error: n < traffic.errors });
+            .map(|n| KeySeen { key: seq * 1_000_000 + n, error: n < traffic.errors })
+            .collect();
+        self.window(rollout, epoch, version, seq, arm, keys).await;
+    }
+
+    /// What a gateway saw of a version in one second.
+    pub(crate) async fn window(
+        &self,
+        rollout: &Rollout,
+        epoch: Epoch,
+        version: &VersionName,
+        seq: u64,
+        arm: Arm,
+        keys: Vec<KeySeen>,
+    ) {
         let window = Window {
             gateway: name::<GatewayName>("gateway-1"),
             boot: self.boot,
@@ -334,7 +353,7 @@ impl World {
             rollout: Some(rollout.id),
             epoch,
             arm,
-            keys: keys.collect(),
+            keys,
             keys_dropped: 0,
         };
         self.store.publish(vec![window]).await.unwrap();

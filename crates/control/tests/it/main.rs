@@ -84,17 +84,23 @@ async fn unknown_versions_and_releases_under_way_are_refused() {
         let InboxState::Refused { reason } = state else { panic!("{version}: {state:?}") };
         assert!(reason.contains(part), "{reason}");
     }
-    let _id = world.started("slow").await;
+    let id = world.started("slow").await;
     let state = world.start("slow").await;
     let InboxState::Refused { reason } = state else { panic!("{state:?}") };
     assert!(reason.contains("being released already"), "{reason}");
+    let state = world.start("v2").await;
+    let InboxState::Refused { reason } = state else { panic!("{state:?}") };
+    assert!(reason.contains("version slow is being released"), "nobody asked to: {reason}");
+    assert_ne!(world.phase(id).await, "superseded");
 }
 
 #[tokio::test]
 async fn a_newer_version_waits_until_the_older_release_is_at_zero() {
     let world = World::with_stable().await;
     let old = world.started("slow").await;
-    let new = world.started("v2").await;
+    let state = world.replace("v2").await;
+    let InboxState::Done { result } = state else { panic!("{state:?}") };
+    let new = result.parse().unwrap();
     assert_eq!(world.phase(old).await, "superseded");
     world.until("the end", async || world.phase(new).await == "promoted").await;
 }
@@ -103,7 +109,7 @@ async fn a_newer_version_waits_until_the_older_release_is_at_zero() {
 async fn a_release_of_what_is_stable_only_takes_back() {
     let world = World::with_stable().await;
     let id = world.started("slow").await;
-    let state = world.start("v1").await;
+    let state = world.replace("v1").await;
     assert!(matches!(state, InboxState::Done { .. }), "{state:?}");
     world.until("the end", async || world.phase(id).await == "superseded").await;
     assert_eq!(world.store.rollouts_open().await.unwrap().len(), 0);

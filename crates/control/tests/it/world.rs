@@ -127,6 +127,15 @@ impl World {
 
     /// Asks for a release and waits for the answer.
     pub(crate) async fn start(&self, version: &str) -> InboxState {
+        self.ask(version, false).await
+    }
+
+    /// The same, in place of an open release.
+    pub(crate) async fn replace(&self, version: &str) -> InboxState {
+        self.ask(version, true).await
+    }
+
+    async fn ask(&self, version: &str, replace: bool) -> InboxState {
         let plan = (version == "slow").then(|| "slow".parse().unwrap());
         let body = InboxBody::Start {
             agent: "support".parse().unwrap(),
@@ -134,6 +143,7 @@ impl World {
             plan,
             reason: "because".into(),
             retry_of: None,
+            replace,
         };
         self.submit(None, body).await
     }

@@ -100,7 +100,8 @@ impl Frame<'_> {
         if let Some(detail) = &view.detail {
             state = state.then(Style::Plain, format!("   {detail}"));
         }
-        if view.ended_wall_ms.is_none() {
+        // While it runs, the sentence below says it: twice would be two roundings of one number.
+        if view.ended_wall_ms.is_none() && view.phase != "running" && view.left_ms > 0 {
             state = state.then(
                 Style::Plain,
                 format!("   {} left in this stage", output::duration(view.left_ms)),
