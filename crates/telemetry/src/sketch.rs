@@ -94,24 +94,36 @@ impl Sketch {
         all.filter(|(_, count)| *count > 0)
     }
 
-    /// The `q` quantile in microseconds, 0 < q ≤ 1: the middle of the bin that holds the value of
-    /// rank ⌈q·n⌉. `None` when empty or `q` is out of range or NaN.
+    /// How many values lie above a bin.
+    pub fn count_above(&self, bin: i32) -> u64 {
+        let below = usize::try_from(i64::from(bin) + 1 - i64::from(self.first)).unwrap_or(0);
+        self.counts.get(below..).unwrap_or_default().iter().sum()
+    }
+
+    /// The bin that holds the value of rank ⌈q·n⌉. `None` when empty or `q` is out of range or
+    /// NaN.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "0 < q ≤ 1, so the rank lies between 0 and n"
     )]
-    pub fn quantile_us(&self, q: f64) -> Option<f64> {
+    pub fn quantile_bin(&self, q: f64) -> Option<i32> {
         let n = self.count();
         if n == 0 || q.is_nan() || q <= 0.0 || q > 1.0 {
             return None;
         }
         let rank = ((q * n as f64).ceil() as u64).clamp(1, n);
         let mut seen = 0;
-        self.bins().find_map(|(bin, count)| {
+        (self.first..).zip(&self.counts).find_map(|(bin, count)| {
             seen += count;
-            (seen >= rank).then(|| Self::middle_us(bin))
+            (seen >= rank).then_some(bin)
         })
+    }
+
+    /// The `q` quantile in microseconds, 0 < q ≤ 1: the middle of the bin that holds the value of
+    /// rank ⌈q·n⌉. `None` when empty or `q` is out of range or NaN.
+    pub fn quantile_us(&self, q: f64) -> Option<f64> {
+        self.quantile_bin(q).map(Self::middle_us)
     }
 
     /// The value whose relative distance to both edges of the bin is the same.

@@ -26,32 +26,50 @@ impl Span {
     /// Its part of a test's budget. There are several epochs and many blocks, each with its own.
     pub(super) fn share(self, plan: &Plan) -> f64 {
         match self {
-            Self::Release => 0.7,
-            Self::Epoch => 0.15 / plan.stages.len() as f64,
-            Self::Block => 0.15 / plan.blocks_max() as f64,
+            Self::Release => 0.8,
+            Self::Epoch => 0.1 / plan.stages.len() as f64,
+            Self::Block => 0.1 / plan.blocks_max() as f64,
         }
     }
 }
 
 /// The chance that this gate or trigger alone may be wrong about a release that keeps its bound.
-pub(super) fn of(role: Role<'_>, metric: Metric, rollout: &Rollout) -> f64 {
+pub(super) fn of(role: Role<'_>, rollout: &Rollout) -> f64 {
     let plan = &rollout.plan;
-    let (share, tests) = match role {
-        Role::Trigger(_) => (TRIGGERS_SHARE, triggers(rollout)),
-        Role::Gate(_) => (1.0 - TRIGGERS_SHARE, gates(plan)),
-    };
-    let populations = Measure::of(metric, rollout.latency).len();
-    plan.alpha * share / tests.max(1) as f64 / populations as f64
+    match role {
+        Role::Trigger(trigger) => {
+            let armed = plan.triggers.iter().filter(|trigger| armed(trigger, rollout));
+            let all: f64 = armed.map(weight).sum();
+            plan.alpha * TRIGGERS_SHARE * weight(trigger)
+                / all.max(weight(trigger))
+                / populations(trigger.metric, rollout)
+        }
+        Role::Gate(gate) => {
+            let tests = gates(plan).max(1) as f64;
+            plan.alpha * (1.0 - TRIGGERS_SHARE) / tests / populations(gate.metric, rollout)
+        }
+    }
 }
 
-fn triggers(rollout: &Rollout) -> usize {
-    let has_source = |trigger: &Trigger| {
-        trigger.metric.source().is_none_or(|source| rollout.sources.contains(&source))
-    };
-    let armed = rollout.plan.triggers.iter().filter(|trigger| {
-        trigger.judge == Judge::Statistical && statistical(trigger.metric) && !trigger.dry_run
-    });
-    armed.filter(|trigger| has_source(trigger)).count()
+/// Streams and plain answers may be judged apart.
+fn populations(metric: Metric, rollout: &Rollout) -> f64 {
+    Measure::of(metric, rollout.latency).len() as f64
+}
+
+/// Errors harm most and take longest to find, so they get most of the budget.
+fn weight(trigger: &Trigger) -> f64 {
+    match (trigger.metric, trigger.bound) {
+        (Metric::ErrorRate, Bound::AboveBaselineBy(_)) => 4.0,
+        (Metric::ErrorRate, _) => 2.0,
+        _ => 1.0,
+    }
+}
+
+fn armed(trigger: &Trigger, rollout: &Rollout) -> bool {
+    trigger.judge == Judge::Statistical
+        && statistical(trigger.metric)
+        && !trigger.dry_run
+        && trigger.metric.source().is_none_or(|source| rollout.sources.contains(&source))
 }
 
 /// The same gate in several stages is one test on evidence that grows.

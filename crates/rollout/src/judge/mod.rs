@@ -45,7 +45,6 @@ impl Judgement {
 /// What is asked of a metric.
 #[derive(Debug, Clone)]
 struct Question<'a> {
-    rule: String,
     metric: Metric,
     bound: Bound,
     role: Role<'a>,
@@ -61,6 +60,20 @@ enum Role<'a> {
 }
 
 impl Question<'_> {
+    /// What it is called in explanations.
+    fn rule(&self, rollout: &Rollout) -> String {
+        let Self { metric, bound, .. } = self;
+        match self.role {
+            Role::Gate(_) => format!("gate {metric} of stage {}", rollout.stage().name),
+            Role::Trigger(_) => match (metric, bound) {
+                (Metric::ErrorRate, Bound::AboveBaselineBy(_)) => {
+                    "trigger errors_vs_baseline".into()
+                }
+                _ => format!("trigger {metric}"),
+            },
+        }
+    }
+
     /// The verdict for a value that lies on the side the bound names, or not.
     fn verdict(&self, inside: bool) -> Verdict {
         let good = matches!(self.role, Role::Gate(_));
@@ -79,7 +92,6 @@ impl Question<'_> {
 /// Judges a gate on everything seen since the start of the release.
 pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
     let question = |measure| Question {
-        rule: format!("gate {} of stage {}", gate.metric, rollout.stage().name),
         metric: gate.metric,
         bound: gate.bound,
         role: Role::Gate(gate),
@@ -113,11 +125,7 @@ pub(crate) fn fires(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> 
 }
 
 fn trigger_question(trigger: &Trigger, measure: Measure) -> Question<'_> {
-    let relative_errors =
-        trigger.metric == Metric::ErrorRate && matches!(trigger.bound, Bound::AboveBaselineBy(_));
-    let rule = if relative_errors { "errors_vs_baseline" } else { trigger.metric.as_str() };
     Question {
-        rule: format!("trigger {rule}"),
         metric: trigger.metric,
         bound: trigger.bound,
         role: Role::Trigger(trigger),

@@ -53,7 +53,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
             }),
     };
     let finding = Finding {
-        alpha: alpha::of(question.role, question.metric, rollout),
+        alpha: alpha::of(question.role, rollout),
         few_keys: few_keys(rollout, &merged),
         wants_proof: matches!(question.role, Role::Gate(gate) if gate.assurance == Assurance::Proved),
     };
@@ -66,7 +66,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
             baseline: stable.value,
             interval: interval(question, rollout, &merged),
             threshold: Some(question.bound.to_string()),
-            rule: question.rule.clone(),
+            rule: question.rule(rollout),
             text: words::found(question, verdict, rollout.by_key, [candidate, stable], &finding),
         },
         blame: blame(question, rollout, signals, [candidate, stable]),
@@ -75,37 +75,68 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
 
 /// Whether the bound is refuted, within the budget of this test.
 pub(super) fn refuted(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> bool {
-    let alpha = alpha::of(question.role, question.metric, rollout);
-    let release: Vec<&Arms> = signals.evidence.values().collect();
+    let by_key = rollout.by_key;
     if matches!(question.role, Role::Gate(_)) {
-        return beyond(question, rollout, &[(1.0, &release)], alpha);
+        let release: Vec<&Arms> = signals.evidence.values().collect();
+        return beyond(question, by_key, &[(1.0, &release)], alpha::of(question.role, rollout));
     }
-    let epoch: Vec<&Arms> = signals.evidence.get(&rollout.epoch).into_iter().collect();
+    let epoch = signals.evidence.get(&rollout.epoch);
     let block = [&signals.block];
+    let epoch = epoch.as_slice();
+    if !suspect(question, by_key, epoch) && !suspect(question, by_key, &block) {
+        return false;
+    }
+    let release: Vec<&Arms> = signals.evidence.values().collect();
     let share = |span: Span| span.share(&rollout.plan);
     let spans: [(f64, &[&Arms]); 3] = [
         (share(Span::Release), &release),
-        (share(Span::Epoch), &epoch),
+        (share(Span::Epoch), epoch),
         (share(Span::Block), &block),
     ];
-    beyond(question, rollout, &spans, alpha)
+    beyond(question, by_key, &spans, alpha::of(question.role, rollout))
+}
+
+/// Whether the estimate over this stretch lies on the bad side. Where it does not, the stretch adds
+/// nothing to the evidence, and what came before it was judged when it came.
+fn suspect(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> bool {
+    strata.iter().any(|arms| match (question.metric, question.bound) {
+        (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
+            let Stratum { assigned, errors } = stratum(arms, by_key);
+            let [candidate, stable] = errors.map(|errors| errors as f64);
+            let [of_candidate, of_stable] = assigned.map(|assigned| assigned as f64);
+            candidate * of_stable > (1.0 + allowed) * stable * of_candidate
+        }
+        (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
+            let [candidate, stable] =
+                [&arms.candidate, &arms.stable].map(|arm| question.measure.sketches(arm));
+            quantile::suspect(&candidate, &stable, QUANTILE, shift_bins(allowed))
+        }
+        (Metric::CostUsd, Bound::AboveBaselineBy(allowed)) => {
+            let mean = |arm: &Arm| arm.cost.mean_usd();
+            mean(&arms.candidate)
+                .zip(mean(&arms.stable))
+                .is_some_and(|(candidate, stable)| candidate > (1.0 + allowed) * stable)
+        }
+        (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
+        (metric, Bound::Above(limit) | Bound::Below(limit)) => {
+            bad_and_good(metric, &arms.candidate, by_key).is_some_and(|[bad, good]| {
+                bad as f64 > bad_limit(metric, limit) * (bad + good) as f64
+            })
+        }
+        _ => true,
+    })
 }
 
 /// Whether spans of evidence, each with its part of the budget, show the bound to be crossed.
-fn beyond(
-    question: &Question<'_>,
-    rollout: &Rollout,
-    spans: &[(f64, &[&Arms])],
-    alpha: f64,
-) -> bool {
+fn beyond(question: &Question<'_>, by_key: bool, spans: &[(f64, &[&Arms])], alpha: f64) -> bool {
     let large = |strata: &[&Arms]| {
         let sum = |of: fn(&Arms) -> &Arm| {
-            strata.iter().map(|arms| samples(question, of(arms), rollout.by_key)).sum::<u64>()
+            strata.iter().map(|arms| samples(question, of(arms), by_key)).sum::<u64>()
         };
         let keys =
             |of: fn(&Arms) -> &Arm| strata.iter().map(|arms| of(arms).keys.assigned).sum::<u64>();
         sum(|arms| &arms.candidate) >= question.min_samples.max(1)
-            && (!rollout.by_key
+            && (!by_key
                 || (keys(|arms| &arms.candidate) >= KEYS_MIN
                     && keys(|arms| &arms.stable) >= KEYS_MIN))
     };
@@ -118,7 +149,7 @@ fn beyond(
     }
     let mut terms = [f64::NEG_INFINITY; Span::ALL.len()];
     for (term, (share, strata)) in terms.iter_mut().zip(large_enough()) {
-        if let Some(ln_e) = ln_e(question, rollout.by_key, strata) {
+        if let Some(ln_e) = ln_e(question, by_key, strata) {
             *term = share.ln() + ln_e;
         }
     }
@@ -359,7 +390,7 @@ fn blame(
     let worse = if question.metric == Metric::ErrorRate {
         let strata: Vec<Stratum> =
             signals.evidence.values().map(|arms| stratum(arms, rollout.by_key)).collect();
-        let alpha = alpha::of(question.role, question.metric, rollout);
+        let alpha = alpha::of(question.role, rollout);
         share::above(&strata, 1.0).is_some_and(|ln_e| ln_e >= -alpha.ln())
     } else {
         clearly_worse(question.bound, value, base)

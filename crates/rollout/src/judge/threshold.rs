@@ -23,16 +23,17 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
     };
     let candidate = Reading::of_candidate(question, &arms.candidate, rollout, signals);
     let stable = Reading::of_arm(question.metric, &arms.stable, rollout.by_key, question.measure);
-    compare(question, rollout.by_key, candidate, stable)
+    compare(question, rollout, candidate, stable)
 }
 
 fn compare(
     question: &Question<'_>,
-    by_key: bool,
+    rollout: &Rollout,
     candidate: Reading,
     baseline: Reading,
 ) -> Judgement {
     let Question { metric, bound, min_samples, .. } = *question;
+    let by_key = rollout.by_key;
     // Health is one reading, not a sample.
     let min_samples = if metric == Metric::Health { 1 } else { min_samples };
     let base = baseline.enough(min_samples);
@@ -67,7 +68,7 @@ fn compare(
             baseline: baseline.value,
             interval: None,
             threshold: Some(bound.to_string()),
-            rule: question.rule.clone(),
+            rule: question.rule(rollout),
             text,
         },
         blame,
@@ -77,6 +78,8 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use lockgate_model::plan::{Absent, Action, AlertLevel, Assurance, Gate, Judge, Trigger};
+
+    use lockgate_testkit::release::{World, plan};
 
     use super::super::reading::Measure;
     use super::*;
@@ -102,14 +105,13 @@ mod tests {
             dry_run: false,
         };
         let question = Question {
-            rule: "test".into(),
             metric: Metric::ErrorRate,
             bound,
             role: if good_side { Role::Gate(&gate) } else { Role::Trigger(&trigger) },
             min_samples: 100,
             measure: Measure::Total,
         };
-        compare(&question, false, candidate, baseline)
+        compare(&question, &World::new(plan()).rollout, candidate, baseline)
     }
 
     const NOTHING: Reading = Reading { n: 0, value: None };

@@ -6,10 +6,24 @@
 //! data*, `NeurIPS` 2022, with a grid in place of the Beta mixture: on the near side of the bound
 //! the mixture puts nothing, and evidence of several strata shares one prior.
 
-use super::{ln_sum_exp, times};
+use super::{ln_sum_exp, mixture, times};
 
-/// How many times worse than the bound, in odds. Narrow where releases that are worth stopping lie.
-const ODDS_WORSE: [f64; 12] = [1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 6.0, 10.0, 20.0, 60.0];
+/// How many times worse than the bound, in odds, and with what weight: most lies where releases
+/// that are worth stopping lie.
+const ODDS_WORSE: [(f64, f64); 12] = [
+    (1.1, 0.03),
+    (1.25, 0.06),
+    (1.5, 0.11),
+    (1.75, 0.13),
+    (2.1, 0.15),
+    (2.6, 0.14),
+    (3.4, 0.12),
+    (4.5, 0.1),
+    (7.0, 0.07),
+    (12.0, 0.05),
+    (25.0, 0.03),
+    (70.0, 0.01),
+];
 
 /// Points of the even mixture between nothing and the bound.
 const STEPS_BETTER: u32 = 16;
@@ -34,8 +48,8 @@ pub fn above(bad: u64, good: u64, bound: f64) -> Option<f64> {
     if !testable(bound) {
         return None;
     }
-    let terms = ODDS_WORSE.iter().map(|odds| ln_ratio(bad, good, odds_times(bound, *odds), bound));
-    Some(ln_sum_exp(terms) - (ODDS_WORSE.len() as f64).ln())
+    let worse = |odds| ln_ratio(bad, good, odds_times(bound, odds), bound);
+    Some(mixture(&ODDS_WORSE, worse))
 }
 
 /// `ln E` against "the share of bad events is at least `bound`".
@@ -74,6 +88,12 @@ pub fn interval(bad: u64, good: u64, alpha: f64) -> Option<[f64; 2]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn weights_are_whole() {
+        let whole: f64 = ODDS_WORSE.iter().map(|(_, weight)| weight).sum();
+        assert!((whole - 1.0).abs() < 1e-12);
+    }
 
     #[test]
     fn nothing_seen_is_no_evidence() {

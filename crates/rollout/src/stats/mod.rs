@@ -27,3 +27,15 @@ pub(crate) fn ln_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
 pub(crate) fn times(n: u64, x: f64) -> f64 {
     if n == 0 { 0.0 } else { n as f64 * x }
 }
+
+/// `ln Σ weight · exp(ln_e)` over alternatives with their weights.
+pub(crate) fn mixture<const N: usize>(
+    alternatives: &[(f64, f64); N],
+    ln_e: impl Fn(f64) -> f64,
+) -> f64 {
+    let mut terms = [0.0; N];
+    for (term, (alternative, weight)) in terms.iter_mut().zip(alternatives) {
+        *term = weight.ln() + ln_e(*alternative);
+    }
+    ln_sum_exp(terms.iter().copied())
+}

@@ -8,6 +8,8 @@
 //! edges of the sketch. The one-arm idea is Howard & Ramdas, *Sequential estimation of quantiles*,
 //! Bernoulli 28(3) 2022.
 
+use lockgate_telemetry::sketch::Sketch;
+
 use super::{bernoulli, ln_sum_exp};
 
 /// Counts by bin: the values in the bin, bins ascending and without gaps from `first`.
@@ -84,11 +86,31 @@ pub fn above(candidate: &Histogram, stable: &Histogram, q: f64, shift: i32) -> O
         while rising < RISING_ENDS && least > GIVE_UP {
             bin += step;
             let ln_e = at(bin)?;
-            rising = if ln_e > least { rising + 1 } else { 0 };
+            rising = if ln_e < least { 0 } else { rising + 1 };
             least = least.min(ln_e);
         }
     }
     Some(least)
+}
+
+/// Whether more than `1 − q` of the candidate's values lie above the stable version's `q` quantile,
+/// shifted: without that there is no evidence, and nothing needs to be built. Each version's values
+/// may be spread over several sketches.
+pub fn suspect(
+    candidate: &[Option<&Sketch>],
+    stable: &[Option<&Sketch>],
+    q: f64,
+    shift: i32,
+) -> bool {
+    let count = |of: &[Option<&Sketch>]| of.iter().flatten().map(|one| one.count()).sum::<u64>();
+    let above = |of: &[Option<&Sketch>], bin| {
+        of.iter().flatten().map(|one| one.count_above(bin)).sum::<u64>()
+    };
+    // The pooled quantile is not below the least of the parts'.
+    let Some(bin) = stable.iter().flatten().filter_map(|one| one.quantile_bin(q)).min() else {
+        return false;
+    };
+    above(candidate, bin + shift) as f64 > (1.0 - q) * count(candidate) as f64
 }
 
 /// After so many bins without a new least the search ends.

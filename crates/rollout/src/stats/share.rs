@@ -5,7 +5,7 @@
 //! per weight epoch, as `w` differs; one mixture over `ρ` spans all of them, so that evidence
 //! accumulates over stages. Lindon & Malek, `NeurIPS` 2022.
 
-use super::{ln_sum_exp, times};
+use super::{mixture, times};
 
 /// What one weight epoch showed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +16,21 @@ pub struct Stratum {
     pub errors: [u64; 2],
 }
 
-/// How many times the allowed ratio.
-const TIMES_WORSE: [f64; 12] = [1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.5, 5.0, 8.0, 15.0, 50.0];
+/// How many times the allowed ratio, and with what weight.
+const TIMES_WORSE: [(f64, f64); 12] = [
+    (1.1, 0.03),
+    (1.2, 0.05),
+    (1.35, 0.08),
+    (1.5, 0.11),
+    (1.75, 0.14),
+    (2.0, 0.16),
+    (2.5, 0.14),
+    (3.5, 0.11),
+    (5.0, 0.08),
+    (8.0, 0.05),
+    (15.0, 0.03),
+    (50.0, 0.02),
+];
 
 /// `ln E` against "the candidate's error rate is at most `ratio` times the stable version's".
 /// Strata in which one of the versions was assigned nothing say nothing.
@@ -25,19 +38,21 @@ pub fn above(strata: &[Stratum], ratio: f64) -> Option<f64> {
     if !ratio.is_finite() || ratio <= 0.0 {
         return None;
     }
-    let mut terms = [0.0; TIMES_WORSE.len()];
-    for Stratum { assigned: [candidate, stable], errors: [bad, other] } in strata {
-        if *candidate == 0 || *stable == 0 || bad + other == 0 {
-            continue;
-        }
-        let odds = ratio * *candidate as f64 / *stable as f64;
-        for (term, worse) in terms.iter_mut().zip(TIMES_WORSE) {
+    let telling = |stratum: &&Stratum| {
+        stratum.assigned.iter().all(|assigned| *assigned > 0)
+            && stratum.errors.iter().sum::<u64>() > 0
+    };
+    let odds = |assigned: [u64; 2]| ratio * assigned[0] as f64 / assigned[1] as f64;
+    let worse = |worse: f64| {
+        let one = |Stratum { assigned, errors: [bad, other] }: &Stratum| {
             // θ₁/θ₀ and (1 − θ₁)/(1 − θ₀) for odds o₁ = worse · o₀.
+            let odds = odds(*assigned);
             let shrink = ((1.0 + odds) / (1.0 + odds * worse)).ln();
-            *term += times(*bad, worse.ln() + shrink) + times(*other, shrink);
-        }
-    }
-    Some(ln_sum_exp(terms.iter().copied()) - (TIMES_WORSE.len() as f64).ln())
+            times(*bad, worse.ln() + shrink) + times(*other, shrink)
+        };
+        strata.iter().filter(telling).map(one).sum()
+    };
+    Some(mixture(&TIMES_WORSE, worse))
 }
 
 #[cfg(test)]
@@ -46,6 +61,12 @@ mod tests {
 
     fn stratum(assigned: [u64; 2], errors: [u64; 2]) -> Stratum {
         Stratum { assigned, errors }
+    }
+
+    #[test]
+    fn weights_are_whole() {
+        let whole: f64 = TIMES_WORSE.iter().map(|(_, weight)| weight).sum();
+        assert!((whole - 1.0).abs() < 1e-12);
     }
 
     #[test]

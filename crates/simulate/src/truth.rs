@@ -1,0 +1,121 @@
+//! What a version is like, which its judges do not know.
+
+use lockgate_telemetry::sketch::Sketch;
+
+use crate::draw::Discrete;
+
+/// What a version is like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Truth {
+    /// Chance that a request ends in an error charged to the version.
+    pub error_rate: f64,
+    /// Middle of its latency, milliseconds.
+    pub median_ms: f64,
+    /// Deviation of the logarithm of its latency.
+    pub latency_sigma: f64,
+    /// Mean cost of a request, US dollars.
+    pub cost_usd: f64,
+    /// Deviation of the logarithm of its cost.
+    pub cost_sigma: f64,
+    /// Chance that an answer draws a vote.
+    pub vote_share: f64,
+    /// Of the votes, the positive ones.
+    pub satisfied: f64,
+    /// Of the votes, the negative ones.
+    pub negative: f64,
+}
+
+impl Default for Truth {
+    /// An agent as most are: keeps all bounds of the standard plan.
+    fn default() -> Self {
+        Self {
+            error_rate: 0.002,
+            median_ms: 60.0,
+            latency_sigma: 0.5,
+            cost_usd: 0.01,
+            cost_sigma: 0.8,
+            vote_share: 0.05,
+            satisfied: 0.9,
+            negative: 0.03,
+        }
+    }
+}
+
+/// The same, ready to be drawn from.
+#[derive(Debug, Clone)]
+pub struct Drawn {
+    pub(crate) truth: Truth,
+    /// Bins of the latency sketch.
+    pub(crate) latency: Discrete<i32>,
+    /// Nano-dollars.
+    pub(crate) cost: Discrete<u64>,
+    /// −1, 0 and 1.
+    pub(crate) vote: Discrete<i8>,
+}
+
+/// How far apart the latencies are that are drawn, in bins of the sketch: about 8 %.
+const LATENCY_STEP_BINS: usize = 4;
+
+/// How many different costs are drawn.
+const COSTS: u32 = 12;
+
+impl Drawn {
+    /// Distributions that have the truth's medians, means and tails.
+    pub fn new(truth: Truth) -> Self {
+        let spread = 4.0 * truth.latency_sigma;
+        let bin = |log: f64| Sketch::bin(micros(truth.median_ms * log.exp() * 1e3));
+        let bins = (bin(-spread)..=bin(spread).max(bin(-spread))).step_by(LATENCY_STEP_BINS);
+        let ln_gamma = 1.2_f64.ln() / 9.0;
+        let latency: Vec<(i32, f64)> = bins
+            .map(|bin| {
+                let log = f64::from(bin) * ln_gamma - (truth.median_ms * 1e3).ln();
+                let z = log / truth.latency_sigma.max(1e-3);
+                (bin, (-z * z / 2.0).exp().max(1e-12))
+            })
+            .collect();
+        // The means of equal parts of a log-normal, about: its quantiles, scaled to the mean.
+        let quantiles: Vec<f64> = (0..COSTS)
+            .map(|part| {
+                let z = normal_quantile((f64::from(part) + 0.5) / f64::from(COSTS));
+                (truth.cost_sigma * z).exp()
+            })
+            .collect();
+        let mean = quantiles.iter().sum::<f64>() / f64::from(COSTS);
+        let cost: Vec<(u64, f64)> = quantiles
+            .iter()
+            .map(|quantile| (micros(truth.cost_usd * quantile / mean * 1e9), 1.0))
+            .collect();
+        let neutral = (1.0 - truth.satisfied - truth.negative).max(0.0);
+        let votes = [(-1, truth.negative), (0, neutral), (1, truth.satisfied)];
+        Self {
+            truth,
+            latency: Discrete::new(&latency),
+            cost: Discrete::new(&cost),
+            vote: Discrete::new(&votes),
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
+fn micros(value: f64) -> u64 {
+    value.round() as u64
+}
+
+/// The value below which a standard normal lies with probability `p`, 0 < p < 1, by bisection on
+/// its distribution function (Abramowitz & Stegun 7.1.26, error below 2·10⁻⁷).
+fn normal_quantile(p: f64) -> f64 {
+    let below = |z: f64| {
+        let x = z.abs() / std::f64::consts::SQRT_2;
+        let t = 1.0 / (1.0 + 0.327_591_1 * x);
+        let poly = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
+        let tail = poly.iter().fold(0.0, |sum, factor| (sum + factor) * t);
+        let upper = tail * (-x * x).exp() / 2.0;
+        if z < 0.0 { upper } else { 1.0 - upper }
+    };
+    let (mut low, mut high) = (-8.0, 8.0);
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if below(middle) < p { low = middle } else { high = middle }
+    }
+    f64::midpoint(low, high)
+}
