@@ -23,17 +23,18 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
     };
     let candidate = Reading::of_candidate(question, &arms.candidate, rollout, signals);
     let stable = Reading::of_arm(question.metric, &arms.stable, rollout.by_key, question.measure);
-    compare(question, rollout, candidate, stable)
+    let mut judgement = compare(question, rollout.by_key, candidate, stable);
+    judgement.cause.rule = question.rule(rollout);
+    judgement
 }
 
 fn compare(
     question: &Question<'_>,
-    rollout: &Rollout,
+    by_key: bool,
     candidate: Reading,
     baseline: Reading,
 ) -> Judgement {
     let Question { metric, bound, min_samples, .. } = *question;
-    let by_key = rollout.by_key;
     // Health is one reading, not a sample.
     let min_samples = if metric == Metric::Health { 1 } else { min_samples };
     let base = baseline.enough(min_samples);
@@ -68,7 +69,7 @@ fn compare(
             baseline: baseline.value,
             interval: None,
             threshold: Some(bound.to_string()),
-            rule: question.rule(rollout),
+            rule: String::new(),
             text,
         },
         blame,
@@ -78,8 +79,6 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use lockgate_model::plan::{Absent, Action, AlertLevel, Assurance, Gate, Judge, Trigger};
-
-    use lockgate_testkit::release::{World, plan};
 
     use super::super::reading::Measure;
     use super::*;
@@ -111,7 +110,7 @@ mod tests {
             min_samples: 100,
             measure: Measure::Total,
         };
-        compare(&question, &World::new(plan()).rollout, candidate, baseline)
+        compare(&question, false, candidate, baseline)
     }
 
     const NOTHING: Reading = Reading { n: 0, value: None };
