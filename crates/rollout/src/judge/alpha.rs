@@ -9,7 +9,7 @@ use super::Role;
 use super::reading::Measure;
 use crate::state::Rollout;
 
-const TRIGGERS_SHARE: f64 = 0.9;
+const TRIGGERS_SHARE: f64 = 0.95;
 
 /// Evidence is read in three spans: since the start of the release, since the weight epoch began,
 /// and since the block began. The first sees most; the others see what comes late.
@@ -26,9 +26,9 @@ impl Span {
     /// Its part of a test's budget. There are several epochs and many blocks, each with its own.
     pub(super) fn share(self, plan: &Plan) -> f64 {
         match self {
-            Self::Release => 0.8,
-            Self::Epoch => 0.1 / plan.stages.len() as f64,
-            Self::Block => 0.1 / plan.blocks_max() as f64,
+            Self::Release => 0.85,
+            Self::Epoch => 0.075 / plan.stages.len() as f64,
+            Self::Block => 0.075 / plan.blocks_max() as f64,
         }
     }
 }
@@ -60,8 +60,10 @@ fn populations(metric: Metric, rollout: &Rollout) -> f64 {
 fn weight(trigger: &Trigger) -> f64 {
     match (trigger.metric, trigger.bound) {
         (Metric::ErrorRate, Bound::AboveBaselineBy(_)) => 4.0,
-        (Metric::ErrorRate, _) => 2.0,
-        _ => 1.0,
+        (Metric::ErrorRate, _) => 3.0,
+        // Every request has a latency: a slow candidate shows after few.
+        (Metric::P95Ms, _) => 0.5,
+        _ => 0.75,
     }
 }
 
