@@ -1,38 +1,67 @@
-//! Shows what differs between two configurations.
+//! What a file changes, or would change, as the server tells it.
 
-use lockgate_model::config::{self, Change, Config};
+use std::io::IsTerminal;
+
+use lockgate_model::config::Change;
 use serde_json::Value;
 
 use crate::client::{self, Client};
-use crate::error::{CliError, CliResult, Exit};
+use crate::error::CliResult;
+use crate::output;
 
-/// Longest value printed whole.
+/// Longest value shown whole on a terminal. Elsewhere nothing is cut.
 const VALUE_CHARS_MAX: usize = 100;
 
-/// What the file would change on the server, and whether the server runs any configuration.
-pub(crate) async fn against_server(client: &Client, new: &Config) -> CliResult<Vec<Change>> {
-    let running: Value = client.get(&["config"]).await?;
-    let Some(text) = running.get("text").and_then(Value::as_str) else {
-        return Err(CliError::text(
-            Exit::Failed,
-            "the server's answer holds no configuration text",
-        ));
-    };
-    let old = config::read("the running configuration", text).map_err(|diagnostics| {
-        CliError::new(Exit::Failed, diagnostics)
-            .context("cannot read the running configuration".into())
-            .hint("the server and this command may be of different versions")
-    })?;
-    Ok(config::diff(&old, new))
+/// The server's answer to a file, which it takes unless this is a dry run.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// As it came.
+    pub(crate) body: Value,
+    /// What differs.
+    pub(crate) changes: Vec<Change>,
 }
 
-/// One line a change.
-pub(crate) fn lines(changes: &[Change]) -> String {
-    let lines: Vec<String> = changes.iter().map(line).collect();
+impl Answer {
+    /// Sends a file; without a reason it is only tried. Says where less is looked at than before.
+    pub(crate) async fn to(client: &Client, text: String, reason: Option<&str>) -> CliResult<Self> {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            path: String,
+            from: Option<Value>,
+            to: Option<Value>,
+        }
+        let mut url = client.url(&["config"])?;
+        match reason {
+            Some(reason) => url.query_pairs_mut().append_pair("reason", reason),
+            None => url.query_pairs_mut().append_pair("dry_run", "true"),
+        };
+        let body = client.put_yaml(url, text).await?;
+        let listed = |key: &str| body.get(key).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        let rows: Vec<Row> = client::typed(&listed("diff"))?;
+        let weaker: Vec<String> = client::typed(&listed("weaker"))?;
+        for loss in &weaker {
+            output::note(format!("warning: {loss}"));
+        }
+        let changes = rows.into_iter().map(|Row { path, from, to }| Change { path, from, to });
+        Ok(Self { changes: changes.collect(), body })
+    }
+}
+
+/// One line a change, for this stream.
+pub(crate) fn lines(changes: &[Change], stream: &impl IsTerminal) -> String {
+    let chars_max = if stream.is_terminal() { VALUE_CHARS_MAX } else { usize::MAX };
+    let lines: Vec<String> = changes.iter().map(|change| line(change, chars_max)).collect();
     lines.join("\n")
 }
 
-fn line(change: &Change) -> String {
+fn line(change: &Change, chars_max: usize) -> String {
+    let short = |value: &Value| {
+        let text = value.to_string();
+        if text.chars().count() <= chars_max {
+            return text;
+        }
+        text.chars().take(chars_max - 1).chain(['…']).collect()
+    };
     match (&change.from, &change.to) {
         (None, Some(to)) => format!("+ {}: {}", change.path, short(to)),
         (Some(from), None) => format!("- {}: {}", change.path, short(from)),
@@ -41,25 +70,15 @@ fn line(change: &Change) -> String {
     }
 }
 
-fn short(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= VALUE_CHARS_MAX {
-        return text;
-    }
-    text.chars().take(VALUE_CHARS_MAX - 1).chain(['…']).collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Reads changes out of the server's answer.
-pub(crate) fn from_answer(answer: &Value) -> CliResult<Vec<Change>> {
-    #[derive(serde::Deserialize)]
-    struct Row {
-        path: String,
-        from: Option<Value>,
-        to: Option<Value>,
+    #[test]
+    fn only_people_get_long_values_cut() {
+        let value = Value::String("x".repeat(200));
+        let change = Change { path: "a".into(), from: None, to: Some(value) };
+        assert_eq!(line(&change, VALUE_CHARS_MAX).chars().count(), "+ a: ".len() + VALUE_CHARS_MAX);
+        assert!(line(&change, usize::MAX).ends_with("xx\""));
     }
-    let Some(listed) = answer.get("diff") else {
-        return Ok(Vec::new());
-    };
-    let rows: Vec<Row> = client::typed(listed)?;
-    Ok(rows.into_iter().map(|Row { path, from, to }| Change { path, from, to }).collect())
 }

@@ -42,6 +42,7 @@ struct Problem {
     title: Option<String>,
     detail: Option<String>,
     hint: Option<String>,
+    cli_hint: Option<String>,
     #[serde(default)]
     errors: Vec<Value>,
 }
@@ -172,48 +173,49 @@ impl Client {
             Some(detail) if detail != title => format!("{title}: {detail}"),
             _ => title,
         };
-        for error in &problem.errors {
+        for error in problem.errors.iter().filter_map(placed) {
             text.push('\n');
-            text.push_str(&placed(error));
+            text.push_str(&error);
         }
-        let (kind, hint) = match status {
-            StatusCode::UNAUTHORIZED if self.token.is_none() => (
-                Exit::Usage,
-                Some(
-                    "give a token with --token, --token-file or LOCKGATE_TOKEN; the first start of the server printed one",
-                ),
-            ),
-            StatusCode::UNAUTHORIZED => {
-                (Exit::Usage, Some("the token is not known or was revoked"))
-            }
-            StatusCode::FORBIDDEN => (
-                Exit::Usage,
-                Some("ask an admin for a token with a higher role, or for this agent"),
-            ),
-            StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => {
-                (Exit::Usage, None)
-            }
+        let kind = match status {
+            StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::BAD_REQUEST
+            | StatusCode::NOT_FOUND
+            | StatusCode::UNPROCESSABLE_ENTITY => Exit::Usage,
             StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => (Exit::Unreachable, None),
-            _ => (Exit::Failed, None),
+            | StatusCode::GATEWAY_TIMEOUT => Exit::Unreachable,
+            _ => Exit::Failed,
+        };
+        let of_token = match status {
+            StatusCode::UNAUTHORIZED if self.token.is_none() => Some(
+                "give a token with --token, --token-file or LOCKGATE_TOKEN; the first start of the server printed one",
+            ),
+            StatusCode::UNAUTHORIZED => Some("the token is not known or was revoked"),
+            StatusCode::FORBIDDEN if problem.hint.is_none() => {
+                Some("ask an admin for a token with a higher role, or for this agent")
+            }
+            _ => None,
         };
         let mut error = CliError::text(kind, text);
-        error.hint = problem.hint.or(hint.map(Into::into));
+        error.hint = of_token.map(Into::into).or(problem.cli_hint).or(problem.hint);
         error
     }
 }
 
-/// One configuration error of a problem as `file:line:column: message (hint)`.
-fn placed(error: &Value) -> String {
+/// One configuration error of a problem as `file:line:column: message (hint)`. Errors without a
+/// place only repeat the problem's own text.
+fn placed(error: &Value) -> Option<String> {
     let text = |key: &str| error.get(key).and_then(Value::as_str).unwrap_or_default();
     let number = |key: &str| error.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let file = error.get("file").and_then(Value::as_str)?;
     let hint = match text("hint") {
         "" => String::new(),
         hint => format!(" ({hint})"),
     };
     let (line, column) = (number("line"), number("column"));
-    format!("{}:{line}:{column}: {}{hint}", text("file"), text("message"))
+    Some(format!("{file}:{line}:{column}: {}{hint}", text("message")))
 }
 
 async fn read(response: Response) -> CliResult<Value> {

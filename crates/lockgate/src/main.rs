@@ -7,6 +7,7 @@ mod command;
 mod config_file;
 mod error;
 mod output;
+mod reason;
 mod serve;
 mod watch;
 

@@ -1,14 +1,17 @@
 //! `lockgate apply FILE`
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
+use lockgate_api::Reason;
 use serde_json::Value;
 
+use crate::changes::{self, Answer};
 use crate::client::{Client, ServerArgs};
 use crate::error::{CliResult, Exit};
 use crate::output::{self, Format};
-use crate::{changes, config_file};
+use crate::{config_file, reason};
 
 /// Makes the server run a file. Applying the same file again changes nothing.
 #[derive(Debug, Args)]
@@ -17,8 +20,8 @@ pub(crate) struct Apply {
     #[arg(default_value = config_file::DEFAULT)]
     file: PathBuf,
     /// Why
-    #[arg(long)]
-    reason: String,
+    #[arg(long, value_parser = reason::parse)]
+    reason: Reason,
     /// Only show what would change
     #[arg(long)]
     dry_run: bool,
@@ -30,22 +33,18 @@ impl Apply {
     pub(crate) async fn run(self, format: Format) -> CliResult {
         let file = config_file::read(&self.file)?;
         let client = Client::new(&self.server)?;
-        let mut url = client.url(&["config"])?;
-        url.query_pairs_mut()
-            .append_pair("reason", &self.reason)
-            .append_pair("dry_run", if self.dry_run { "true" } else { "false" });
-        let answer = client.put_yaml(url, file.text).await?;
+        let reason = (!self.dry_run).then_some(self.reason.as_str());
+        let Answer { body, changes } = Answer::to(&client, file.text, reason).await?;
         if format == Format::Json {
-            output::print_json(&answer)?;
+            output::print_json(&body)?;
             return Ok(Exit::Done);
         }
-        let differs = answer.get("changed").and_then(Value::as_bool) == Some(true);
-        let revision = answer
+        let differs = body.get("changed").and_then(Value::as_bool) == Some(true);
+        let revision = body
             .get("revision")
             .map_or_else(String::new, |revision| format!(" (revision {revision})"));
-        let changes = changes::from_answer(&answer)?;
         if !changes.is_empty() {
-            output::note(changes::lines(&changes));
+            output::note(changes::lines(&changes, &io::stderr()));
         }
         output::print(&match (differs, self.dry_run) {
             (false, _) => format!("unchanged{revision}"),

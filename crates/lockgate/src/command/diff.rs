@@ -1,13 +1,15 @@
 //! `lockgate diff FILE`
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::changes::{self, Answer};
 use crate::client::{Client, ServerArgs};
+use crate::config_file;
 use crate::error::{CliResult, Exit};
 use crate::output::{self, Format};
-use crate::{changes, config_file};
 
 /// Compares a file with what runs.
 #[derive(Debug, Args)]
@@ -24,12 +26,14 @@ pub(crate) struct Diff {
 
 impl Diff {
     pub(crate) async fn run(self, format: Format) -> CliResult {
-        let new = config_file::read(&self.file)?.config;
-        let changes = changes::against_server(&Client::new(&self.server)?, &new).await?;
+        let file = config_file::read(&self.file)?;
+        // The same question as `apply --dry-run`, so that what the server refuses shows here too.
+        let Answer { changes, .. } =
+            Answer::to(&Client::new(&self.server)?, file.text, None).await?;
         match format {
             Format::Json => output::print_json(&changes)?,
             Format::Text if changes.is_empty() => output::note("no changes"),
-            Format::Text => output::print(&changes::lines(&changes))?,
+            Format::Text => output::print(&changes::lines(&changes, &io::stdout()))?,
         }
         if self.exit_code && !changes.is_empty() {
             return Ok(Exit::Failed);

@@ -1,13 +1,15 @@
 //! `lockgate rollout …`
 
 use clap::{Args, Subcommand};
-use lockgate_api::shapes::{CommandAnswer, CommandState, RolloutSummary};
+use lockgate_api::Reason;
+use lockgate_api::shapes::{CommandAnswer, CommandState, Replaced, RolloutSummary};
 use lockgate_rollout::view::RolloutView;
 use serde_json::json;
 
 use crate::client::{self, Client, ServerArgs};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
+use crate::reason;
 use crate::watch::{self, Follow};
 
 mod list;
@@ -77,8 +79,8 @@ pub(crate) struct Steer {
     #[command(flatten)]
     which: Which,
     /// Why
-    #[arg(long)]
-    reason: String,
+    #[arg(long, value_parser = reason::parse)]
+    reason: Reason,
 }
 
 /// A new release.
@@ -89,11 +91,14 @@ pub(crate) struct Start {
     /// The version to release
     version: String,
     /// Why
-    #[arg(long)]
-    reason: String,
+    #[arg(long, value_parser = reason::parse)]
+    reason: Reason,
     /// Another plan than the agent's
     #[arg(long)]
     plan: Option<String>,
+    /// Take back the agent's open release first, if there is one
+    #[arg(long)]
+    replace: bool,
     /// Wait for the end; the exit code tells which
     #[arg(long)]
     wait: bool,
@@ -185,7 +190,12 @@ impl Steer {
         let said: CommandAnswer = client::typed(&answer)?;
         // A retry is another release than the one that was named.
         let id = said.rollout.map_or(id, |id| id.to_string());
-        let done = said.result.unwrap_or_else(|| format!("{verb} done"));
+        // Of a start, the result is the id once more.
+        let told = said.result.filter(|result| *result != id);
+        let done = told.unwrap_or_else(|| match verb {
+            "retry" => "started".into(),
+            verb => format!("{verb} done"),
+        });
         output::print(&match said.state {
             CommandState::Pending => format!("{id}  accepted; control has not handled it yet"),
             CommandState::Done | CommandState::Refused => format!("{id}  {done}"),
@@ -202,9 +212,16 @@ impl Start {
             "version": self.version,
             "plan": self.plan,
             "reason": self.reason,
+            "replace": self.replace,
         });
         let answer = client.post(&["rollouts"], &body).await?;
-        let id = client::typed::<CommandAnswer>(&answer)?.rollout.map(|id| id.to_string());
+        let said: CommandAnswer = client::typed(&answer)?;
+        if let Some(Replaced { version, .. }) = &said.replaces {
+            output::note(format!(
+                "takes the place of release of {version}, which goes back to 0 % first"
+            ));
+        }
+        let id = said.rollout.map(|id| id.to_string());
         if !self.wait {
             match (format, id) {
                 (Format::Json, _) => output::print_json(&answer)?,
@@ -212,8 +229,16 @@ impl Start {
                     output::print(&id)?;
                     output::note(format!("started; `lockgate rollout watch {id}` follows it"));
                 }
-                (Format::Text, None) => output::print("accepted; control has not handled it yet")?,
+                (Format::Text, None) => output::print(&match said.state {
+                    // What is stable already only needs the other one gone.
+                    CommandState::Done => format!("{} is stable", self.version),
+                    _ => "accepted; control has not handled it yet".into(),
+                })?,
             }
+            return Ok(Exit::Done);
+        }
+        if said.state == CommandState::Done && id.is_none() {
+            output::note(format!("{} is stable", self.version));
             return Ok(Exit::Done);
         }
         let id = id.ok_or_else(|| {

@@ -1,12 +1,14 @@
 //! `lockgate token …`
 
 use clap::{Subcommand, ValueEnum};
+use lockgate_api::Reason;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::client::{self, Client, ServerArgs};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
+use crate::reason;
 
 /// What a token may do.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -46,8 +48,8 @@ pub(crate) enum Token {
         #[arg(long = "agent", value_name = "AGENT")]
         agents: Vec<String>,
         /// Why
-        #[arg(long)]
-        reason: String,
+        #[arg(long, value_parser = reason::parse)]
+        reason: Reason,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -61,8 +63,8 @@ pub(crate) enum Token {
         /// Its id, from `token list`
         id: String,
         /// Why
-        #[arg(long)]
-        reason: String,
+        #[arg(long, value_parser = reason::parse)]
+        reason: Reason,
         #[command(flatten)]
         server: ServerArgs,
     },
@@ -125,7 +127,8 @@ impl Token {
                 ))?;
             }
             Self::Revoke { id, reason, server } => {
-                let answer = Client::new(&server)?.delete(&["tokens", &id], &reason).await?;
+                let answer =
+                    Client::new(&server)?.delete(&["tokens", &id], reason.as_str()).await?;
                 if format == Format::Json {
                     output::print_json(&answer)?;
                 } else {

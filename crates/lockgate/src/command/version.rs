@@ -1,13 +1,16 @@
 //! `lockgate version …`
 
 use clap::Subcommand;
+use lockgate_api::Reason;
 use lockgate_api::shapes::VersionSummary;
+use lockgate_model::config::did_you_mean;
 use serde_json::{Value, json};
 
 use crate::client::{self, Client, ServerArgs};
 use crate::command::agent::{VERSION_HEAD, version_cells};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
+use crate::reason;
 
 /// Looks at versions.
 #[derive(Debug, Subcommand)]
@@ -35,8 +38,8 @@ pub(crate) enum Version {
         /// The version that it was seen on
         version: String,
         /// What was seen
-        #[arg(long, visible_alias = "reason")]
-        detail: String,
+        #[arg(long, visible_alias = "reason", value_parser = reason::parse)]
+        detail: Reason,
         /// The rule that it broke
         #[arg(long)]
         rule: Option<String>,
@@ -63,15 +66,14 @@ impl Version {
             }
             Self::Show { agent, version, server } => {
                 let listed = versions(&server, &agent).await?;
-                let found = listed
-                    .as_array()
-                    .into_iter()
-                    .flatten()
-                    .find(|row| row.get("name").and_then(Value::as_str) == Some(&version))
-                    .ok_or_else(|| {
-                        CliError::usage(format!("agent `{agent}` has no version `{version}`"))
-                            .hint(format!("`lockgate version list {agent}` shows them"))
-                    })?;
+                let rows: Vec<&Value> = listed.as_array().into_iter().flatten().collect();
+                let found = rows.iter().find(|row| row["name"] == version).ok_or_else(|| {
+                    let names: Vec<&str> =
+                        rows.iter().filter_map(|row| row["name"].as_str()).collect();
+                    let list = || format!("`lockgate version list {agent}` shows them");
+                    CliError::usage(format!("agent `{agent}` has no version `{version}`"))
+                        .hint(did_you_mean(&version, &names).unwrap_or_else(list))
+                })?;
                 if format == Format::Json {
                     output::print_json(found)?;
                 } else {

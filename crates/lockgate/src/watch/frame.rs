@@ -125,6 +125,8 @@ impl Frame<'_> {
             state,
             Line::of(Style::Plain, view.why.as_str()),
         ];
+        let warnings = view.warnings.iter();
+        lines.extend(warnings.map(|warning| Line::of(Style::Open, format!("! {warning}"))));
         if view.security_events > 0 {
             let revoked = if view.revoked {
                 "; identity ordered to be revoked, not enforced yet"
@@ -146,10 +148,11 @@ fn stage_bar(view: &RolloutView) -> Line {
         let label = stage_label(stage);
         line = match stage.state.as_str() {
             "done" => line.then(Style::Good, format!("✓ {label}")),
-            "current" => {
-                let style = if view.ended_wall_ms.is_some() { Style::Bad } else { Style::Strong };
-                line.then(style, format!("▶ {label} {}", progress(view, stage)))
+            // It ended here; nothing fills up any more.
+            "current" if view.ended_wall_ms.is_some() => {
+                line.then(Style::Bad, format!("✕ {label}"))
             }
+            "current" => line.then(Style::Strong, format!("▶ {label} {}", progress(view, stage))),
             "skipped" => line.then(Style::Faint, format!("· {label}")),
             _ => line.then(Style::Faint, format!("○ {label}")),
         };
@@ -202,9 +205,16 @@ fn arms(view: &RolloutView) -> Vec<Line> {
     let row =
         |name: &str, left: &str, right: &str| format!("{name:<18}{left:>width$}   {right:>width$}");
     let mut lines = vec![Line::of(Style::Strong, row("", &candidate, &stable))];
-    lines.extend(ROWS.iter().map(|(name, cell)| {
+    let plain = |name: &str, cell: &dyn Fn(&ArmView) -> String| {
         Line::of(Style::Plain, row(name, &cell(&view.candidate_arm), &cell(&view.stable_arm)))
-    }));
+    };
+    lines.extend(ROWS.iter().map(|(name, cell)| plain(name, cell)));
+    if view.candidate_arm.cost_unknown + view.stable_arm.cost_unknown > 0 {
+        lines.push(plain("cost known", &|arm| {
+            let (known, all) = (arm.cost_known, arm.cost_known + arm.cost_unknown);
+            format!("{} of {}", output::count(known), output::count(all))
+        }));
+    }
     lines
 }
 

@@ -40,6 +40,26 @@ fn wrong_usage_ends_with_2_before_anything_is_asked() {
     }
 }
 
+#[test]
+fn a_reason_says_something() {
+    let long = "x".repeat(501);
+    for reason in ["", "  ", &long] {
+        for args in [
+            vec!["rollout", "start", "a", "v"],
+            vec!["rollout", "abort"],
+            vec!["apply", "f.yaml"],
+            vec!["token", "create", "ci", "--role", "viewer"],
+            vec!["token", "revoke", "id"],
+            vec!["version", "security-event", "a", "v"],
+        ] {
+            let ran = run(&[args.as_slice(), &["--reason", reason]].concat());
+            assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{args:?}: {}", ran.stderr);
+            let said = "say why, in 1 to 500 characters";
+            assert!(ran.stderr.contains(said), "{args:?}: {}", ran.stderr);
+        }
+    }
+}
+
 /// Every kind of mistake in a file, with the exact words.
 #[test]
 fn mistakes_in_a_file_are_named_with_their_places() {

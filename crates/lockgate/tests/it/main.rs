@@ -1,5 +1,6 @@
 //! The real binary, from the outside.
 
+mod applying;
 mod chaos;
 mod command_line;
 mod errors;

@@ -90,9 +90,15 @@ fn a_person_may_hold_and_finish_and_take_back() {
     assert_eq!(run(&["rollout", "watch", "--agent", "support"]).code, 3);
     let refused = run(&["rollout", "pause", "--agent", "support", "--reason", "too late"]);
     assert_eq!(refused.code, 1, "{}", refused.shown());
+    assert!(refused.stderr.contains("\n\nhint: `lockgate rollout status "), "{}", refused.stderr);
+    let ended = run(&["rollout", "status", "--agent", "support"]);
+    assert!(ended.stdout.contains("✕ 10%") && !ended.stdout.contains('▶'), "{}", ended.stdout);
     scene.version("v2").behaviour.delay_ms.store(0, Ordering::Relaxed);
     let retried = run(&["rollout", "retry", "--agent", "support", "--reason", "it is well now"]);
     assert_eq!(retried.code, 0, "{}", retried.shown());
+    let latest = scene.server.json(&["rollout", "list", "--limit", "1"])[0]["id"].clone();
+    let latest = latest.as_str().expect("an id");
+    assert_eq!(retried.stdout, format!("{latest}  started\n"));
     assert_eq!(run(&["rollout", "promote", "--reason", "checked by hand"]).code, 0);
     assert_eq!(run(&["rollout", "watch", "--agent", "support"]).code, 0);
     assert_eq!(scene.stable(), "v2");
@@ -100,6 +106,52 @@ fn a_person_may_hold_and_finish_and_take_back() {
     assert_eq!(list.as_array().map(Vec::len), Some(3), "the first version, aborted, promoted");
     let unknown = run(&["rollout", "start", "support", "v9", "--reason", "r"]);
     assert!([1, 2].contains(&unknown.code), "{}", unknown.shown());
+}
+
+#[test]
+fn a_release_takes_the_place_of_another_only_when_told_to() {
+    let scene = scene(&["v1", "v2", "v3"]);
+    let run = |args: &[&str]| scene.server.run(args);
+    // Silence keeps the first stage open.
+    scene.version("v2").behaviour.delay_ms.store(60_000, Ordering::Relaxed);
+    let old = run(&["rollout", "start", "support", "v2", "--reason", "first"]);
+    assert_eq!(old.code, 0, "{}", old.shown());
+    let start = ["rollout", "start", "support", "v3", "--reason", "newer"];
+    let refused = run(&start);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{}", refused.shown());
+    let effect = "takes the place of release of v2, which goes back to 0 % first";
+    assert!(refused.stderr.contains(&format!("--replace` {effect}")), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("/api/"), "{}", refused.stderr);
+    assert_eq!(run(&["rollout", "status", old.stdout.trim()]).code, 0, "it goes on");
+    let told = run(&[start.as_slice(), &["--replace", "--wait", "--timeout", "5m"]].concat());
+    assert_eq!(told.code, 0, "{}", told.shown());
+    assert!(told.stderr.starts_with(effect), "{}", told.stderr);
+    assert_eq!(run(&["rollout", "status", old.stdout.trim()]).code, 3);
+    assert_eq!(scene.stable(), "v3");
+}
+
+#[test]
+fn a_name_that_nobody_knows_is_answered_with_the_known_ones() {
+    let world = World::new();
+    let v1 = world.agent();
+    let mut server = Server::start(&config::quick(&[("v1", &v1)]));
+    server.until_served(&world);
+    for (args, hint) in [
+        (vec!["agent", "show", "suport"], "did you mean `support`?"),
+        (vec!["rollout", "status", "--agent", "suport"], "did you mean `support`?"),
+        (vec!["version", "show", "support", "v11"], "did you mean `v1`?"),
+        (vec!["rollout", "start", "support", "v11", "--reason", "r"], "did you mean `v1`?"),
+        (
+            vec!["rollout", "start", "support", "v1", "--reason", "r", "--plan", "quik"],
+            "did you mean `quick`?",
+        ),
+        (vec!["rollout", "status", "0192"], "`lockgate rollout list` shows them"),
+        (vec!["token", "revoke", "x", "--reason", "r"], "`lockgate token list` shows them"),
+    ] {
+        let ran = server.run(&args);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.shown());
+        assert!(ran.stderr.contains(&format!("\n\nhint: {hint}")), "{args:?}: {}", ran.stderr);
+    }
 }
 
 #[test]

@@ -16,13 +16,7 @@ fn a_second_process_on_the_same_directory_is_refused_and_the_first_serves_on() {
     let v1 = world.agent();
     let mut server = Server::start(&config::quick(&[("v1", &v1)]));
     server.until_served(&world);
-    let second = lockgate()
-        .args(["serve", "--ingress", "127.0.0.1:0", "--api", "127.0.0.1:0", "--config"])
-        .arg(server.file())
-        .arg("--data-dir")
-        .arg(server.data_dir())
-        .output()
-        .expect("the binary starts");
+    let second = server.serve().output().expect("the binary starts");
     assert_eq!(second.status.code(), Some(2));
     let said = String::from_utf8_lossy(&second.stderr);
     assert!(said.contains("error: another process serves from the data directory"), "{said}");
@@ -81,22 +75,7 @@ fn a_version_that_changed_is_refused_at_the_start() {
     assert_eq!(server.stop(), Some(0), "{}", server.log());
     assert!(!server.data_dir().join("addresses.json").exists());
     server.write_config(&config::quick(&[("v1", &other)]));
-    let refused = lockgate()
-        .args([
-            "serve",
-            "--log",
-            "json",
-            "--ingress",
-            "127.0.0.1:0",
-            "--api",
-            "127.0.0.1:0",
-            "--config",
-        ])
-        .arg(server.file())
-        .arg("--data-dir")
-        .arg(server.data_dir())
-        .output()
-        .expect("the binary starts");
+    let refused = server.serve().output().expect("the binary starts");
     assert_eq!(refused.status.code(), Some(2));
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(said.contains("version `v1` of agent `support` is known with other content"), "{said}");
@@ -195,20 +174,8 @@ fn traffic_goes_on_from_the_last_snapshot_when_the_store_does_not_open() {
     }
     fs::write(server.data_dir().join("state.db"), "this is no database").expect("takes files");
     let log = server.dir().join("degraded.log");
-    let mut child = lockgate()
-        .args([
-            "serve",
-            "--log",
-            "json",
-            "--ingress",
-            "127.0.0.1:0",
-            "--api",
-            "127.0.0.1:0",
-            "--config",
-        ])
-        .arg(server.file())
-        .arg("--data-dir")
-        .arg(server.data_dir())
+    let mut child = server
+        .serve()
         .stdout(Stdio::null())
         .stderr(fs::File::create(&log).expect("takes files"))
         .spawn()

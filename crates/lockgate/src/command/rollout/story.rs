@@ -39,7 +39,12 @@ pub(super) async fn explain(which: &Which, format: Format) -> CliResult {
     }
     let told: Explanation = client::typed(&answer)?;
     let mut paragraphs: Vec<String> = told.transitions.iter().map(paragraph).collect();
-    paragraphs.push(format!("now  {}\n  because  {}", told.now.phase, told.now.why));
+    let mut now = format!("now  {}\n  because  {}", told.now.phase, told.now.why);
+    for warning in &told.now.warnings {
+        now.push_str("\n  warning  ");
+        now.push_str(warning);
+    }
+    paragraphs.push(now);
     output::print(&paragraphs.join("\n\n"))?;
     Ok(Exit::Done)
 }

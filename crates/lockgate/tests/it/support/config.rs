@@ -30,7 +30,7 @@ pub(crate) fn with_stages(versions: &[(&str, &Agent)], duration: &str) -> String
     gates:
       error_rate: \"< 20%\"
     triggers:
-      error_rate: {bound: \"> 30%\", window: 10s, min_samples: 20}
+      error_rate: {bound: \"> 30%\", judge: threshold, window: 10s, min_samples: 20}
       p95_ms: {off_because: the versions of this test answer in no time}
 ",
     );

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -40,12 +40,8 @@ impl Server {
     pub(crate) fn again(&mut self) {
         self.started += 1;
         let log = File::create(self.log_path()).expect("the directory takes files");
-        let child = lockgate()
-            .args(["serve", "--log", "json", "--ingress", "127.0.0.1:0", "--api", "127.0.0.1:0"])
-            .arg("--config")
-            .arg(self.file())
-            .arg("--data-dir")
-            .arg(self.data_dir())
+        let child = self
+            .serve()
             .arg("--token-file")
             .arg(self.token_file())
             .stdout(Stdio::null())
@@ -60,6 +56,18 @@ impl Server {
             }
             server.addresses().is_some()
         });
+    }
+
+    /// A process on its file and directory, on free ports; not started.
+    pub(crate) fn serve(&self) -> Command {
+        let mut command = lockgate();
+        command
+            .args(["serve", "--log", "json", "--ingress", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+            .arg("--config")
+            .arg(self.file())
+            .arg("--data-dir")
+            .arg(self.data_dir());
+        command
     }
 
     /// Ends the process as the kernel would on a power cut.
