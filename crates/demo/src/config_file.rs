@@ -54,6 +54,7 @@ agents:
       path: /healthz
       interval: 1s
       timeout: 900ms
+      unhealthy_after: 2 # two checks fit into the first stage
       healthy_after: 1
     plan: seconds
     versions:            # the first becomes stable at once, the others wait for a release
@@ -104,4 +105,23 @@ fn version(spec: &VersionSpec, endpoint: &str) -> String {
         "      - name: {}\n        endpoint: {endpoint}\n        test_endpoint: {endpoint}\n        model: {}\n        side_effects: none\n",
         spec.name, spec.model
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_model::config;
+
+    use super::*;
+
+    #[test]
+    fn the_file_is_valid_and_nothing_in_it_needs_a_warning() {
+        let specs = || std::iter::once(&FIRST).chain(&RELEASED).zip(9_001..);
+        let endpoints = specs().map(|(spec, port)| (spec.name, format!("http://127.0.0.1:{port}")));
+        for rate in [100, 200, 1_000] {
+            let text = text(&endpoints.clone().collect(), rate);
+            let config = config::read("lockgate.yaml", &text).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(config.agents[0].versions.len(), specs().count());
+            assert!(!config.warnings.to_string().contains("unhealthy"), "{}", config.warnings);
+        }
+    }
 }

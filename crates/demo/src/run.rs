@@ -16,7 +16,7 @@ use crate::server::{http_client, signalled};
 use crate::stage::Running;
 use crate::trace::Trace;
 use crate::users::{Tally, Users};
-use crate::versions::{FIRST, RELEASED};
+use crate::versions::{FIRST, RELEASED, VersionSpec};
 
 /// How often a release is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -99,10 +99,8 @@ async fn release_all(
     sleep(WARM_UP).await;
     loop {
         for spec in RELEASED {
-            // When the demo loops, the good version and the one before take turns.
             let stable = running.api.agent().await?.stable;
-            let turns = spec.name == "good" && stable.as_deref() == Some("good");
-            let spec = if turns { FIRST } else { spec };
+            let spec = turn(spec, stable.as_deref());
             release(running, spec.name, spec.reason, tally, live, report).await?;
             sleep(if args.once { PAUSE_ONCE } else { PAUSE_LOOPING }).await;
         }
@@ -110,6 +108,12 @@ async fn release_all(
             return Ok(());
         }
     }
+}
+
+/// When the demo loops, the good version and the one before take turns: what is stable cannot be
+/// released once more.
+fn turn(spec: VersionSpec, stable: Option<&str>) -> VersionSpec {
+    if spec.name == "good" && stable == Some("good") { FIRST } else { spec }
 }
 
 async fn release(
@@ -187,5 +191,34 @@ fn trigger_of(step: &Transition) -> String {
     match cause.rule.strip_prefix("trigger ") {
         Some(metric) => metric.to_owned(),
         None => cause.rule.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_two_good_versions_take_turns_and_the_bad_ones_come_every_time() {
+        let mut stable = FIRST.name;
+        let rounds: Vec<Vec<&str>> = (0..3)
+            .map(|_| {
+                let mut released = Vec::new();
+                for spec in RELEASED {
+                    let spec = turn(spec, Some(stable));
+                    assert_ne!(spec.name, stable, "what is stable is not released");
+                    if spec.flags.is_empty() {
+                        stable = spec.name;
+                    }
+                    released.push(spec.name);
+                }
+                released
+            })
+            .collect();
+        assert_eq!(
+            rounds.iter().map(|round| round[0]).collect::<Vec<_>>(),
+            ["good", "first", "good"]
+        );
+        assert!(rounds.iter().all(|round| round[1..] == rounds[0][1..]), "{rounds:?}");
     }
 }

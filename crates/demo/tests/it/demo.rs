@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::process::lockgate;
+use crate::process::{Running, left_running, lockgate};
 
 #[test]
 fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves() {
@@ -54,12 +54,26 @@ fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves(
     assert_eq!(left_running(dir.path().to_str().unwrap()), Vec::<String>::new());
 }
 
-/// Command lines that still name the demo's directory.
-fn left_running(dir: &str) -> Vec<String> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes
-        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
-        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
-        .filter(|line| line.contains(dir))
-        .collect()
+#[test]
+fn ctrl_c_ends_the_demo_and_everything_that_it_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    let log = at("said");
+    let mut command = Command::new(lockgate());
+    command.args(["demo", "--rate", "100", "--output", "json", "--data-dir"]).arg(at("data"));
+    let mut demo = Running::start(&mut command, &log);
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    demo.ready(&log, || said().lines().any(|line| line.starts_with("good ")).then_some(()));
+    let data = at("data");
+    let data = data.to_str().unwrap();
+    // Lockgate, a tool server, seven versions, and the demo itself.
+    assert_eq!(left_running(data).len(), 10);
+    let status = demo.interrupt();
+    assert!(status.success(), "{status}\n{}", said());
+    let text = said();
+    let json = &text[text.find("\n{").expect("a report") + 1..];
+    let report: Value = serde_json::from_str(json).unwrap();
+    assert_eq!((&report["promoted"], &report["rolled_back"]), (&json!([]), &json!([])));
+    assert!(report["requests"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(left_running(data), Vec::<String>::new());
 }

@@ -6,5 +6,6 @@
 
 mod clients;
 mod demo;
+mod model;
 mod process;
 mod served;

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// What is not ready after this long never will be; generous, as machines that test are busy.
@@ -59,6 +59,16 @@ impl Running {
     }
 }
 
+impl Running {
+    /// What a person's Ctrl-C does; waits for the end.
+    pub(crate) fn interrupt(&mut self) -> ExitStatus {
+        let pid = self.0.id().to_string();
+        let told = Command::new("kill").args(["-s", "INT", &pid]).status().unwrap();
+        assert!(told.success());
+        self.0.wait().unwrap()
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -87,4 +97,23 @@ pub(crate) fn output(command: &mut Command) -> Vec<u8> {
     let shown = String::from_utf8_lossy(&out);
     assert!(status.success(), "{command:?}: {status}\n{said}\n{shown}");
     out
+}
+
+/// Command lines that still name the demo's directory.
+pub(crate) fn left_running(dir: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains(dir))
+        .collect()
+}
+
+/// Starts a helper that writes its address to `DIR/NAME.address`, and waits for it.
+pub(crate) fn helper(dir: &Path, name: &str, command: &mut Command) -> (Running, String) {
+    let at = |what: &str| dir.join(format!("{name}.{what}"));
+    let log = at("log");
+    let mut process = Running::start(command, &log);
+    let address = process.ready(&log, || std::fs::read_to_string(at("address")).ok());
+    (process, address)
 }

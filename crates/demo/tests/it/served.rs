@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{Running, lockgate, output, python, script};
+use crate::process::{Running, helper, lockgate, output, python, script};
 
 /// Everything that runs; ends with the value.
 pub(crate) struct Served {
@@ -25,12 +25,7 @@ impl Served {
     pub(crate) fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
-        let helper = |name: &str, command: &mut Command| {
-            let (address, log) = (at(&format!("{name}.address")), at(&format!("{name}.log")));
-            let mut process = Running::start(command, &log);
-            let found = process.ready(&log, || std::fs::read_to_string(&address).ok());
-            (process, found)
-        };
+        let helper = |name: &str, command: &mut Command| helper(dir.path(), name, command);
         let mut tools = Command::new(lockgate());
         tools.arg("demo-tools").arg("--address-file").arg(at("tools.address"));
         let (tools, tools_address) = helper("tools", &mut tools);
