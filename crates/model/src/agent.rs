@@ -34,7 +34,7 @@ pub enum StickyKey {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// Told by path and content type: `/chat/completions`, `/responses`, `/messages`, else plain.
+    /// Told by the end of the path: `/chat/completions`, `/responses`, `/messages`, else plain.
     #[default]
     Auto,
     /// Plain HTTP; bodies are never looked at.

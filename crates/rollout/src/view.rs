@@ -201,7 +201,7 @@ fn silent(rollout: &Rollout, arms: &Arms) -> Vec<String> {
         .filter_map(|(version, arm)| {
             let (version, unknown) = (version?, arm.cost.unknown);
             Some(format!(
-                "cost: 0 of {unknown} requests of {version} known, though `signals` declares it; are usage and price told?"
+                "cost: 0 of {unknown} requests of {version} known, though `signals` declares it; see `protocol` (`auto` goes by path) and `prices`"
             ))
         })
         .collect()
