@@ -48,6 +48,8 @@ enum Command {
     Init(command::init::Init),
     /// Check a configuration file
     Check(command::check::Check),
+    /// Say what a plan would do, without a server
+    Simulate(command::simulate::Simulate),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Show what a file would change on the server
@@ -115,6 +117,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Serve(serve) => serve.run(),
         Command::Init(init) => init.run(format),
         Command::Check(check) => wait(check.run(format)),
+        Command::Simulate(simulate) => simulate.run(format),
         Command::Schema => command::schema::run(),
         Command::Diff(diff) => wait(diff.run(format)),
         Command::Apply(apply) => wait(apply.run(format)),

@@ -4,41 +4,16 @@
 
 use std::sync::Arc;
 
-use lockgate_model::plan::{Judge, Plan};
 use lockgate_rollout::state::Phase;
+use lockgate_simulate::plans::{naive, standard};
 use lockgate_simulate::release::{Ended, Setting, run};
 use lockgate_simulate::traffic::{Conversation, Traffic};
 use lockgate_simulate::truth::Truth;
 
-fn standard() -> Plan {
-    let text = "agents:\n  - name: a\n    versions:\n      - { name: v1, endpoint: \"http://127.0.0.1:9\" }\n";
-    let source = lockgate_model::config::read("c", text).expect("a plain file");
-    source.plans.iter().find(|plan| plan.name.as_str() == "standard").expect("built in").clone()
-}
-
 fn main() {
     let releases: u64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200);
     let plan = Arc::new(standard());
-    let mut naive = standard();
-    for trigger in &mut naive.triggers {
-        trigger.judge = Judge::Threshold;
-        trigger.min_samples = match trigger.metric {
-            lockgate_model::plan::Metric::ErrorRate => 100,
-            lockgate_model::plan::Metric::P95Ms | lockgate_model::plan::Metric::CostUsd => 300,
-            lockgate_model::plan::Metric::SecurityEvents => 0,
-            _ => 50,
-        };
-    }
-    for stage in &mut naive.stages {
-        for gate in &mut stage.gates {
-            gate.judge = Judge::Threshold;
-        }
-    }
-    naive.triggers.retain(|t| {
-        !(t.metric == lockgate_model::plan::Metric::ErrorRate
-            && matches!(t.bound, lockgate_model::plan::Bound::AboveBaselineBy(_)))
-    });
-    let naive = Arc::new(naive);
+    let naive = Arc::new(naive(standard()));
     let good = Truth::default();
     let errors5 = Truth { error_rate: 0.05, ..good };
     let cases: Vec<(&str, Truth, Truth)> = vec![
@@ -62,11 +37,10 @@ fn main() {
                     continue;
                 }
                 let setting = Setting {
-                    plan: Arc::clone(plan),
                     traffic: Traffic { requests_per_s: rate, ..Traffic::default() },
                     stable: *stable,
                     candidate: *candidate,
-                    later: None,
+                    ..Setting::identical(Arc::clone(plan))
                 };
                 report(
                     name,
@@ -79,7 +53,7 @@ fn main() {
         }
         let pinned = Traffic {
             requests_per_s: rate,
-            conversation: Some(Conversation { length_s: 300.0, requests_per_s: 0.02 }),
+            conversation: Some(Conversation::USUAL),
             ..Traffic::default()
         };
         for (name, error) in
@@ -90,11 +64,10 @@ fn main() {
             }
             let base = if name.ends_with(".01") { 0.005 } else { 0.0005 };
             let setting = Setting {
-                plan: Arc::clone(&plan),
-                traffic: pinned,
+                traffic: pinned.clone(),
                 stable: Truth { error_rate: base, ..good },
                 candidate: Truth { error_rate: error, ..good },
-                later: None,
+                ..Setting::identical(Arc::clone(&plan))
             };
             report(name, "statistical", rate, &setting, releases);
         }

@@ -4,6 +4,10 @@
 //! Not here: clocks, threads, networks. Counts are drawn, not requests: a day takes milliseconds.
 
 pub mod draw;
+mod look_back;
+pub mod plans;
 pub mod release;
+pub mod report;
+pub mod trace;
 pub mod traffic;
 pub mod truth;

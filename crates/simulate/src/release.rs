@@ -1,6 +1,5 @@
 //! One release from its start to its end, without faults around it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
@@ -8,15 +7,16 @@ use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, Epoch, RolloutId};
 use lockgate_model::plan::{Plan, WHOLE_BP};
 use lockgate_rollout::event::{Effect, Event};
-use lockgate_rollout::explain::Transition;
+use lockgate_rollout::explain::{Cause, Transition};
 use lockgate_rollout::machine;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::start::{NewRollout, start};
 use lockgate_rollout::state::{Block, Phase, Rollout};
-use lockgate_telemetry::arm::{Arm, Arms};
+use lockgate_telemetry::arm::Arms;
 use uuid::Uuid;
 
 use crate::draw::Dice;
+use crate::look_back::LookBack;
 use crate::traffic::{Pinned, Places, Traffic, Weather, answer};
 use crate::truth::{Drawn, Truth};
 
@@ -25,6 +25,10 @@ use crate::truth::{Drawn, Truth};
 pub struct Setting {
     /// The plan to follow.
     pub plan: Arc<Plan>,
+    /// Signals the agent produces.
+    pub sources: Vec<SignalSource>,
+    /// Which latency its judges read.
+    pub latency: LatencyMeasure,
     /// How users come.
     pub traffic: Traffic,
     /// What the stable version is like.
@@ -35,15 +39,31 @@ pub struct Setting {
     pub later: Option<(u64, Truth)>,
 }
 
+impl Setting {
+    /// A version like its stable one, of an agent with all signals, under usual traffic.
+    pub fn identical(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            sources: vec![SignalSource::Feedback, SignalSource::Cost],
+            latency: LatencyMeasure::Total,
+            traffic: Traffic::default(),
+            stable: Truth::default(),
+            candidate: Truth::default(),
+            later: None,
+        }
+    }
+}
+
 /// What became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// The phase it ended in; `running` and such when time was over first.
+    /// The phase it ended in; `paused` when a person has to decide, `running` and such when time was
+    /// over first.
     pub phase: Phase,
     /// The stage it was in.
     pub stage: usize,
-    /// Ticks that it took.
-    pub ticks: u64,
+    /// Time that it took.
+    pub time_ms: u64,
     /// Requests of all users since the candidate had its first (or since it changed).
     pub requests: u64,
     /// Of those, the candidate's.
@@ -53,10 +73,15 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// What took it back, if something did.
+    /// What took it back, or holds it, if something did.
+    pub fn cause(&self) -> Option<&Cause> {
+        let ill = |step: &&Transition| matches!(step.to.as_str(), "rolling_back" | "paused");
+        self.transitions.iter().find(ill)?.causes.first()
+    }
+
+    /// Its rule.
     pub fn rule(&self) -> Option<&str> {
-        let back = self.transitions.iter().find(|step| step.to == "rolling_back")?;
-        back.causes.first().map(|cause| cause.rule.as_str())
+        self.cause().map(|cause| cause.rule.as_str())
     }
 }
 
@@ -70,8 +95,7 @@ struct World<'a> {
     /// What the gateways apply, and since when the block counts.
     applied: (Epoch, u32),
     block: Option<Block>,
-    windows_ms: Vec<u64>,
-    recent: VecDeque<(u64, Arms)>,
+    look_back: LookBack,
     ended: Ended,
 }
 
@@ -84,21 +108,21 @@ pub fn run(setting: &Setting, seed: u64) -> Ended {
     let ended = Ended {
         phase: rollout.phase.clone(),
         stage: 0,
-        ticks: 0,
+        time_ms: 0,
         requests: 0,
         candidate_requests: 0,
         transitions: begun.transition.into_iter().collect(),
     };
+    let weather = Weather::new(&setting.traffic.arrivals, &mut dice);
     let mut world = World {
         setting,
         versions: [Drawn::new(setting.candidate), Drawn::new(setting.stable)],
         dice,
-        weather: Weather::default(),
+        weather,
         pinned: [Pinned::default(); 2],
         applied: (Epoch(0), 0),
         block: None,
-        windows_ms: setting.plan.windows_ms(),
-        recent: VecDeque::new(),
+        look_back: LookBack::new(&setting.plan.windows_ms()),
         rollout,
         ended,
     };
@@ -114,8 +138,8 @@ fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
         stable: Some("stable".parse().expect("a literal that is a name")),
         plan: Plan::clone(&setting.plan),
         by_key: setting.traffic.conversation.is_some(),
-        latency: LatencyMeasure::Total,
-        sources: vec![SignalSource::Feedback, SignalSource::Cost],
+        latency: setting.latency,
+        sources: setting.sources.clone(),
         by: "simulation".into(),
         reason: "what would become of it".into(),
         fuses: Vec::new(),
@@ -142,7 +166,7 @@ impl World<'_> {
         let ticks_max = 2 * self.setting.plan.stages.iter().map(longest).sum::<u64>() / tick_ms + 8;
         for tick in 1..=ticks_max {
             let now = at(tick * tick_ms);
-            self.ended.ticks = tick;
+            self.ended.time_ms = tick * tick_ms;
             if let Some((epoch, weight_bp)) = ordered.take() {
                 self.applied = (epoch, weight_bp);
                 self.begin_epoch(&mut event);
@@ -154,6 +178,10 @@ impl World<'_> {
             let Event::Tick { signals, .. } = &mut event else { break };
             self.traffic(signals, tick * tick_ms);
             self.take(&event, now, &mut ordered);
+            if matches!(self.rollout.phase, Phase::Paused { .. }) {
+                // Nobody is here to decide.
+                break;
+            }
         }
         self.ended.phase = self.rollout.phase.clone();
         self.ended.stage = self.rollout.stage;
@@ -185,7 +213,7 @@ impl World<'_> {
             self.block = self.rollout.block;
             signals.block = Arms::default();
         }
-        let looks_back = !self.windows_ms.is_empty();
+        let looks_back = !self.look_back.is_empty();
         let mut seen = Arms::default();
         let evidence = signals.evidence.entry(epoch).or_default();
         let before = [evidence.candidate.assigned, evidence.stable.assigned];
@@ -199,8 +227,9 @@ impl World<'_> {
             Some(&mut signals.block.stable),
             looks_back.then_some(&mut seen.stable),
         ];
-        let tick_s = self.setting.plan.tick_ms as f64 / 1e3;
-        let busy = self.weather.next(self.setting.traffic.burst_sigma, &mut self.dice);
+        let tick_ms = self.setting.plan.tick_ms;
+        let tick_s = tick_ms as f64 / 1e3;
+        let busy = self.weather.next(tick_ms, &mut self.dice);
         let expected = self.setting.traffic.requests_per_s * busy * tick_s;
         let weight = f64::from(weight_bp) / f64::from(WHOLE_BP);
         let dice = &mut self.dice;
@@ -224,7 +253,7 @@ impl World<'_> {
         let after = [evidence.candidate.assigned, evidence.stable.assigned];
         self.count(after[0] - before[0], after[1] - before[1]);
         if looks_back {
-            self.look_back(signals, seen, now_ms);
+            self.look_back.push(now_ms, &seen, &mut signals.recent);
         }
     }
 
@@ -241,26 +270,6 @@ impl World<'_> {
             self.ended.requests = 0;
         }
     }
-
-    /// The windows that threshold triggers look back over.
-    fn look_back(&mut self, signals: &mut Signals, seen: Arms, now_ms: u64) {
-        let Some(longest) = self.windows_ms.last() else { return };
-        self.recent.push_back((now_ms, seen));
-        while self.recent.front().is_some_and(|(at, _)| now_ms - at >= *longest) {
-            self.recent.pop_front();
-        }
-        for &length in &self.windows_ms {
-            let mut arms = Arms::default();
-            let within = self.recent.iter().filter(|(at, _)| now_ms - at < length);
-            within.for_each(|(_, seen)| merge(&mut arms, seen));
-            signals.recent.insert(length, arms);
-        }
-    }
-}
-
-fn merge(into: &mut Arms, seen: &Arms) {
-    Arm::merge(&mut into.candidate, &seen.candidate);
-    Arm::merge(&mut into.stable, &seen.stable);
 }
 
 fn take_splits(effects: &[Effect], ordered: &mut Option<(Epoch, u32)>) {

@@ -1,21 +1,36 @@
 //! Requests of one tick, as counts.
 
+use std::sync::Arc;
+
 use lockgate_model::interaction::ErrorClass;
 use lockgate_telemetry::arm::Arm;
 
 use crate::draw::Dice;
+use crate::trace::Trace;
 use crate::truth::Drawn;
 
 /// How users come.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Traffic {
     /// Mean requests per second.
     pub requests_per_s: f64,
-    /// How uneven it is: deviation of the logarithm of the rate from one stretch to the next. The
-    /// trace of a production service shows about 0.5 between ticks of ten seconds.
-    pub burst_sigma: f64,
+    /// How uneven it is.
+    pub arrivals: Arrivals,
     /// Requests of a conversation, when users stay with their version.
     pub conversation: Option<Conversation>,
+}
+
+/// How the rate differs from tick to tick.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Arrivals {
+    /// It wanders.
+    Bursty {
+        /// Deviation of the logarithm of the rate. The trace of a production service shows about
+        /// 0.5 between ticks of ten seconds.
+        sigma: f64,
+    },
+    /// As a trace, from a place in it that is drawn, and again from its start.
+    Trace(Arc<Trace>),
 }
 
 /// Users that stay with the version they began with.
@@ -27,27 +42,52 @@ pub struct Conversation {
     pub requests_per_s: f64,
 }
 
+impl Conversation {
+    /// Some six requests in five minutes.
+    pub const USUAL: Self = Self { length_s: 300.0, requests_per_s: 0.02 };
+}
+
 impl Default for Traffic {
     fn default() -> Self {
-        Self { requests_per_s: 10.0, burst_sigma: 0.4, conversation: None }
+        let arrivals = Arrivals::Bursty { sigma: 0.4 };
+        Self { requests_per_s: 10.0, arrivals, conversation: None }
     }
 }
 
-/// The rate wanders: half of a deviation is kept from tick to tick.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Weather {
-    log: f64,
+/// How busy it is now.
+#[derive(Debug, Clone)]
+pub(crate) enum Weather {
+    /// The logarithm of the rate; half of a deviation is kept from tick to tick.
+    Wandering { sigma: f64, log: f64 },
+    /// A place in a trace.
+    Recorded { trace: Arc<Trace>, at_ms: u64 },
 }
 
 impl Weather {
-    /// The factor of the next tick; 1 on average.
-    pub(crate) fn next(&mut self, sigma: f64, dice: &mut Dice) -> f64 {
-        const KEPT: f64 = 0.5;
-        if sigma <= 0.0 {
-            return 1.0;
+    pub(crate) fn new(arrivals: &Arrivals, dice: &mut Dice) -> Self {
+        match arrivals {
+            Arrivals::Bursty { sigma } => Self::Wandering { sigma: *sigma, log: 0.0 },
+            Arrivals::Trace(trace) => {
+                Self::Recorded { at_ms: dice.below(trace.span_ms()), trace: Arc::clone(trace) }
+            }
         }
-        self.log = KEPT * self.log + (1.0 - KEPT * KEPT).sqrt() * sigma * dice.normal();
-        (self.log - sigma * sigma / 2.0).exp()
+    }
+
+    /// The factor of the next tick; 1 on average.
+    pub(crate) fn next(&mut self, tick_ms: u64, dice: &mut Dice) -> f64 {
+        const KEPT: f64 = 0.5;
+        match self {
+            Self::Wandering { sigma, .. } if *sigma <= 0.0 => 1.0,
+            Self::Wandering { sigma, log } => {
+                *log = KEPT * *log + (1.0 - KEPT * KEPT).sqrt() * *sigma * dice.normal();
+                (*log - *sigma * *sigma / 2.0).exp()
+            }
+            Self::Recorded { trace, at_ms } => {
+                let busy = trace.busy(*at_ms, tick_ms);
+                *at_ms += tick_ms;
+                busy
+            }
+        }
     }
 }
 

@@ -12,5 +12,6 @@ pub(crate) mod man;
 pub(crate) mod rollout;
 pub(crate) mod schema;
 pub(crate) mod serve;
+pub(crate) mod simulate;
 pub(crate) mod token;
 pub(crate) mod version;

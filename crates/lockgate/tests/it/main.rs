@@ -7,4 +7,5 @@ mod errors;
 mod init;
 mod release;
 mod serve;
+mod simulate;
 mod support;

@@ -1,0 +1,286 @@
+//! `lockgate simulate PLAN`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use lockgate_model::agent::Agent;
+use lockgate_model::config::Config;
+use lockgate_model::plan::Plan;
+use lockgate_simulate::release::{Ended, Setting, run};
+use lockgate_simulate::report::Summary;
+use lockgate_simulate::trace::Trace;
+use lockgate_simulate::traffic::{Arrivals, Conversation, Traffic};
+use lockgate_simulate::truth::Truth;
+use serde_json::json;
+
+use crate::config_file;
+use crate::error::{CliError, CliResult, Exit, OrExit as _};
+use crate::output::{self, Format};
+
+/// Says what a plan would do with a version that is like this.
+///
+/// The real state machine and the real judges, in virtual time, on drawn traffic. The same seed
+/// gives the same releases. The stable version has 0.2 % errors, a p95 of 137 ms, costs $0.01 a
+/// request, and 3 % of its votes are negative; the candidate is the same where nothing else is said.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// A configuration file with the plan, such as those in `examples/plans`
+    #[arg(value_name = "PLAN")]
+    file: PathBuf,
+    /// Which plan of the file; by default the one that its agents use
+    #[arg(long, value_name = "NAME")]
+    plan: Option<String>,
+    /// Where chance begins; further runs count up from it
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many releases
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    runs: u64,
+    #[command(flatten)]
+    traffic: TrafficArgs,
+    #[command(flatten)]
+    candidate: CandidateArgs,
+}
+
+/// How users come.
+#[derive(Debug, Args)]
+struct TrafficArgs {
+    /// Requests a second, on average
+    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    rate: f64,
+    /// A CSV file whose first column, TIMESTAMP, says when requests came: as bursty as that
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Conversations stay with the version they began with, also where the agent does not ask for it
+    #[arg(long)]
+    sticky: bool,
+}
+
+/// What the versions are truly like.
+#[derive(Debug, Args)]
+struct CandidateArgs {
+    /// The candidate's share of errors
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    errors: Option<f64>,
+    /// The stable version's share of errors; the candidate's too, if nothing else is said
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    stable_errors: Option<f64>,
+    /// How many times slower the candidate is
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = positive)]
+    p95_factor: f64,
+    /// How many times dearer the candidate is
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = positive)]
+    cost_factor: f64,
+    /// Negative votes among the candidate's
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    negative: Option<f64>,
+}
+
+impl Simulate {
+    pub(crate) fn run(self, format: Format) -> CliResult {
+        let config = config_file::read(&self.file)?.config;
+        let (plan, agent) = self.plan_of(&config)?;
+        let setting = self.setting(plan, agent)?;
+        let seeds = self.seed..self.seed.saturating_add(self.runs);
+        let ended: Vec<Ended> = seeds.clone().map(|seed| run(&setting, seed)).collect();
+        match format {
+            Format::Json => {
+                let releases: Vec<_> = seeds.zip(&ended).map(release).collect();
+                output::print_json(&json!({
+                    "plan": plan.name,
+                    "seed": self.seed,
+                    "runs": self.runs,
+                    "rate": self.traffic.rate,
+                    "summary": Summary::of(&ended),
+                    "releases": releases,
+                }))?;
+            }
+            Format::Text if self.runs == 1 => output::print(&story(&ended[0]))?,
+            Format::Text => output::print(&summary(plan, &ended))?,
+        }
+        Ok(Exit::Done)
+    }
+
+    /// The plan asked for, and the agent of the file that follows it.
+    fn plan_of<'a>(&self, config: &'a Config) -> CliResult<(&'a Plan, Option<&'a Agent>)> {
+        let name = match &self.plan {
+            Some(name) => name.as_str(),
+            None => {
+                let mut names: Vec<&str> =
+                    config.agents.iter().map(|agent| agent.plan.as_str()).collect();
+                names.sort_unstable();
+                names.dedup();
+                if names.len() > 1 {
+                    let text =
+                        format!("the agents of {} follow several plans", self.file.display());
+                    return Err(CliError::usage(text).hint(format!("--plan {}", names.join(" | "))));
+                }
+                names.pop().unwrap_or("standard")
+            }
+        };
+        let plan =
+            config.plans.iter().find(|plan| plan.name.as_str() == name).ok_or_else(|| {
+                let known: Vec<&str> = config.plans.iter().map(|plan| plan.name.as_str()).collect();
+                CliError::usage(format!("{} has no plan {name}", self.file.display()))
+                    .hint(format!("it has {}", known.join(", ")))
+            })?;
+        Ok((plan, config.agents.iter().find(|agent| agent.plan == plan.name)))
+    }
+
+    fn setting(&self, plan: &Plan, agent: Option<&Agent>) -> CliResult<Setting> {
+        let identical = Setting::identical(Arc::new(plan.clone()));
+        let usual = Truth::default();
+        let CandidateArgs { errors, stable_errors, p95_factor, cost_factor, negative } =
+            &self.candidate;
+        let stable = Truth { error_rate: stable_errors.unwrap_or(usual.error_rate), ..usual };
+        let negative = negative.unwrap_or(stable.negative);
+        let candidate = Truth {
+            error_rate: errors.unwrap_or(stable.error_rate),
+            median_ms: stable.median_ms * p95_factor,
+            cost_usd: stable.cost_usd * cost_factor,
+            negative,
+            // Who is unhappy was happy before.
+            satisfied: (stable.satisfied + stable.negative - negative).max(0.0),
+            ..stable
+        };
+        let sticky = self.traffic.sticky || agent.is_some_and(|agent| agent.sticky.is_some());
+        let mut traffic = Traffic {
+            requests_per_s: self.traffic.rate,
+            conversation: sticky.then_some(Conversation::USUAL),
+            ..Traffic::default()
+        };
+        if let Some(file) = &self.traffic.trace {
+            traffic.arrivals = Arrivals::Trace(Arc::new(trace(file)?));
+        }
+        Ok(Setting {
+            sources: agent.map_or(identical.sources, |agent| agent.signals.clone()),
+            latency: agent.map_or(identical.latency, |agent| agent.latency),
+            traffic,
+            stable,
+            candidate,
+            ..identical
+        })
+    }
+}
+
+fn trace(file: &Path) -> CliResult<Trace> {
+    let text = std::fs::read_to_string(file)
+        .or_exit(Exit::Usage, format!("cannot read {}", file.display()))?;
+    Trace::parse(&text).or_exit(Exit::Usage, format!("{} is no trace", file.display())).map_err(
+        |error| error.hint("a head line, then a time like 2023-11-16 18:15:46.680 in each row"),
+    )
+}
+
+fn release((seed, ended): (u64, &Ended)) -> serde_json::Value {
+    json!({
+        "seed": seed,
+        "end": ended.phase.as_str(),
+        "stage": ended.stage,
+        "time_ms": ended.time_ms,
+        "requests": ended.requests,
+        "candidate_requests": ended.candidate_requests,
+        "rule": ended.rule(),
+        "why": ended.cause().map(|cause| &cause.text),
+        "transitions": ended.transitions,
+    })
+}
+
+/// One release, step by step.
+fn story(ended: &Ended) -> String {
+    let mut rows = Vec::new();
+    for step in &ended.transitions {
+        let at_ms = u64::try_from(step.at_wall_ms).unwrap_or(0);
+        let why: Vec<&str> = step.causes.iter().map(|cause| cause.text.as_str()).collect();
+        rows.push(vec![
+            output::duration(at_ms),
+            step.to.clone(),
+            (step.stage + 1).to_string(),
+            output::weight(step.weight_bp),
+            why.join("; "),
+        ]);
+    }
+    let table = output::table(&["after", "phase", "stage", "weight", "why"], &rows);
+    let end = format!(
+        "{} after {}; {} requests, {} of them the candidate's",
+        ended.phase,
+        output::duration(ended.time_ms),
+        output::count(ended.requests),
+        output::count(ended.candidate_requests),
+    );
+    format!("{table}\n\n{end}")
+}
+
+/// Many releases, by how they ended and why.
+fn summary(plan: &Plan, ended: &[Ended]) -> String {
+    let summary = Summary::of(ended);
+    let share = |n: u64| output::percent(Some(n as f64 / summary.releases as f64));
+    let ends: Vec<Vec<String>> = summary
+        .ends
+        .iter()
+        .map(|(phase, n)| vec![phase.clone(), output::count(*n), share(*n)])
+        .collect();
+    let head = format!("{} releases by plan {}", output::count(summary.releases), plan.name);
+    let mut text = format!("{head}\n\n{}", output::table(&["end", "releases", "share"], &ends));
+    if summary.rules.is_empty() {
+        return text;
+    }
+    let pair = |spread: lockgate_simulate::report::Spread, show: fn(u64) -> String| {
+        format!("{} / {}", show(spread.median), show(spread.p95))
+    };
+    let rules: Vec<Vec<String>> = summary
+        .rules
+        .iter()
+        .map(|rule| {
+            vec![
+                rule.rule.clone(),
+                output::count(rule.releases),
+                pair(rule.requests, output::count),
+                pair(rule.candidate_requests, output::count),
+                pair(rule.time_ms, output::duration),
+            ]
+        })
+        .collect();
+    let head = ["taken back or held by", "releases", "requests", "the candidate's", "after"];
+    text.push_str("\n\n");
+    text.push_str(&output::table(&head, &rules));
+    text.push_str(
+        "\n\nmedian / 95th percentile, from the candidate's first request on; time from the start",
+    );
+    text
+}
+
+/// `10%` or `0.1`.
+fn share(text: &str) -> Result<f64, String> {
+    let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
+    let share = number.trim().parse::<f64>().map_err(|error| error.to_string())? / unit;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("a share lies between 0 and 100 %".into())
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().map_err(|error| error.to_string())?;
+    if number > 0.0 && number.is_finite() {
+        Ok(number)
+    } else {
+        Err("more than 0 is needed".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_percent_or_parts_of_one() {
+        assert_eq!(share("10%"), Ok(0.1));
+        assert_eq!(share("0.1"), Ok(0.1));
+        for wrong in ["120%", "-1%", "NaN", "ten", "inf"] {
+            assert!(share(wrong).is_err(), "{wrong}");
+        }
+        assert!(positive("0").is_err() && positive("inf").is_err() && positive("1.5").is_ok());
+    }
+}
