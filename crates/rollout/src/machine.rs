@@ -292,6 +292,8 @@ impl Work<'_> {
         if epoch != self.next.epoch || self.next.applied {
             return None;
         }
+        // What went by since the last tick was under a weight that nobody had confirmed.
+        self.clocks(false);
         self.next.applied = true;
         let weight = format!("every gateway reports {} % applied", percent(self.next.weight_bp));
         let cause = Cause::plain("read-back", weight);
@@ -386,6 +388,8 @@ impl Work<'_> {
         if overrides_gate {
             return Ok(self.advance(vec![cause]));
         }
+        // What went by since the last tick was on hold.
+        self.clocks(false);
         self.next.phase = if self.next.applied { Phase::Running } else { Phase::Confirming };
         Ok(self.transition(vec![cause], "the stage's time is over and its gates pass"))
     }

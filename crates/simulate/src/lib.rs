@@ -11,3 +11,4 @@ pub mod report;
 pub mod trace;
 pub mod traffic;
 pub mod truth;
+pub mod world;

@@ -126,7 +126,7 @@ pub fn run(setting: &Setting, seed: u64) -> Ended {
         rollout,
         ended,
     };
-    world.run(begun.effects);
+    world.run(&begun.effects);
     world.ended
 }
 
@@ -155,10 +155,10 @@ fn at(ms: u64) -> Now {
 }
 
 impl World<'_> {
-    fn run(&mut self, effects: Vec<Effect>) {
+    fn run(&mut self, effects: &[Effect]) {
         let mut event = Event::Tick { signals: Box::default(), observed: true };
         let mut ordered = None;
-        take_splits(&effects, &mut ordered);
+        take_splits(effects, &mut ordered);
         let tick_ms = self.setting.plan.tick_ms;
         let longest = |stage: &lockgate_model::plan::Stage| {
             stage.duration_ms.saturating_add(stage.extension_max_ms)
@@ -228,9 +228,9 @@ impl World<'_> {
             looks_back.then_some(&mut seen.stable),
         ];
         let tick_ms = self.setting.plan.tick_ms;
-        let tick_s = tick_ms as f64 / 1e3;
+        let length_s = tick_ms as f64 / 1e3;
         let busy = self.weather.next(tick_ms, &mut self.dice);
-        let expected = self.setting.traffic.requests_per_s * busy * tick_s;
+        let expected = self.setting.traffic.requests_per_s * busy * length_s;
         let weight = f64::from(weight_bp) / f64::from(WHOLE_BP);
         let dice = &mut self.dice;
         match &self.setting.traffic.conversation {
@@ -246,8 +246,8 @@ impl World<'_> {
                 let to_candidate = dice.binomial(begun, weight);
                 let [first, second] = &mut self.pinned;
                 let [new, old] = &self.versions;
-                first.tick(&mut candidate, new, to_candidate, conversation, tick_s, dice);
-                second.tick(&mut stable, old, begun - to_candidate, conversation, tick_s, dice);
+                first.tick(&mut candidate, new, to_candidate, conversation, length_s, dice);
+                second.tick(&mut stable, old, begun - to_candidate, conversation, length_s, dice);
             }
         }
         let after = [evidence.candidate.assigned, evidence.stable.assigned];

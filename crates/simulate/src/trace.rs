@@ -89,9 +89,10 @@ mod tests {
 
     /// 100 arrivals in the first second of ten, none after.
     fn burst() -> Trace {
-        let rows: String =
-            (0..100).map(|n| format!("2023-11-16 18:15:00.{:03},1,2\n", n * 10)).collect();
-        Trace::parse(&format!("TIMESTAMP,a,b\n{rows}2023-11-16 18:15:10.000,1,2\n")).expect("sound")
+        let mut rows = vec!["TIMESTAMP,a,b".to_owned()];
+        rows.extend((0..100).map(|n| format!("2023-11-16 18:15:00.{:03},1,2", n * 10)));
+        rows.push("2023-11-16 18:15:10.000,1,2".into());
+        Trace::parse(&rows.join("\n")).expect("sound")
     }
 
     #[test]

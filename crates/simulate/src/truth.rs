@@ -62,9 +62,18 @@ const COSTS: u32 = 12;
 impl Drawn {
     /// Distributions that have the truth's medians, means and tails.
     pub fn new(truth: Truth) -> Self {
+        Self::in_steps(truth, LATENCY_STEP_BINS, COSTS)
+    }
+
+    /// The same in few steps: quick to draw from where exact tails do not matter.
+    pub(crate) fn coarse(truth: Truth) -> Self {
+        Self::in_steps(truth, 4 * LATENCY_STEP_BINS, COSTS / 4)
+    }
+
+    fn in_steps(truth: Truth, latency_bins: usize, costs: u32) -> Self {
         let spread = 4.0 * truth.latency_sigma;
         let bin = |log: f64| Sketch::bin(micros(truth.median_ms * log.exp() * 1e3));
-        let bins = (bin(-spread)..=bin(spread).max(bin(-spread))).step_by(LATENCY_STEP_BINS);
+        let bins = (bin(-spread)..=bin(spread).max(bin(-spread))).step_by(latency_bins);
         let ln_gamma = 1.2_f64.ln() / 9.0;
         let latency: Vec<(i32, f64)> = bins
             .map(|bin| {
@@ -74,13 +83,13 @@ impl Drawn {
             })
             .collect();
         // The means of equal parts of a log-normal, about: its quantiles, scaled to the mean.
-        let quantiles: Vec<f64> = (0..COSTS)
+        let quantiles: Vec<f64> = (0..costs)
             .map(|part| {
-                let z = normal_quantile((f64::from(part) + 0.5) / f64::from(COSTS));
+                let z = normal_quantile((f64::from(part) + 0.5) / f64::from(costs));
                 (truth.cost_sigma * z).exp()
             })
             .collect();
-        let mean = quantiles.iter().sum::<f64>() / f64::from(COSTS);
+        let mean = quantiles.iter().sum::<f64>() / f64::from(costs);
         let cost: Vec<(u64, f64)> = quantiles
             .iter()
             .map(|quantile| (micros(truth.cost_usd * quantile / mean * 1e9), 1.0))
