@@ -3,16 +3,32 @@
 
 use std::sync::Arc;
 
-use lockgate_model::ids::VersionName;
+use lockgate_model::ids::{RolloutId, VersionName};
 use lockgate_model::snapshot::Mode;
 
 use crate::split;
 use crate::table::{Beside, Shares, Target};
 
+/// Where a conversation runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Home {
+    /// The version.
+    pub(crate) version: VersionName,
+    /// The release in which it came there.
+    pub(crate) rollout: Option<RolloutId>,
+}
+
+impl Home {
+    /// On the version that a request was routed to.
+    pub(crate) fn of(target: &Target) -> Self {
+        Self { version: target.version.clone(), rollout: target.rollout }
+    }
+}
+
 /// What a request brings along.
 pub(crate) struct Affinity<'a> {
-    /// The version that its conversation runs on.
-    pub(crate) conversation: Option<&'a VersionName>,
+    /// Where its conversation runs.
+    pub(crate) conversation: Option<&'a Home>,
     /// Its sticky key.
     pub(crate) sticky: Option<&'a str>,
     /// Used without either.
@@ -35,8 +51,8 @@ pub(crate) fn pick<'a>(
     now: Moment,
 ) -> &'a Arc<Target> {
     let base = base(shares);
-    if let Some(version) = affinity.conversation {
-        return conversation(shares, version, now).unwrap_or(base);
+    if let Some(home) = affinity.conversation.filter(|home| binds(shares, home)) {
+        return conversation(shares, &home.version, now).unwrap_or(base);
     }
     let Some(candidate) = &shares.candidate else { return base };
     if candidate.mode != Mode::Open || now.control_stale || candidate.target.live.is_closed() {
@@ -48,6 +64,15 @@ pub(crate) fn pick<'a>(
         (None, _) => affinity.random,
     };
     if split::is_candidate(hash, candidate.weight_bp) { &candidate.target } else { base }
+}
+
+/// Whoever was on the candidate in an earlier release of it is assigned anew in this one: kept
+/// pins would bring more users to it than its share.
+fn binds(shares: &Shares, home: &Home) -> bool {
+    let candidate = shares.candidate.as_ref();
+    candidate.is_none_or(|candidate| {
+        candidate.target.version != home.version || home.rollout == shares.rollout
+    })
 }
 
 /// Stable; or, while a fuse holds against the version that control has just made stable, the one

@@ -3,46 +3,39 @@
 //! over restarts in an append-only file that is rewritten when it has grown to twice the bound.
 //! Losing an entry is no fault: its next request is assigned anew by key.
 
-use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::num::NonZeroUsize;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use lockgate_model::ids::VersionName;
+use lockgate_model::ids::RolloutId;
+use lru::LruCache;
+use uuid::Uuid;
 
+use crate::affinity::Home;
 use crate::durable;
 use crate::live::lock;
 
 /// The most conversations that are remembered.
-const CONVERSATIONS_MAX: usize = 200_000;
+const CONVERSATIONS_MAX: NonZeroUsize = NonZeroUsize::new(200_000).expect("not zero");
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
-    versions: HashMap<u64, VersionName>,
-    /// Oldest first.
-    order: VecDeque<u64>,
+    /// The one that was quiet for longest makes room.
+    homes: LruCache<u64, Home>,
     /// Not yet written.
-    fresh: Vec<(u64, VersionName)>,
+    fresh: Vec<(u64, Home)>,
 }
 
 impl Known {
     /// False when it was known already.
-    fn learn(&mut self, id: u64, version: &VersionName, max: usize) -> bool {
-        match self.versions.get_mut(&id) {
-            Some(known) if known == version => return false,
-            Some(known) => *known = version.clone(),
-            None => {
-                self.versions.insert(id, version.clone());
-                self.order.push_back(id);
-            }
+    fn learn(&mut self, id: u64, home: &Home) -> bool {
+        if self.homes.get(&id) == Some(home) {
+            return false;
         }
-        while self.order.len() > max {
-            if let Some(oldest) = self.order.pop_front() {
-                self.versions.remove(&oldest);
-            }
-        }
+        self.homes.put(id, home.clone());
         true
     }
 }
@@ -68,33 +61,33 @@ impl Conversations {
         Self::open_bounded(path, CONVERSATIONS_MAX)
     }
 
-    fn open_bounded(path: &Path, max: usize) -> io::Result<Self> {
+    fn open_bounded(path: &Path, max: NonZeroUsize) -> io::Result<Self> {
         let file =
             OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(path)?;
-        let mut known = Known::default();
+        let mut known = Known { homes: LruCache::new(max), fresh: Vec::new() };
         let mut lines = 0;
         for line in BufReader::new(&file).lines() {
             let Ok(line) = line else { break };
             lines += 1;
-            if let Some((id, version)) = parse(&line) {
-                known.learn(id, &version, max);
+            if let Some((id, home)) = parse(&line) {
+                known.learn(id, &home);
             }
         }
         let journal = Journal { path: path.to_owned(), file, lines };
-        Ok(Self { known: Mutex::new(known), file: Mutex::new(journal), max })
+        Ok(Self { known: Mutex::new(known), file: Mutex::new(journal), max: max.get() })
     }
 
-    /// The version that a conversation runs on.
-    pub(crate) fn get(&self, id: u64) -> Option<VersionName> {
-        lock(&self.known).versions.get(&id).cloned()
+    /// Where a conversation runs.
+    pub(crate) fn get(&self, id: u64) -> Option<Home> {
+        lock(&self.known).homes.get(&id).cloned()
     }
 
-    /// From now on, the conversation runs on `version`.
-    pub(crate) fn learn(&self, id: u64, version: &VersionName) {
+    /// From now on, the conversation runs there.
+    pub(crate) fn learn(&self, id: u64, home: &Home) {
         let mut known = lock(&self.known);
         // An unwritten backlog is bounded too: entries beyond it live in memory only.
-        if known.learn(id, version, self.max) && known.fresh.len() < self.max {
-            known.fresh.push((id, version.clone()));
+        if known.learn(id, home) && known.fresh.len() < self.max {
+            known.fresh.push((id, home.clone()));
         }
     }
 
@@ -108,7 +101,7 @@ impl Conversations {
         if journal.lines + fresh.len() > self.max * 2 {
             return self.rewrite(&mut journal);
         }
-        let text: String = fresh.iter().map(|(id, version)| line(*id, version)).collect();
+        let text: String = fresh.iter().map(|(id, home)| line(*id, home)).collect();
         journal.lines += fresh.len();
         journal.file.write_all(text.as_bytes())
     }
@@ -116,12 +109,9 @@ impl Conversations {
     fn rewrite(&self, journal: &mut Journal) -> io::Result<()> {
         let (text, lines) = {
             let known = lock(&self.known);
-            let text: String = known
-                .order
-                .iter()
-                .filter_map(|id| known.versions.get(id).map(|version| line(*id, version)))
-                .collect();
-            (text, known.order.len())
+            // The file is read from its start: what was used last comes last.
+            let text: String = known.homes.iter().rev().map(|(id, home)| line(*id, home)).collect();
+            (text, known.homes.len())
         };
         durable::replace(&journal.path, text.as_bytes())?;
         journal.file = OpenOptions::new().append(true).open(&journal.path)?;
@@ -130,21 +120,26 @@ impl Conversations {
     }
 }
 
-fn line(id: u64, version: &VersionName) -> String {
-    format!("{id:016x} {version}\n")
+fn line(id: u64, Home { version, rollout }: &Home) -> String {
+    let rollout = rollout.map(|rollout| format!(" {}", rollout.0)).unwrap_or_default();
+    format!("{id:016x} {version}{rollout}\n")
 }
 
-fn parse(line: &str) -> Option<(u64, VersionName)> {
-    let (id, version) = line.split_once(' ')?;
-    Some((u64::from_str_radix(id, 16).ok()?, version.parse().ok()?))
+fn parse(line: &str) -> Option<(u64, Home)> {
+    let mut words = line.split(' ');
+    let id = u64::from_str_radix(words.next()?, 16).ok()?;
+    let version = words.next()?.parse().ok()?;
+    let rollout = words.next().map(Uuid::parse_str).transpose().ok()?.map(RolloutId);
+    words.next().is_none().then_some((id, Home { version, rollout }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn version(name: &str) -> VersionName {
-        name.parse().unwrap()
+    fn home(version: &str) -> Home {
+        let rollout = Some(RolloutId(Uuid::from_u128(version.len() as u128)));
+        Home { version: version.parse().unwrap(), rollout }
     }
 
     #[test]
@@ -152,10 +147,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("conversations");
         let first = Conversations::open(&path).unwrap();
-        first.learn(1, &version("v1"));
-        first.learn(2, &version("v2"));
+        first.learn(1, &home("v1"));
+        first.learn(2, &home("v2"));
         first.write().unwrap();
-        first.learn(1, &version("v2"));
+        first.learn(1, &home("v2"));
         first.write().unwrap();
         std::fs::OpenOptions::new()
             .append(true)
@@ -164,24 +159,39 @@ mod tests {
             .write_all(b"00zz torn")
             .unwrap();
         let second = Conversations::open(&path).unwrap();
-        assert_eq!(second.get(1), Some(version("v2")));
-        assert_eq!(second.get(2), Some(version("v2")));
+        assert_eq!(second.get(1), Some(home("v2")));
+        assert_eq!(second.get(2), Some(home("v2")));
         assert_eq!(second.get(3), None);
+    }
+
+    #[test]
+    fn who_is_active_is_not_pushed_out_by_many_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("conversations");
+        let map = Conversations::open_bounded(&path, 10.try_into().unwrap()).unwrap();
+        map.learn(0, &home("v2"));
+        for id in 1..1_000 {
+            map.learn(id, &home("v1"));
+            assert_eq!(map.get(0), Some(home("v2")), "{id}");
+        }
     }
 
     #[test]
     fn map_and_file_stay_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("conversations");
-        let map = Conversations::open_bounded(&path, 10).unwrap();
+        let map = Conversations::open_bounded(&path, 10.try_into().unwrap()).unwrap();
         for id in 0..1_000 {
-            map.learn(id, &version("v1"));
+            map.learn(id, &home("v1"));
             map.write().unwrap();
         }
         assert_eq!(map.get(989), None);
-        assert_eq!(map.get(990), Some(version("v1")));
+        assert_eq!(map.get(990), Some(home("v1")));
         let lines = std::fs::read_to_string(&path).unwrap().lines().count();
         assert!(lines <= 20, "{lines}");
-        assert_eq!(Conversations::open_bounded(&path, 10).unwrap().get(999), Some(version("v1")));
+        assert_eq!(
+            Conversations::open_bounded(&path, 10.try_into().unwrap()).unwrap().get(999),
+            Some(home("v1"))
+        );
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct Core {
     pub(crate) dir: PathBuf,
     pub(crate) ports: Ports,
     pub(crate) prices: Arc<Prices>,
+    /// A client that takes nothing for so long, while there is something for it, has left.
+    pub(crate) client_stall_max: std::time::Duration,
     pub(crate) trust_forwarded: bool,
     pub(crate) ticket_ttl_ms: i64,
     /// The current picture: one pointer load per request.

@@ -60,10 +60,13 @@ pub struct Options {
     pub ticket_ttl: Duration,
     /// Clients connected at once; more are closed.
     pub clients_max: usize,
+    /// A client that takes nothing for so long, while there is something for it, has left.
+    pub client_stall_max: Duration,
 }
 
 impl Options {
-    /// Two workers, tickets good for 7 days, 16,384 clients, `X-Forwarded-*` not trusted.
+    /// Two workers, tickets good for 7 days, 16,384 clients that may stall for a minute,
+    /// `X-Forwarded-*` not trusted.
     pub fn new(listen: SocketAddr, dir: PathBuf, name: GatewayName, signing_key: [u8; 32]) -> Self {
         Self {
             listen,
@@ -75,6 +78,7 @@ impl Options {
             trust_forwarded: false,
             ticket_ttl: Duration::from_hours(7 * 24),
             clients_max: 16_384,
+            client_stall_max: Duration::from_mins(1),
         }
     }
 }
@@ -284,6 +288,7 @@ fn core(
         ports,
         prices: Arc::clone(&options.prices),
         trust_forwarded: options.trust_forwarded,
+        client_stall_max: options.client_stall_max,
         ticket_ttl_ms: i64::try_from(options.ticket_ttl.as_millis()).unwrap_or(i64::MAX),
         table: arc_swap::ArcSwap::from_pointee(Table::empty()),
         applied: 0.into(),

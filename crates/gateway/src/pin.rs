@@ -1,12 +1,13 @@
 //! The pin of a conversation: the `lockgate-conversation` header, given to the client with the
 //! answer and sent back by it.
 
-use lockgate_model::ids::{AgentName, Epoch, VersionName};
+use lockgate_model::ids::{AgentName, Epoch, RolloutId};
 use uuid::Uuid;
 
+use crate::affinity::Home;
 use crate::sealed::{Reader, Sealer, Writer};
 
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// A pin older than this no longer binds, milliseconds (90 days).
 const AGE_MAX_MS: i64 = 90 * 24 * 3_600 * 1_000;
@@ -16,8 +17,8 @@ const AGE_MAX_MS: i64 = 90 * 24 * 3_600 * 1_000;
 pub(crate) struct Pin {
     /// The agent it is for; a pin of another agent binds nothing.
     pub(crate) agent: AgentName,
-    /// The version that the conversation runs on.
-    pub(crate) version: VersionName,
+    /// Where the conversation runs.
+    pub(crate) home: Home,
     /// The weight epoch in which it was assigned.
     pub(crate) epoch: Epoch,
     /// The conversation.
@@ -37,9 +38,13 @@ impl Pins {
 
     /// The header's value.
     pub(crate) fn sign(&self, pin: &Pin) -> String {
-        let payload = Writer::new(FORMAT)
-            .name(pin.agent.as_str())
-            .name(pin.version.as_str())
+        let mut payload =
+            Writer::new(FORMAT).name(pin.agent.as_str()).name(pin.home.version.as_str());
+        payload = match pin.home.rollout {
+            Some(rollout) => payload.bytes(&[1]).bytes(rollout.0.as_bytes()),
+            None => payload.bytes(&[0]),
+        };
+        let payload = payload
             .bytes(&pin.epoch.0.to_be_bytes())
             .bytes(pin.conversation.as_bytes())
             .bytes(&pin.issued_wall_ms.to_be_bytes())
@@ -53,7 +58,10 @@ impl Pins {
         let mut reader = Reader::new(&payload, FORMAT)?;
         let pin = Pin {
             agent: reader.agent()?,
-            version: reader.version()?,
+            home: Home {
+                version: reader.version()?,
+                rollout: if reader.flag()? { Some(RolloutId(reader.uuid()?)) } else { None },
+            },
             epoch: Epoch(reader.u64()?),
             conversation: reader.uuid()?,
             issued_wall_ms: reader.i64()?,
@@ -71,7 +79,10 @@ mod tests {
     fn pin() -> Pin {
         Pin {
             agent: "support".parse().unwrap(),
-            version: "v1".parse().unwrap(),
+            home: Home {
+                version: "v1".parse().unwrap(),
+                rollout: Some(RolloutId(Uuid::from_u128(5))),
+            },
             epoch: Epoch(3),
             conversation: Uuid::from_u128(7),
             issued_wall_ms: 1_000,

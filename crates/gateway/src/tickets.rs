@@ -116,7 +116,7 @@ mod tests {
     fn a_pin_is_no_ticket() {
         let pin = crate::pin::Pin {
             agent: "support".parse().unwrap(),
-            version: "v1".parse().unwrap(),
+            home: crate::affinity::Home { version: "v1".parse().unwrap(), rollout: None },
             epoch: Epoch(3),
             conversation: Uuid::from_u128(7),
             issued_wall_ms: 1_000,

@@ -9,11 +9,10 @@ use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use lockgate_model::ids::VersionName;
 use lockgate_model::ticket::Ticket;
 use uuid::Uuid;
 
-use crate::affinity::{self, Affinity};
+use crate::affinity::{self, Affinity, Home};
 use crate::clock;
 use crate::ingress::answer::AnswerBody;
 use crate::ingress::exchange::{ExchangeError, Exchanged, exchange};
@@ -83,8 +82,8 @@ struct Known {
     pin: Option<(Pin, HeaderValue)>,
     /// Salted hash of the id that the protocol has for the conversation.
     protocol_id: Option<u64>,
-    /// The version that the conversation runs on.
-    version: Option<VersionName>,
+    /// Where the conversation runs.
+    home: Option<Home>,
     sticky: Option<String>,
 }
 
@@ -92,6 +91,7 @@ struct Known {
 struct Back {
     exchanged: Exchanged,
     conversation: HeaderValue,
+    protocol_id: Option<u64>,
     path: String,
 }
 
@@ -119,7 +119,7 @@ impl Going<'_> {
         let request = self.request(&mut parts, upload);
         let (exchanged, target) = self.route(record, &known, request).await?;
         let conversation = self.conversation(record, &known, &target);
-        Ok(Back { exchanged, conversation, path })
+        Ok(Back { exchanged, conversation, protocol_id: known.protocol_id, path })
     }
 
     /// Reads the ids of the conversation, from headers and, where they may be there, from the body.
@@ -157,11 +157,11 @@ impl Going<'_> {
         });
         let protocol_id =
             protocol_id.map(|id| core.conversation_salt.hash(&agent.name, id.as_bytes()));
-        let pinned = pin.as_ref().map(|(pin, _)| pin.version.clone());
-        let version = pinned.or_else(|| core.conversations.get(protocol_id?));
+        let pinned = pin.as_ref().map(|(pin, _)| pin.home.clone());
+        let home = pinned.or_else(|| core.conversations.get(protocol_id?));
         let sticky = agent.sticky.as_ref().and_then(|sticky| sticky::key(sticky, parts));
         record.user = sticky.as_ref().map(|key| core.user_salt.hash(&agent.name, key.as_bytes()));
-        Known { pin, protocol_id, version, sticky }
+        Known { pin, protocol_id, home, sticky }
     }
 
     /// The request as the version gets it; nothing in it decides where we connect.
@@ -199,9 +199,6 @@ impl Going<'_> {
         for _ in 0..ROUTES_MAX {
             let (target, forced) = self.pick(record, known)?;
             record.assign(&target);
-            if let Some(id) = known.protocol_id {
-                self.worker.core.conversations.learn(id, &target.version);
-            }
             *request.uri_mut() = rebase(&original, self.strip_len, &target.endpoint.prefix)?;
             let fields = request.headers_mut();
             fields.insert(header::HOST, target.endpoint.host.clone());
@@ -227,7 +224,7 @@ impl Going<'_> {
         let route = current.unwrap_or(&record.agent);
         let shares: &Shares = route.shares.as_ref().ok_or(Problem::NO_STABLE)?;
         let affinity = Affinity {
-            conversation: known.version.as_ref(),
+            conversation: known.home.as_ref(),
             sticky: known.sticky.as_deref(),
             random: rand::random(),
         };
@@ -246,11 +243,11 @@ impl Going<'_> {
         let hash = || core.conversation_salt.hash(&record.agent.name, id.as_bytes());
         record.conversation = Some(known.protocol_id.unwrap_or_else(hash));
         match &known.pin {
-            Some((pin, value)) if pin.version == target.version => value.clone(),
+            Some((pin, value)) if pin.home == Home::of(target) => value.clone(),
             _ => {
                 let text = core.pins.sign(&Pin {
                     agent: target.agent.clone(),
-                    version: target.version.clone(),
+                    home: Home::of(target),
                     epoch: target.epoch,
                     conversation: id,
                     issued_wall_ms: clock::wall_ms(),
@@ -307,6 +304,10 @@ impl Back {
         headers::remove_hop_by_hop(&mut parts.headers);
         headers::remove_ours(&mut parts.headers);
         if let Some(target) = record.target() {
+            // An id that only the client knows is nothing until the version has taken it.
+            if let Some(id) = self.protocol_id.filter(|_| parts.status.is_success()) {
+                record.worker.core.conversations.learn(id, &Home::of(target));
+            }
             parts.headers.insert(headers::VERSION, target.header.clone());
             parts.headers.insert(headers::TICKET, ticket(&record, target));
         }

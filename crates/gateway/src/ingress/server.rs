@@ -1,6 +1,7 @@
 //! Accepts connections and hands each to the worker with the fewest.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
@@ -13,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -155,6 +157,13 @@ impl Drop for Client {
     }
 }
 
+/// Whoever does not take what there is for it would hold its place for ever.
+fn patient(stream: TcpStream, stall_max: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(stall_max));
+    Box::pin(stream)
+}
+
 async fn serve(
     client: Client,
     stream: std::net::TcpStream,
@@ -168,6 +177,7 @@ async fn serve(
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
     let peer = Arc::new(Peer::new(address));
     let worker = Arc::clone(&client.0);
+    let stall_max = worker.core.client_stall_max;
     let service = service_fn(move |request| {
         let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
         async move { Ok::<_, std::convert::Infallible>(forward::handle(worker, peer, request).await) }
@@ -178,7 +188,7 @@ async fn serve(
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(patient(stream, stall_max)), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

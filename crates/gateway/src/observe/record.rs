@@ -9,6 +9,7 @@ use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::{ErrorClass, Interaction, Outcome};
 use lockgate_telemetry::arm::Completion;
 
+use crate::affinity::Home;
 use crate::clock;
 use crate::core::Crossed;
 use crate::ingress::worker::Worker;
@@ -192,7 +193,7 @@ impl Record {
         let core = &self.worker.core;
         for id in ids {
             let hash = core.conversation_salt.hash(&self.agent.name, id.as_bytes());
-            core.conversations.learn(hash, &target.version);
+            core.conversations.learn(hash, &Home::of(target));
         }
     }
 

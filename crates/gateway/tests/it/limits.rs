@@ -178,3 +178,24 @@ async fn a_version_that_gives_up_on_a_body_that_does_not_arrive_is_not_to_blame(
     let half = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 500\r\n\r\nxx";
     assert_eq!(status_of(&world, half).await, "408");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_loses_its_place() {
+    let v1 = Upstream::start(|_| async { Response::new(full(vec![b'x'; 64 << 20])) }).await;
+    let route = Route {
+        agent: agent(&[("v1", v1.at)]),
+        split: Some(Split::whole(version("v1"))),
+        hard_limits: Vec::new(),
+    };
+    let world = World::start_with(vec![route], |options| {
+        options.client_stall_max = std::time::Duration::from_millis(200);
+    })
+    .await;
+    let mut stalled = TcpStream::connect(world.gateway.local_addr()).await.unwrap();
+    stalled.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    crate::world::until("it is in flight", || world.gateway.stats().in_flight[0].1 == 1).await;
+    crate::world::until("its place is free", || world.gateway.stats().in_flight[0].1 == 0).await;
+    let mut got = Vec::new();
+    let _ = stalled.read_to_end(&mut got).await;
+    assert!(got.len() < 64 << 20, "it was cut");
+}

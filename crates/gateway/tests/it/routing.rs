@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use http::Request;
+use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use lockgate_gateway::split;
 use lockgate_model::agent::{Match, Protocol};
-use lockgate_model::ids::Epoch;
+use lockgate_model::ids::{Epoch, RolloutId};
 use lockgate_model::snapshot::{Mode, Split};
+
+use uuid::Uuid;
 
 use crate::upstream::{Upstream, full, pieces};
 use crate::world::{
@@ -110,6 +112,48 @@ async fn modes_decide_what_a_pinned_conversation_gets() {
     let gone = Split { epoch: Epoch(9), ..Split::whole(version("v1")) };
     world.publish(vec![route(agent, gone)], vec![]).await;
     assert_eq!(client.send(get_in(&pin)).await.version(), "v1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_to_the_candidate_of_an_earlier_release_binds_nothing() {
+    let (v1, v2) = (Upstream::named("v1").await, Upstream::named("v2").await);
+    let agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
+    let world = World::start(agent.clone(), canary(1, 10_000)).await;
+    let mut client = world.client().await;
+    let pin = client.send(get("/")).await.header("lockgate-conversation").to_owned();
+    let again = Split { rollout: Some(RolloutId(Uuid::from_u128(99))), ..canary(2, 1) };
+    world.publish(vec![route(agent, again)], vec![]).await;
+    for _ in 0..20 {
+        let got = client.send(get_in(&pin)).await;
+        assert_eq!(got.version(), "v1", "drawn anew, at 0.01 %");
+        assert_ne!(got.header("lockgate-conversation"), pin);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_invented_conversation_is_learnt_once_the_version_has_taken_it() {
+    let (v1, v2) = (
+        Upstream::start(|_| async {
+            let mut refused = Response::new(full("no such context"));
+            *refused.status_mut() = http::StatusCode::NOT_FOUND;
+            refused
+        })
+        .await,
+        Upstream::named("v2").await,
+    );
+    let mut agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
+    agent.protocol = Protocol::Mcp;
+    let world = World::start(agent.clone(), canary(1, 1)).await;
+    let mut client = world.client().await;
+    let ask = || {
+        let request = Request::post("/mcp").header("host", "a").header("mcp-session-id", "s1");
+        request.body(Full::from("{}")).unwrap()
+    };
+    assert_eq!(client.send(ask()).await.version(), "v1");
+    world.publish(vec![route(agent.clone(), canary(2, 10_000))], vec![]).await;
+    assert_eq!(client.send(ask()).await.version(), "v2", "v1 had refused it");
+    world.publish(vec![route(agent, canary(3, 1))], vec![]).await;
+    assert_eq!(client.send(ask()).await.version(), "v2", "v2 took it, and keeps it");
 }
 
 #[tokio::test(flavor = "multi_thread")]

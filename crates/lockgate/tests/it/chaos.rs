@@ -205,6 +205,8 @@ impl Chaos {
     fn settle(&mut self) {
         self.check_cut_off();
         self.until_ended();
+        // Who is stable shows once the last split is published.
+        self.until_done();
         let version = self.other_than_stable();
         self.server.json(&["rollout", "start", "support", version, "--reason", "the last one"]);
         std::thread::sleep(Duration::from_millis(500 + self.random.below(1_500)));
@@ -212,6 +214,10 @@ impl Chaos {
         self.until_ended();
         let stable = self.server.json(&["agent", "show", "support"])["stable"].clone();
         assert_eq!(stable, version, "a good version gets through: {}", self.server.log());
+        self.until_done();
+    }
+
+    fn until_done(&mut self) {
         self.server.until("alerts and splits are done", |server| {
             let history = server.json(&["rollout", "history", "--agent", "support"]);
             let records = history.as_array().into_iter().flatten();
