@@ -143,19 +143,15 @@ const SILENT_AFTER: u64 = 20;
 /// A release as it stands. Pure: the same state and signals give the same view.
 pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
     let ended = rollout.phase.is_end();
+    // On its way back nothing is judged any more.
+    let judged = !ended && !matches!(rollout.phase, Phase::RollingBack { .. });
     let arms = signals.evidence_merged();
-    let gates: Vec<Cause> = if ended {
-        Vec::new()
-    } else {
-        let judged = judge::gates(rollout, signals);
-        judged.into_iter().map(|judgement| judgement.cause).collect()
-    };
-    let triggers: Vec<Cause> = if ended {
-        Vec::new()
-    } else {
+    let (mut gates, mut triggers): (Vec<Cause>, Vec<Cause>) = Default::default();
+    if judged {
+        gates.extend(judge::gates(rollout, signals).into_iter().map(|judged| judged.cause));
         let all = rollout.plan.triggers.iter();
-        all.map(|trigger| judge::trigger(trigger, rollout, signals).cause).collect()
-    };
+        triggers.extend(all.map(|trigger| judge::trigger(trigger, rollout, signals).cause));
+    }
     let stage = rollout.stage();
     let left_ms = if ended { 0 } else { stage.duration_ms.saturating_sub(rollout.dwell_ms) };
     RolloutView {

@@ -1,0 +1,207 @@
+//! What numbers lead to.
+
+use lockgate_model::clock::Now;
+use lockgate_model::ids::{BootId, SecurityEventId};
+use lockgate_model::plan::{
+    Assurance, Bound, Judge, Metric, OnInsufficient, Plan, Trigger, WHOLE_BP,
+};
+use lockgate_model::snapshot::Mode;
+use lockgate_rollout::event::Event;
+use lockgate_rollout::explain::Verdict;
+use lockgate_rollout::signals::Signals;
+use lockgate_rollout::state::Phase;
+use lockgate_rollout::view::view;
+use lockgate_testkit::release::{STAGE_MS, TICK_MS, World, arm, good, plan, signals};
+use uuid::Uuid;
+
+#[test]
+fn s09_after_a_restart_in_mid_analysis_counters_go_on() {
+    let mut plan = plan();
+    plan.triggers[2].bound = Bound::AboveBaselineBy(0.0);
+    let mut world = World::new(plan).to_stage(1);
+    world.run(STAGE_MS / 2, &good());
+    let id = SecurityEventId(Uuid::from_u128(9));
+    let detail = "stable shows it too".into();
+    world.event(&Event::Security { id, detail, stable_shows_it: Some(true) }).unwrap();
+    let before = world.rollout.clone();
+    world.now = Now { boot: BootId(Uuid::from_u128(2)), monotonic_ms: 0, ..world.now };
+    world.event(&Event::Restart).unwrap();
+    let after = &world.rollout;
+    assert_eq!(after.security_events, 1);
+    assert_eq!((after.dwell_ms, after.elapsed_ms), (before.dwell_ms, before.elapsed_ms));
+    assert_eq!((after.block, after.epoch), (before.block, before.epoch));
+}
+
+#[test]
+fn s11_failures_at_the_limit_go_on_and_one_more_rolls_back() {
+    let mut world = World::new(plan()).to_stage(1);
+    world.tick(&signals(arm(100, 5, 100), arm(900, 0, 100)));
+    assert_eq!(world.phase(), "running");
+    world.tick(&signals(arm(100, 6, 100), arm(900, 0, 100)));
+    assert_eq!(world.phase(), "rolling_back");
+}
+
+#[test]
+fn s14_neither_passed_nor_failed_extends_the_stage_and_then_rolls_back() {
+    let mut world = World::new(plan()).to_stage(1);
+    let few = signals(arm(99, 0, 100), arm(900, 0, 100));
+    world.run(STAGE_MS, &few);
+    assert_eq!(world.phase(), "extended");
+    world.run(STAGE_MS - TICK_MS, &few);
+    assert_eq!(world.phase(), "extended");
+    world.run(TICK_MS, &few);
+    assert_eq!(world.phase(), "rolling_back");
+    assert!(world.last().causes[0].text.contains("99 of 100 requests"), "{:?}", world.last());
+}
+
+#[test]
+fn s14_enough_samples_within_the_extension_pass() {
+    let mut world = World::new(plan()).to_stage(1);
+    world.run(STAGE_MS, &signals(arm(99, 0, 100), arm(900, 0, 100)));
+    assert_eq!(world.phase(), "extended");
+    world.tick(&good());
+    assert_eq!(world.rollout.stage, 2);
+}
+
+#[test]
+fn a_proof_waits_for_as_much_as_it_takes() {
+    let mut plan = plan();
+    let gate = &mut plan.stages[1].gates[0];
+    (gate.assurance, gate.judge) = (Assurance::Proved, Judge::Statistical);
+    let some = || signals(arm(500, 0, 100), arm(4_500, 0, 100));
+    let mut world = World::new(plan).to_stage(1);
+    world.run(STAGE_MS, &some());
+    assert_eq!(world.phase(), "extended");
+    assert!(world.last().causes[0].text.contains("not proved yet"), "{:?}", world.last());
+    world.run(TICK_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 2));
+}
+
+#[test]
+fn a_failed_gate_rolls_back_at_the_end_of_its_stage() {
+    let mut world = World::new(plan()).to_stage(1);
+    let slow_all = signals(arm(1_000, 0, 230), arm(9_000, 0, 195));
+    world.run(STAGE_MS - TICK_MS, &slow_all);
+    assert_eq!(world.phase(), "running");
+    world.run(TICK_MS, &slow_all);
+    assert_eq!(world.phase(), "rolling_back");
+    assert_eq!(world.last().causes[0].metric, Some(Metric::P95Ms));
+}
+
+#[test]
+fn s16_when_one_metric_fails_the_others_are_judged_no_more() {
+    let mut world = World::new(plan()).to_stage(1);
+    let failing = signals(arm(100, 50, 100), arm(900, 0, 100));
+    world.tick(&failing);
+    assert_eq!(world.phase(), "rolling_back");
+    let steps = world.transitions.len();
+    let slow_too = signals(arm(100, 50, 900), arm(900, 0, 100));
+    world.run(10 * STAGE_MS, &slow_too);
+    assert_eq!(world.transitions.len(), steps);
+    let seen = view(&world.rollout, &slow_too);
+    assert_eq!((seen.gates, seen.triggers), (vec![], vec![]));
+}
+
+#[test]
+fn s19_of_several_metrics_the_worst_verdict_wins() {
+    let ends = |candidate, stable| {
+        let mut world = World::new(calm()).to_stage(1);
+        world.run(STAGE_MS, &signals(candidate, stable));
+        (world.phase(), world.last().causes[0].metric)
+    };
+    let pass = ends(arm(1_000, 0, 100), arm(9_000, 0, 100));
+    assert_eq!(pass.0, "confirming");
+    let insufficient = ends(arm(50, 0, 100), arm(900, 0, 100));
+    assert_eq!(insufficient.0, "extended");
+    let fail = ends(arm(1_000, 0, 300), arm(9_000, 0, 100));
+    assert_eq!(fail, ("rolling_back", Some(Metric::P95Ms)));
+}
+
+/// The test plan with nothing that fires on numbers.
+fn calm() -> Plan {
+    let mut plan = plan();
+    plan.triggers.retain(|trigger| trigger.metric == Metric::SecurityEvents);
+    plan
+}
+
+/// Too bad to pass, and not bad enough to be no chance.
+#[test]
+fn s20_neither_limit_met_is_inconclusive_and_ends_as_configured() {
+    for (configured, phase) in
+        [(OnInsufficient::Pause, "paused"), (OnInsufficient::Rollback, "rolling_back")]
+    {
+        let mut plan = calm();
+        plan.on_insufficient = configured;
+        let gate = &mut plan.stages[1].gates[0];
+        (gate.bound, gate.judge) = (Bound::Below(0.05), Judge::Statistical);
+        let mut world = World::new(plan).to_stage(1);
+        let unclear = signals(arm(100, 6, 100), arm(900, 40, 100));
+        world.run(STAGE_MS, &unclear);
+        assert_eq!(world.phase(), "extended");
+        assert_eq!(world.last().causes[0].verdict, Some(Verdict::Insufficient));
+        world.run(STAGE_MS, &unclear);
+        assert_eq!(world.phase(), phase);
+    }
+}
+
+#[test]
+fn s35_no_traffic_empty_and_nan_are_never_a_success() {
+    for nothing in [signals(arm(0, 0, 0), arm(0, 0, 0)), Signals::default()] {
+        let mut world = World::new(plan()).to_stage(1);
+        world.run(2 * STAGE_MS - TICK_MS, &nothing);
+        assert_eq!((world.phase(), world.rollout.stage), ("extended", 1));
+        world.run(TICK_MS, &nothing);
+        assert_eq!(world.phase(), "rolling_back");
+    }
+}
+
+#[test]
+fn s48_a_sick_baseline_pauses_instead_of_blaming_the_candidate() {
+    let mut world = World::new(plan()).to_stage(1);
+    world.tick(&signals(arm(200, 20, 100), arm(900, 90, 100)));
+    assert_eq!(world.phase(), "paused");
+    let Phase::Paused { reason, .. } = &world.rollout.phase else { unreachable!() };
+    assert!(reason.contains("stable version"), "{reason}");
+    world.tick(&signals(arm(200, 100, 100), arm(900, 90, 100)));
+    assert_eq!(world.phase(), "rolling_back");
+}
+
+#[test]
+fn s49_of_two_triggers_in_one_tick_the_most_severe_acts_and_both_are_recorded() {
+    let mut world = World::new(plan()).to_stage(1);
+    world.tick(&signals(arm(100, 50, 500), arm(900, 0, 100)));
+    assert_eq!(world.mode_back(), Mode::Stopped);
+    let metrics: Vec<_> = world.last().causes.iter().map(|cause| cause.metric).collect();
+    assert_eq!(metrics, [Some(Metric::ErrorRate), Some(Metric::P95Ms)]);
+}
+
+/// Pinned conversations keep the real share at 10 % while the weight says 50 %: the denominator is
+/// what was assigned.
+#[test]
+fn s50_judges_count_what_was_assigned_whatever_the_weight() {
+    let mut plan = calm();
+    let doubled = Trigger {
+        bound: Bound::AboveBaselineBy(0.5),
+        metric: Metric::ErrorRate,
+        ..self::plan().triggers[0].clone()
+    };
+    plan.triggers.push(doubled);
+    let mut world = World::new(plan).to_stage(2);
+    assert!(world.rollout.weight_bp > WHOLE_BP / 10);
+    world.tick(&signals(arm(1_000, 20, 100), arm(9_000, 180, 100)));
+    assert_eq!(world.phase(), "running");
+    world.tick(&signals(arm(1_000, 40, 100), arm(9_000, 180, 100)));
+    assert_eq!(world.phase(), "rolling_back");
+    let cause = &world.last().causes[0];
+    assert_eq!((cause.n, cause.value, cause.baseline), (Some(1_000), Some(0.04), Some(0.02)));
+}
+
+#[test]
+fn s17_a_dry_run_trigger_and_gate_have_no_effect() {
+    let mut plan = plan();
+    plan.triggers.iter_mut().for_each(|trigger: &mut Trigger| trigger.dry_run = true);
+    plan.stages[1].gates.iter_mut().for_each(|gate| gate.dry_run = true);
+    let mut world = World::new(plan).to_stage(1);
+    world.run(STAGE_MS, &signals(arm(1_000, 500, 900), arm(900, 0, 100)));
+    assert_eq!(world.rollout.stage, 2);
+}
