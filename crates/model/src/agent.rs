@@ -165,6 +165,9 @@ pub struct Agent {
     pub channels: Vec<ChannelName>,
     /// What a new version in the file does.
     pub on_new_version: OnNewVersion,
+    /// Agents whose open releases end well before one of its own begins.
+    #[serde(default)]
+    pub after: Vec<AgentName>,
     /// Its versions, in the file's order. The first becomes stable when none is yet.
     pub versions: Vec<Manifest>,
 }

@@ -6,6 +6,8 @@
 pub mod agent;
 pub mod clock;
 pub mod config;
+pub mod freeze;
+pub mod hook;
 pub mod ids;
 pub mod interaction;
 pub mod plan;

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::SignalSource;
+use crate::freeze::Freeze;
+use crate::hook::{Confirm, Hook};
 use crate::ids::PlanName;
 
 /// Basis points in the whole: 10,000 bp = 100 %.
@@ -257,6 +259,9 @@ pub struct Stage {
     pub environment: Environment,
     /// What must hold at its end.
     pub gates: Vec<Gate>,
+    /// Who must agree at its end, once its gates hold.
+    #[serde(default)]
+    pub confirm: Option<Confirm>,
 }
 
 /// What follows when a gate is still insufficient after the extension.
@@ -312,6 +317,29 @@ pub struct Plan {
     pub progress_deadline_ms: Option<u64>,
     /// Why it may have fewer than [`STAGES_MIN`] stages.
     pub few_stages: Option<Override>,
+    /// When nothing advances.
+    #[serde(default)]
+    pub freeze: Vec<Freeze>,
+    /// How long after a weight is confirmed nothing is measured under it.
+    #[serde(default)]
+    pub initial_delay_ms: u64,
+    /// Looks in a row that may find no numbers because their source fails; one more is
+    /// inconclusive.
+    #[serde(default = "source_errors_max_default")]
+    pub source_errors_max: u32,
+    /// How long after it was replaced a version may come back without its stages; `None` for never.
+    #[serde(default)]
+    pub rollback_window_ms: Option<u64>,
+    /// An address that takes a release back when it says yes.
+    #[serde(default)]
+    pub rollback_gate: Option<Hook>,
+}
+
+/// What [`Plan::source_errors_max`] is when a plan does not say: five minutes of looks.
+pub const SOURCE_ERRORS_MAX_DEFAULT: u32 = 30;
+
+fn source_errors_max_default() -> u32 {
+    SOURCE_ERRORS_MAX_DEFAULT
 }
 
 /// What [`Plan::alpha`] is when a plan does not say.
@@ -325,6 +353,12 @@ fn alpha_default() -> f64 {
 const BLOCK_MS_MAX: u64 = 15 * 60 * 1_000;
 
 impl Plan {
+    /// When the freeze ends that this moment lies in, both in milliseconds since the Unix epoch;
+    /// `None` outside.
+    pub fn frozen_until(&self, wall_ms: i64) -> Option<i64> {
+        self.freeze.iter().filter_map(|freeze| freeze.until(wall_ms)).max()
+    }
+
     /// The distinct look-back windows of its threshold triggers, ascending.
     pub fn windows_ms(&self) -> Vec<u64> {
         let looks_back = |trigger: &&Trigger| trigger.judge == Judge::Threshold;

@@ -53,6 +53,7 @@ pub fn plan() -> Plan {
         extension_max_ms: STAGE_MS,
         environment: Environment::Production,
         gates,
+        confirm: None,
     };
     let gates = || {
         vec![
@@ -85,6 +86,11 @@ pub fn plan() -> Plan {
         drain_ms: 600_000,
         progress_deadline_ms: None,
         few_stages: None,
+        freeze: vec![],
+        initial_delay_ms: 0,
+        source_errors_max: lockgate_model::plan::SOURCE_ERRORS_MAX_DEFAULT,
+        rollback_window_ms: None,
+        rollback_gate: None,
     }
 }
 

@@ -67,6 +67,7 @@ pub(crate) fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
         plan: "standard".parse().expect("a valid name"),
         channels: Vec::new(),
         on_new_version: lockgate_model::agent::OnNewVersion::Hold,
+        after: vec![],
         versions: versions.iter().map(manifest).collect(),
     }
 }

@@ -18,8 +18,8 @@ use crate::version::SideEffects;
 mod plan;
 
 pub(super) use plan::{
-    GateFile, GatesFile, HardLimitsFile, OverrideFile, PlanFile, StageFile, TriggerFile,
-    TriggersFile,
+    ConfirmBy, ConfirmFile, GateFile, GatesFile, HardLimitsFile, OverrideFile, PlanFile, StageFile,
+    TriggerFile, TriggersFile,
 };
 
 /// Lockgate's configuration: agents, their versions, and the plans that releases follow.
@@ -100,6 +100,9 @@ pub(super) struct AgentFile {
     pub(super) channels: Field<Vec<Field<NameText>>>,
     /// Whether a version that is new in the file starts a rollout. Default: hold.
     pub(super) on_new_version: Field<OnNewVersion>,
+    /// Agents whose open releases end well before one of this agent begins. Default: none.
+    #[schemars(extend("uniqueItems" = true))]
+    pub(super) after: Field<Vec<Field<NameText>>>,
     /// Its versions. The first becomes stable when none is yet.
     #[schemars(extend("minItems" = 1))]
     pub(super) versions: Field<Vec<Field<VersionFile>>>,

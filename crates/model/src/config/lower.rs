@@ -14,9 +14,11 @@ use super::text::{DurationText, NameText, SomeText, UrlText};
 use super::{Config, units, url};
 use crate::version::Digest;
 
+mod after;
 mod agents;
 mod fitting;
 mod gates;
+mod holds;
 mod plans;
 mod requests;
 mod settings;
@@ -31,6 +33,7 @@ pub(super) fn config(file: &ConfigFile, digest: Digest, report: &mut Report<'_>)
     let prices = settings::prices(report, &file.prices, &root.key("prices"));
     let plans = plans::plans(report, &file.plans, &root.key("plans"));
     let known = agents::Known {
+        agents: names(&file.agents, |agent| &agent.name),
         plans: names(&file.plans, |plan| &plan.name),
         channels: names(&file.channels, |channel| &channel.name),
         ingress: listen.map(|listen| listen.ingress),

@@ -54,6 +54,7 @@ pub(super) fn stages() -> Vec<Stage> {
         extension_max_ms: duration_ms,
         environment: environment(weight_bp),
         gates,
+        confirm: None,
     };
     vec![
         stage(0, DAY_MS, gates_without_traffic()),

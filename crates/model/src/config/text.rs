@@ -57,6 +57,10 @@ text!(
     DeadlineText: "a duration or none", "^(none|([0-9]+(ms|s|m|h|d))+)$", ["7d", "none"]
 );
 text!(
+    /// A window in which nothing advances.
+    FreezeText: "a window with its time zone", r"^ *([a-zA-Z]{3}|[0-9]{4}-[0-9]{2}-[0-9]{2}) +[0-9]{1,2}:[0-9]{2} +[-–] +([a-zA-Z]{3}|[0-9]{4}-[0-9]{2}-[0-9]{2}) +[0-9]{1,2}:[0-9]{2} +[A-Za-z0-9_+/-]+ *$", ["fri 16:00 - mon 08:00 Europe/Berlin", "2026-12-23 12:00 - 2027-01-02 08:00 UTC"]
+);
+text!(
     /// A number of bytes.
     SizeText: "a size", "^[0-9]+(B|KiB|MiB|GiB)$", ["32MiB", "512KiB"]
 );

@@ -142,6 +142,25 @@ fn names_are_unique_and_references_lead_somewhere() {
 }
 
 #[test]
+fn agents_that_wait_for_one_another() {
+    let agent = |name: &str, after: &str| {
+        format!(
+            "  - name: {name}\n    match: [{{ path: /{name} }}]\n    after: {after}\n    versions: [{{ name: v1, endpoint: \"http://x/{name}\" }}]\n"
+        )
+    };
+    let agents: String = [
+        agent("a", "[b]"),
+        agent("b", "[c]"),
+        agent("c", "[a, d]"),
+        agent("d", "[]"),
+        agent("e", "[e]"),
+        agent("f", "[dd, d, d]"),
+    ]
+    .concat();
+    refused("after_circles", &format!("agents:\n{agents}"));
+}
+
+#[test]
 fn requests_find_one_agent() {
     refused(
         "match_collisions",
@@ -190,6 +209,10 @@ fn plans() {
     refused_beside_an_agent(
         "plan_deadline",
         "plans:\n  - name: p\n    progress_deadline: 36h\n  - name: q\n    progress_deadline: never\n",
+    );
+    refused_beside_an_agent(
+        "plan_holds",
+        "plans:\n  - name: p\n    initial_delay: 2h\n    source_errors_max: -1\n    rollback_window: soon\n    rollback_gate: { secret: letmein }\n    freeze:\n      - weekends\n      - fri 16:00 - mon 08:00\n      - fri 16:00 - mon 08:00 Europe/Berlln\n      - fri 25:00 - mon 08:00 Europe/Berlin\n      - fri 16:00 - fri 16:00 UTC\n      - foo 16:00 - fri 16:00 UTC\n    stages:\n      - { weight: 1, duration: 1h, confirm: { by: person, url: \"http://x\" } }\n      - { weight: 2, duration: 1h, confirm: { by: webhook } }\n      - { weight: 3, duration: 1h, confirm: person }\n      - { weight: 4, duration: 1h, confirm: { by: cat } }\n      - { weight: 100 }\n",
     );
     refused_beside_an_agent(
         "plan_environment",

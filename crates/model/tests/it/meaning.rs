@@ -2,6 +2,7 @@
 
 use lockgate_model::agent::{HealthCheck, Limits, Match, SignalSource, StickyKey};
 use lockgate_model::config::{self, ChannelKind, Config, Misfit, SecretRef, misfits};
+use lockgate_model::hook::{Confirm, Hook};
 use lockgate_model::plan::{
     Absent, Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan,
 };
@@ -192,4 +193,47 @@ fn no_gates_on_a_last_stage_without_time_is_what_is_so_anyway() {
     let config = read(&text);
     assert_eq!(plan(&config, "p").stages[3].gates, []);
     assert!(!config.warnings.to_string().contains("100%"), "{}", config.warnings);
+}
+
+#[test]
+fn what_holds_a_release_up_is_read() {
+    let config = read(
+        "agents:
+  - name: tools
+    match: [{ path: /tools }]
+    versions: [{ name: v1, endpoint: \"http://x\" }]
+  - name: a
+    plan: p
+    after: [tools]
+    versions: [{ name: v1, endpoint: \"http://y\" }]
+plans:
+  - name: p
+    freeze: [fri 16:00 - mon 08:00 Europe/Berlin]
+    initial_delay: 2m
+    source_errors_max: 3
+    rollback_window: 2h
+    rollback_gate: { url: \"http://gates/back\", secret: env:KEY }
+    stages:
+      - { weight: 0, duration: 1h }
+      - { weight: 10, duration: 1h, confirm: { by: person } }
+      - { weight: 50, duration: 1h, confirm: { by: webhook, url: \"http://gates/on\" } }
+      - { weight: 100 }
+",
+    );
+    assert_eq!(config.agents[1].after, ["tools".parse().unwrap()]);
+    let p = plan(&config, "p");
+    let windows: Vec<String> = p.freeze.iter().map(ToString::to_string).collect();
+    assert_eq!(windows, ["fri 16:00 - mon 08:00 Europe/Berlin"]);
+    assert_eq!((p.initial_delay_ms, p.source_errors_max), (120_000, 3));
+    assert_eq!(p.rollback_window_ms, Some(7_200_000));
+    let gate = p.rollback_gate.as_ref().unwrap();
+    assert_eq!(gate.url, "http://gates/back");
+    assert_eq!(gate.secret, Some(SecretRef::Env("KEY".into())));
+    let confirms: Vec<_> = p.stages.iter().map(|stage| stage.confirm.clone()).collect();
+    let hook = Hook { url: "http://gates/on".into(), secret: None };
+    assert_eq!(confirms, [None, Some(Confirm::Person), Some(Confirm::Webhook(hook)), None]);
+    let standard = plan(&config, "standard");
+    assert_eq!((standard.initial_delay_ms, standard.source_errors_max), (0, 30));
+    assert_eq!((standard.rollback_window_ms, &standard.rollback_gate), (Some(86_400_000), &None));
+    assert!(standard.freeze.is_empty() && standard.stages.iter().all(|s| s.confirm.is_none()));
 }

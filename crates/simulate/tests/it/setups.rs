@@ -49,6 +49,7 @@ fn short() -> Plan {
         extension_max_ms: seconds * SECOND_MS,
         environment: Environment::Production,
         gates,
+        confirm: None,
     };
     Plan {
         name: "short".parse().unwrap(),
@@ -74,6 +75,11 @@ fn short() -> Plan {
         drain_ms: 30 * SECOND_MS,
         progress_deadline_ms: None,
         few_stages: None,
+        freeze: vec![],
+        initial_delay_ms: 0,
+        source_errors_max: lockgate_model::plan::SOURCE_ERRORS_MAX_DEFAULT,
+        rollback_window_ms: None,
+        rollback_gate: None,
     }
 }
 

@@ -121,6 +121,7 @@ pub(crate) fn agent(name: &str, versions: &[&str]) -> Agent {
         plan: "plan".parse().unwrap(),
         channels: vec![],
         on_new_version: OnNewVersion::Hold,
+        after: vec![],
         versions: versions.iter().map(|version| manifest(name, version)).collect(),
     }
 }
@@ -146,6 +147,7 @@ pub(crate) fn plan() -> Plan {
             extension_max_ms: 0,
             environment: Environment::Production,
             gates: vec![],
+            confirm: None,
         }],
         triggers: vec![trigger(LONG_MS), trigger(SHORT_MS)],
         hard_limits: vec![HardLimit::ConsecutiveErrors(7)],
@@ -154,6 +156,11 @@ pub(crate) fn plan() -> Plan {
         drain_ms: 1_000,
         progress_deadline_ms: None,
         few_stages: None,
+        freeze: vec![],
+        initial_delay_ms: 0,
+        source_errors_max: lockgate_model::plan::SOURCE_ERRORS_MAX_DEFAULT,
+        rollback_window_ms: None,
+        rollback_gate: None,
     }
 }
 

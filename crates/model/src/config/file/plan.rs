@@ -4,8 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::field::Field;
+use crate::config::file::WebhookFile;
 use crate::config::text::{
-    BoundOr, BoundText, DeadlineText, DurationText, NameText, SomeText, WeightText,
+    BoundOr, BoundText, DeadlineText, DurationText, FreezeText, NameText, SecretText, SomeText,
+    UrlText, WeightText,
 };
 use crate::plan::{Absent, Action, AlertLevel, Assurance, Environment, Judge, OnInsufficient};
 
@@ -41,6 +43,19 @@ pub(in crate::config) struct PlanFile {
     /// Who allows fewer than four stages, and why. Recorded with every release.
     #[serde(rename = "override")]
     pub(in crate::config) few_stages: Field<OverrideFile>,
+    /// Times in which nothing advances, such as "fri 16:00 - mon 08:00 Europe/Berlin". Default:
+    /// none.
+    pub(in crate::config) freeze: Field<Vec<Field<FreezeText>>>,
+    /// How long after a weight is confirmed nothing is measured under it. Default: 0s.
+    pub(in crate::config) initial_delay: Field<DurationText>,
+    /// Looks in a row that may find no numbers because their source fails. Default: 30.
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(in crate::config) source_errors_max: Field<u32>,
+    /// How long after it was replaced a version may come back without its stages, or `none`.
+    /// Default: 24h.
+    pub(in crate::config) rollback_window: Field<DeadlineText>,
+    /// An address that takes a release back when it answers 200.
+    pub(in crate::config) rollback_gate: Field<WebhookFile>,
 }
 
 /// A deliberate exception.
@@ -59,7 +74,8 @@ pub(in crate::config) struct OverrideFile {
 #[serde(default)]
 #[schemars(deny_unknown_fields, rename = "HardLimits")]
 pub(in crate::config) struct HardLimitsFile {
-    /// Errors of the candidate in a row, as one gateway sees them. Default: no limit.
+    /// Errors of the candidate in a row, each sticky user once, as one gateway sees them. Default:
+    /// no limit.
     #[schemars(range(min = 2, max = 1_000_000))]
     pub(in crate::config) consecutive_errors: Field<u32>,
 }
@@ -81,6 +97,31 @@ pub(in crate::config) struct StageFile {
     pub(in crate::config) environment: Field<Environment>,
     /// Exactly the gates that must pass. Default: the plan's; health in the test environment.
     pub(in crate::config) gates: Field<GatesFile>,
+    /// Who must agree at its end, once its gates hold. Default: nobody.
+    pub(in crate::config) confirm: Field<ConfirmFile>,
+}
+
+/// Who must agree before a stage counts as passed.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Confirm", extend("required" = ["by"]))]
+pub(in crate::config) struct ConfirmFile {
+    /// A person by command, or whoever answers at an address.
+    pub(in crate::config) by: Field<ConfirmBy>,
+    /// The address that is asked by HTTP POST; 200 is a yes. With `by: webhook` only.
+    pub(in crate::config) url: Field<UrlText>,
+    /// Key that questions are signed with, as `env:NAME` or `file:PATH`.
+    pub(in crate::config) secret: Field<SecretText>,
+}
+
+/// Who agrees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum ConfirmBy {
+    /// A person, by command.
+    Person,
+    /// Whoever answers at an address.
+    Webhook,
 }
 
 /// Gates by metric. A bound names the good side.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use super::{Unique, duration_within, items, name, requests, versions};
+use super::{Unique, after, duration_within, items, name, requests, versions};
 use crate::agent::{Agent, HealthCheck, LatencyMeasure, Limits, OnNewVersion, Protocol};
 use crate::config::field::Field;
 use crate::config::file::{AgentFile, HealthFile, LimitsFile};
@@ -17,6 +17,7 @@ use crate::ids::{AgentName, ChannelName, PlanName};
 
 /// What agents may refer to.
 pub(super) struct Known {
+    pub(super) agents: Vec<String>,
     pub(super) plans: Vec<String>,
     pub(super) channels: Vec<String>,
     pub(super) ingress: Option<SocketAddr>,
@@ -43,6 +44,7 @@ pub(super) fn agents(
             agents.push((path, agent));
         }
     }
+    after::check_cycles(report, &agents);
     agents
 }
 
@@ -74,6 +76,7 @@ fn agent(
             &path.key("on_new_version"),
             OnNewVersion::default(),
         ),
+        after: after::names(report, file, path, known),
         versions,
         name,
     }

@@ -1,6 +1,6 @@
 //! Plans and their stages.
 
-use super::{Unique, duration, duration_within, gates, items, name, some_text, triggers};
+use super::{Unique, duration, duration_within, gates, holds, items, name, some_text, triggers};
 use crate::config::field::Field;
 use crate::config::file::{HardLimitsFile, OverrideFile, PlanFile, StageFile};
 use crate::config::place::Path;
@@ -11,7 +11,7 @@ use crate::config::{STANDARD_PLAN, units};
 use crate::ids::PlanName;
 use crate::plan::{
     ALPHA_DEFAULT, Environment, Gate, HardLimit, Metric, OnInsufficient, Override, Plan,
-    STAGES_MIN, Stage, WHOLE_BP,
+    SOURCE_ERRORS_MAX_DEFAULT, STAGES_MIN, Stage, WHOLE_BP,
 };
 
 /// A plan, and where its parts are written.
@@ -65,6 +65,15 @@ fn plan(report: &mut Report<'_>, file: &PlanFile, path: &Path, name: Option<&Pla
         drain_ms,
         progress_deadline_ms: deadline(report, &file.progress_deadline, path, &stages),
         few_stages,
+        freeze: holds::freeze(report, &file.freeze, &path.key("freeze")),
+        initial_delay_ms: holds::initial_delay(report, file, path),
+        source_errors_max: report.take_or(
+            &file.source_errors_max,
+            &path.key("source_errors_max"),
+            SOURCE_ERRORS_MAX_DEFAULT,
+        ),
+        rollback_window_ms: holds::rollback_window(report, file, path),
+        rollback_gate: holds::hook(report, &file.rollback_gate, &path.key("rollback_gate")),
         stages,
     };
     Planned { plan, gates: gate_paths }
@@ -284,8 +293,10 @@ fn stage(
         warn_of_no_security(report, &format!("the gates of stage `{name}`"), &gates, &gates_path);
     }
     let (gate_paths, gates) = if ends_at_once { Default::default() } else { (gate_paths, gates) };
+    let confirm = holds::confirm(report, &file.confirm, &path.key("confirm"));
+    let extension_max_ms = extension;
     let stage =
-        Stage { name, weight_bp, duration_ms, extension_max_ms: extension, environment, gates };
+        Stage { name, weight_bp, duration_ms, extension_max_ms, environment, gates, confirm };
     (stage, gate_paths)
 }
 

@@ -126,7 +126,11 @@ fn channel_kind(report: &mut Report<'_>, file: &ChannelFile, path: &Path) -> Opt
     }
 }
 
-fn secret(report: &mut Report<'_>, field: &Field<SecretText>, path: &Path) -> Option<SecretRef> {
+pub(super) fn secret(
+    report: &mut Report<'_>,
+    field: &Field<SecretText>,
+    path: &Path,
+) -> Option<SecretRef> {
     let text = report.take(field, path)?;
     match text.0.parse() {
         Ok(reference) => Some(reference),
