@@ -107,7 +107,7 @@ impl Core {
             info!(fuse = %fuse.id, agent = %fuse.agent, version = %fuse.version, "fuse released");
             if !self.latches.holds(&fuse.agent, &fuse.version) {
                 for live in self.registry.of(&fuse.agent, &fuse.version) {
-                    live.errors_in_a_row.store(0, Ordering::Relaxed);
+                    live.row.end();
                     live.open(closed::LATCHED);
                     // A latch that came in between must not be undone.
                     if self.latches.holds(&fuse.agent, &fuse.version) {

@@ -1,6 +1,6 @@
 //! What outlives a snapshot: counters and cut-off switches of every agent and version.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -24,6 +24,36 @@ pub(crate) mod closed {
     pub(crate) const CUT: u8 = 4;
 }
 
+/// Errors in a row. A user counts once: someone whose every request fails is no broken version.
+#[derive(Debug, Default)]
+pub(crate) struct ErrorRow {
+    errors: AtomicU32,
+    users: Mutex<HashSet<u64>>,
+}
+
+impl ErrorRow {
+    /// One more, by this user if the agent knows users. Says how many there are now.
+    pub(crate) fn error(&self, user: Option<u64>, max: u32) -> u32 {
+        if let Some(user) = user {
+            let mut users = lock(&self.users);
+            let full = u32::try_from(users.len()).is_ok_and(|count| count >= max);
+            if full || !users.insert(user) {
+                return self.errors.load(Ordering::Relaxed);
+            }
+        }
+        self.errors.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// A success ends the row.
+    pub(crate) fn end(&self) {
+        if self.errors.load(Ordering::Relaxed) > 0 {
+            let mut users = lock(&self.users);
+            users.clear();
+            self.errors.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
 /// One version of an agent at one endpoint.
 #[derive(Debug)]
 pub(crate) struct VersionLive {
@@ -39,7 +69,7 @@ pub(crate) struct VersionLive {
     connections: AtomicUsize,
     drained: Notify,
     /// Errors charged to the version since its last success.
-    pub(crate) errors_in_a_row: AtomicU32,
+    pub(crate) row: ErrorRow,
     /// Failures to connect since the last success.
     pub(crate) connect_failures: AtomicU32,
     /// Successes to connect since the last failure.
@@ -56,7 +86,7 @@ impl VersionLive {
             cut: Mutex::new(CancellationToken::new()),
             connections: AtomicUsize::new(0),
             drained: Notify::new(),
-            errors_in_a_row: AtomicU32::new(0),
+            row: ErrorRow::default(),
             connect_failures: AtomicU32::new(0),
             connect_successes: AtomicU32::new(0),
         }

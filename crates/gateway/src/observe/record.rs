@@ -2,7 +2,6 @@
 //! that is dropped unfinished was left by its client.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use lockgate_model::ids::InteractionId;
@@ -199,17 +198,17 @@ impl Record {
 
     fn watch_hard_limit(&self, target: &Arc<Target>, error: Option<ErrorClass>) {
         let Some(max) = target.errors_in_a_row_max else { return };
-        let errors = &target.live.errors_in_a_row;
+        let row = &target.live.row;
         match error {
             Some(class) if class.charged() => {
-                let in_a_row = errors.fetch_add(1, Ordering::Relaxed) + 1;
+                let in_a_row = row.error(self.user, max);
                 if in_a_row >= max && !target.live.is_closed() {
                     let crossed = Crossed { target: Arc::clone(target), errors: in_a_row };
                     // A full channel means that a latch is already on its way.
                     let _ = self.worker.core.crossed.try_send(crossed);
                 }
             }
-            None => errors.store(0, Ordering::Relaxed),
+            None => row.end(),
             Some(_) => {}
         }
     }

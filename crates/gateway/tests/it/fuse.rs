@@ -15,7 +15,7 @@ use lockgate_model::snapshot::{Mode, Route, Split};
 
 use crate::upstream::{Upstream, full, pieces};
 use crate::world::{
-    Client, World, agent, canary, get, member, route, start_gateway, until, version,
+    Client, World, agent, canary, get, get_as, member, route, start_gateway, until, version,
 };
 
 /// Asks until told to stop, and marks what it asks after the latch has returned. Returns how often
@@ -176,6 +176,23 @@ async fn errors_in_a_row_latch_and_control_is_told() {
     let fuse = world.fake.fuses.lock().unwrap()[0].clone();
     assert_eq!(fuse.cause, FuseCause::HardLimit { limit: "3 errors in a row".into() });
     assert_eq!(client.send(get("/")).await.version(), "v1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_user_alone_cannot_cross_a_hard_limit() {
+    let v2 = Upstream::start(|_| async { Response::builder().status(500).body(full("")).unwrap() });
+    let (v1, v2) = (Upstream::named("v1").await, v2.await);
+    let agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
+    let hard_limits = vec![HardLimit::ConsecutiveErrors(3)];
+    let routes = vec![Route { agent, split: Some(canary(1, 10_000)), hard_limits }];
+    let world = World::start_with(routes, |_| {}).await;
+    let mut client = world.client().await;
+    for user in ["one", "one", "one", "one", "one", "two", "one", "two"] {
+        assert_eq!(client.send(get_as(user)).await.version(), "v2");
+    }
+    assert_eq!(world.gateway.stats().fuses_latched, 0);
+    client.send(get_as("three")).await;
+    until("control is told", || !world.fake.fuses.lock().unwrap().is_empty()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
