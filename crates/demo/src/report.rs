@@ -37,7 +37,7 @@ pub struct DemoReport {
 
 /// What each version deserves: the trigger and the action that should take it back.
 const DESERVED: [(&str, &str, &str); 5] = [
-    ("errors", "error_rate", "stop"),
+    ("errors", "error_rate|errors_vs_baseline", "stop"),
     ("slow", "p95_ms", "switch"),
     ("costly", "cost_usd", "stop"),
     ("unloved", "satisfied_share|negative_share", "switch"),

@@ -59,10 +59,8 @@ pub(super) fn found(
     let few = candidate.n < question.min_samples.max(1);
     match verdict {
         Verdict::Fail => {
-            format!(
-                "{sentence}; refuted, wrong at most {} times in 100",
-                number(finding.alpha * 100.0)
-            )
+            let chance = number(finding.alpha * 100.0);
+            format!("{sentence}; not by chance, with an error of at most {chance} %")
         }
         Verdict::Insufficient if finding.few_keys => {
             format!("{sentence}; too few users to tell")
