@@ -177,6 +177,8 @@ async fn begin(
         by: item.by.clone(),
         reason: asked.reason.to_owned(),
         fuses,
+        waits_for: vec![],
+        passed_before: None,
     };
     let step = start(new, pass.clock.now());
     if let Some(transition) = &step.transition {

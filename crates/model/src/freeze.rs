@@ -81,6 +81,13 @@ impl Freeze {
     }
 }
 
+/// A moment in words, milliseconds since the Unix epoch: `2026-11-30 07:00 UTC`.
+pub fn show(wall_ms: i64) -> String {
+    let Ok(at) = Timestamp::from_millisecond(wall_ms) else { return format!("{wall_ms} ms") };
+    let at = at.to_zoned_datetime(TimeZone::UTC).datetime();
+    format!("{} {:02}:{:02} UTC", at.date(), at.hour(), at.minute())
+}
+
 fn minute_of_week(at: DateTime) -> u16 {
     let part = |value: i8| u16::from(value.unsigned_abs());
     let day = part(at.weekday().to_monday_zero_offset());
@@ -225,6 +232,11 @@ mod tests {
         assert_eq!(until(dated, "2026-12-31T00:00:00Z"), Some("2027-01-02T07:00:00Z".into()));
         assert_eq!(until(dated, "2027-01-02T07:00:00Z"), None);
         assert_eq!(until(dated, "2027-12-31T00:00:00Z"), None);
+    }
+
+    #[test]
+    fn a_moment_is_shown_to_the_minute() {
+        assert_eq!(show(ms("2026-11-30T07:00:30Z")), "2026-11-30 07:00 UTC");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What happens to a rollout, and what it asks for.
 
-use lockgate_model::ids::{Epoch, FuseId, SecurityEventId, VersionName};
-use lockgate_model::plan::AlertLevel;
+use std::sync::Arc;
+
+use lockgate_model::ids::{AgentName, Epoch, FuseId, SecurityEventId, VersionName};
+use lockgate_model::plan::{AlertLevel, Plan};
 use lockgate_model::snapshot::Split;
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,16 @@ pub enum Command {
     Abort,
 }
 
+/// A gate that no metric decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutsideGate {
+    /// Open: the stage that waits for it may be left.
+    Confirm,
+    /// Open: the release is taken back.
+    Rollback,
+}
+
 /// What happens to a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -32,10 +44,20 @@ pub enum Event {
         /// Whether a live gateway is watching; time that nobody watched does not count.
         observed: bool,
     },
+    /// The numbers could not be read; it will be tried again.
+    SourceFailed {
+        /// Why.
+        error: String,
+    },
     /// Every gateway has applied the split of this epoch.
     Applied {
         /// Which.
         epoch: Epoch,
+    },
+    /// Another split is in force than the one that was ordered.
+    Drifted {
+        /// What is read back, in words: `50 %`.
+        found: String,
     },
     /// The split could not be brought to the gateways; it will be tried again.
     DriverFailed {
@@ -68,6 +90,33 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// A person or a webhook has answered for a gate.
+    Gate {
+        /// Which.
+        gate: OutsideGate,
+        /// What.
+        open: bool,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// The release of an agent that this one comes after has ended.
+    Ahead {
+        /// The agent.
+        agent: AgentName,
+        /// Whether its new version is stable.
+        well: bool,
+        /// How it ended, in words.
+        detail: String,
+    },
+    /// The plan was edited.
+    PlanChanged {
+        /// As it is now.
+        plan: Arc<Plan>,
+        /// Who.
+        by: String,
     },
     /// A newer release of the agent takes its place.
     Superseded {

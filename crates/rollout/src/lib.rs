@@ -13,3 +13,4 @@ pub mod start;
 pub mod state;
 pub mod stats;
 pub mod view;
+mod why;

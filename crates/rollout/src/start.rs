@@ -7,8 +7,8 @@ use lockgate_model::plan::{Plan, WHOLE_BP};
 
 use crate::event::Effect;
 use crate::explain::{Cause, Transition};
-use crate::machine::Step;
-use crate::state::{Phase, Rollout};
+use crate::machine::{self, Step};
+use crate::state::{PassedBefore, Phase, Rollout};
 
 /// A release to start.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,18 +35,58 @@ pub struct NewRollout {
     pub reason: String,
     /// Latched fuses of the candidate from earlier releases: starting again takes them over.
     pub fuses: Vec<FuseId>,
+    /// Agents whose open releases must end well before this one begins.
+    pub waits_for: Vec<AgentName>,
+    /// When the candidate was stable before, if it passed all its stages then.
+    pub passed_before: Option<PassedBefore>,
 }
 
 /// Starts a release. The first version of an agent has nothing to be compared with and nowhere
-/// else to send traffic, so it becomes stable at once.
+/// else to send traffic, so it becomes stable at once. Others begin unless they must wait.
 pub fn start(new: NewRollout, now: Now) -> Step {
-    let first = new.stable.is_none();
-    let mut rollout = Rollout {
+    let rollout = pending(new, now);
+    let cause = |text: &str| {
+        let Rollout { started_by, reason, .. } = &rollout;
+        Cause::plain(format!("command start by {started_by}"), format!("{text}: {reason}"))
+    };
+    if rollout.stable.is_some() {
+        return machine::begin(&rollout, cause("started"), now);
+    }
+    let cause = cause("first version of the agent: stable at once, no stages");
+    first(rollout, cause, now)
+}
+
+fn first(mut rollout: Rollout, cause: Cause, now: Now) -> Step {
+    rollout.epoch = Epoch(1);
+    let mut effects = vec![Effect::SetSplit { split: rollout.split_promoted(now) }];
+    if !rollout.fuses.is_empty() {
+        effects.push(Effect::AcknowledgeFuses { ids: rollout.fuses.clone() });
+    }
+    rollout.stage = rollout.plan.stages.len() - 1;
+    rollout.weight_bp = WHOLE_BP;
+    rollout.ended_wall_ms = Some(now.wall_ms);
+    rollout.phase = Phase::Promoted;
+    let transition = Transition {
+        at_wall_ms: now.wall_ms,
+        from: Phase::Pending.as_str().into(),
+        to: rollout.phase.as_str().into(),
+        stage: rollout.stage,
+        weight_bp: rollout.weight_bp,
+        dwell_ms: 0,
+        causes: vec![cause],
+        would_change: "nothing: it is stable".into(),
+    };
+    Step { rollout, transition: Some(transition), effects }
+}
+
+fn pending(new: NewRollout, now: Now) -> Rollout {
+    Rollout {
         id: new.id,
         agent: new.agent,
         candidate: new.candidate,
         stable: new.stable,
         plan: new.plan.into(),
+        next_plan: None,
         by_key: new.by_key,
         latency: new.latency,
         sources: new.sources,
@@ -56,7 +96,7 @@ pub fn start(new: NewRollout, now: Now) -> Step {
         ended_wall_ms: None,
         phase: Phase::Pending,
         stage: 0,
-        epoch: Epoch(1),
+        epoch: Epoch::default(),
         weight_bp: 0,
         applied: false,
         dwell_ms: 0,
@@ -64,41 +104,18 @@ pub fn start(new: NewRollout, now: Now) -> Step {
         block: None,
         last_tick: None,
         security_events: 0,
-        fuses: new.fuses.clone(),
+        fuses: new.fuses,
+        waits_for: new.waits_for,
+        passed_before: new.passed_before,
+        overridden_by: None,
+        confirmed_stage: None,
+        candidate_healthy: None,
+        source_errors: 0,
+        driver_error: None,
+        frozen_until_wall_ms: None,
+        warming_ms: None,
+        warm_epochs: Vec::new(),
         taken_back_because: None,
         revoked: false,
-    };
-    let mut effects = Vec::new();
-    let (to, cause, next) = if first {
-        effects.push(Effect::SetSplit { split: rollout.split_promoted(now) });
-        rollout.stage = rollout.plan.stages.len() - 1;
-        rollout.weight_bp = WHOLE_BP;
-        rollout.ended_wall_ms = Some(now.wall_ms);
-        let text = "first version of the agent: stable at once, no stages";
-        (Phase::Promoted, text, "nothing: it is stable")
-    } else {
-        rollout.weight_bp = rollout.stage().weight_bp;
-        effects.extend(rollout.split_forward().map(|split| Effect::SetSplit { split }));
-        let text = "started";
-        (Phase::Confirming, text, "every gateway applies the split of the first stage")
-    };
-    if !new.fuses.is_empty() {
-        effects.push(Effect::AcknowledgeFuses { ids: new.fuses });
     }
-    rollout.phase = to;
-    let cause = Cause::plain(
-        format!("command start by {}", rollout.started_by),
-        format!("{text}: {reason}", text = cause, reason = rollout.reason),
-    );
-    let transition = Transition {
-        at_wall_ms: now.wall_ms,
-        from: Phase::Pending.as_str().into(),
-        to: rollout.phase.as_str().into(),
-        stage: rollout.stage,
-        weight_bp: rollout.weight_bp,
-        dwell_ms: 0,
-        causes: vec![cause],
-        would_change: next.into(),
-    };
-    Step { rollout, transition: Some(transition), effects }
 }

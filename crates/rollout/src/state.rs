@@ -1,5 +1,6 @@
 //! Where a release is.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,11 +11,13 @@ use lockgate_model::plan::{Action, Plan, Stage};
 use lockgate_model::snapshot::{Member, Mode, Split};
 use serde::{Deserialize, Serialize};
 
+use crate::signals::Signals;
+
 /// The states of a rollout. The last four are ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "phase")]
 pub enum Phase {
-    /// Started, nothing done yet.
+    /// Started, nothing done yet: other releases come first, or a freeze window is open.
     Pending,
     /// A new split was ordered and not every gateway has applied it.
     Confirming,
@@ -107,7 +110,16 @@ pub struct Block {
     pub since_dwell_ms: u64,
 }
 
-/// One release: its frozen plan and everything that must survive a restart.
+/// That a version passed its stages before, and until when it was stable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassedBefore {
+    /// The release that it passed.
+    pub rollout: RolloutId,
+    /// When another version took its place, milliseconds since the Unix epoch.
+    pub until_wall_ms: i64,
+}
+
+/// One release: its plan and everything that must survive a restart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rollout {
     /// Its id.
@@ -118,8 +130,11 @@ pub struct Rollout {
     pub candidate: VersionName,
     /// The version it replaces; `None` for the first version of an agent.
     pub stable: Option<VersionName>,
-    /// The plan as it was at the start.
+    /// The plan as it was when the stage under way began.
     pub plan: Arc<Plan>,
+    /// The plan as it was edited since; it takes effect at the next stage.
+    #[serde(default)]
+    pub next_plan: Option<Arc<Plan>>,
     /// Whether units are sticky keys rather than requests.
     pub by_key: bool,
     /// Which latency is judged.
@@ -157,6 +172,37 @@ pub struct Rollout {
     pub security_events: u64,
     /// Fuses taken over.
     pub fuses: Vec<FuseId>,
+    /// Agents whose open releases must end well before it begins.
+    #[serde(default)]
+    pub waits_for: Vec<AgentName>,
+    /// When the candidate was stable before, if it ever was.
+    #[serde(default)]
+    pub passed_before: Option<PassedBefore>,
+    /// Whose word let it past a gate or a stage.
+    #[serde(default)]
+    pub overridden_by: Option<String>,
+    /// The stage that was confirmed by whom the plan asks, while it is under way.
+    #[serde(default)]
+    pub confirmed_stage: Option<usize>,
+    /// Whether the candidate was healthy at the last look.
+    #[serde(default)]
+    pub candidate_healthy: Option<bool>,
+    /// Looks in a row that found no numbers because their source failed.
+    #[serde(default)]
+    pub source_errors: u32,
+    /// Why the last attempt to bring the split to the gateways failed.
+    #[serde(default)]
+    pub driver_error: Option<String>,
+    /// When the freeze window ends that is open, milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub frozen_until_wall_ms: Option<i64>,
+    /// Time of the initial delay so far, under a confirmed and observed weight; `None` when none
+    /// is running.
+    #[serde(default)]
+    pub warming_ms: Option<u64>,
+    /// Epochs of initial delays: what was seen in them counts for nothing.
+    #[serde(default)]
+    pub warm_epochs: Vec<Epoch>,
     /// Why it was taken back, in one sentence with its numbers.
     #[serde(default)]
     pub taken_back_because: Option<String>,
@@ -169,6 +215,24 @@ impl Rollout {
     /// The stage under way.
     pub fn stage(&self) -> &Stage {
         &self.plan.stages[self.stage.min(self.plan.stages.len() - 1)]
+    }
+
+    /// Whether its first split was ordered.
+    pub fn has_begun(&self) -> bool {
+        self.epoch > Epoch::default()
+    }
+
+    /// What judges may read of what was seen: nothing from initial delays.
+    pub fn counted<'s>(&self, signals: &'s Signals) -> Cow<'s, Signals> {
+        if self.warm_epochs.is_empty() {
+            return Cow::Borrowed(signals);
+        }
+        let mut counted = signals.clone();
+        counted.evidence.retain(|epoch, _| !self.warm_epochs.contains(epoch));
+        if self.warming_ms.is_some() {
+            (counted.recent, counted.block) = Default::default();
+        }
+        Cow::Owned(counted)
     }
 
     /// The split while it goes forward. `None` for a first version, which has nothing beside it.

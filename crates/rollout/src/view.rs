@@ -5,11 +5,11 @@ use lockgate_model::ids::{AgentName, RolloutId, VersionName};
 use lockgate_telemetry::arm::{Arm, Arms};
 use serde::{Deserialize, Serialize};
 
-use crate::explain::{Cause, Verdict};
+use crate::explain::Cause;
 use crate::judge;
-use crate::machine;
 use crate::signals::Signals;
 use crate::state::{Phase, Rollout};
+use crate::why;
 
 /// One version's numbers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -132,6 +132,9 @@ pub struct RolloutView {
     pub triggers: Vec<Cause>,
     /// Why it is not further, or why it ended, in one sentence.
     pub why: String,
+    /// What would lead on from here.
+    #[serde(default)]
+    pub would_change: String,
     /// What is not as it was declared, such as a signal that never comes.
     #[serde(default)]
     pub warnings: Vec<String>,
@@ -146,12 +149,8 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
     // On its way back nothing is judged any more.
     let judged = !ended && !matches!(rollout.phase, Phase::RollingBack { .. });
     let arms = signals.evidence_merged();
-    let (mut gates, mut triggers): (Vec<Cause>, Vec<Cause>) = Default::default();
-    if judged {
-        gates.extend(judge::gates(rollout, signals).into_iter().map(|judged| judged.cause));
-        let all = rollout.plan.triggers.iter();
-        triggers.extend(all.map(|trigger| judge::trigger(trigger, rollout, signals).cause));
-    }
+    let Judged { mut gates, triggers, watched } =
+        if judged { judge_all(rollout, signals) } else { Judged::default() };
     let stage = rollout.stage();
     let left_ms = if ended { 0 } else { stage.duration_ms.saturating_sub(rollout.dwell_ms) };
     RolloutView {
@@ -176,10 +175,41 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
         revoked: rollout.revoked,
         candidate_arm: ArmView::from(&arms.candidate),
         stable_arm: ArmView::from(&arms.stable),
-        why: why(rollout, &gates, left_ms),
+        why: why::why(rollout, &gates, left_ms),
+        would_change: why::would_change(rollout),
         warnings: silent(rollout, &arms),
-        gates,
+        gates: {
+            gates.extend(watched);
+            gates
+        },
         triggers,
+    }
+}
+
+#[derive(Default)]
+struct Judged {
+    gates: Vec<Cause>,
+    triggers: Vec<Cause>,
+    /// Gates without effect.
+    watched: Vec<Cause>,
+}
+
+/// Dry runs are judged and shown like the others, and say that they are.
+fn judge_all(rollout: &Rollout, signals: &Signals) -> Judged {
+    let signals = &*rollout.counted(signals);
+    let dry = |mut cause: Cause| {
+        cause.rule.push_str(" (dry run)");
+        cause
+    };
+    let triggers = rollout.plan.triggers.iter().map(|trigger| {
+        let cause = judge::trigger(trigger, rollout, signals).cause;
+        if trigger.dry_run { dry(cause) } else { cause }
+    });
+    let watched = rollout.stage().gates.iter().filter(|gate| gate.dry_run);
+    Judged {
+        gates: judge::gates(rollout, signals).into_iter().map(|judged| judged.cause).collect(),
+        triggers: triggers.collect(),
+        watched: watched.map(|gate| dry(judge::gate(gate, rollout, signals).cause)).collect(),
     }
 }
 
@@ -247,39 +277,4 @@ fn stages(rollout: &Rollout) -> Vec<StageView> {
         state: state(index).into(),
     })
     .collect()
-}
-
-fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
-    let waiting: Vec<&str> = gates
-        .iter()
-        .filter(|gate| gate.verdict != Some(Verdict::Pass))
-        .map(|gate| gate.text.as_str())
-        .collect();
-    let weight = machine::percent(rollout.weight_bp);
-    match &rollout.phase {
-        Phase::Pending => "not started yet".into(),
-        Phase::Confirming => format!("not every gateway has applied {weight} % yet"),
-        Phase::Running => {
-            // Whole seconds, rounded up: nothing is over before its time.
-            let left = span(left_ms.div_ceil(1_000) * 1_000);
-            let gates = match waiting.as_slice() {
-                [] => "all its gates pass now".into(),
-                open => format!("open: {}", open.join("; ")),
-            };
-            format!("{left} left in this stage; {gates}")
-        }
-        Phase::Extended => format!("the stage is extended: {}", waiting.join("; ")),
-        Phase::Paused { by, reason, .. } => format!("held by {by}: {reason}"),
-        Phase::WaitingGate { gate } => format!("waiting for {gate}"),
-        Phase::RollingBack { action, .. } => {
-            format!("being taken back ({action}); not every gateway has applied it yet")
-        }
-        Phase::Promoted => format!("version {} is stable", rollout.candidate),
-        Phase::RolledBack | Phase::Superseded => format!("taken back: {}", because(rollout)),
-        Phase::Aborted => format!("taken back by a person: {}", because(rollout)),
-    }
-}
-
-fn because(rollout: &Rollout) -> &str {
-    rollout.taken_back_because.as_deref().unwrap_or("its history says why")
 }

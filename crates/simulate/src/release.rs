@@ -143,6 +143,8 @@ fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
         by: "simulation".into(),
         reason: "what would become of it".into(),
         fuses: Vec::new(),
+        waits_for: vec![],
+        passed_before: None,
     }
 }
 

@@ -8,7 +8,7 @@ use lockgate_model::plan::{
     OnInsufficient, Plan, Stage, Trigger,
 };
 use lockgate_model::snapshot::{Mode, Split};
-use lockgate_rollout::event::{Command, Effect, Event};
+use lockgate_rollout::event::{Command, Effect, Event, OutsideGate};
 use lockgate_rollout::explain::Transition;
 use lockgate_rollout::machine::{self, TransitionError};
 use lockgate_rollout::signals::Signals;
@@ -124,6 +124,25 @@ pub fn good() -> Signals {
     signals(arm(1_000, 0, 100), arm(9_000, 0, 100))
 }
 
+/// A release of `v2` over this version, or as the first.
+pub fn new_rollout(plan: Plan, stable: Option<&str>) -> NewRollout {
+    NewRollout {
+        id: RolloutId(Uuid::from_u128(7)),
+        agent: "support".parse().unwrap(),
+        candidate: "v2".parse().unwrap(),
+        stable: stable.map(|name| name.parse().unwrap()),
+        plan,
+        by_key: false,
+        latency: LatencyMeasure::Auto,
+        sources: vec![SignalSource::Cost],
+        by: "ada".into(),
+        reason: "new prompt".into(),
+        fuses: vec![],
+        waits_for: vec![],
+        passed_before: None,
+    }
+}
+
 /// One release, its clock, and everything that it did.
 #[derive(Debug)]
 pub struct World {
@@ -145,23 +164,13 @@ impl World {
 
     /// A release of `v2` over this version, or as the first.
     pub fn start(plan: Plan, stable: Option<&str>) -> Self {
-        let now = Now { wall_ms: 1_000_000, monotonic_ms: 0, boot: BootId(Uuid::from_u128(1)) };
-        let step = start(
-            NewRollout {
-                id: RolloutId(Uuid::from_u128(7)),
-                agent: "support".parse().unwrap(),
-                candidate: "v2".parse().unwrap(),
-                stable: stable.map(|name| name.parse().unwrap()),
-                plan,
-                by_key: false,
-                latency: LatencyMeasure::Auto,
-                sources: vec![SignalSource::Cost],
-                by: "ada".into(),
-                reason: "new prompt".into(),
-                fuses: vec![],
-            },
-            now,
-        );
+        Self::begin(new_rollout(plan, stable), 1_000_000)
+    }
+
+    /// This release, from this moment on.
+    pub fn begin(new: NewRollout, wall_ms: i64) -> Self {
+        let now = Now { wall_ms, monotonic_ms: 0, boot: BootId(Uuid::from_u128(1)) };
+        let step = start(new, now);
         Self {
             rollout: step.rollout,
             now,
@@ -209,6 +218,22 @@ impl World {
     /// An operator speaks.
     pub fn command(&mut self, command: Command) -> Result<(), TransitionError> {
         self.event(&Event::Command { command, by: "ada".into(), reason: "because".into() })
+    }
+
+    /// A gate is answered from outside.
+    pub fn gate(&mut self, gate: OutsideGate, open: bool) -> Result<(), TransitionError> {
+        self.event(&Event::Gate { gate, open, by: "bob".into(), reason: "looked at it".into() })
+    }
+
+    /// A look that finds no numbers.
+    pub fn source_fails(&mut self) {
+        self.pass_ms(TICK_MS);
+        self.event(&Event::SourceFailed { error: "connection refused".into() }).unwrap();
+    }
+
+    /// Something else is in force than what was ordered.
+    pub fn drifts(&mut self, found: &str) {
+        self.event(&Event::Drifted { found: found.into() }).unwrap();
     }
 
     /// A security event on the candidate.

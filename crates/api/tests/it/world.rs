@@ -134,6 +134,8 @@ impl World {
             by: "ada".into(),
             reason: reason.into(),
             fuses: Vec::new(),
+            waits_for: vec![],
+            passed_before: None,
             agent,
         };
         let step = start::start(new, self.now());

@@ -1,10 +1,11 @@
 //! Whatever happens in whatever order, some things stay true.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
+use lockgate_model::hook::Confirm;
 use lockgate_model::ids::{FuseId, SecurityEventId};
-use lockgate_model::plan::WHOLE_BP;
-use lockgate_rollout::event::{Command, Effect, Event};
+use lockgate_model::plan::{OnInsufficient, Plan, WHOLE_BP};
+use lockgate_rollout::event::{Command, Effect, Event, OutsideGate};
 use lockgate_rollout::machine;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::{Phase, Rollout};
@@ -26,6 +27,10 @@ enum Move {
     Command(Command),
     Superseded,
     Restart,
+    SourceFails,
+    Drifts,
+    Gate(OutsideGate, bool),
+    PlanChanges(bool),
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
@@ -49,8 +54,21 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => command.prop_map(Move::Command),
         1 => Just(Move::Superseded),
         1 => Just(Move::Restart),
+        2 => Just(Move::SourceFails),
+        1 => Just(Move::Drifts),
+        2 => any::<bool>().prop_map(|open| Move::Gate(OutsideGate::Confirm, open)),
+        1 => any::<bool>().prop_map(|open| Move::Gate(OutsideGate::Rollback, open)),
+        1 => any::<bool>().prop_map(Move::PlanChanges),
     ];
     prop::collection::vec(one, 1..120)
+}
+
+/// The test plan with everything on that holds a release up.
+fn held_up() -> Plan {
+    let mut plan = Plan { initial_delay_ms: 15_000, source_errors_max: 2, ..plan() };
+    plan.stages[1].confirm = Some(Confirm::Person);
+    plan.on_insufficient = OnInsufficient::Pause;
+    plan
 }
 
 fn stable() -> Arm {
@@ -88,6 +106,15 @@ fn event(world: &mut World, next: &Move) -> Option<Event> {
         }
         Move::Superseded => Event::Superseded { by: "v3".parse().unwrap() },
         Move::Restart => Event::Restart,
+        Move::SourceFails => Event::SourceFailed { error: "refused".into() },
+        Move::Drifts => Event::Drifted { found: "80 %".into() },
+        Move::Gate(gate, open) => {
+            Event::Gate { gate, open, by: "bob".into(), reason: "looked".into() }
+        }
+        Move::PlanChanges(held) => {
+            let plan = Arc::new(if held { held_up() } else { plan() });
+            Event::PlanChanged { plan, by: "eve".into() }
+        }
     })
 }
 
@@ -125,6 +152,18 @@ fn check(before: &Rollout, event: &Event, step: &machine::Step) {
     if after.phase == Phase::Promoted && before.phase != Phase::Promoted && !forced {
         assert_eq!(before.stage + 1, before.plan.stages.len());
     }
+    let named = |rollout: &Rollout| rollout.stage().name.clone();
+    let confirmed = before.confirmed_stage == Some(before.stage);
+    if named(after) != named(before) && before.stage().confirm.is_some() && !forced {
+        assert!(confirmed, "no stage is left that waits to be confirmed");
+    }
+    if after.weight_bp > before.weight_bp && before.candidate_healthy == Some(false) && !forced {
+        let Event::Tick { signals, .. } = event else { panic!("raised by {event:?}") };
+        assert_ne!(signals.candidate_healthy, Some(false), "raised on a sick candidate");
+    }
+    if after.plan != before.plan {
+        assert_ne!(named(after), named(before), "a stage under way keeps its plan");
+    }
     let moved = before.phase != after.phase || before.stage != after.stage;
     assert_eq!(moved, step.transition.is_some() && moved);
     if let Some(transition) = &step.transition {
@@ -139,8 +178,8 @@ fn check(before: &Rollout, event: &Event, step: &machine::Step) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
     #[test]
-    fn hold_over_every_sequence_of_events(moves in moves()) {
-        let mut world = World::new(plan());
+    fn hold_over_every_sequence_of_events(moves in moves(), held in any::<bool>()) {
+        let mut world = World::new(if held { held_up() } else { plan() });
         for next in &moves {
             let Some(event) = event(&mut world, next) else { continue };
             let Ok(step) = machine::step(&world.rollout, &event, world.now) else { continue };

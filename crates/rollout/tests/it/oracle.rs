@@ -1,4 +1,4 @@
-//! The tests beside those of PyPI `ville`, an independent implementation of anytime-valid
+//! The tests beside those of `PyPI` `ville`, an independent implementation of anytime-valid
 //! inference, on the same streams. Its mixtures differ, so its stopping times do; what must agree
 //! is that neither stops at the bound more often than it may, and that ours stops no later.
 
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 const ALPHA: f64 = 0.05;
 
+#[expect(clippy::disallowed_methods, reason = "the test finds its Python there")]
 fn oracle() -> Value {
     let python = std::env::var("LOCKGATE_TEST_PYTHON").expect(
         "LOCKGATE_TEST_PYTHON must name a Python with crates/demo/tests/clients/requirements.txt; ./test sets it",

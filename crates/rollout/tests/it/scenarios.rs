@@ -1,6 +1,7 @@
 //! What a rollout controller must do. A test `sNN_…` is scenario NN of `docs/scenarios.md`, which
 //! also says where scenarios with processes, gateways and stores are shown.
 
+mod again;
 mod clock;
 mod explain;
 mod judging;

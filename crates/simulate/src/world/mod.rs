@@ -134,6 +134,8 @@ impl<'a> World<'a> {
             by: "simulation".into(),
             reason: "what could become of it".into(),
             fuses: Vec::new(),
+            waits_for: vec![],
+            passed_before: None,
         };
         let now = Now { wall_ms: 0, monotonic_ms: 0, boot: BootId(Uuid::nil()) };
         let store = Store::new(start(new, now), setup.gateways);

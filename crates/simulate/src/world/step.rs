@@ -148,8 +148,13 @@ impl Seen<'_> {
                 need(was_back || after.phase == end, WAY, wrong)
             }
             Event::Command { command, .. } => need(self.obeys(*command), COMMANDS, wrong),
-            Event::DriverFailed { .. } => need(before == after, WAY, wrong),
+            Event::DriverFailed { .. } => {
+                let told =
+                    Rollout { driver_error: after.driver_error.clone(), ..(*before).clone() };
+                need(told == **after && after.driver_error.is_some(), WAY, wrong)
+            }
             Event::Restart => need(!back, WAY, wrong),
+            _ => need(false, WAY, || "nobody in this world says so".into()),
         }
     }
 

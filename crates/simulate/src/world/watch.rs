@@ -168,7 +168,9 @@ impl Watch {
         let right = rollout.phase.is_end()
             || matches!(rollout.phase, Phase::RollingBack { .. })
             || *command == Command::Pause && paused
-            || *command == Command::Resume && !paused;
+            || *command == Command::Resume && !paused
+            || rollout.candidate_healthy == Some(false)
+                && matches!(command, Command::Promote | Command::Resume);
         if !right {
             self.wrongly_refused = Some(format!("{command:?} was refused in {}", rollout.phase));
         }

@@ -1,9 +1,13 @@
 //! Plans that are refused, and answers to "why" and "why not yet".
 
 use lockgate_model::config;
+use lockgate_model::hook::Confirm;
+use lockgate_model::plan::OnInsufficient;
+use lockgate_rollout::event::{Command, Event};
 use lockgate_rollout::signals::Signals;
+use lockgate_rollout::start::NewRollout;
 use lockgate_rollout::view::view;
-use lockgate_testkit::release::{STAGE_MS, World, arm, good, plan, signals};
+use lockgate_testkit::release::{STAGE_MS, World, arm, good, new_rollout, plan, signals};
 
 /// A file whose plan has these weights.
 fn file(weights: &[u32]) -> String {
@@ -67,4 +71,65 @@ fn s52_every_transition_names_metric_numbers_rule_time_and_what_was_done() {
         ("trigger error_rate", Some("> 0.05"))
     );
     assert_eq!((fired.from.as_str(), fired.stage, fired.weight_bp), ("running", 2, 0));
+}
+
+#[test]
+fn s52_every_state_says_why_it_is_not_further_and_what_would_change_it() {
+    let mut plan = plan();
+    plan.stages[1].confirm = Some(Confirm::Person);
+    plan.on_insufficient = OnInsufficient::Pause;
+    let mut worlds = Vec::new();
+    let after = vec!["tools".parse().unwrap()];
+    let new = NewRollout { waits_for: after, ..new_rollout(plan.clone(), Some("v1")) };
+    worlds.push(World::begin(new, 1_000_000));
+    worlds.push(World::new(plan.clone()));
+    worlds.push(World::new(plan.clone()).to_stage(1));
+    let then = |change: &dyn Fn(&mut World)| {
+        let mut world = World::new(plan.clone()).to_stage(1);
+        change(&mut world);
+        world
+    };
+    worlds.push(then(&|world| world.run(STAGE_MS, &Signals::default())));
+    worlds.push(then(&|world| world.run(2 * STAGE_MS, &Signals::default())));
+    worlds.push(then(&|world| world.run(STAGE_MS, &good())));
+    worlds.push(then(&|world| world.security()));
+    worlds.push(then(&|world| {
+        world.security();
+        world.apply();
+    }));
+    worlds.push(then(&|world| world.command(Command::Promote).unwrap()));
+    worlds.push(then(&|world| {
+        world.command(Command::Abort).unwrap();
+        world.apply();
+    }));
+    worlds.push(then(&|world| {
+        world.event(&Event::Superseded { by: "v3".parse().unwrap() }).unwrap();
+        world.apply();
+    }));
+    let said: Vec<[String; 3]> = worlds
+        .iter()
+        .map(|world| {
+            let seen = view(&world.rollout, &Signals::default());
+            [seen.phase, seen.why, seen.would_change]
+        })
+        .collect();
+    let expected = [
+        ["pending", "releases of tools come first", "ends well"],
+        ["confirming", "not every gateway has applied 0 %", "every gateway reports"],
+        ["running", "1 min left in this stage; open: error_rate", "its time is over|a trigger"],
+        ["extended", "nothing seen yet", "within 1 min; otherwise it waits for a person"],
+        ["paused", "still insufficient", "past what holds it"],
+        ["waiting_gate", "a person to confirm stage ten", "a person confirms"],
+        ["rolling_back", "taken back (stop_immediately)", "every gateway applies weight 0"],
+        ["rolled_back", "read outside its documents", "`retry`"],
+        ["promoted", "version v2 is stable", "nothing"],
+        ["aborted", "because", "`retry`"],
+        ["superseded", "version v3", "`retry`"],
+    ];
+    assert_eq!(said.len(), expected.len());
+    for (said, [phase, why, would_change]) in said.iter().zip(expected) {
+        assert_eq!(said[0], phase);
+        assert!(said[1].contains(why), "{said:?}");
+        assert!(would_change.split('|').any(|part| said[2].contains(part)), "{said:?}");
+    }
 }

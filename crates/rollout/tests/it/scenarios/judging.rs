@@ -6,7 +6,7 @@ use lockgate_model::plan::{
     Assurance, Bound, Judge, Metric, OnInsufficient, Plan, Trigger, WHOLE_BP,
 };
 use lockgate_model::snapshot::Mode;
-use lockgate_rollout::event::Event;
+use lockgate_rollout::event::{Command, Event};
 use lockgate_rollout::explain::Verdict;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::Phase;
@@ -197,11 +197,79 @@ fn s50_judges_count_what_was_assigned_whatever_the_weight() {
 }
 
 #[test]
-fn s17_a_dry_run_trigger_and_gate_have_no_effect() {
+fn s17_a_dry_run_is_judged_and_shown_and_has_no_effect() {
     let mut plan = plan();
     plan.triggers.iter_mut().for_each(|trigger: &mut Trigger| trigger.dry_run = true);
     plan.stages[1].gates.iter_mut().for_each(|gate| gate.dry_run = true);
     let mut world = World::new(plan).to_stage(1);
-    world.run(STAGE_MS, &signals(arm(1_000, 500, 900), arm(900, 0, 100)));
+    let bad = signals(arm(1_000, 500, 900), arm(900, 0, 100));
+    world.tick(&bad);
+    let seen = view(&world.rollout, &bad);
+    let shown = |causes: &[lockgate_rollout::explain::Cause], rule: &str| {
+        causes.iter().any(|cause| cause.rule == rule && cause.verdict == Some(Verdict::Fail))
+    };
+    assert!(shown(&seen.gates, "gate error_rate of stage ten (dry run)"), "{:?}", seen.gates);
+    assert!(shown(&seen.triggers, "trigger error_rate (dry run)"), "{:?}", seen.triggers);
+    assert!(seen.why.contains("all its gates pass"), "it waits for none of them: {}", seen.why);
+    world.run(STAGE_MS, &bad);
     assert_eq!(world.rollout.stage, 2);
+}
+
+/// A plan that bears three failed looks in a row.
+fn patient(on_insufficient: OnInsufficient) -> Plan {
+    Plan { source_errors_max: 3, on_insufficient, ..plan() }
+}
+
+#[test]
+fn s12_errors_of_the_source_at_the_limit_go_on_and_one_more_is_inconclusive() {
+    for (configured, phase) in
+        [(OnInsufficient::Pause, "paused"), (OnInsufficient::Rollback, "rolling_back")]
+    {
+        let mut world = World::new(patient(configured)).to_stage(1);
+        for _ in 0..3 {
+            world.source_fails();
+        }
+        assert_eq!(world.phase(), "running");
+        let seen = view(&world.rollout, &good());
+        assert!(seen.why.contains("could not be read 3 times in a row"), "{}", seen.why);
+        world.source_fails();
+        assert_eq!(world.phase(), phase);
+        let cause = &world.last().causes[0];
+        assert_eq!(cause.verdict, Some(Verdict::Insufficient));
+        assert!(cause.text.contains("4 times in a row: connection refused"), "{cause:?}");
+    }
+}
+
+/// Going on after that is no pass: the stage is judged as before.
+#[test]
+fn s12_resumed_after_a_failed_source_the_stage_goes_on_where_it_was() {
+    let mut world = World::new(patient(OnInsufficient::Pause)).to_stage(1);
+    for _ in 0..4 {
+        world.source_fails();
+    }
+    world.command(Command::Resume).unwrap();
+    assert_eq!((world.phase(), world.rollout.stage), ("running", 1));
+    world.source_fails();
+    assert_eq!(world.phase(), "running", "counted anew");
+}
+
+#[test]
+fn s13_a_success_between_errors_of_the_source_resets_their_count() {
+    let mut world = World::new(patient(OnInsufficient::Rollback)).to_stage(1);
+    for _ in 0..3 {
+        for _ in 0..3 {
+            world.source_fails();
+        }
+        world.tick(&good());
+        assert_eq!((world.phase(), world.rollout.source_errors), ("running", 0));
+    }
+}
+
+/// Time in which nothing could be read is no time of the stage.
+#[test]
+fn s13_looks_that_failed_are_no_time_of_the_stage() {
+    let mut world = World::new(patient(OnInsufficient::Rollback)).to_stage(1);
+    world.tick(&good());
+    world.source_fails();
+    assert_eq!(world.rollout.dwell_ms, 0);
 }

@@ -1,9 +1,10 @@
 //! What people say, and what only people may do.
 
 use lockgate_model::clock::Now;
+use lockgate_model::hook::Confirm;
 use lockgate_model::ids::BootId;
-use lockgate_model::plan::OnInsufficient;
-use lockgate_rollout::event::{Command, Event};
+use lockgate_model::plan::{OnInsufficient, Plan};
+use lockgate_rollout::event::{Command, Effect, Event, OutsideGate};
 use lockgate_rollout::signals::Signals;
 use lockgate_testkit::release::{STAGE_MS, TICK_MS, World, arm, good, plan, signals};
 use uuid::Uuid;
@@ -123,4 +124,90 @@ fn a_pause_before_the_read_back_resumes_where_it_was() {
     world.apply();
     world.command(Command::Resume).unwrap();
     assert_eq!(world.phase(), "running");
+}
+
+/// The stage of 10 % needs a person.
+fn confirmed() -> Plan {
+    let mut plan = plan();
+    plan.stages[1].confirm = Some(Confirm::Person);
+    plan
+}
+
+/// A release whose stage has passed and waits.
+fn waiting() -> World {
+    let mut world = World::new(confirmed()).to_stage(1);
+    world.run(STAGE_MS, &good());
+    assert_eq!(world.phase(), "waiting_gate");
+    world
+}
+
+#[test]
+fn s33_a_closed_confirm_gate_waits_and_an_opened_one_goes_on() {
+    let mut world = World::new(confirmed()).to_stage(1);
+    let early = world.gate(OutsideGate::Confirm, true).unwrap_err();
+    assert!(early.to_string().contains("no stage of it waits"), "{early}");
+    world.run(STAGE_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("waiting_gate", 1));
+    assert!(matches!(world.effects.last(), Some(Effect::Notify { .. })), "someone must know");
+    world.run(10 * STAGE_MS, &good());
+    world.gate(OutsideGate::Confirm, false).unwrap();
+    assert_eq!((world.phase(), world.rollout.stage), ("waiting_gate", 1));
+    world.gate(OutsideGate::Confirm, true).unwrap();
+    assert_eq!(world.last().causes[0].rule, "gate confirm of stage ten opened by bob");
+    assert_eq!(world.last().causes[0].text, "looked at it");
+    world.tick(&good());
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 2));
+    world.apply();
+    world.run(STAGE_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 3), "one yes, one stage");
+}
+
+/// What was good on Friday may be bad on Monday.
+#[test]
+fn s33_gates_must_still_hold_when_the_stage_was_confirmed() {
+    let mut world = waiting();
+    world.gate(OutsideGate::Confirm, true).unwrap();
+    world.tick(&signals(arm(1_000, 0, 230), arm(9_000, 0, 195)));
+    assert_eq!(world.phase(), "rolling_back");
+    let mut world = waiting();
+    world.gate(OutsideGate::Confirm, true).unwrap();
+    let mut sick = good();
+    sick.candidate_healthy = Some(false);
+    world.tick(&sick);
+    assert_eq!((world.phase(), world.rollout.stage), ("extended", 1));
+}
+
+#[test]
+fn s33_triggers_stay_armed_while_it_waits() {
+    let mut world = waiting();
+    world.tick(&signals(arm(100, 6, 100), arm(900, 0, 100)));
+    assert_eq!(world.phase(), "rolling_back");
+}
+
+#[test]
+fn s34_a_rollback_gate_that_opens_while_it_waits_rolls_back() {
+    let mut world = waiting();
+    world.gate(OutsideGate::Rollback, false).unwrap();
+    assert_eq!(world.phase(), "waiting_gate");
+    world.gate(OutsideGate::Rollback, true).unwrap();
+    assert_eq!(world.phase(), "rolling_back");
+    assert_eq!(world.last().causes[0].rule, "rollback gate opened by bob");
+    let steps = world.transitions.len();
+    world.gate(OutsideGate::Rollback, true).unwrap();
+    assert_eq!(world.transitions.len(), steps, "once is enough");
+    world.apply();
+    assert_eq!(world.phase(), "rolled_back");
+}
+
+#[test]
+fn s34_at_any_other_moment_too() {
+    let paused = {
+        let mut world = World::new(plan()).to_stage(1);
+        world.command(Command::Pause).unwrap();
+        world
+    };
+    for mut world in [World::new(plan()), World::new(plan()).to_stage(2), paused] {
+        world.gate(OutsideGate::Rollback, true).unwrap();
+        assert_eq!((world.phase(), world.rollout.weight_bp), ("rolling_back", 0));
+    }
 }

@@ -1,11 +1,13 @@
 //! What ends a release before its time, and how hard.
 
+use lockgate_model::hook::Confirm;
 use lockgate_model::ids::{FuseId, SecurityEventId};
 use lockgate_model::plan::{AlertLevel, Bound, Metric};
 use lockgate_model::snapshot::Mode;
 use lockgate_rollout::event::{Command, Effect, Event};
 use lockgate_rollout::signals::Signals;
-use lockgate_testkit::release::{STAGE_MS, World, arm, good, plan, signals};
+use lockgate_rollout::start::NewRollout;
+use lockgate_testkit::release::{STAGE_MS, World, arm, good, new_rollout, plan, signals};
 use uuid::Uuid;
 
 #[test]
@@ -58,7 +60,31 @@ fn s41_a_security_event_stops_immediately_in_every_state_before_the_end() {
         world.run(STAGE_MS, &Signals::default());
         world
     };
+    let waiting = {
+        let mut plan = plan();
+        plan.stages[1].confirm = Some(Confirm::Person);
+        let mut world = World::new(plan).to_stage(1);
+        world.run(STAGE_MS, &good());
+        assert_eq!(world.phase(), "waiting_gate");
+        world
+    };
+    let frozen = {
+        let mut plan = plan();
+        plan.freeze = vec!["1970-01-01 00:00 - 1971-01-01 00:00 UTC".parse().unwrap()];
+        let mut world = World::new(plan);
+        assert_eq!(world.phase(), "pending");
+        world.command(Command::Resume).unwrap();
+        world.to_stage(0)
+    };
+    let pending = {
+        let after = vec!["tools".parse().unwrap()];
+        let new = NewRollout { waits_for: after, ..new_rollout(plan(), Some("v1")) };
+        World::begin(new, 1_000_000)
+    };
     let worlds = [
+        waiting,
+        frozen,
+        pending,
         World::new(plan()),
         World::new(plan()).to_stage(1),
         paused(World::new(plan()).to_stage(2)),
