@@ -135,15 +135,21 @@ pub(crate) fn answer(places: &mut Places<'_>, version: &Drawn, requests: u64, di
 /// Conversations that are under way on one version.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Pinned {
-    /// All.
-    pub(crate) active: u64,
-    /// Of those, the ones without an error in this weight epoch.
-    pub(crate) clean: u64,
+    /// Those without an error in this release.
+    clean: u64,
+    /// Those with one, none of them in this weight epoch.
+    erred_before: u64,
+    /// Those with one in this weight epoch.
+    erred: u64,
 }
 
 impl Pinned {
+    fn active(&self) -> u64 {
+        self.clean + self.erred_before + self.erred
+    }
+
     /// One tick: some end, `begun` begin, and the rest go on asking. Counts keys as the store
-    /// does: each once an epoch, and its first error once.
+    /// does: each once an epoch, its first error of the epoch once, and that of the release once.
     pub(crate) fn tick(
         &mut self,
         places: &mut Places<'_>,
@@ -154,31 +160,92 @@ impl Pinned {
         dice: &mut Dice,
     ) {
         let ends = 1.0 - (-tick_s / conversation.length_s).exp();
-        let ended = dice.binomial(self.active, ends);
-        let ended_clean = if self.active == 0 {
-            0
-        } else {
-            dice.binomial(ended, self.clean as f64 / self.active as f64)
-        };
-        self.active += begun;
-        self.active -= ended;
+        for group in [&mut self.clean, &mut self.erred_before, &mut self.erred] {
+            *group -= dice.binomial(*group, ends);
+        }
         self.clean += begun;
-        self.clean = self.clean.saturating_sub(ended_clean).min(self.active);
         let asked = conversation.requests_per_s * tick_s;
-        let requests = dice.poisson(asked * self.active as f64);
+        let requests = dice.poisson(asked * self.active() as f64);
         answer(places, version, requests, dice);
         let fails = 1.0 - (-asked * version.truth.error_rate).exp();
-        let failed = dice.binomial(self.clean, fails);
-        self.clean -= failed;
-        each(places, |arm| {
-            arm.keys.assigned += begun;
-            arm.keys.erroring += failed;
+        let first = dice.binomial(self.clean, fails);
+        let again = dice.binomial(self.erred_before, fails);
+        self.clean -= first;
+        self.erred_before -= again;
+        self.erred += first + again;
+        each(places, |Arm { keys, .. }| {
+            keys.assigned += begun;
+            keys.erroring += first + again;
+            keys.at_risk += begun;
+            keys.first_errors += first;
         });
     }
 
-    /// A new epoch counts all that go on anew.
+    /// A new epoch meets all that go on, and those at risk that had no error so far.
     pub(crate) fn new_epoch(&mut self, arm: &mut Arm) {
-        self.clean = self.active;
-        arm.keys.assigned += self.active;
+        self.erred_before += std::mem::take(&mut self.erred);
+        arm.keys.assigned += self.active();
+        arm.keys.at_risk += self.clean;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_model::plan::WHOLE_BP;
+    use lockgate_rollout::state::Phase;
+
+    use super::*;
+    use crate::plans::standard;
+    use crate::release::{Setting, run};
+    use crate::truth::Truth;
+
+    #[test]
+    fn one_conversation_that_always_fails_is_one_error_in_four_epochs() {
+        let always = Drawn::new(Truth { error_rate: 1.0, ..Truth::default() });
+        let endless = Conversation { length_s: 1e12, requests_per_s: 10.0 };
+        let (mut pinned, mut dice) = (Pinned::default(), Dice::new(1));
+        let mut sum = Arm::default();
+        for epoch in 0..4 {
+            let mut arm = Arm::default();
+            pinned.new_epoch(&mut arm);
+            let begun = u64::from(epoch == 0);
+            pinned.tick(
+                &mut [Some(&mut arm), None, None],
+                &always,
+                begun,
+                &endless,
+                10.0,
+                &mut dice,
+            );
+            assert_eq!((arm.keys.assigned, arm.keys.erroring), (1, 1), "in every epoch");
+            sum.merge(&arm);
+        }
+        assert_eq!((sum.keys.at_risk, sum.keys.first_errors), (1, 1));
+    }
+
+    /// From 10 to 25 %, while conversations that began before keep the real share low.
+    #[test]
+    fn s50_doubled_errors_are_found_under_pinned_conversations() {
+        let mut plan = standard();
+        plan.stages[1].duration_ms = 20 * 60 * 1_000;
+        plan.stages[2].duration_ms = 4 * 60 * 60 * 1_000;
+        let errors = |error_rate| Truth { error_rate, ..Truth::default() };
+        let day_long = Conversation { length_s: 24.0 * 3_600.0, requests_per_s: 0.001 };
+        let identical = Setting {
+            traffic: Traffic { conversation: Some(day_long), ..Traffic::default() },
+            stable: errors(0.001),
+            candidate: errors(0.001),
+            ..Setting::identical(Arc::new(plan))
+        };
+        let doubled = Setting { candidate: errors(0.002), ..identical.clone() };
+        for seed in 0..8 {
+            let found = run(&doubled, seed);
+            assert_eq!(found.phase, Phase::RolledBack, "{seed}: {:?}", found.rule());
+            assert_eq!(found.rule(), Some("trigger errors_vs_baseline"));
+            let share = found.candidate_requests as f64 / found.requests as f64;
+            let weight = f64::from(identical.plan.stages[found.stage].weight_bp);
+            assert!(share < weight / f64::from(WHOLE_BP), "pinned: {share} of {weight}");
+            assert_ne!(run(&identical, seed).rule(), Some("trigger errors_vs_baseline"), "{seed}");
+        }
     }
 }

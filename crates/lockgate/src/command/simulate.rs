@@ -1,5 +1,6 @@
 //! `lockgate simulate PLAN`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use lockgate_simulate::report::Summary;
 use lockgate_simulate::trace::Trace;
 use lockgate_simulate::traffic::{Arrivals, Conversation, Traffic};
 use lockgate_simulate::truth::Truth;
+use lockgate_simulate::world::{self, Faults, Setup, Story};
 use serde_json::json;
 
 use crate::config_file;
@@ -37,6 +39,13 @@ pub(crate) struct Simulate {
     /// How many releases
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
+    /// What goes wrong around the release: a name, or `all`; `NAME=TIMES` at most so often
+    ///
+    /// Every release then runs in a world of store, controllers and gateways, and what must hold is
+    /// looked at after every event. When something does not, the exit code is 1 and the shortest
+    /// way there is printed.
+    #[arg(long = "fault", value_name = "NAME")]
+    faults: Vec<Faults>,
     #[command(flatten)]
     traffic: TrafficArgs,
     #[command(flatten)]
@@ -82,6 +91,9 @@ impl Simulate {
         let config = config_file::read(&self.file)?.config;
         let (plan, agent) = self.plan_of(&config)?;
         let setting = self.setting(plan, agent)?;
+        if !self.faults.is_empty() {
+            return self.run_with_faults(plan, &setting, format);
+        }
         let seeds = self.seed..self.seed.saturating_add(self.runs);
         let ended: Vec<Ended> = seeds.clone().map(|seed| run(&setting, seed)).collect();
         match format {
@@ -102,22 +114,75 @@ impl Simulate {
         Ok(Exit::Done)
     }
 
+    /// Runs until something breaks, or to the last seed.
+    fn run_with_faults(&self, plan: &Plan, setting: &Setting, format: Format) -> CliResult {
+        let mut faults = Faults::default();
+        self.faults.iter().for_each(|some| faults.0.extend(&some.0));
+        let setup = Setup {
+            plan: Arc::clone(&setting.plan),
+            sources: setting.sources.clone(),
+            latency: setting.latency,
+            requests_per_s: setting.traffic.requests_per_s,
+            stable: setting.stable,
+            candidate: setting.candidate,
+            healthy: true,
+            gateways: 2,
+            faults,
+        };
+        let mut stories = Vec::new();
+        for seed in self.seed..self.seed.saturating_add(self.runs) {
+            let story = world::run(&setup, seed);
+            let breaks = story.broken.is_some();
+            stories.push((seed, story));
+            if breaks {
+                break;
+            }
+        }
+        let failing = stories.last().filter(|(_, story)| story.broken.is_some());
+        let least = failing.map(|(seed, _)| Failure::of(self, &setup, *seed));
+        match format {
+            Format::Json => {
+                let releases = stories.iter().map(|(seed, story)| {
+                    json!({
+                        "seed": seed,
+                        "end": story.phase.as_str(),
+                        "time_ms": story.time_ms,
+                        "steps": story.steps,
+                        "faults": story.struck,
+                    })
+                });
+                output::print_json(&json!({
+                    "plan": plan.name,
+                    "seed": self.seed,
+                    "runs": self.runs,
+                    "faults": setup.faults.0.keys().collect::<Vec<_>>(),
+                    "failure": least.as_ref().map(Failure::json),
+                    "releases": releases.collect::<Vec<_>>(),
+                }))?;
+            }
+            Format::Text => output::print(&stories_told(plan, &stories))?,
+        }
+        let Some(least) = least else { return Ok(Exit::Done) };
+        if format == Format::Text {
+            output::note(format!("{}\n", least.story.log.join("\n")));
+        }
+        Err(CliError::text(Exit::Failed, least.what).hint(format!("again: {}", least.again)))
+    }
+
     /// The plan asked for, and the agent of the file that follows it.
     fn plan_of<'a>(&self, config: &'a Config) -> CliResult<(&'a Plan, Option<&'a Agent>)> {
-        let name = match &self.plan {
-            Some(name) => name.as_str(),
-            None => {
-                let mut names: Vec<&str> =
-                    config.agents.iter().map(|agent| agent.plan.as_str()).collect();
-                names.sort_unstable();
-                names.dedup();
-                if names.len() > 1 {
-                    let text =
-                        format!("the agents of {} follow several plans", self.file.display());
-                    return Err(CliError::usage(text).hint(format!("--plan {}", names.join(" | "))));
-                }
-                names.pop().unwrap_or("standard")
+        let name = if let Some(name) = &self.plan {
+            name.as_str()
+        } else {
+            let mut names: Vec<&str> =
+                config.agents.iter().map(|agent| agent.plan.as_str()).collect();
+            names.sort_unstable();
+            names.dedup();
+            if names.len() > 1 {
+                let text = format!("the agents of {} follow several plans", self.file.display());
+                return Err(CliError::usage(text).hint(format!("--plan {}", names.join(" | "))));
             }
+            names.pop().unwrap_or("standard")
         };
         let plan =
             config.plans.iter().find(|plan| plan.name.as_str() == name).ok_or_else(|| {
@@ -162,6 +227,51 @@ impl Simulate {
             ..identical
         })
     }
+}
+
+/// A seed with which something does not hold, and the least that it takes.
+struct Failure {
+    what: String,
+    again: String,
+    story: Story,
+}
+
+impl Failure {
+    fn of(asked: &Simulate, setup: &Setup, seed: u64) -> Self {
+        let (least, story) = world::shrink(setup, seed);
+        let broken = story.broken.as_ref();
+        let broken = broken.map_or_else(String::new, |b| format!("{}: {}", b.invariant, b.what));
+        let mut again = format!("lockgate simulate {} --seed {seed}", asked.file.display());
+        for (fault, times) in &least.faults.0 {
+            let one = Faults([(*fault, *times)].into());
+            again.extend([" --fault ", &one.to_string()]);
+        }
+        Self { what: format!("seed {seed} breaks \"{broken}\""), again, story }
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let Self { what, again, story } = self;
+        json!({ "what": what, "again": again, "broken": story.broken, "log": story.log })
+    }
+}
+
+/// Releases in a world with faults, by how they ended.
+fn stories_told(plan: &Plan, stories: &[(u64, Story)]) -> String {
+    let mut ends: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut struck: BTreeMap<&str, u64> = BTreeMap::new();
+    for (_, story) in stories {
+        *ends.entry(story.phase.as_str()).or_default() += 1;
+        for (fault, times) in &story.struck {
+            *struck.entry(fault.as_str()).or_default() += u64::from(*times);
+        }
+    }
+    let rows = |of: &BTreeMap<&str, u64>| -> Vec<Vec<String>> {
+        of.iter().map(|(name, n)| vec![(*name).to_owned(), output::count(*n)]).collect()
+    };
+    let head = format!("{} releases by plan {}", output::count(stories.len() as u64), plan.name);
+    let ends = output::table(&["end", "releases"], &rows(&ends));
+    let struck = output::table(&["fault", "times"], &rows(&struck));
+    format!("{head}\n\n{ends}\n\n{struck}")
 }
 
 fn trace(file: &Path) -> CliResult<Trace> {

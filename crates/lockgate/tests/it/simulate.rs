@@ -10,7 +10,7 @@ fn plan(name: &str) -> PathBuf {
 
 fn simulate(name: &str, args: &[&str]) -> Ran {
     let plan = plan(name);
-    let mut all = vec!["simulate", plan.to_str().unwrap()];
+    let mut all = vec!["simulate", plan.to_str().expect("a path in this repository is text")];
     all.extend(args);
     run(&all)
 }
@@ -66,4 +66,19 @@ fn a_plan_that_is_not_there_is_named_with_those_that_are() {
     let ran = simulate("quick.yaml", &["--plan", "slow"]);
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("quick, standard"), "{}", ran.stderr);
+}
+
+#[test]
+fn every_fault_at_once_breaks_nothing_and_leaves_its_trace() {
+    let args = ["--fault", "all", "--runs", "5", "--output", "json"];
+    let ran = simulate("quick.yaml", &args);
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    let told = ran.json();
+    assert_eq!(told["failure"], serde_json::Value::Null);
+    assert_eq!(told["faults"].as_array().unwrap().len(), 14);
+    let struck = |release: &serde_json::Value| release["faults"].as_object().unwrap().len();
+    assert!(told["releases"].as_array().unwrap().iter().any(|release| struck(release) > 5));
+    let unknown = simulate("quick.yaml", &["--fault", "flood"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("two-controllers"), "{}", unknown.stderr);
 }
