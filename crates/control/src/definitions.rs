@@ -6,7 +6,7 @@ use lockgate_store::{Store, StoreError};
 /// Keeps the parsed form of the active configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Definitions {
-    current: Option<(i64, Config)>,
+    current: Option<(i64, Config, String)>,
 }
 
 impl Definitions {
@@ -15,12 +15,12 @@ impl Definitions {
         let Some(record) = store.active_config().await? else {
             return Ok(false);
         };
-        if self.current.as_ref().is_some_and(|(revision, _)| *revision == record.revision) {
+        if self.current.as_ref().is_some_and(|(revision, ..)| *revision == record.revision) {
             return Ok(false);
         }
         match config::read("active configuration", &record.text) {
             Ok(config) => {
-                self.current = Some((record.revision, config));
+                self.current = Some((record.revision, config, record.by));
                 Ok(true)
             }
             // It was valid when it was activated; a newer program may read it differently.
@@ -32,6 +32,11 @@ impl Definitions {
     }
 
     pub(crate) fn config(&self) -> Option<&Config> {
-        self.current.as_ref().map(|(_, config)| config)
+        self.active().map(|(config, _)| config)
+    }
+
+    /// The configuration, and who made it the active one.
+    pub(crate) fn active(&self) -> Option<(&Config, &str)> {
+        self.current.as_ref().map(|(_, config, by)| (config, by.as_str()))
     }
 }

@@ -16,7 +16,7 @@ use lockgate_store::{
 use uuid::Uuid;
 
 use crate::reconcile::{Pass, log};
-use crate::security;
+use crate::{precede, security};
 
 const ITEMS_MAX: u32 = 100;
 const GATEWAY_SEEN_MS: u64 = 60_000;
@@ -61,15 +61,12 @@ async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, Store
             begin(pass, fence, item, &asked).await
         }
         InboxBody::Command { command, reason } => {
-            let Some(id) = item.rollout else {
-                return Ok(refused("the command names no rollout"));
-            };
-            let Some(rollout) = pass.store.rollout(id).await? else {
-                return Ok(refused(format!("there is no rollout {id}")));
-            };
             let (by, reason) = (item.by.clone(), reason.clone());
-            let event = Event::Command { command: *command, by, reason };
-            commit(pass, fence, item.id, &rollout, &event).await
+            say(pass, fence, item, &Event::Command { command: *command, by, reason }).await
+        }
+        InboxBody::Gate { gate, open, reason } => {
+            let (by, reason) = (item.by.clone(), reason.clone());
+            say(pass, fence, item, &Event::Gate { gate: *gate, open: *open, by, reason }).await
         }
         InboxBody::Security(event) => {
             let Some(rollout) = open_of(pass, &event.agent, &event.version).await? else {
@@ -89,6 +86,22 @@ async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, Store
             commit(pass, fence, item.id, &rollout, &fuse_event(fuse)).await
         }
     }
+}
+
+/// Says it to the rollout that the item names.
+async fn say(
+    pass: &Pass,
+    fence: u64,
+    item: &InboxItem,
+    event: &Event,
+) -> Result<Handled, StoreError> {
+    let Some(id) = item.rollout else {
+        return Ok(refused("the command names no rollout"));
+    };
+    let Some(rollout) = pass.store.rollout(id).await? else {
+        return Ok(refused(format!("there is no rollout {id}")));
+    };
+    commit(pass, fence, item.id, &rollout, event).await
 }
 
 fn fuse_event(fuse: &Fuse) -> Event {
@@ -158,8 +171,8 @@ async fn begin(
     };
     let stable = pass.store.split(asked.agent).await?.map(|split| split.stable);
     let open = pass.store.rollouts_open().await?;
-    if let Some(open) = open.into_iter().find(|open| open.value.agent == *asked.agent) {
-        return make_way(pass, fence, item.id, &open, asked, stable.as_ref()).await;
+    if let Some(open) = open.iter().find(|open| open.value.agent == *asked.agent) {
+        return make_way(pass, fence, item.id, open, asked, stable.as_ref()).await;
     }
     if stable.as_ref() == Some(asked.candidate) {
         return Ok(refused(format!("version {} is stable already", asked.candidate)));
@@ -177,8 +190,8 @@ async fn begin(
         by: item.by.clone(),
         reason: asked.reason.to_owned(),
         fuses,
-        waits_for: vec![],
-        passed_before: None,
+        waits_for: precede::waits_for(agent, &open),
+        passed_before: precede::passed_before(&pass.store, asked.agent, asked.candidate).await?,
     };
     let step = start(new, pass.clock.now());
     if let Some(transition) = &step.transition {

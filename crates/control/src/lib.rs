@@ -8,7 +8,9 @@ mod clock;
 mod definitions;
 mod effects;
 mod inbox;
+mod news;
 mod notify;
+mod precede;
 mod reconcile;
 mod security;
 

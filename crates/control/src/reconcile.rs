@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::definitions::Definitions;
-use crate::{Options, effects, inbox};
+use crate::{Options, effects, inbox, news};
 
 /// Gateways that were not heard of for this long take no part in confirmation.
 const GATEWAY_SEEN_MS: u64 = 10_000;
@@ -150,25 +150,38 @@ impl Pass {
                 let gateways = self.store.gateways(GATEWAY_SEEN_MS).await?;
                 *observed.insert(!gateways.is_empty())
             };
-            let signals = Box::new(self.store.signals(&open.value, now.wall_ms).await?);
-            self.step(fence, &open, &Event::Tick { signals, observed }).await?;
+            if let Some(event) = news::of(self, &open.value).await?
+                && self.step(fence, &open, &event).await?
+            {
+                wait_ms = 0;
+                continue;
+            }
+            let event = match self.store.signals(&open.value, now.wall_ms).await {
+                Ok(signals) => Event::Tick { signals: Box::new(signals), observed },
+                // One release whose numbers cannot be read must not keep the others waiting.
+                Err(error) => {
+                    tracing::warn!(rollout = %open.value.id, %error, "numbers cannot be read");
+                    Event::SourceFailed { error: error.to_string() }
+                }
+            };
+            self.step(fence, &open, &event).await?;
             wait_ms = wait_ms.min(open.value.plan.tick_ms);
         }
         Ok(Duration::from_millis(wait_ms))
     }
 
-    /// One event that needs no answer, committed unless it changed nothing.
+    /// One event that needs no answer, committed unless it changed nothing. Returns whether it did.
     async fn step(
         &self,
         fence: u64,
         open: &Versioned<Rollout>,
         event: &Event,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let Ok(step) = machine::step(&open.value, event, self.clock.now()) else {
-            return Ok(());
+            return Ok(false);
         };
         if step.rollout == open.value {
-            return Ok(());
+            return Ok(false);
         }
         if let Some(transition) = &step.transition {
             log(&step.rollout, transition);
@@ -186,8 +199,8 @@ impl Pass {
             .await;
         match committed {
             // Someone else moved it on: the next pass looks at what it is now.
-            Err(StoreError::Stale) => Ok(()),
-            other => other,
+            Err(StoreError::Stale) => Ok(true),
+            other => other.map(|()| true),
         }
     }
 }

@@ -207,13 +207,16 @@ pub(crate) async fn of_rollout(
     conn: &mut SqliteConnection,
     rollout: RolloutId,
     after_wall_ms: i64,
+    without_epochs: &[Epoch],
 ) -> Result<Vec<AnswerRow>, StoreError> {
     Ok(sqlx::query_as(
         "SELECT version, at_wall_ms, kind, value, sticky_user, charged FROM answer
-         WHERE rollout = ? AND at_wall_ms > ? ORDER BY at_wall_ms DESC",
+         WHERE rollout = ? AND at_wall_ms > ?
+             AND epoch NOT IN (SELECT value FROM json_each(?)) ORDER BY at_wall_ms DESC",
     )
     .bind(rollout.to_string())
     .bind(after_wall_ms)
+    .bind(codec::to_json("epochs", &without_epochs)?)
     .fetch_all(conn)
     .await?)
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use lockgate_model::ids::{AgentName, PlanName, RolloutId, VersionName};
 use lockgate_model::security::{Fuse, SecurityEvent};
 use lockgate_model::version::Digest;
-use lockgate_rollout::event::Command;
+use lockgate_rollout::event::{Command, OutsideGate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
@@ -68,6 +68,15 @@ pub enum InboxBody {
         /// Why.
         reason: String,
     },
+    /// An answer for a gate that no metric decides.
+    Gate {
+        /// Which.
+        gate: OutsideGate,
+        /// What.
+        open: bool,
+        /// Why.
+        reason: String,
+    },
     /// A security event.
     Security(SecurityEvent),
     /// A fuse that latched.
@@ -79,6 +88,7 @@ impl InboxBody {
         match self {
             Self::Start { .. } => "start",
             Self::Command { .. } => "command",
+            Self::Gate { .. } => "gate",
             Self::Security(_) => "security",
             Self::Fuse(_) => "fuse",
         }
@@ -86,7 +96,7 @@ impl InboxBody {
 
     fn feed_kind(&self) -> &'static str {
         match self {
-            Self::Start { .. } | Self::Command { .. } => "command",
+            Self::Start { .. } | Self::Command { .. } | Self::Gate { .. } => "command",
             Self::Security(_) => "security_event",
             Self::Fuse(_) => "fuse",
         }

@@ -151,18 +151,22 @@ async fn evidence(
     conn: &mut SqliteConnection,
     rollout: &Rollout,
 ) -> Result<BTreeMap<Epoch, Arms>, StoreError> {
-    let rows: Vec<(i64, String, String)> =
-        sqlx::query_as("SELECT epoch, version, arm FROM evidence WHERE rollout = ?")
-            .bind(rollout.id.to_string())
-            .fetch_all(conn)
-            .await?;
+    let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(
+        "SELECT epoch, version, arm, first_erroring, erred_before FROM evidence WHERE rollout = ?",
+    )
+    .bind(rollout.id.to_string())
+    .fetch_all(conn)
+    .await?;
     let mut evidence: BTreeMap<Epoch, Arms> = BTreeMap::new();
-    for (epoch, version, arm) in rows {
+    for (epoch, version, arm, first_erroring, erred_before) in rows {
         let epoch = Epoch(codec::unsigned("epoch", epoch)?);
         let arms = evidence.entry(epoch).or_default();
         let arm_of = arm_of(rollout, &version, &mut arms.candidate, &mut arms.stable);
         if let Some(place) = arm_of {
             *place = codec::from_json("evidence", &arm)?;
+            let erred_before = codec::unsigned("keys", erred_before)?;
+            place.keys.at_risk = place.keys.assigned.saturating_sub(erred_before);
+            place.keys.first_errors = codec::unsigned("keys", first_erroring)?;
         }
     }
     Ok(evidence)
@@ -194,6 +198,7 @@ impl Growing {
 fn count_keys(arm: &mut Arm, keys: &KeySet) {
     arm.keys.assigned = keys.len() as u64;
     arm.keys.erroring = keys.values().filter(|errored| **errored).count() as u64;
+    (arm.keys.at_risk, arm.keys.first_errors) = (arm.keys.assigned, arm.keys.erroring);
 }
 
 struct RecentRow {
@@ -215,7 +220,7 @@ async fn recent(
     };
     let since = start(now_wall_ms, *longest);
     let windows = recent_windows(conn, rollout, since).await?;
-    let answers = answers::of_rollout(conn, rollout.id, since).await?;
+    let answers = answers::of_rollout(conn, rollout.id, since, &rollout.warm_epochs).await?;
     let (mut windows, mut answers) = (windows.into_iter().peekable(), answers.iter().peekable());
     let mut growing = Growing::default();
     let mut recent = BTreeMap::new();
@@ -249,10 +254,12 @@ async fn recent_windows(
 ) -> Result<Vec<RecentRow>, StoreError> {
     let rows: Vec<(i64, String, String, Vec<u8>)> = sqlx::query_as(
         "SELECT second_wall_ms, version, arm, seen_keys FROM measurement
-         WHERE rollout = ? AND second_wall_ms > ? ORDER BY second_wall_ms DESC",
+         WHERE rollout = ? AND second_wall_ms > ?
+             AND epoch NOT IN (SELECT value FROM json_each(?)) ORDER BY second_wall_ms DESC",
     )
     .bind(rollout.id.to_string())
     .bind(since_wall_ms)
+    .bind(codec::to_json("epochs", &rollout.warm_epochs)?)
     .fetch_all(conn)
     .await?;
     Ok(rows

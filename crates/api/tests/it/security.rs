@@ -35,7 +35,7 @@ fn kinds(items: &[lockgate_store::InboxItem]) -> Vec<&'static str> {
     let kind = |body: &InboxBody| match body {
         InboxBody::Security(_) => "security",
         InboxBody::Fuse(_) => "fuse",
-        InboxBody::Start { .. } | InboxBody::Command { .. } => "command",
+        InboxBody::Start { .. } | InboxBody::Command { .. } | InboxBody::Gate { .. } => "command",
     };
     items.iter().map(|item| kind(&item.body)).collect()
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod holds;
 mod world;
 
 use std::sync::atomic::Ordering;

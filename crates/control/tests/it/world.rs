@@ -15,6 +15,7 @@ use lockgate_store::{
     ConfigSource, EffectState, InboxBody, InboxId, InboxState, NewConfig, NewInboxItem, Store,
 };
 use lockgate_testkit::gateway;
+use sqlx::Connection as _;
 
 /// Stages of milliseconds and nothing to judge.
 pub(crate) const PLAN: &str = "
@@ -47,7 +48,25 @@ pub(crate) struct World {
     /// While set, the gateway applies nothing new.
     pub(crate) frozen: Arc<AtomicBool>,
     gateway: tokio::task::JoinHandle<()>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
+}
+
+/// Makes a configuration the active one.
+pub(crate) async fn activate(store: &Store, text: &str) {
+    let config = config::read("test.yaml", text).unwrap_or_else(|errors| panic!("{errors}"));
+    store
+        .activate_config(NewConfig {
+            text,
+            digest: Digest::of(text.as_bytes()).as_str(),
+            by: "test",
+            reason: "test",
+            at_wall_ms: 1,
+            agents: &config.agents,
+            candidate_stale_max_ms: 600_000,
+            source: ConfigSource::File,
+        })
+        .await
+        .unwrap();
 }
 
 impl Drop for World {
@@ -70,29 +89,20 @@ impl World {
     }
 
     async fn start_with(versions: &[&str]) -> Self {
+        Self::of(&text(versions)).await
+    }
+
+    /// With this configuration.
+    pub(crate) async fn of(text: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db")).await.unwrap();
-        let text = text(versions);
-        let config = config::read("test.yaml", &text).unwrap();
-        store
-            .activate_config(NewConfig {
-                text: &text,
-                digest: Digest::of(text.as_bytes()).as_str(),
-                by: "test",
-                reason: "test",
-                at_wall_ms: 1,
-                agents: &config.agents,
-                candidate_stale_max_ms: 600_000,
-                source: ConfigSource::File,
-            })
-            .await
-            .unwrap();
+        activate(&store, text).await;
         let frozen = Arc::new(AtomicBool::new(false));
         let gateway = tokio::spawn(gateway::reporting(Arc::new(store.clone()), frozen.clone()));
         let channels = Arc::new(ArcSwap::from_pointee(Channels::default()));
         let options = Options { lease_ttl_ms: 300, ..Options::new("one") };
         let control = Some(Control::spawn(store.clone(), channels.clone(), options));
-        Self { store, channels, control, frozen, gateway, _dir: dir }
+        Self { store, channels, control, frozen, gateway, dir }
     }
 
     /// Waits for something that must come; the limit only keeps a broken test from hanging.
@@ -160,7 +170,13 @@ impl World {
         self.submit(Some(id), InboxBody::Command { command, reason: "because".into() }).await
     }
 
-    async fn submit(&self, rollout: Option<RolloutId>, body: InboxBody) -> InboxState {
+    /// A database connection of somebody else's.
+    pub(crate) async fn outside(&self) -> sqlx::SqliteConnection {
+        let path = self.dir.path().join("state.db");
+        sqlx::SqliteConnection::connect(&path.display().to_string()).await.unwrap()
+    }
+
+    pub(crate) async fn submit(&self, rollout: Option<RolloutId>, body: InboxBody) -> InboxState {
         let item = NewInboxItem {
             key: None,
             agent: "support".parse().unwrap(),

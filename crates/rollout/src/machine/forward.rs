@@ -144,14 +144,16 @@ impl Work<'_> {
         } else if self.next.phase == Phase::Pending {
             self.next.plan = plan.clone();
             "the release has not begun: it follows the new one".into()
-        } else if let Some(stage) = next_stage(Some(plan), &self.next) {
-            let next = &plan.stages[stage].name;
-            let text =
-                format!("takes effect at the next stage, {next}; stage {name} keeps its own");
+        } else {
+            let text = match next_stage(Some(plan), &self.next) {
+                Some(stage) => {
+                    let next = &plan.stages[stage].name;
+                    format!("takes effect at the next stage, {next}; stage {name} keeps its own")
+                }
+                None => format!("takes no effect: {name} is the last stage"),
+            };
             self.next.next_plan = Some(plan.clone());
             text
-        } else {
-            format!("takes no effect: {name} is the last stage")
         };
         self.transition(vec![Cause::plain(rule, text)], "the stage under way is over")
     }

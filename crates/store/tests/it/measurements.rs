@@ -12,8 +12,14 @@ use crate::world::{
     Database, LONG_MS, SHORT_MS, T0, agent_a, arm, ended, health, keys, report, rollout, window,
 };
 
+/// Keys that nobody has met before.
 fn counted(assigned: u64, erroring: u64) -> Keys {
-    Keys { assigned, erroring, keys_dropped: 0 }
+    Keys { assigned, erroring, at_risk: assigned, first_errors: erroring, keys_dropped: 0 }
+}
+
+/// Keys of an epoch of a release that some of them were in before.
+fn met_again(assigned: u64, erroring: u64, at_risk: u64, first_errors: u64) -> Keys {
+    Keys { at_risk, first_errors, ..counted(assigned, erroring) }
 }
 
 pub(crate) async fn a_window_counts_once(db: &Database) {
@@ -85,7 +91,7 @@ pub(crate) async fn keys_are_distinct_across_gateways_and_seconds(db: &Database)
 
     let signals = db.signals(&rollout, T0).await.unwrap();
     assert_eq!(signals.evidence[&Epoch(1)].candidate.keys, counted(4, 3));
-    assert_eq!(signals.evidence[&Epoch(2)].candidate.keys, counted(1, 0));
+    assert_eq!(signals.evidence[&Epoch(2)].candidate.keys, met_again(1, 0, 0, 0));
     assert_eq!(signals.recent[&SHORT_MS].candidate.keys, counted(4, 2));
     assert_eq!(signals.recent[&LONG_MS].candidate.keys, counted(4, 3));
     let arm = db.arm_since(&agent_a(), &rollout.candidate, 0).await.unwrap();
@@ -120,7 +126,8 @@ pub(crate) async fn keys_of_several_epochs_count_once_in_the_release(db: &Databa
     assert_eq!(release[&Epoch(3)], [of(0, 1, 1), nobody]);
     let evidence = db.signals(&rollout, T0).await.unwrap().evidence;
     let in_epoch = |epoch| evidence[&Epoch(epoch)].candidate.keys;
-    assert_eq!([1, 2, 3].map(in_epoch), [counted(5, 2), counted(5, 4), counted(3, 2)]);
+    let (late, third) = (met_again(5, 2, 5, 1), met_again(3, 2, 2, 1));
+    assert_eq!([1, 2, 3].map(in_epoch), [late, met_again(5, 4, 4, 3), third]);
     let recent = &db.signals(&rollout, T0).await.unwrap().recent[&SHORT_MS];
     assert_eq!(recent.candidate.keys, counted(7, 5), "as many as the epochs of the release add");
 }
@@ -146,6 +153,18 @@ pub(crate) async fn dropped_keys_are_told(db: &Database) {
     let expected = Keys { keys_dropped: 6, ..counted(2, 0) };
     assert_eq!(signals.evidence[&Epoch(1)].candidate.keys, expected);
     assert_eq!(signals.recent[&LONG_MS].candidate.keys, expected);
+}
+
+pub(crate) async fn what_came_in_an_initial_delay_is_not_recent(db: &Database) {
+    let mut rollout = rollout("agent-a");
+    db.publish(vec![window("gw-1", 1, "v2", &rollout)]).await.unwrap();
+    let recent = async |rollout: &Rollout| {
+        let signals = db.signals(rollout, T0).await.unwrap();
+        signals.recent[&LONG_MS].candidate.assigned
+    };
+    assert_eq!(recent(&rollout).await, 1);
+    rollout.warm_epochs = vec![Epoch(1)];
+    assert_eq!(recent(&rollout).await, 0);
 }
 
 pub(crate) async fn recent_is_what_happened_within_each_window(db: &Database) {

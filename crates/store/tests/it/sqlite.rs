@@ -62,6 +62,7 @@ conformance!(open:
         more_keys_than_one_statement_holds,
         dropped_keys_are_told,
         recent_is_what_happened_within_each_window,
+        what_came_in_an_initial_delay_is_not_recent,
         an_ended_rollout_gathers_no_more_evidence,
         gateways_must_agree_on_health,
         health_counts_once_it_was_checked_under_the_weight_in_force,

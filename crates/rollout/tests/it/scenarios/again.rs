@@ -140,6 +140,9 @@ fn s27_what_is_edited_back_changes_nothing_and_in_the_last_stage_there_is_no_nex
     let mut last = World::new(plan()).to_stage(3);
     edit(&mut last, &edited());
     assert!(last.last().causes[0].text.contains("takes no effect"), "{:?}", last.last());
+    let steps = last.transitions.len();
+    edit(&mut last, &edited());
+    assert_eq!(last.transitions.len(), steps, "told once");
     last.run(STAGE_MS, &good());
     assert_eq!(last.phase(), "promoted");
 }
