@@ -191,7 +191,7 @@ impl Pinned {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::plan::WHOLE_BP;
+    use lockgate_model::plan::{Bound, Metric};
     use lockgate_rollout::state::Phase;
 
     use super::*;
@@ -227,25 +227,29 @@ mod tests {
     #[test]
     fn s50_doubled_errors_are_found_under_pinned_conversations() {
         let mut plan = standard();
-        plan.stages[1].duration_ms = 20 * 60 * 1_000;
-        plan.stages[2].duration_ms = 4 * 60 * 60 * 1_000;
+        plan.stages[1].duration_ms = 60 * 60 * 1_000;
+        plan.stages.iter_mut().for_each(|stage| stage.gates.clear());
+        plan.triggers.retain(|trigger| matches!(trigger.bound, Bound::AboveBaselineBy(_)));
+        plan.triggers.retain(|trigger| trigger.metric == Metric::ErrorRate);
+        plan.triggers[0].min_samples = 200;
         let errors = |error_rate| Truth { error_rate, ..Truth::default() };
-        let day_long = Conversation { length_s: 24.0 * 3_600.0, requests_per_s: 0.001 };
+        let long = Conversation { length_s: 2.0 * 3_600.0, requests_per_s: 0.01 };
+        let traffic =
+            Traffic { requests_per_s: 20.0, conversation: Some(long), ..Traffic::default() };
         let identical = Setting {
-            traffic: Traffic { conversation: Some(day_long), ..Traffic::default() },
-            stable: errors(0.001),
-            candidate: errors(0.001),
+            traffic,
+            stable: errors(0.002),
+            candidate: errors(0.002),
             ..Setting::identical(Arc::new(plan))
         };
-        let doubled = Setting { candidate: errors(0.002), ..identical.clone() };
+        let doubled = Setting { candidate: errors(0.004), ..identical.clone() };
         for seed in 0..8 {
             let found = run(&doubled, seed);
             assert_eq!(found.phase, Phase::RolledBack, "{seed}: {:?}", found.rule());
-            assert_eq!(found.rule(), Some("trigger errors_vs_baseline"));
             let share = found.candidate_requests as f64 / found.requests as f64;
-            let weight = f64::from(identical.plan.stages[found.stage].weight_bp);
-            assert!(share < weight / f64::from(WHOLE_BP), "pinned: {share} of {weight}");
-            assert_ne!(run(&identical, seed).rule(), Some("trigger errors_vs_baseline"), "{seed}");
+            let weight = f64::from(identical.plan.stages[found.stage].weight_bp) / 1e4;
+            assert!(found.stage > 1 && share < 0.8 * weight, "{share} of requests at {weight}");
+            assert_eq!(run(&identical, seed).phase, Phase::Promoted, "{seed}");
         }
     }
 }

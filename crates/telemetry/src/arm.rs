@@ -136,6 +136,14 @@ pub struct Keys {
     pub assigned: u64,
     /// Of those, with at least one error charged to the version.
     pub erroring: u64,
+    /// Of those assigned, the ones without an error before in this release: who could still have
+    /// a first one. All of them where no release is looked at.
+    #[serde(default)]
+    pub at_risk: u64,
+    /// Of those, the ones whose first error of the release was seen here. One user who always
+    /// fails is one first error, however many epochs meet them.
+    #[serde(default)]
+    pub first_errors: u64,
     /// Sightings of keys that were not listed for want of room: when not 0, the counts above are
     /// too low.
     #[serde(default)]
@@ -242,6 +250,8 @@ impl Arm {
         }
         self.keys.assigned += other.keys.assigned;
         self.keys.erroring += other.keys.erroring;
+        self.keys.at_risk += other.keys.at_risk;
+        self.keys.first_errors += other.keys.first_errors;
         self.keys.keys_dropped += other.keys.keys_dropped;
         self.sse.merge(&other.sse);
         self.plain.merge(&other.plain);

@@ -47,7 +47,7 @@ impl Reading {
 
     pub(super) fn of_arm(metric: Metric, arm: &Arm, by_key: bool, measure: Measure) -> Self {
         match metric {
-            Metric::ErrorRate if by_key => Self::share(arm.keys.erroring, arm.keys.assigned),
+            Metric::ErrorRate if by_key => Self::share(arm.keys.first_errors, arm.keys.at_risk),
             Metric::ErrorRate => Self::share(arm.errors_charged(), arm.judged()),
             Metric::P95Ms => {
                 let mut all = Sketch::default();

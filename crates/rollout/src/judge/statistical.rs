@@ -160,7 +160,7 @@ fn beyond(question: &Question<'_>, by_key: bool, spans: &[(f64, &[&Arms])], alph
 fn bad_and_good(metric: Metric, arm: &Arm, by_key: bool) -> Option<[u64; 2]> {
     let split = |bad: u64, all: u64| Some([bad, all.saturating_sub(bad)]);
     match metric {
-        Metric::ErrorRate if by_key => split(arm.keys.erroring, arm.keys.assigned),
+        Metric::ErrorRate if by_key => split(arm.keys.first_errors, arm.keys.at_risk),
         Metric::ErrorRate => split(arm.errors_charged(), arm.judged()),
         Metric::NegativeShare => split(arm.feedback.negative, arm.feedback.count()),
         Metric::SatisfiedShare => {
@@ -221,12 +221,14 @@ fn bad_limit(metric: Metric, limit: f64) -> f64 {
     if metric == Metric::SatisfiedShare { 1.0 - limit } else { limit }
 }
 
+/// Of keys, only those that had no error before: each adds one error to a release at most, so that
+/// who always fails is not new evidence in every epoch.
 fn stratum(arms: &Arms, by_key: bool) -> Stratum {
     let Arms { candidate, stable } = arms;
     if by_key {
         Stratum {
-            assigned: [candidate.keys.assigned, stable.keys.assigned],
-            errors: [candidate.keys.erroring, stable.keys.erroring],
+            assigned: [candidate.keys.at_risk, stable.keys.at_risk],
+            errors: [candidate.keys.first_errors, stable.keys.first_errors],
         }
     } else {
         Stratum {

@@ -3,5 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod invariants;
+mod keys;
 mod oracle;
 mod scenarios;
