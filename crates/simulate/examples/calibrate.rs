@@ -1,105 +1,106 @@
-//! Prints how often judges are wrong and how soon they find what is bad.
-//! `cargo run --release -p lockgate-simulate --example calibrate -- [RELEASES]`
+//! How often judges are wrong, and how soon they find what is bad, over the standard plan.
+//!
+//! `cargo run --profile quick -p lockgate-simulate --example calibrate -- [RELEASES] [CASE] [naive]`
+//!
+//! CASE is a part of a case's name; `naive` sets the threshold judge beside it, which is slow.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lockgate_model::plan::{Bound, Judge, Metric, Plan, Trigger};
 use lockgate_rollout::state::Phase;
-use lockgate_simulate::plans::{naive, standard};
 use lockgate_simulate::release::{Ended, Setting, run};
 use lockgate_simulate::traffic::{Conversation, Traffic};
 use lockgate_simulate::truth::Truth;
 
-fn main() {
-    let releases: u64 = std::env::args().nth(1).and_then(|n| n.parse().ok()).unwrap_or(200);
-    let plan = Arc::new(standard());
-    let naive = Arc::new(naive(standard()));
-    let good = Truth::default();
-    let errors5 = Truth { error_rate: 0.05, ..good };
-    let cases: Vec<(&str, Truth, Truth)> = vec![
-        ("identical", good, good),
-        ("0.2 -> 0.4 % errors", good, Truth { error_rate: 0.004, ..good }),
-        ("0.5 -> 5 % errors", Truth { error_rate: 0.005, ..good }, errors5),
-        ("5 -> 10 % errors", errors5, Truth { error_rate: 0.10, ..good }),
-        ("20 % errors", good, Truth { error_rate: 0.20, ..good }),
-        ("2 x p95", good, Truth { median_ms: 120.0, ..good }),
-        ("1.5 x cost", good, Truth { cost_usd: 0.015, ..good }),
-        ("8 % negative", good, Truth { negative: 0.08, satisfied: 0.85, ..good }),
-    ];
-    let which = std::env::args().nth(2).unwrap_or_default();
-    for rate in [1.0, 10.0, 100.0] {
-        for (name, stable, candidate) in &cases {
-            if !name.contains(which.as_str()) {
-                continue;
-            }
-            for (judge, plan) in [("statistical", &plan), ("naive", &naive)] {
-                if judge == "naive" && std::env::args().nth(3).is_none() {
-                    continue;
-                }
-                let setting = Setting {
-                    traffic: Traffic { requests_per_s: rate, ..Traffic::default() },
-                    stable: *stable,
-                    candidate: *candidate,
-                    ..Setting::identical(Arc::clone(plan))
-                };
-                report(
-                    name,
-                    judge,
-                    rate,
-                    &setting,
-                    if judge == "naive" { releases.min(50) } else { releases },
-                );
-            }
-        }
-        let pinned = Traffic {
-            requests_per_s: rate,
-            conversation: Some(Conversation::USUAL),
-            ..Traffic::default()
+fn standard() -> Plan {
+    let text = "agents:\n  - name: a\n    versions:\n      - { name: v1, endpoint: \"http://127.0.0.1:9\" }\n";
+    let config = lockgate_model::config::read("calibrate.yaml", text).expect("a plain file");
+    let standard = config.plans.into_iter().find(|plan| plan.name.as_str() == "standard");
+    standard.expect("the standard plan is built in")
+}
+
+/// The same plan with a threshold in place of every test, as it was before there were tests.
+fn naive() -> Plan {
+    let mut plan = standard();
+    let relative = |trigger: &Trigger| matches!(trigger.bound, Bound::AboveBaselineBy(_));
+    plan.triggers.retain(|trigger| trigger.metric != Metric::ErrorRate || !relative(trigger));
+    for trigger in &mut plan.triggers {
+        trigger.judge = Judge::Threshold;
+        trigger.min_samples = match trigger.metric {
+            Metric::SecurityEvents => 0,
+            Metric::ErrorRate => 100,
+            Metric::P95Ms | Metric::CostUsd => 300,
+            _ => 50,
         };
-        for (name, error) in
-            [("pinned identical", 0.0005), ("pinned doubled", 0.001), ("pinned .005->.01", 0.01)]
-        {
-            if !name.contains(which.as_str()) {
-                continue;
+    }
+    for gate in plan.stages.iter_mut().flat_map(|stage| &mut stage.gates) {
+        gate.judge = Judge::Threshold;
+    }
+    plan
+}
+
+/// Name, stable, candidate, and whether users stay with their version.
+fn cases() -> Vec<(&'static str, Truth, Truth, bool)> {
+    let good = Truth::default();
+    let errors = |error_rate| Truth { error_rate, ..good };
+    vec![
+        ("identical", good, good, false),
+        ("errors 0.2 -> 0.4 %", good, errors(0.004), false),
+        ("errors 0.5 -> 5 %", errors(0.005), errors(0.05), false),
+        ("errors 5 -> 10 %", errors(0.05), errors(0.10), false),
+        ("errors 0.2 -> 20 %", good, errors(0.20), false),
+        ("p95 twice", good, Truth { median_ms: 2.0 * good.median_ms, ..good }, false),
+        ("cost 1.5 times", good, Truth { cost_usd: 1.5 * good.cost_usd, ..good }, false),
+        ("8 % negative", good, Truth { negative: 0.08, satisfied: 0.85, ..good }, false),
+        ("pinned, identical", errors(0.0005), errors(0.0005), true),
+        ("pinned, errors 0.5 -> 1 %", errors(0.005), errors(0.01), true),
+    ]
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let releases = arguments.next().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let wanted = arguments.next().unwrap_or_default();
+    let mut judges = vec![("statistical", Arc::new(standard()))];
+    if arguments.next().is_some() {
+        judges.push(("naive", Arc::new(naive())));
+    }
+    for requests_per_s in [1.0, 10.0, 100.0] {
+        for (name, stable, candidate, pinned) in cases() {
+            for (judge, plan) in judges.iter().filter(|_| name.contains(&wanted)) {
+                let conversation =
+                    pinned.then_some(Conversation { length_s: 300.0, requests_per_s: 0.02 });
+                let traffic = Traffic { requests_per_s, conversation, ..Traffic::default() };
+                let plan = Arc::clone(plan);
+                let setting = Setting { plan, traffic, stable, candidate, later: None };
+                print!("{requests_per_s:>4}/s {name:<26} {judge:<11} ");
+                report(&setting, releases);
             }
-            let base = if name.ends_with(".01") { 0.005 } else { 0.0005 };
-            let setting = Setting {
-                traffic: pinned.clone(),
-                stable: Truth { error_rate: base, ..good },
-                candidate: Truth { error_rate: error, ..good },
-                ..Setting::identical(Arc::clone(&plan))
-            };
-            report(name, "statistical", rate, &setting, releases);
         }
     }
 }
 
-fn report(name: &str, judge: &str, rate: f64, setting: &Setting, releases: u64) {
-    let began = std::time::Instant::now();
+fn report(setting: &Setting, releases: u64) {
     let ended: Vec<Ended> = (0..releases).map(|seed| run(setting, seed)).collect();
-    let promoted = ended.iter().filter(|e| e.phase == Phase::Promoted).count();
-    let mut rules: std::collections::BTreeMap<&str, usize> = Default::default();
-    for e in &ended {
-        *rules.entry(e.rule().unwrap_or("-")).or_default() += 1;
+    let promoted = ended.iter().filter(|ended| ended.phase == Phase::Promoted).count();
+    let mut rules = BTreeMap::<&str, usize>::new();
+    for rule in ended.iter().filter_map(Ended::rule) {
+        *rules.entry(rule).or_default() += 1;
     }
-    let mut all: Vec<u64> =
-        ended.iter().filter(|e| e.phase == Phase::RolledBack).map(|e| e.requests).collect();
-    let mut own: Vec<u64> = ended
-        .iter()
-        .filter(|e| e.phase == Phase::RolledBack)
-        .map(|e| e.candidate_requests)
-        .collect();
-    all.sort_unstable();
-    own.sort_unstable();
-    let q = |v: &[u64], q: f64| {
-        v.get(((v.len() as f64 * q) as usize).min(v.len().saturating_sub(1))).copied().unwrap_or(0)
+    let back = || ended.iter().filter(|ended| ended.phase == Phase::RolledBack);
+    let of_all = quantiles(back().map(|ended| ended.requests));
+    let own = quantiles(back().map(|ended| ended.candidate_requests));
+    println!("promoted {promoted}/{releases}; found after {of_all} requests, {own} own; {rules:?}");
+}
+
+/// Median and 95th percentile.
+fn quantiles(of: impl Iterator<Item = u64>) -> String {
+    let mut of: Vec<u64> = of.collect();
+    of.sort_unstable();
+    let at = |percent: usize| {
+        of.get(of.len() * percent / 100).map_or_else(|| "-".to_owned(), u64::to_string)
     };
-    println!(
-        "{rate:>4}/s {name:<20} {judge:<11} promoted {promoted}/{releases}  to detect: all {} / {} own {} / {}  {:.1} ms each  {rules:?}",
-        q(&all, 0.5),
-        q(&all, 0.95),
-        q(&own, 0.5),
-        q(&own, 0.95),
-        began.elapsed().as_secs_f64() * 1e3 / releases as f64
-    );
+    format!("{} / {}", at(50), at(95))
 }
