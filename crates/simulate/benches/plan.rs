@@ -1,6 +1,5 @@
 //! How long a 36-hour release at 10 s ticks takes to simulate.
 //! `cargo bench -p lockgate-simulate`, or quicker to build: `cargo bench --profile quick …`.
-#![expect(missing_docs, reason = "criterion's macros make public items without words")]
 
 use std::hint::black_box;
 use std::sync::Arc;

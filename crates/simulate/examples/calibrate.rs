@@ -8,38 +8,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use lockgate_model::plan::{Bound, Judge, Metric, Plan, Trigger};
 use lockgate_rollout::state::Phase;
+use lockgate_simulate::plans::{naive, standard};
 use lockgate_simulate::release::{Ended, Setting, run};
 use lockgate_simulate::traffic::{Conversation, Traffic};
 use lockgate_simulate::truth::Truth;
-
-fn standard() -> Plan {
-    let text = "agents:\n  - name: a\n    versions:\n      - { name: v1, endpoint: \"http://127.0.0.1:9\" }\n";
-    let config = lockgate_model::config::read("calibrate.yaml", text).expect("a plain file");
-    let standard = config.plans.into_iter().find(|plan| plan.name.as_str() == "standard");
-    standard.expect("the standard plan is built in")
-}
-
-/// The same plan with a threshold in place of every test, as it was before there were tests.
-fn naive() -> Plan {
-    let mut plan = standard();
-    let relative = |trigger: &Trigger| matches!(trigger.bound, Bound::AboveBaselineBy(_));
-    plan.triggers.retain(|trigger| trigger.metric != Metric::ErrorRate || !relative(trigger));
-    for trigger in &mut plan.triggers {
-        trigger.judge = Judge::Threshold;
-        trigger.min_samples = match trigger.metric {
-            Metric::SecurityEvents => 0,
-            Metric::ErrorRate => 100,
-            Metric::P95Ms | Metric::CostUsd => 300,
-            _ => 50,
-        };
-    }
-    for gate in plan.stages.iter_mut().flat_map(|stage| &mut stage.gates) {
-        gate.judge = Judge::Threshold;
-    }
-    plan
-}
 
 /// Name, stable, candidate, and whether users stay with their version.
 fn cases() -> Vec<(&'static str, Truth, Truth, bool)> {
@@ -65,7 +38,7 @@ fn main() {
     let wanted = arguments.next().unwrap_or_default();
     let mut judges = vec![("statistical", Arc::new(standard()))];
     if arguments.next().is_some() {
-        judges.push(("naive", Arc::new(naive())));
+        judges.push(("naive", Arc::new(naive(standard()))));
     }
     for requests_per_s in [1.0, 10.0, 100.0] {
         for (name, stable, candidate, pinned) in cases() {
@@ -74,7 +47,7 @@ fn main() {
                     pinned.then_some(Conversation { length_s: 300.0, requests_per_s: 0.02 });
                 let traffic = Traffic { requests_per_s, conversation, ..Traffic::default() };
                 let plan = Arc::clone(plan);
-                let setting = Setting { plan, traffic, stable, candidate, later: None };
+                let setting = Setting { traffic, stable, candidate, ..Setting::identical(plan) };
                 print!("{requests_per_s:>4}/s {name:<26} {judge:<11} ");
                 report(&setting, releases);
             }
