@@ -7,6 +7,8 @@
 mod clock;
 mod definitions;
 mod effects;
+mod hooks;
+mod http;
 mod inbox;
 mod news;
 mod notify;
@@ -21,7 +23,7 @@ use lockgate_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-pub use notify::{Channels, Target};
+pub use notify::{Channels, Secrets, Target};
 
 /// How control runs.
 #[derive(Debug, Clone)]
@@ -53,8 +55,10 @@ impl Control {
         let (stop, stopped) = watch::channel(false);
         let (lead, leading) = watch::channel(None);
         let reconcile = reconcile::run(store.clone(), options, lead, stopped.clone());
+        let hooks = hooks::run(store.clone(), channels.clone(), leading.clone(), stopped.clone());
         let notify = notify::run(store, channels, leading, stopped);
-        Self { stop, tasks: vec![tokio::spawn(reconcile), tokio::spawn(notify)] }
+        let tasks = vec![tokio::spawn(reconcile), tokio::spawn(notify), tokio::spawn(hooks)];
+        Self { stop, tasks }
     }
 
     /// Ends the loops after the pass under way. What they did is in the store.

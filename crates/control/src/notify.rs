@@ -2,23 +2,21 @@
 //! from the outbox until they are taken; the id stays the same, so that receivers can drop
 //! repeats.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use lockgate_model::config::SecretRef;
 use lockgate_model::ids::{AgentName, ChannelName};
 use lockgate_model::plan::AlertLevel;
 use lockgate_rollout::event::{Alert, Effect};
 use lockgate_store::{OutboxRow, Store, StoreError};
 use serde_json::json;
-use sha2::Sha256;
 use tokio::sync::watch;
 
 use crate::clock::wall_ms;
+use crate::http::{Clients, sign};
 
 /// Where a channel leads, with its secrets resolved.
 #[derive(Clone)]
@@ -47,6 +45,22 @@ impl std::fmt::Debug for Target {
     }
 }
 
+/// Secrets by where they are found. Their values belong in no log.
+#[derive(Clone, Default)]
+pub struct Secrets(pub HashMap<SecretRef, Vec<u8>>);
+
+impl Secrets {
+    pub(crate) fn get(&self, reference: &SecretRef) -> Option<&[u8]> {
+        self.0.get(reference).map(Vec::as_slice)
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} secrets", self.0.len())
+    }
+}
+
 /// Which agents tell whom.
 #[derive(Debug, Clone, Default)]
 pub struct Channels {
@@ -54,6 +68,8 @@ pub struct Channels {
     pub targets: BTreeMap<ChannelName, (AlertLevel, Target)>,
     /// The channels of each agent.
     pub agents: BTreeMap<AgentName, Vec<ChannelName>>,
+    /// Keys that questions to webhook gates are signed with.
+    pub secrets: Secrets,
 }
 
 impl Channels {
@@ -68,7 +84,6 @@ impl Channels {
 }
 
 const ROWS_MAX: u32 = 50;
-const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const RETRY_FIRST_MS: i64 = 1_000;
 const RETRY_MAX_MS: i64 = 5 * 60_000;
 /// After about a day of trying, an alert is given up and says so in the outbox.
@@ -81,8 +96,6 @@ pub(crate) async fn run(
     leading: watch::Receiver<Option<u64>>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // An error says that the process has chosen a provider already, which serves as well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let mut sender = Sender { store, clients: Clients::default(), delivered: BTreeMap::new() };
     let mut changed = sender.store.changed();
     while !*stopped.borrow() {
@@ -98,41 +111,6 @@ pub(crate) async fn run(
             () = tokio::time::sleep(Duration::from_secs(1)) => {}
         }
     }
-}
-
-/// Made when they are needed first: plain HTTP must work where no certificate authorities are
-/// installed, and TLS from the moment they are.
-#[derive(Default)]
-struct Clients {
-    plain: Option<reqwest::Client>,
-    tls: Option<reqwest::Client>,
-}
-
-impl Clients {
-    fn of(&mut self, url: &str) -> Result<reqwest::Client, String> {
-        let is_plain = reqwest::Url::parse(url).is_ok_and(|url| url.scheme() == "http");
-        let (place, builder) = if is_plain {
-            (&mut self.plain, reqwest::Client::builder().tls_certs_only([]))
-        } else {
-            (&mut self.tls, reqwest::Client::builder())
-        };
-        if let Some(client) = place {
-            return Ok(client.clone());
-        }
-        let client = builder
-            .timeout(SEND_TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| format!("cannot prepare HTTP: {}", chain(&error)))?;
-        Ok(place.insert(client).clone())
-    }
-}
-
-/// An error with what caused it.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 struct Sender {
@@ -213,7 +191,10 @@ impl Sender {
                     request = request
                         .header("webhook-id", message_id(row))
                         .header("webhook-timestamp", at_seconds)
-                        .header("webhook-signature", sign(secret, row, at_seconds, &body));
+                        .header(
+                            "webhook-signature",
+                            sign(secret, &message_id(row), at_seconds, &body),
+                        );
                 }
                 request.body(body)
             }
@@ -242,11 +223,4 @@ fn cloud_event(row: &OutboxRow, alert: &Alert) -> serde_json::Value {
         "datacontenttype": "application/json",
         "data": { "level": alert.level, "title": alert.title, "text": alert.text },
     })
-}
-
-/// Standard Webhooks: `v1,` and base64 of HMAC-SHA256 over `id.timestamp.body`.
-fn sign(secret: &[u8], row: &OutboxRow, at_seconds: i64, body: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-    mac.update(format!("{}.{at_seconds}.{body}", message_id(row)).as_bytes());
-    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
 }

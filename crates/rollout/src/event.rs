@@ -24,7 +24,7 @@ pub enum Command {
 }
 
 /// A gate that no metric decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OutsideGate {
     /// Open: the stage that waits for it may be left.

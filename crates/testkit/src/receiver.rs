@@ -45,6 +45,11 @@ impl Receiver {
 
 /// An HTTP server that fails so many times before it takes anything.
 pub async fn receiver(failures: usize) -> Receiver {
+    answering(failures, "202 Accepted").await
+}
+
+/// The same with another status for what it takes.
+pub async fn answering(failures: usize, taken: &'static str) -> Receiver {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -57,7 +62,7 @@ pub async fn receiver(failures: usize) -> Receiver {
                 list.push(request);
                 list.len() <= failures
             };
-            let status = if fail { "503 Busy" } else { "202 Accepted" };
+            let status = if fail { "503 Busy" } else { taken };
             let answer =
                 format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
             stream.write_all(answer.as_bytes()).await.unwrap();

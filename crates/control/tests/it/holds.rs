@@ -1,9 +1,13 @@
 //! What holds a release up, or brings it back faster, over a real store.
 
+use std::sync::Arc;
+
+use lockgate_control::{Channels, Secrets};
 use lockgate_model::ids::RolloutId;
 use lockgate_rollout::event::{Command, OutsideGate};
 use lockgate_rollout::explain::Transition;
 use lockgate_store::{InboxBody, InboxState, NewInboxItem};
+use lockgate_testkit::receiver::answering;
 use sqlx::Connection as _;
 
 use crate::world::{PLAN, World, activate};
@@ -214,4 +218,56 @@ async fn s12_numbers_that_cannot_be_read_for_too_long_take_a_release_back() {
     let cause = steps.iter().flat_map(|step| &step.causes);
     let cause = cause.into_iter().find(|cause| cause.rule == "source of the numbers").unwrap();
     assert!(cause.text.contains("4 times in a row"), "{cause:?}");
+}
+
+#[tokio::test]
+async fn s33_a_webhook_that_says_yes_opens_its_gate() {
+    let asked = answering(2, "200 OK").await;
+    let confirm = format!(
+        "duration: 50ms, confirm: {{ by: webhook, url: \"{}\", secret: env:GATE }}",
+        asked.url
+    );
+    let text = text("");
+    let (head, own) = text.split_at(text.find("- name: own").unwrap());
+    let own = own.replacen("weight: 10, duration: 50ms", &format!("weight: 10, {confirm}"), 1);
+    let world = World::of(&format!("{head}{own}")).await;
+    world.channels.store(Arc::new(Channels {
+        secrets: Secrets([("env:GATE".parse().unwrap(), b"secret".to_vec())].into()),
+        ..Channels::default()
+    }));
+    world.until("a stable version", async || world.stable().await.is_some()).await;
+    let id = world.promoted("v2").await;
+    assert!(world.told(id, "gate confirm of stage 10% opened by webhook").await);
+    let seen = asked.seen();
+    assert!(seen.len() >= 3, "asked until it said yes: {seen:?}");
+    for question in &seen {
+        assert!(question.signed_with(b"secret"), "{question:?}");
+        let body: serde_json::Value = serde_json::from_str(&question.body).unwrap();
+        assert_eq!((&body["gate"], &body["candidate"]), (&"confirm".into(), &"v2".into()));
+    }
+}
+
+#[tokio::test]
+async fn s34_a_rollback_gate_that_says_yes_takes_the_release_back() {
+    let asked = answering(2, "200 OK").await;
+    let more = format!("    rollback_gate: {{ url: \"{}\" }}\n", asked.url);
+    let text = text(&more).replace("duration: 50ms", "duration: 1h");
+    let world = World::of(&text).await;
+    world.until("a stable version", async || world.stable().await.is_some()).await;
+    let id = world.started("v2").await;
+    world.until("the end", async || world.phase(id).await == "rolled_back").await;
+    assert!(world.told(id, "rollback gate opened by webhook").await);
+    let asked_then = asked.seen().len();
+    world.settle().await;
+    assert_eq!(asked.seen().len(), asked_then, "it has ended");
+}
+
+/// Anything but 200 is no yes, also a redirect to one.
+#[tokio::test]
+async fn s33_other_answers_keep_the_gate_closed() {
+    let asked = answering(0, "202 Accepted").await;
+    let more = format!("    rollback_gate: {{ url: \"{}\" }}\n", asked.url);
+    let world = world(&more).await;
+    world.promoted("v2").await;
+    assert!(!asked.seen().is_empty(), "it was asked");
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use lockgate_control::{Channels, Control, Options, Target};
+use lockgate_control::{Channels, Control, Options, Secrets, Target};
 use lockgate_model::config;
 use lockgate_model::ids::RolloutId;
 use lockgate_model::plan::AlertLevel;
@@ -200,6 +200,7 @@ impl World {
         self.channels.store(Arc::new(Channels {
             targets: [("ops".parse().unwrap(), (lowest, target))].into(),
             agents: [("support".parse().unwrap(), vec!["ops".parse().unwrap()])].into(),
+            secrets: Secrets::default(),
         }));
     }
 }
