@@ -307,6 +307,8 @@ pub(crate) struct RolloutViewDoc {
     triggers: Vec<CauseDoc>,
     /// Why it is not further, or why it ended, in one sentence.
     why: String,
+    /// What would lead on from here.
+    would_change: String,
     /// What is not as it was declared, such as a signal that never comes.
     warnings: Vec<String>,
 }

@@ -237,6 +237,9 @@ pub struct ExplainedNow {
     pub phase: String,
     /// Why it is not further, or why it ended.
     pub why: String,
+    /// What would lead on from here.
+    #[serde(default)]
+    pub would_change: String,
     /// What is not as it was declared, such as a signal that never comes.
     #[serde(default)]
     pub warnings: Vec<String>,

@@ -170,6 +170,7 @@ struct Live {
     stable: Option<String>,
     badge: Badge,
     why: String,
+    would_change: Option<String>,
     warnings: Vec<String>,
     /// What led to the end, or to being taken back.
     decided: Option<String>,
@@ -180,6 +181,8 @@ struct Live {
     left: Option<String>,
     ended: Option<Moment>,
     revoked: bool,
+    /// Whether a stage waits to be confirmed.
+    waits: bool,
     security_events: u64,
     bar: Bar,
     rows: Vec<Row>,
@@ -228,6 +231,7 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
         left: (!end && view.left_ms > 0).then(|| number::span(view.left_ms)),
         ended: view.ended_wall_ms.map(number::moment),
         revoked: view.revoked,
+        waits: view.phase == "waiting_gate",
         security_events: view.security_events,
         bar: Bar::from(&view),
         rows: compare::rows(&view.stable_arm, &view.candidate_arm),
@@ -237,9 +241,10 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
         buttons: Buttons {
             shown: principal.may_operate(),
             open: !end && view.phase != "rolling_back",
-            held: matches!(view.phase.as_str(), "paused" | "waiting_gate"),
+            held: matches!(view.phase.as_str(), "paused" | "pending"),
         },
         why: view.why,
+        would_change: (!end).then_some(view.would_change),
         warnings: view.warnings,
         decided: decision
             .and_then(|decision| decision.causes.first())

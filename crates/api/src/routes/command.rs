@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
-use lockgate_rollout::event::Command as Word;
+use lockgate_rollout::event::{Command as Word, OutsideGate};
 use lockgate_rollout::state::Rollout;
 use lockgate_store::{InboxBody, InboxId};
 use serde_json::json;
@@ -48,16 +48,19 @@ pub(crate) fn idempotency_key(
 pub(crate) enum Said {
     /// About the release itself.
     Word(Word),
+    /// That the stage which waits for it may be left.
+    Confirm,
     /// That its version is released once more.
     Retry,
 }
 
 impl Said {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Word(Word::Pause),
         Self::Word(Word::Resume),
         Self::Word(Word::Promote),
         Self::Word(Word::Abort),
+        Self::Confirm,
         Self::Retry,
     ];
 
@@ -68,6 +71,7 @@ impl Said {
             Self::Word(Word::Resume) => "resume",
             Self::Word(Word::Promote) => "promote",
             Self::Word(Word::Abort) => "abort",
+            Self::Confirm => "confirm",
             Self::Retry => "retry",
         }
     }
@@ -94,6 +98,10 @@ pub(crate) async fn say(
     let (about, body) = match said {
         Said::Word(word) => {
             (Some(rollout.id), InboxBody::Command { command: word, reason: reason.into() })
+        }
+        Said::Confirm => {
+            let (gate, reason) = (OutsideGate::Confirm, reason.into());
+            (Some(rollout.id), InboxBody::Gate { gate, open: true, reason })
         }
         Said::Retry => (None, again(rollout, reason)),
     };
@@ -153,8 +161,8 @@ macro_rules! word {
             say(&app, &principal, &rollout, $said, because.reason, key).await
         }
     };
-    ($(#[$doc:meta])* $name:ident, $word:expr, $path:literal, $id:literal) => {
-        word!($(#[$doc])* $name, Said::Word($word), $path, $id, [
+    ($(#[$doc:meta])* $name:ident, $said:expr, $path:literal, $id:literal) => {
+        word!($(#[$doc])* $name, $said, $path, $id, [
             (status = 200, description = "Control has handled it.", body = CommandAnswer),
             (status = 202, description = "Written down; control has not handled it within 5 s.", body = CommandAnswer),
         ]);
@@ -163,19 +171,23 @@ macro_rules! word {
 
 word!(
     /// Holds a release where it is. Triggers stay armed.
-    pause, Word::Pause, "/api/v1/rollouts/{id}/pause", "pause_rollout"
+    pause, Said::Word(Word::Pause), "/api/v1/rollouts/{id}/pause", "pause_rollout"
 );
 word!(
     /// Lets a held release go on.
-    resume, Word::Resume, "/api/v1/rollouts/{id}/resume", "resume_rollout"
+    resume, Said::Word(Word::Resume), "/api/v1/rollouts/{id}/resume", "resume_rollout"
 );
 word!(
     /// Skips what is left and makes the candidate stable.
-    promote, Word::Promote, "/api/v1/rollouts/{id}/promote", "promote_rollout"
+    promote, Said::Word(Word::Promote), "/api/v1/rollouts/{id}/promote", "promote_rollout"
 );
 word!(
     /// Takes a release back.
-    abort, Word::Abort, "/api/v1/rollouts/{id}/abort", "abort_rollout"
+    abort, Said::Word(Word::Abort), "/api/v1/rollouts/{id}/abort", "abort_rollout"
+);
+word!(
+    /// Agrees that the stage which waits for it may be left. Its gates are judged once more.
+    confirm, Said::Confirm, "/api/v1/rollouts/{id}/confirm", "confirm_rollout"
 );
 word!(
     /// Starts the same release again after it ended.

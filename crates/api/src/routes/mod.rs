@@ -71,6 +71,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(command::resume))
         .routes(routes!(command::promote))
         .routes(routes!(command::abort))
+        .routes(routes!(command::confirm))
         .routes(routes!(command::retry))
         .routes(routes!(command::look))
         .routes(routes!(config::active, config::apply))

@@ -186,6 +186,7 @@ pub(crate) async fn explain(
         now: ExplainedNow {
             phase: view.phase,
             why: view.why,
+            would_change: view.would_change,
             warnings: view.warnings,
             gates: view.gates,
             triggers: view.triggers,

@@ -154,6 +154,27 @@ async fn buttons_do_what_the_api_does() {
 }
 
 #[tokio::test]
+async fn a_stage_that_waits_is_confirmed_by_its_button() {
+    let server = server().await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.applied(id).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let page = format!("/rollouts/{id}");
+    assert!(!browser.page(&page).await.contains("Confirm"));
+    server.world.waits(id).await;
+    let waiting = browser.page(&page).await;
+    assert!(waiting.contains("✓ Confirm") && !waiting.contains("Resume"), "{waiting}");
+    assert!(waiting.contains("Next: a person confirms"), "{waiting}");
+    let confirm = format!("/rollouts/{id}/confirm");
+    assert_eq!(browser.say(&confirm, &server.url, "reason=seen").await.status(), 303);
+    let rollout = server.world.store.rollout(id).await.unwrap().unwrap().value;
+    assert_eq!((rollout.phase.as_str(), rollout.confirmed_stage), ("running", Some(0)));
+    assert_eq!(browser.say(&confirm, &server.url, "reason=again").await.status(), 409);
+    let journal = server.world.store.journal_recent(5).await.unwrap();
+    assert!(journal.iter().any(|entry| entry.action == "rollout.confirm"));
+}
+
+#[tokio::test]
 async fn viewers_get_no_buttons_and_scopes_hold() {
     let server = server().await;
     let id = server.world.start("support", "v2", Some("v1"), "test").await.id;

@@ -280,11 +280,39 @@ impl World {
                     refuse(why).await;
                 }
             }
+            InboxBody::Gate { gate, open, reason } => {
+                let (by, reason) = (item.by.clone(), reason.clone());
+                let event = Event::Gate { gate: *gate, open: *open, by, reason };
+                let id = item.rollout.unwrap();
+                if let Err(why) = self.step_answering(id, event, &done("done")).await {
+                    refuse(why).await;
+                }
+            }
             InboxBody::Security(_) | InboxBody::Fuse(_) => {
                 let seen = InboxOutcome::Done { result: "seen".into() };
                 self.store.finish_inbox(self.fence, item.id, seen).await.unwrap();
             }
         }
+    }
+
+    /// The release's stage has passed and waits for a person. Not in the example, which shares
+    /// this file.
+    #[cfg(test)]
+    pub(crate) async fn waits(&self, id: RolloutId) {
+        let mut open = self.store.rollout(id).await.unwrap().unwrap();
+        open.value.phase = lockgate_rollout::state::Phase::WaitingGate {
+            gate: "a person to confirm stage test".into(),
+        };
+        let (fence, row_version, rollout) = (self.fence, open.row_version, &open.value);
+        let step = StepCommit {
+            fence,
+            rollout,
+            row_version,
+            transition: None,
+            effects: &[],
+            handled: &[],
+        };
+        self.store.commit_step(step).await.unwrap();
     }
 
     /// One gateway that has applied everything and knows the health of some versions.

@@ -53,6 +53,8 @@ pub(crate) enum Rollout {
     Promote(Steer),
     /// Take a release back
     Abort(Steer),
+    /// Agree that the stage which waits for it may be left
+    Confirm(Steer),
     /// Release the same version again after it was taken back
     Retry(Steer),
     /// List the transitions of a release
@@ -127,6 +129,7 @@ impl Rollout {
             Self::Resume(steer) => steer.run("resume", format).await,
             Self::Promote(steer) => steer.run("promote", format).await,
             Self::Abort(steer) => steer.run("abort", format).await,
+            Self::Confirm(steer) => steer.run("confirm", format).await,
             Self::Retry(steer) => steer.run("retry", format).await,
             Self::History(which) => story::history(&which, format).await,
             Self::Explain(which) => story::explain(&which, format).await,

@@ -58,6 +58,10 @@ pub(crate) fn exit_of(view: &RolloutView) -> Option<Exit> {
         "promoted" => Some(Exit::Done),
         "rolled_back" | "aborted" | "superseded" => Some(Exit::RolledBack),
         "paused" => Some(Exit::NeedsPerson),
+        // A webhook may still answer by itself.
+        "waiting_gate" if view.detail.as_ref().is_some_and(|gate| gate.starts_with("a person")) => {
+            Some(Exit::NeedsPerson)
+        }
         _ => None,
     }
 }
@@ -224,7 +228,8 @@ impl<'a> Looker<'a> {
 
 /// The view without what grows by itself.
 fn timeless(view: &RolloutView) -> RolloutView {
-    RolloutView { dwell_ms: 0, left_ms: 0, why: String::new(), ..view.clone() }
+    let (why, would_change) = Default::default();
+    RolloutView { dwell_ms: 0, left_ms: 0, why, would_change, ..view.clone() }
 }
 
 /// One line about where a release is; the same line as long as nothing happens.

@@ -19,10 +19,15 @@ struct Scene {
 
 /// A server under traffic whose stable version is `v1`.
 fn scene(names: &[&'static str]) -> Scene {
+    scene_with(names, |text| text)
+}
+
+/// The same with another configuration.
+fn scene_with(names: &[&'static str], change: impl Fn(String) -> String) -> Scene {
     let world = World::new();
     let versions: Vec<_> = names.iter().map(|name| (*name, world.agent())).collect();
     let all: Vec<_> = versions.iter().map(|(name, agent)| (*name, agent)).collect();
-    let mut server = Server::start(&config::quick(&all));
+    let mut server = Server::start(&change(config::quick(&all)));
     server.until_served(&world);
     let ingress = server.ingress();
     let traffic = world.traffic(4, move || Some(ingress.clone()));
@@ -106,6 +111,31 @@ fn a_person_may_hold_and_finish_and_take_back() {
     assert_eq!(list.as_array().map(Vec::len), Some(3), "the first version, aborted, promoted");
     let unknown = run(&["rollout", "start", "support", "v9", "--reason", "r"]);
     assert!([1, 2].contains(&unknown.code), "{}", unknown.shown());
+}
+
+#[test]
+fn a_stage_that_needs_a_person_goes_on_when_one_confirms() {
+    let scene = scene_with(&["v1", "v2"], |text| {
+        let held = text.replace("{weight: 25%,", "{weight: 25%, confirm: {by: person},");
+        assert_ne!(held, text);
+        held
+    });
+    let run = |args: &[&str]| scene.server.run(args);
+    let waits = scene.release("v2", &["--timeout", "5m"]);
+    assert_eq!(waits.code, 4, "{}", waits.shown());
+    let explained = run(&["rollout", "explain"]);
+    assert!(explained.stdout.contains("a person to confirm stage 25%"), "{}", explained.stdout);
+    assert!(explained.stdout.contains("next     a person confirms"), "{}", explained.stdout);
+    let confirmed = run(&["rollout", "confirm", "--reason", "looked at it"]);
+    assert_eq!(confirmed.code, 0, "{}", confirmed.shown());
+    assert_eq!(run(&["rollout", "watch", "--agent", "support"]).code, 0);
+    assert_eq!(scene.stable(), "v2");
+    let explained = run(&["rollout", "explain", "--agent", "support"]);
+    assert!(
+        explained.stdout.contains("looked at it (gate confirm of stage 25%"),
+        "{}",
+        explained.stdout
+    );
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub(super) async fn explain(which: &Which, format: Format) -> CliResult {
         now.push_str("\n  warning  ");
         now.push_str(warning);
     }
+    if !told.now.would_change.is_empty() {
+        now.push_str("\n  next     ");
+        now.push_str(&told.now.would_change);
+    }
     paragraphs.push(now);
     output::print(&paragraphs.join("\n\n"))?;
     Ok(Exit::Done)
