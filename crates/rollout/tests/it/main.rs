@@ -4,5 +4,6 @@
 
 mod invariants;
 mod keys;
+mod listed;
 mod oracle;
 mod scenarios;
