@@ -50,6 +50,9 @@ enum Command {
     Check(command::check::Check),
     /// Say what a plan would do, without a server
     Simulate(command::simulate::Simulate),
+    /// Say beforehand whether a plan can be decided
+    #[command(subcommand)]
+    Plan(command::plan::Plan),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Show what a file would change on the server
@@ -118,6 +121,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Init(init) => init.run(format),
         Command::Check(check) => wait(check.run(format)),
         Command::Simulate(simulate) => simulate.run(format),
+        Command::Plan(plan) => plan.run(format),
         Command::Schema => command::schema::run(),
         Command::Diff(diff) => wait(diff.run(format)),
         Command::Apply(apply) => wait(apply.run(format)),

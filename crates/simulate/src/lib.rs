@@ -4,6 +4,8 @@
 //! Not here: clocks, threads, networks. Counts are drawn, not requests: a day takes milliseconds.
 
 pub mod draw;
+mod expected;
+pub mod forecast;
 mod look_back;
 pub mod plans;
 pub mod release;

@@ -6,7 +6,7 @@ use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, Epoch, RolloutId};
 use lockgate_model::plan::{Plan, WHOLE_BP};
-use lockgate_rollout::event::{Effect, Event};
+use lockgate_rollout::event::{Effect, Event, OutsideGate};
 use lockgate_rollout::explain::{Cause, Transition};
 use lockgate_rollout::machine;
 use lockgate_rollout::signals::Signals;
@@ -130,13 +130,14 @@ pub fn run(setting: &Setting, seed: u64) -> Ended {
     world.ended
 }
 
-fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
+pub(crate) fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
     NewRollout {
         id: RolloutId(Uuid::from_u128(dice.bits())),
         agent: "agent".parse().expect("a literal that is a name"),
         candidate: "candidate".parse().expect("a literal that is a name"),
         stable: Some("stable".parse().expect("a literal that is a name")),
-        plan: Plan::clone(&setting.plan),
+        // Virtual time has no calendar.
+        plan: Plan { freeze: Vec::new(), ..Plan::clone(&setting.plan) },
         by_key: setting.traffic.conversation.is_some(),
         latency: setting.latency,
         sources: setting.sources.clone(),
@@ -180,6 +181,12 @@ impl World<'_> {
             let Event::Tick { signals, .. } = &mut event else { break };
             self.traffic(signals, tick * tick_ms);
             self.take(&event, now, &mut ordered);
+            if matches!(self.rollout.phase, Phase::WaitingGate { .. }) {
+                // Whoever is asked says yes: what the numbers lead to is the question here.
+                let (by, reason) = ("simulation".into(), "assumed".into());
+                let gate = OutsideGate::Confirm;
+                self.take(&Event::Gate { gate, open: true, by, reason }, now, &mut ordered);
+            }
             if matches!(self.rollout.phase, Phase::Paused { .. }) {
                 // Nobody is here to decide.
                 break;

@@ -110,21 +110,23 @@ fn micros(value: f64) -> u64 {
     value.round() as u64
 }
 
-/// The value below which a standard normal lies with probability `p`, 0 < p < 1, by bisection on
-/// its distribution function (Abramowitz & Stegun 7.1.26, error below 2·10⁻⁷).
+/// The probability that a standard normal lies below `z` (Abramowitz & Stegun 7.1.26, error below
+/// 2·10⁻⁷).
+pub(crate) fn normal_below(z: f64) -> f64 {
+    let x = z.abs() / std::f64::consts::SQRT_2;
+    let t = 1.0 / (1.0 + 0.327_591_1 * x);
+    let poly = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
+    let tail = poly.iter().fold(0.0, |sum, factor| (sum + factor) * t);
+    let upper = tail * (-x * x).exp() / 2.0;
+    if z < 0.0 { upper } else { 1.0 - upper }
+}
+
+/// The value below which a standard normal lies with probability `p`, 0 < p < 1, by bisection.
 fn normal_quantile(p: f64) -> f64 {
-    let below = |z: f64| {
-        let x = z.abs() / std::f64::consts::SQRT_2;
-        let t = 1.0 / (1.0 + 0.327_591_1 * x);
-        let poly = [1.061_405_429, -1.453_152_027, 1.421_413_741, -0.284_496_736, 0.254_829_592];
-        let tail = poly.iter().fold(0.0, |sum, factor| (sum + factor) * t);
-        let upper = tail * (-x * x).exp() / 2.0;
-        if z < 0.0 { upper } else { 1.0 - upper }
-    };
     let (mut low, mut high) = (-8.0, 8.0);
     for _ in 0..60 {
         let middle = f64::midpoint(low, high);
-        if below(middle) < p { low = middle } else { high = middle }
+        if normal_below(middle) < p { low = middle } else { high = middle }
     }
     f64::midpoint(low, high)
 }

@@ -9,6 +9,7 @@ pub(crate) mod diff;
 pub(crate) mod events;
 pub(crate) mod init;
 pub(crate) mod man;
+pub(crate) mod plan;
 pub(crate) mod rollout;
 pub(crate) mod schema;
 pub(crate) mod serve;

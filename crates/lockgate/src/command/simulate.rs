@@ -89,7 +89,7 @@ struct CandidateArgs {
 impl Simulate {
     pub(crate) fn run(self, format: Format) -> CliResult {
         let config = config_file::read(&self.file)?.config;
-        let (plan, agent) = self.plan_of(&config)?;
+        let (plan, agent) = plan_of(&config, &self.file, self.plan.as_deref())?;
         let setting = self.setting(plan, agent)?;
         if !self.faults.is_empty() {
             return self.run_with_faults(plan, &setting, format);
@@ -169,30 +169,6 @@ impl Simulate {
         Err(CliError::text(Exit::Failed, least.what).hint(format!("again: {}", least.again)))
     }
 
-    /// The plan asked for, and the agent of the file that follows it.
-    fn plan_of<'a>(&self, config: &'a Config) -> CliResult<(&'a Plan, Option<&'a Agent>)> {
-        let name = if let Some(name) = &self.plan {
-            name.as_str()
-        } else {
-            let mut names: Vec<&str> =
-                config.agents.iter().map(|agent| agent.plan.as_str()).collect();
-            names.sort_unstable();
-            names.dedup();
-            if names.len() > 1 {
-                let text = format!("the agents of {} follow several plans", self.file.display());
-                return Err(CliError::usage(text).hint(format!("--plan {}", names.join(" | "))));
-            }
-            names.pop().unwrap_or("standard")
-        };
-        let plan =
-            config.plans.iter().find(|plan| plan.name.as_str() == name).ok_or_else(|| {
-                let known: Vec<&str> = config.plans.iter().map(|plan| plan.name.as_str()).collect();
-                CliError::usage(format!("{} has no plan {name}", self.file.display()))
-                    .hint(format!("it has {}", known.join(", ")))
-            })?;
-        Ok((plan, config.agents.iter().find(|agent| agent.plan == plan.name)))
-    }
-
     fn setting(&self, plan: &Plan, agent: Option<&Agent>) -> CliResult<Setting> {
         let identical = Setting::identical(Arc::new(plan.clone()));
         let usual = Truth::default();
@@ -227,6 +203,32 @@ impl Simulate {
             ..identical
         })
     }
+}
+
+/// The plan asked for, or else the one that the file's agents follow, and an agent that does.
+pub(crate) fn plan_of<'a>(
+    config: &'a Config,
+    file: &Path,
+    asked: Option<&str>,
+) -> CliResult<(&'a Plan, Option<&'a Agent>)> {
+    let name = if let Some(name) = asked {
+        name
+    } else {
+        let mut names: Vec<&str> = config.agents.iter().map(|agent| agent.plan.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.len() > 1 {
+            let text = format!("the agents of {} follow several plans", file.display());
+            return Err(CliError::usage(text).hint(format!("--plan {}", names.join(" | "))));
+        }
+        names.pop().unwrap_or("standard")
+    };
+    let plan = config.plans.iter().find(|plan| plan.name.as_str() == name).ok_or_else(|| {
+        let known: Vec<&str> = config.plans.iter().map(|plan| plan.name.as_str()).collect();
+        CliError::usage(format!("{} has no plan {name}", file.display()))
+            .hint(format!("it has {}", known.join(", ")))
+    })?;
+    Ok((plan, config.agents.iter().find(|agent| agent.plan == plan.name)))
 }
 
 /// A seed with which something does not hold, and the least that it takes.
@@ -361,7 +363,7 @@ fn summary(plan: &Plan, ended: &[Ended]) -> String {
 }
 
 /// `10%` or `0.1`.
-fn share(text: &str) -> Result<f64, String> {
+pub(crate) fn share(text: &str) -> Result<f64, String> {
     let (number, unit) = text.strip_suffix('%').map_or((text, 1.0), |percent| (percent, 100.0));
     let share = number.trim().parse::<f64>().map_err(|error| error.to_string())? / unit;
     if (0.0..=1.0).contains(&share) {
@@ -371,7 +373,8 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+/// A number above 0.
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().map_err(|error| error.to_string())?;
     if number > 0.0 && number.is_finite() {
         Ok(number)

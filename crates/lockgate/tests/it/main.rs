@@ -5,6 +5,7 @@ mod chaos;
 mod command_line;
 mod errors;
 mod init;
+mod plan;
 mod release;
 mod serve;
 mod simulate;

@@ -1,0 +1,50 @@
+//! Faults that a plan should find.
+
+use lockgate_model::plan::{Bound, Metric};
+
+use crate::truth::Truth;
+
+/// A fault that a trigger is there for: clearly beyond its bound, and no more.
+pub(super) fn fault(metric: Metric, bound: Bound, stable: &Truth) -> Option<(String, Truth)> {
+    let percent = |share: f64| format!("{} %", (share * 1e4).round() / 1e2);
+    let beyond = |bound: Bound, least: f64| match bound {
+        Bound::AboveBaselineBy(allowed) => Some(least.max(1.0 + 1.5 * allowed)),
+        _ => None,
+    };
+    Some(match (metric, bound) {
+        (Metric::ErrorRate, Bound::Above(limit)) => {
+            let error_rate = (4.0 * limit).min(f64::midpoint(limit, 1.0));
+            (format!("{} errors", percent(error_rate)), Truth { error_rate, ..*stable })
+        }
+        (Metric::ErrorRate, bound) => {
+            let error_rate = (stable.error_rate * beyond(bound, 2.0)?).min(1.0);
+            let words = format!("{} → {} errors", percent(stable.error_rate), percent(error_rate));
+            (words, Truth { error_rate, ..*stable })
+        }
+        (Metric::P95Ms, Bound::AboveBaselineBy(_)) => {
+            let times = beyond(bound, 2.0)?;
+            (format!("{times} × p95"), Truth { median_ms: times * stable.median_ms, ..*stable })
+        }
+        (Metric::P95Ms, Bound::Above(limit_ms)) => {
+            let median_ms = 2.0 * limit_ms * (-1.645 * stable.latency_sigma).exp();
+            (format!("p95 {} ms", 2.0 * limit_ms), Truth { median_ms, ..*stable })
+        }
+        (Metric::CostUsd, Bound::AboveBaselineBy(_)) => {
+            let times = beyond(bound, 1.5)?;
+            (format!("{times} × cost"), Truth { cost_usd: times * stable.cost_usd, ..*stable })
+        }
+        (Metric::CostUsd, Bound::Above(limit)) => {
+            (format!("${} a request", 1.5 * limit), Truth { cost_usd: 1.5 * limit, ..*stable })
+        }
+        (Metric::NegativeShare, Bound::Above(limit)) => {
+            let negative = (1.6 * limit).min(1.0);
+            let satisfied = stable.satisfied.min(1.0 - negative);
+            (format!("{} negative", percent(negative)), Truth { satisfied, negative, ..*stable })
+        }
+        (Metric::SatisfiedShare, Bound::Below(limit)) => {
+            let satisfied = (limit - 0.6 * (1.0 - limit)).max(0.0);
+            (format!("{} satisfied", percent(satisfied)), Truth { satisfied, ..*stable })
+        }
+        _ => return None,
+    })
+}
