@@ -1,7 +1,7 @@
 //! `step`: one event, a new state, and what is asked for.
 //!
 //! Every change of the split is a new epoch that must come back as applied before the stage's
-//! clock runs. Triggers are armed in every state before the end.
+//! clock runs. Triggers are armed in every state from the first split to the end.
 
 mod back;
 mod forward;

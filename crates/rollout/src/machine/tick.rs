@@ -13,17 +13,17 @@ impl Work<'_> {
     pub(super) fn tick(&mut self, signals: &Signals, observed: bool) -> Option<Transition> {
         self.next.source_errors = 0;
         self.next.candidate_healthy = signals.candidate_healthy;
-        self.next.frozen_until_wall_ms = self.next.plan.frozen_until(self.now.wall_ms);
+        self.look_up();
         self.clocks(observed);
-        if matches!(self.next.phase, Phase::RollingBack { .. }) {
-            return None;
+        match self.next.phase {
+            Phase::RollingBack { .. } => return None,
+            // It has no users yet: there is nothing to measure.
+            Phase::Pending => return self.begin_if_free(),
+            _ => {}
         }
         let signals = self.counted(signals);
         if let Some(transition) = self.triggers(&signals) {
             return Some(transition);
-        }
-        if self.next.phase == Phase::Pending {
-            return self.begin_if_free();
         }
         if let Some(transition) = self.deadline() {
             return Some(transition);
@@ -35,6 +35,11 @@ impl Work<'_> {
             && self.next.applied
             && self.next.dwell_ms >= self.next.stage().duration_ms;
         if due { self.gates(&signals) } else { None }
+    }
+
+    /// In the calendar.
+    fn look_up(&mut self) {
+        self.next.frozen_until_wall_ms = self.next.plan.frozen_until(self.now.wall_ms);
     }
 
     /// The stage's clock runs only while the weight is confirmed and someone watches. One tick
@@ -100,9 +105,12 @@ impl Work<'_> {
     /// The numbers could not be read. Unknown numbers are no verdict; too many looks at nothing
     /// are inconclusive.
     pub(super) fn source_failed(&mut self, error: &str) -> Option<Transition> {
+        self.look_up();
         self.clocks(false);
-        if matches!(self.next.phase, Phase::RollingBack { .. } | Phase::Pending) {
-            return None;
+        match self.next.phase {
+            Phase::RollingBack { .. } => return None,
+            Phase::Pending => return self.begin_if_free(),
+            _ => {}
         }
         self.next.source_errors = self.next.source_errors.saturating_add(1);
         if let Some(transition) = self.deadline() {

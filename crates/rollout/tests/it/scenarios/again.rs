@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lockgate_model::ids::RolloutId;
-use lockgate_model::plan::{Plan, WHOLE_BP};
+use lockgate_model::plan::{Bound, Metric, Plan, Trigger, WHOLE_BP};
 use lockgate_rollout::event::{Command, Effect, Event};
 use lockgate_rollout::start::NewRollout;
 use lockgate_rollout::state::PassedBefore;
@@ -172,6 +172,27 @@ fn a_release_begins_when_those_that_come_first_have_ended_well() {
     ahead(&mut world, "search", true);
     assert_eq!((world.phase(), world.rollout.stage), ("confirming", 0));
     assert!(matches!(world.effects[0], Effect::SetSplit { .. }));
+}
+
+/// Its endpoint may not even be there yet.
+#[test]
+fn nothing_is_measured_of_a_release_that_has_not_begun() {
+    let mut plan = plan();
+    let fires =
+        Trigger { metric: Metric::Health, bound: Bound::Equal(0.0), ..plan.triggers[0].clone() };
+    plan.triggers.push(Trigger { min_samples: 1, ..fires });
+    let after = vec!["tools".parse().unwrap()];
+    let new = NewRollout { waits_for: after, ..new_rollout(plan, Some("v1")) };
+    let mut world = World::begin(new, NOW_MS);
+    let mut absent = good();
+    (absent.candidate_healthy, absent.candidate_test_healthy) = (Some(false), Some(false));
+    world.tick(&absent);
+    assert_eq!(world.phase(), "pending");
+    world.source_fails();
+    ahead(&mut world, "tools", true);
+    world.apply();
+    world.tick(&absent);
+    assert_eq!(world.phase(), "rolling_back");
 }
 
 #[test]
