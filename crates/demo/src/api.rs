@@ -11,9 +11,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use crate::config_file::AGENT;
 use crate::error::DemoError;
 
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -22,12 +21,14 @@ const READ_RETRIES: u32 = 5;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Looks at a command that is written down and not handled yet: a minute's worth.
 const HANDLED_LOOKS: u32 = 120;
+/// How often a release is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Answers of refusals are shown up to this length.
 const SHOWN_CHARS_MAX: usize = 400;
 
 /// One server, one token.
 #[derive(Debug, Clone)]
-pub(crate) struct Api {
+pub struct Api {
     http: reqwest::Client,
     base: String,
     token: String,
@@ -49,9 +50,9 @@ struct Minted {
 
 /// One step of a release's history.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Step {
+pub struct Step {
     /// What happened, and why.
-    pub(crate) transition: Transition,
+    pub transition: Transition,
     effects: Vec<StepEffect>,
 }
 
@@ -62,7 +63,7 @@ struct StepEffect {
 
 impl Step {
     /// How the candidate's traffic was taken away, by the split that the step ordered.
-    pub(crate) fn action(&self, candidate: &str) -> Option<Action> {
+    pub fn action(&self, candidate: &str) -> Option<Action> {
         let split = self.effects.iter().find_map(|step| match &step.effect {
             Effect::SetSplit { split } => Some(split),
             _ => None,
@@ -110,17 +111,17 @@ impl Api {
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// How the agent stands.
-    pub(crate) async fn agent(&self) -> Result<AgentState, DemoError> {
-        self.get("read the agent", &format!("agents/{AGENT}")).await
+    /// How an agent stands.
+    pub(crate) async fn agent(&self, name: &str) -> Result<AgentState, DemoError> {
+        self.get("read the agent", &format!("agents/{name}")).await
     }
 
-    /// A token that may raise security events of the agent.
-    pub(crate) async fn operator_token(&self) -> Result<String, DemoError> {
+    /// A token that may raise security events of these agents.
+    pub(crate) async fn operator_token(&self, agents: &[&str]) -> Result<String, DemoError> {
         let body = json!({
             "name": "demo-tools",
             "role": "operator",
-            "agents": [AGENT],
+            "agents": agents,
             "reason": "the tool server reports what it refuses",
         });
         let minted: Minted = self.post("make a token", "tokens", &body).await?;
@@ -128,9 +129,14 @@ impl Api {
     }
 
     /// Starts a release; its id.
-    pub(crate) async fn start(&self, version: &str, reason: &str) -> Result<String, DemoError> {
+    pub async fn start(
+        &self,
+        agent: &str,
+        version: &str,
+        reason: &str,
+    ) -> Result<String, DemoError> {
         let doing = format!("release {version}");
-        let body = json!({"agent": AGENT, "version": version, "reason": reason});
+        let body = json!({"agent": agent, "version": version, "reason": reason});
         let mut told: Commanded = self.post(&doing, "rollouts", &body).await?;
         let path = format!("commands/{}", told.command);
         for _ in 0..HANDLED_LOOKS {
@@ -147,12 +153,34 @@ impl Api {
     }
 
     /// The release now.
-    pub(crate) async fn view(&self, rollout: &str) -> Result<RolloutView, DemoError> {
+    async fn view(&self, rollout: &str) -> Result<RolloutView, DemoError> {
         self.get("read a release", &format!("rollouts/{rollout}")).await
     }
 
+    /// Looks at the release until it has ended, for so long; `look` sees each look and may end it.
+    pub async fn until_ended(
+        &self,
+        rollout: &str,
+        max: Duration,
+        mut look: impl FnMut(&RolloutView) -> Result<(), DemoError>,
+    ) -> Result<RolloutView, DemoError> {
+        let until = Instant::now() + max;
+        loop {
+            let view = self.view(rollout).await?;
+            look(&view)?;
+            if view.ended_wall_ms.is_some() {
+                return Ok(view);
+            }
+            if Instant::now() > until {
+                let (version, phase) = (view.candidate.to_string(), view.phase);
+                return Err(DemoError::TooLong { version, phase, seconds: max.as_secs() });
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
     /// Its way here, oldest first.
-    pub(crate) async fn history(&self, rollout: &str) -> Result<Vec<Step>, DemoError> {
+    pub async fn history(&self, rollout: &str) -> Result<Vec<Step>, DemoError> {
         self.get("read a release's history", &format!("rollouts/{rollout}/history")).await
     }
 

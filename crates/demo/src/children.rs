@@ -15,28 +15,28 @@ pub(crate) const READY_MAX: Duration = Duration::from_mins(1);
 const STOP_MAX: Duration = Duration::from_secs(8);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// One process.
+/// One process. Killed when dropped.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: String,
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts this same binary with `arguments`; its output goes to `DIR/NAME.log`. Killed when
-    /// dropped. Its standard input stays open as long as this value lives, which helpers watch.
+    /// Starts `binary` with `arguments`; its output goes to `DIR/NAME.log`. Its standard input
+    /// stays open as long as this value lives, which helpers watch.
     pub(crate) fn start(
+        binary: &Path,
         name: &str,
         dir: &Path,
         arguments: impl IntoIterator<Item = String>,
     ) -> Result<Self, DemoError> {
-        let binary = std::env::current_exe().map_err(DemoError::io("find the running program"))?;
         let log = dir.join(format!("{name}.log"));
         let open = || std::fs::File::create(&log).map_err(DemoError::file("write", &log));
         let out = open()?;
         let err = out.try_clone().map_err(DemoError::file("write", &log))?;
-        let child = Command::new(&binary)
+        let child = Command::new(binary)
             .args(arguments)
             // A group of its own: Ctrl-C reaches the demo alone, which then stops its children in
             // order.
@@ -46,8 +46,13 @@ impl Process {
             .stderr(err)
             .kill_on_drop(true)
             .spawn()
-            .map_err(DemoError::file("start", &binary))?;
+            .map_err(DemoError::file("start", binary))?;
         Ok(Self { name: name.to_owned(), child, log })
+    }
+
+    /// What it was called when it was started.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Waits until `look` finds what shows that the process is ready.

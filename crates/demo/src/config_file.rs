@@ -27,7 +27,7 @@ impl Samples {
 
 /// Writes the file for versions at `endpoints` (base URL by version name) under `rate` requests a
 /// second.
-pub(crate) fn text(endpoints: &BTreeMap<&'static str, String>, rate: u32) -> String {
+pub(crate) fn text(endpoints: &BTreeMap<String, String>, rate: u32) -> String {
     let samples = Samples::at(rate);
     let versions: String = std::iter::once(&FIRST)
         .chain(&RELEASED)
@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn the_file_is_valid_and_nothing_in_it_needs_a_warning() {
         let specs = || std::iter::once(&FIRST).chain(&RELEASED).zip(9_001..);
-        let endpoints = specs().map(|(spec, port)| (spec.name, format!("http://127.0.0.1:{port}")));
+        let endpoints =
+            specs().map(|(spec, port)| (spec.name.to_owned(), format!("http://127.0.0.1:{port}")));
         for rate in [100, 200, 1_000] {
             let text = text(&endpoints.clone().collect(), rate);
             let config = config::read("lockgate.yaml", &text).unwrap_or_else(|e| panic!("{e}"));

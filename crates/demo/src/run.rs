@@ -4,22 +4,22 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lockgate_rollout::explain::Transition;
-use tokio::time::{Instant, sleep};
+use lockgate_rollout::view::RolloutView;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::Api;
 use crate::args::DemoArgs;
+use crate::config_file::{self, AGENT};
 use crate::error::DemoError;
 use crate::live::Live;
 use crate::report::{DemoReport, RolledBack};
-use crate::server::{http_client, signalled};
-use crate::stage::Running;
+use crate::server::signalled;
+use crate::stage::{Cast, Player, Running};
 use crate::trace::Trace;
-use crate::users::{Tally, Users};
+use crate::users::Tally;
 use crate::versions::{FIRST, RELEASED, VersionSpec};
 
-/// How often a release is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// No release of the plan takes this long.
 const RELEASE_MAX: Duration = Duration::from_secs(200);
 /// Traffic before the first release, so that the stable version is known.
@@ -38,8 +38,10 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         "Starting Lockgate, a tool server and 7 versions of an agent in {}",
         dir.display()
     ));
+    let cast = cast(&args)?;
+    let config = |endpoints: &_| config_file::text(endpoints, args.rate);
     let mut running = tokio::select! {
-        started = Running::start(&args, &dir) => started?,
+        started = Running::start(&cast, &dir, config) => started?,
         () = signalled() => return Err(DemoError::Stopped),
     };
     live.say(&format!(
@@ -49,7 +51,7 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         running.token_file.display(),
         running.ingress,
     ));
-    let users = Users::new(http_client()?, running.ingress.clone(), args.seed);
+    let users = running.users("", args.seed)?;
     let stop = CancellationToken::new();
     let asking = tokio::spawn({
         let (users, stop) = (users.clone(), stop.clone());
@@ -78,6 +80,16 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
     released.map(|()| report)
 }
 
+/// The version that everyone uses, and those that are released.
+fn cast(args: &DemoArgs) -> Result<Cast, DemoError> {
+    let binary = std::env::current_exe().map_err(DemoError::io("find the running program"))?;
+    let versions = std::iter::once(FIRST).chain(RELEASED);
+    let players = versions
+        .map(|version| Player { name: version.name.into(), agent: AGENT.into(), version })
+        .collect();
+    Ok(Cast { binary, seed: args.seed, players })
+}
+
 /// The directory asked for, or a temporary one that lives as long as the second value.
 fn data_dir(args: &DemoArgs) -> Result<(PathBuf, Option<tempfile::TempDir>), DemoError> {
     if let Some(dir) = &args.data_dir {
@@ -99,7 +111,7 @@ async fn release_all(
     sleep(WARM_UP).await;
     loop {
         for spec in RELEASED {
-            let stable = running.api.agent().await?.stable;
+            let stable = running.api.agent(AGENT).await?.stable;
             let spec = turn(spec, stable.as_deref());
             release(running, spec.name, spec.reason, tally, live, report).await?;
             sleep(if args.once { PAUSE_ONCE } else { PAUSE_LOOPING }).await;
@@ -124,21 +136,13 @@ async fn release(
     live: &mut Live,
     report: &mut DemoReport,
 ) -> Result<(), DemoError> {
-    let id = running.api.start(version, reason).await?;
-    let until = Instant::now() + RELEASE_MAX;
-    let view = loop {
-        let view = running.api.view(&id).await?;
-        live.release(&view, tally);
-        if view.ended_wall_ms.is_some() {
-            break view;
-        }
-        running.check()?;
-        if Instant::now() > until {
-            let (version, phase) = (version.to_owned(), view.phase);
-            return Err(DemoError::TooLong { version, phase, seconds: RELEASE_MAX.as_secs() });
-        }
-        sleep(LOOK_EVERY).await;
+    let id = running.api.start(AGENT, version, reason).await?;
+    let api = running.api.clone();
+    let look = |view: &RolloutView| {
+        live.release(view, tally);
+        running.check()
     };
+    let view = api.until_ended(&id, RELEASE_MAX, look).await?;
     if view.phase == "promoted" {
         live.say(&format!("promoted     {version}: {}", view.why));
         report.promoted.push(version.to_owned());

@@ -1,39 +1,72 @@
 //! Everything that runs during the demo: the tool server, the versions, Lockgate itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::api::{AgentState, Api};
-use crate::args::DemoArgs;
 use crate::children::Process;
-use crate::config_file::{self, AGENT};
 use crate::error::DemoError;
 use crate::server::http_client;
 use crate::text::draw;
-use crate::tools::{Addresses, ToolSettings};
-use crate::versions::{FIRST, RELEASED, VersionSpec};
+use crate::tools::{Addresses, Caller, ToolSettings};
+use crate::users::Users;
+use crate::versions::VersionSpec;
+
+/// One process that answers as a version of an agent.
+#[derive(Debug, Clone)]
+pub struct Player {
+    /// The process's name, unique in the cast.
+    pub name: String,
+    /// The agent.
+    pub agent: String,
+    /// The version, with its behaviour.
+    pub version: VersionSpec,
+}
+
+/// Who plays.
+#[derive(Debug, Clone)]
+pub struct Cast {
+    /// The `lockgate` binary.
+    pub binary: PathBuf,
+    /// Seed of everything that is drawn.
+    pub seed: u64,
+    /// One process each.
+    pub players: Vec<Player>,
+}
+
+impl Cast {
+    fn agents(&self) -> Vec<&str> {
+        let names: BTreeSet<&str> = self.players.iter().map(|one| one.agent.as_str()).collect();
+        names.into_iter().collect()
+    }
+}
 
 /// The running demo. Dropping it kills every process.
 #[derive(Debug)]
-pub(crate) struct Running {
+pub struct Running {
     lockgate: Process,
     helpers: Vec<Process>,
     /// The API with an admin's token.
-    pub(crate) api: Api,
-    /// Base URL of the agent as users reach it.
+    pub api: Api,
+    /// Base URL of what users reach.
     pub(crate) ingress: String,
     /// Base URL of API and console.
-    pub(crate) console: String,
+    pub console: String,
     /// File with the admin's token.
-    pub(crate) token_file: PathBuf,
+    pub token_file: PathBuf,
     /// Where everything is kept.
     pub(crate) dir: PathBuf,
 }
 
 impl Running {
-    /// Starts everything in `dir` and waits until every version is healthy.
-    pub(crate) async fn start(args: &DemoArgs, dir: &Path) -> Result<Self, DemoError> {
+    /// Starts everything in `dir` and waits until every version is healthy. `config` writes the
+    /// configuration file, given the base URL of each player.
+    pub async fn start(
+        cast: &Cast,
+        dir: &Path,
+        config: impl FnOnce(&BTreeMap<String, String>) -> String,
+    ) -> Result<Self, DemoError> {
         for part in ["logs", "keys"] {
             let path = dir.join(part);
             std::fs::create_dir_all(&path).map_err(DemoError::file("create", &path))?;
@@ -43,31 +76,45 @@ impl Running {
         let addresses_file = state.join("addresses.json");
         // A directory that is used again holds the addresses of the last run.
         let _ = std::fs::remove_file(&addresses_file);
-        let (mut helpers, endpoints) = start_helpers(args, &dir, &addresses_file).await?;
+        let (mut helpers, endpoints) = start_helpers(cast, &dir, &addresses_file).await?;
 
-        let config = dir.join("lockgate.yaml");
-        let text = config_file::text(&endpoints, args.rate);
-        std::fs::write(&config, text).map_err(DemoError::file("write", &config))?;
+        let file = dir.join("lockgate.yaml");
+        std::fs::write(&file, config(&endpoints)).map_err(DemoError::file("write", &file))?;
         let token_file = dir.join("keys/admin-token");
         let arguments = ["serve", "--config"].map(str::to_owned).into_iter().chain([
-            shown(&config),
+            shown(&file),
             "--data-dir".into(),
             shown(&state),
             "--token-file".into(),
             shown(&token_file),
         ]);
-        let mut lockgate = Process::start("lockgate", &dir.join("logs"), arguments)?;
+        let mut lockgate = Process::start(&cast.binary, "lockgate", &dir.join("logs"), arguments)?;
         let addresses = lockgate.ready(async || Addresses::read(&addresses_file)).await?;
         let token = lockgate.ready(async || std::fs::read_to_string(&token_file).ok()).await?;
 
         let console = format!("http://{}", addresses.api);
         let api = Api::new(http_client()?, console.clone(), token.trim().to_owned());
         lockgate.ready(async || api.is_ready().await.then_some(())).await?;
-        write_secret(&dir.join("keys/operator-token"), &api.operator_token().await?)?;
-        lockgate.ready(async || api.agent().await.ok().filter(AgentState::is_ready)).await?;
+        let agents = cast.agents();
+        write_secret(&dir.join("keys/operator-token"), &api.operator_token(&agents).await?)?;
+        for agent in agents {
+            let known = async || api.agent(agent).await.ok().filter(AgentState::is_ready);
+            lockgate.ready(known).await?;
+        }
         helpers.iter_mut().try_for_each(Process::check)?;
         let ingress = format!("http://{}", addresses.ingress);
         Ok(Self { lockgate, helpers, api, ingress, console, token_file, dir })
+    }
+
+    /// Users of the agent below `path` of the ingress.
+    pub fn users(&self, path: &str, seed: u64) -> Result<Users, DemoError> {
+        Ok(Users::new(http_client()?, &self.ingress, path, seed))
+    }
+
+    /// Hands over the process of a player; who drops it kills it.
+    pub fn take(&mut self, player: &str) -> Option<Process> {
+        let at = self.helpers.iter().position(|process| process.name() == player)?;
+        Some(self.helpers.swap_remove(at))
     }
 
     /// Fails when one of the processes has ended.
@@ -77,28 +124,26 @@ impl Running {
     }
 
     /// Stops everything: Lockgate first, so that it never sees its versions gone.
-    pub(crate) async fn stop(self) {
+    pub async fn stop(self) {
         self.lockgate.stop().await;
         futures_util::future::join_all(self.helpers.into_iter().map(Process::stop)).await;
     }
 }
 
-/// Starts the tool server and one process per version.
+/// Starts the tool server and one process per player.
 async fn start_helpers(
-    args: &DemoArgs,
+    cast: &Cast,
     dir: &Path,
     addresses_file: &Path,
-) -> Result<(Vec<Process>, BTreeMap<&'static str, String>), DemoError> {
-    let versions: Vec<&VersionSpec> = std::iter::once(&FIRST).chain(&RELEASED).collect();
+) -> Result<(Vec<Process>, BTreeMap<String, String>), DemoError> {
     let mut callers = BTreeMap::new();
-    for version in &versions {
-        let key = key_of(version.name)?;
-        write_secret(&dir.join(format!("keys/tools-{}", version.name)), &key)?;
-        callers.insert(key, version.name.to_owned());
+    for Player { name, agent, version } in &cast.players {
+        let key = key_of(name)?;
+        write_secret(&dir.join(format!("keys/tools-{name}")), &key)?;
+        callers.insert(key, Caller { agent: agent.clone(), version: version.name.to_owned() });
     }
     let settings = ToolSettings {
         callers,
-        agent: AGENT.to_owned(),
         addresses_file: addresses_file.to_owned(),
         token_file: dir.join("keys/operator-token"),
     };
@@ -107,19 +152,20 @@ async fn start_helpers(
     write_secret(&settings_file, &text.map_err(DemoError::file("write", &settings_file))?)?;
 
     let flags = ["demo-tools".into(), "--settings".into(), shown(&settings_file)];
-    let (tools, tools_address) = start_helper("tools", dir, flags.to_vec()).await?;
+    let (tools, tools_address) = start_helper(&cast.binary, "tools", dir, flags.to_vec()).await?;
     let mut helpers = vec![tools];
     let mut endpoints = BTreeMap::new();
-    for version in versions {
-        let flags = agent_flags(args, version, dir, &tools_address);
-        let (process, address) = start_helper(version.name, dir, flags).await?;
+    for player in &cast.players {
+        let flags = agent_flags(cast.seed, player, dir, &tools_address);
+        let (process, address) = start_helper(&cast.binary, &player.name, dir, flags).await?;
         helpers.push(process);
-        endpoints.insert(version.name, format!("http://{address}"));
+        endpoints.insert(player.name.clone(), format!("http://{address}"));
     }
     Ok((helpers, endpoints))
 }
 
 async fn start_helper(
+    binary: &Path,
     name: &str,
     dir: &Path,
     mut flags: Vec<String>,
@@ -128,27 +174,23 @@ async fn start_helper(
     let address_file = logs.join(format!("{name}.address"));
     let _ = std::fs::remove_file(&address_file);
     flags.extend(["--stop-with-stdin".into(), "--address-file".into(), shown(&address_file)]);
-    let mut process = Process::start(name, &logs, flags)?;
+    let mut process = Process::start(binary, name, &logs, flags)?;
     let address = process.address(&address_file).await?;
     Ok((process, address))
 }
 
-fn agent_flags(
-    args: &DemoArgs,
-    version: &VersionSpec,
-    dir: &Path,
-    tools_address: &str,
-) -> Vec<String> {
+fn agent_flags(seed: u64, player: &Player, dir: &Path, tools_address: &str) -> Vec<String> {
+    let Player { name, version, .. } = player;
     let mut flags = vec![
         "demo-agent".into(),
         "--tools-url".into(),
         format!("http://{tools_address}"),
         "--tools-key-file".into(),
-        shown(&dir.join(format!("keys/tools-{}", version.name))),
+        shown(&dir.join(format!("keys/tools-{name}"))),
         "--model".into(),
         version.model.to_owned(),
         "--seed".into(),
-        draw(args.seed, &[version.name.as_bytes()]).to_string(),
+        draw(seed, &[name.as_bytes()]).to_string(),
     ];
     flags.extend(version.flags.iter().map(|&flag| flag.to_owned()));
     flags

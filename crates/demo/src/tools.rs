@@ -29,14 +29,21 @@ const PATHS_MAX: usize = 16;
 /// Who may call, and where events go.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ToolSettings {
-    /// Version by key. Empty: everyone may call, nobody can be named in a report.
-    pub(crate) callers: BTreeMap<String, String>,
-    /// The agent that the versions belong to.
-    pub(crate) agent: String,
+    /// Who calls, by key. Empty: everyone may call, nobody can be named in a report.
+    pub(crate) callers: BTreeMap<String, Caller>,
     /// File in which Lockgate says where its API listens.
     pub(crate) addresses_file: PathBuf,
     /// File with an operator's token.
     pub(crate) token_file: PathBuf,
+}
+
+/// Whom a key belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Caller {
+    /// The agent.
+    pub(crate) agent: String,
+    /// The version of it.
+    pub(crate) version: String,
 }
 
 /// A search.
@@ -116,8 +123,8 @@ async fn read(
                 return (StatusCode::NOT_FOUND, Json(error)).into_response();
             }
             Err(ReadError::Outside) => {
-                if let Some(version) = caller {
-                    tools.report(version, path).await;
+                if let Some(caller) = caller {
+                    tools.report(caller, path).await;
                 }
                 let error = json!({"error": "only the documents can be read"});
                 return (StatusCode::FORBIDDEN, Json(error)).into_response();
@@ -153,8 +160,8 @@ impl Addresses {
 }
 
 impl Tools {
-    /// The version that the key belongs to; `None` when callers need no key.
-    fn caller(&self, headers: &HeaderMap) -> Result<Option<&str>, ()> {
+    /// Whom the key belongs to; `None` when callers need no key.
+    fn caller(&self, headers: &HeaderMap) -> Result<Option<&Caller>, ()> {
         let Some(settings) = self.settings.as_ref().filter(|known| !known.callers.is_empty())
         else {
             return Ok(None);
@@ -164,17 +171,17 @@ impl Tools {
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "))
             .ok_or(())?;
-        settings.callers.get(key).map(|version| Some(version.as_str())).ok_or(())
+        settings.callers.get(key).map(Some).ok_or(())
     }
 
     /// Tells Lockgate. The refusal stands whether or not anyone hears of it.
-    async fn report(&self, version: &str, path: &str) {
+    async fn report(&self, Caller { agent, version }: &Caller, path: &str) {
         let Some(settings) = &self.settings else { return };
         let Some(addresses) = Addresses::read(&settings.addresses_file) else { return };
         let Ok(token) = std::fs::read_to_string(&settings.token_file) else { return };
         let url = format!(
-            "http://{}/api/v1/agents/{}/versions/{version}/security-events",
-            addresses.api, settings.agent
+            "http://{}/api/v1/agents/{agent}/versions/{version}/security-events",
+            addresses.api
         );
         let shown: String = path.chars().take(100).collect();
         let body = json!({

@@ -25,15 +25,17 @@ pub(crate) struct Arrival {
 
 /// A trace, replayed again and again.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Trace {
+pub struct Trace {
     arrivals: Vec<Arrival>,
     /// How many times faster than recorded.
     speed: f64,
+    /// The row that is replayed first.
+    first: u64,
 }
 
 impl Trace {
     /// The file, or the sample that ships with the demo, compressed to `rate` arrivals a second.
-    pub(crate) fn load(file: Option<&Path>, rate: u32) -> Result<Self, DemoError> {
+    pub fn load(file: Option<&Path>, rate: u32) -> Result<Self, DemoError> {
         let Some(path) = file else {
             return Self::parse(SAMPLE_NAME, SAMPLE, rate);
         };
@@ -77,18 +79,29 @@ impl Trace {
             return Err(wrong(1, "a trace needs at least 100 rows that span some time"));
         }
         let recorded = arrivals.len() as f64 / span_s;
-        Ok(Self { arrivals, speed: f64::from(rate) / recorded })
+        Ok(Self { arrivals, speed: f64::from(rate) / recorded, first: 0 })
+    }
+
+    /// The same trace, replayed from another row on.
+    #[must_use]
+    pub fn from_row(self, row: u64) -> Self {
+        Self { first: row % self.arrivals.len() as u64, ..self }
     }
 
     /// The `number`th request from 0 on, and when it comes. After the last row the first follows,
     /// one mean gap later.
     pub(crate) fn nth(&self, number: u64) -> (Duration, Arrival) {
+        let (at_s, arrival) = self.row(self.first + number);
+        (Duration::from_secs_f64((at_s - self.row(self.first).0) / self.speed), arrival)
+    }
+
+    /// A row of the endless trace, and its time in seconds as recorded.
+    fn row(&self, number: u64) -> (f64, Arrival) {
         let len = self.arrivals.len() as u64;
         let arrival = self.arrivals[usize::try_from(number % len).unwrap_or_default()];
         let last_s = self.arrivals[self.arrivals.len() - 1].at_s;
         let round_s = last_s + last_s / (len - 1) as f64;
-        let at_s = (number / len) as f64 * round_s + arrival.at_s;
-        (Duration::from_secs_f64(at_s / self.speed), arrival)
+        ((number / len) as f64 * round_s + arrival.at_s, arrival)
     }
 }
 
@@ -126,6 +139,18 @@ mod tests {
             assert!(trace.nth(number + 1).0 >= trace.nth(number).0, "{number}");
         }
         assert_eq!(trace.nth(4_000).1.context_tokens, trace.nth(0).1.context_tokens);
+    }
+
+    #[test]
+    fn a_replay_from_another_row_keeps_the_gaps() {
+        let trace = Trace::load(None, 100).expect("the sample is sound");
+        let later = trace.clone().from_row(3_998);
+        for number in 0..10 {
+            let expected = trace.nth(3_998 + number).0.saturating_sub(trace.nth(3_998).0);
+            let gap = later.nth(number).0.abs_diff(expected);
+            assert!(gap < Duration::from_micros(1), "{number}: {gap:?}");
+            assert_eq!(later.nth(number).1, trace.nth(3_998 + number).1);
+        }
     }
 
     #[test]

@@ -92,11 +92,14 @@ impl Tally {
     }
 }
 
-/// Everyone who uses the agent.
+/// Everyone who uses an agent.
 #[derive(Debug, Clone)]
-pub(crate) struct Users {
+pub struct Users {
     http: reqwest::Client,
-    ingress: String,
+    /// Base URL of the agent.
+    agent: String,
+    /// Where votes go.
+    feedback: String,
     seed: u64,
     tally: Arc<Tally>,
 }
@@ -118,9 +121,10 @@ struct Answer {
 }
 
 impl Users {
-    /// Users of the agent at `ingress`, a base URL.
-    pub(crate) fn new(http: reqwest::Client, ingress: String, seed: u64) -> Self {
-        Self { http, ingress, seed, tally: Arc::default() }
+    /// Users of the agent below `path` of `ingress`, a base URL.
+    pub(crate) fn new(http: reqwest::Client, ingress: &str, path: &str, seed: u64) -> Self {
+        let (agent, feedback) = (format!("{ingress}{path}"), format!("{ingress}/feedback"));
+        Self { http, agent, feedback, seed, tally: Arc::default() }
     }
 
     /// What they have seen so far.
@@ -129,7 +133,7 @@ impl Users {
     }
 
     /// Asks as the trace says until `stop`, then waits for the answers still under way.
-    pub(crate) async fn ask_all(&self, trace: &Trace, stop: &CancellationToken) {
+    pub async fn ask_all(&self, trace: &Trace, stop: &CancellationToken) {
         let started = Instant::now();
         let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
         let under_way = TaskTracker::new();
@@ -187,7 +191,7 @@ impl Users {
     async fn send(&self, ask: &Ask) -> Option<Answer> {
         let request = self
             .http
-            .post(format!("{}/v1/chat/completions", self.ingress))
+            .post(format!("{}/v1/chat/completions", self.agent))
             .header("content-type", "application/json")
             .header("x-user", &ask.user)
             .body(ask.body.clone());
@@ -225,7 +229,7 @@ impl Users {
     async fn vote(&self, ticket: &str, score: i8) {
         let request = self
             .http
-            .post(format!("{}/feedback", self.ingress))
+            .post(&self.feedback)
             .header("lockgate-ticket", ticket)
             .json(&json!({"score": score}));
         let taken = timeout(PATIENCE, request.send()).await;

@@ -2,26 +2,26 @@
 
 /// What a version is: its name, the model it calls, and the flags of its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct VersionSpec {
+pub struct VersionSpec {
     /// Its name.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// The model that its answers name.
-    pub(crate) model: &'static str,
+    pub model: &'static str,
     /// Flags of `lockgate demo-agent` beyond the common ones.
-    pub(crate) flags: &'static [&'static str],
+    pub flags: &'static [&'static str],
     /// Why it is released, as its makers would say.
-    pub(crate) reason: &'static str,
+    pub reason: &'static str,
 }
 
 pub(crate) const SMALL: &str = "lock-keeper-small";
 pub(crate) const LARGE: &str = "lock-keeper-large";
 
 /// The version that everyone uses when the demo starts.
-pub(crate) const FIRST: VersionSpec =
+pub const FIRST: VersionSpec =
     VersionSpec { name: "first", model: SMALL, flags: &[], reason: "the version before" };
 
 /// Released in this order. Flags are behaviour; the verdict is Lockgate's.
-pub(crate) const RELEASED: [VersionSpec; 6] = [
+pub const RELEASED: [VersionSpec; 6] = [
     VersionSpec { name: "good", model: SMALL, flags: &[], reason: "answers with the source first" },
     VersionSpec {
         name: "errors",

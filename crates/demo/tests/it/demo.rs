@@ -4,10 +4,11 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::process::{Running, left_running, lockgate};
+use crate::process::{Running, crowd, left_running, lockgate};
 
 #[test]
 fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves() {
+    let _crowd = crowd();
     let dir = tempfile::tempdir().unwrap();
     let told = Command::new(lockgate())
         // Half the usual rate: tests run unoptimised, on busy machines.
@@ -57,6 +58,7 @@ fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves(
 
 #[test]
 fn ctrl_c_ends_the_demo_and_everything_that_it_started() {
+    let _crowd = crowd();
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     let log = at("said");

@@ -6,6 +6,7 @@
 
 mod clients;
 mod demo;
+mod live;
 mod model;
 mod process;
 mod served;

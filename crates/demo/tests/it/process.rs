@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What is not ready after this long never will be; generous, as machines that test are busy.
@@ -15,6 +16,13 @@ pub(crate) fn lockgate() -> PathBuf {
     let path = test.parent().and_then(Path::parent).unwrap().join("lockgate");
     assert!(path.exists(), "{} is missing: run `cargo build -p lockgate` first", path.display());
     path
+}
+
+/// Tests that bring many users wait for one another: together they would be more than two cores
+/// serve.
+pub(crate) fn crowd() -> MutexGuard<'static, ()> {
+    static CROWD: Mutex<()> = Mutex::new(());
+    CROWD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The Python that has the real clients.
