@@ -72,7 +72,9 @@ pub(crate) async fn look(
         InboxState::Done { result } => (CommandState::Done, Some(result)),
         InboxState::Refused { reason } => (CommandState::Refused, Some(reason)),
     };
-    let rollout = rollout.or(item.rollout);
+    // Control names the release that it started in its result.
+    let started = || result.as_deref().and_then(|text| text.parse().ok());
+    let rollout = rollout.or(item.rollout).or_else(started);
     Ok(CommandAnswer { command: id.0, state, rollout, result, replaces: None })
 }
 

@@ -115,10 +115,6 @@ pub(crate) async fn submit_start(
         });
     }
     answer.replaces = open.filter(|_| replaces);
-    if answer.rollout.is_none() {
-        // Control names the release that it started in its result.
-        answer.rollout = answer.result.as_deref().and_then(|text| text.parse().ok());
-    }
     Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 

@@ -38,6 +38,17 @@ async fn an_open_release_is_replaced_only_by_whoever_says_so() {
 }
 
 #[tokio::test]
+async fn a_start_that_is_asked_for_later_names_its_release() {
+    let server = server().await;
+    let body = json!({"agent": "support", "version": "v2", "reason": "newer"});
+    let started = json(start(&server, body).await, 202).await;
+    assert!(started["rollout"].is_string(), "{started}");
+    let path = format!("/api/v1/commands/{}", started["command"]);
+    let later = json(server.get(&path, &server.admin).await, 200).await;
+    assert_eq!(later["rollout"], started["rollout"]);
+}
+
+#[tokio::test]
 async fn starting_again_replaces_nothing_either() {
     let server = server().await;
     let old = server.world.start("support", "v2", Some("v1"), "test").await;
