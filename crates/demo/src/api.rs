@@ -7,17 +7,17 @@ use lockgate_model::snapshot::Mode;
 use lockgate_rollout::event::Effect;
 use lockgate_rollout::explain::Transition;
 use lockgate_rollout::view::RolloutView;
-use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::error::DemoError;
+use crate::users::wall_ms;
 
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// A machine under load may drop a connection; a server that is gone stays gone.
-const READ_RETRIES: u32 = 5;
+const RETRIES: u32 = 5;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Looks at a command that is written down and not handled yet: a minute's worth.
 const HANDLED_LOOKS: u32 = 120;
@@ -124,7 +124,8 @@ impl Api {
             "agents": agents,
             "reason": "the tool server reports what it refuses",
         });
-        let minted: Minted = self.post("make a token", "tokens", &body).await?;
+        let minted: Minted =
+            self.ask("make a token", "tokens", Some((&body, "demo-tools"))).await?;
         Ok(minted.token)
     }
 
@@ -137,7 +138,9 @@ impl Api {
     ) -> Result<String, DemoError> {
         let doing = format!("release {version}");
         let body = json!({"agent": agent, "version": version, "reason": reason});
-        let mut told: Commanded = self.post(&doing, "rollouts", &body).await?;
+        // The same key is the same command: it may be sent until it is answered.
+        let key = format!("{agent}-{version}-{}", wall_ms());
+        let mut told: Commanded = self.repeatedly(&doing, "rollouts", Some((&body, &key))).await?;
         let path = format!("commands/{}", told.command);
         for _ in 0..HANDLED_LOOKS {
             if told.state != "pending" {
@@ -166,14 +169,21 @@ impl Api {
     ) -> Result<RolloutView, DemoError> {
         let until = Instant::now() + max;
         loop {
-            let view = self.view(rollout).await?;
-            look(&view)?;
-            if view.ended_wall_ms.is_some() {
-                return Ok(view);
-            }
-            if Instant::now() > until {
-                let (version, phase) = (view.candidate.to_string(), view.phase);
-                return Err(DemoError::TooLong { version, phase, seconds: max.as_secs() });
+            let late = Instant::now() > until;
+            match self.view(rollout).await {
+                Ok(view) => {
+                    look(&view)?;
+                    if view.ended_wall_ms.is_some() {
+                        return Ok(view);
+                    }
+                    if late {
+                        let (version, phase) = (view.candidate.to_string(), view.phase);
+                        return Err(DemoError::TooLong { version, phase, seconds: max.as_secs() });
+                    }
+                }
+                // The release goes on, whether or not a busy machine lets us see it.
+                Err(DemoError::Unreachable { .. }) if !late => {}
+                Err(error) => return Err(error),
             }
             sleep(LOOK_EVERY).await;
         }
@@ -184,42 +194,40 @@ impl Api {
         self.get("read a release's history", &format!("rollouts/{rollout}/history")).await
     }
 
-    /// Reads; tries again when the server cannot be reached for a moment.
     async fn get<T: DeserializeOwned>(&self, doing: &str, path: &str) -> Result<T, DemoError> {
-        for _ in 0..READ_RETRIES {
-            match self.ask(doing, Method::GET, path, None).await {
+        self.repeatedly(doing, path, None).await
+    }
+
+    /// Tries again when the server cannot be reached for a moment.
+    async fn repeatedly<T: DeserializeOwned>(
+        &self,
+        doing: &str,
+        path: &str,
+        sent: Option<(&Value, &str)>,
+    ) -> Result<T, DemoError> {
+        for _ in 0..RETRIES {
+            match self.ask(doing, path, sent).await {
                 Err(DemoError::Unreachable { .. }) => sleep(RETRY_AFTER).await,
                 told => return told,
             }
         }
-        self.ask(doing, Method::GET, path, None).await
+        self.ask(doing, path, sent).await
     }
 
-    async fn post<T: DeserializeOwned>(
-        &self,
-        doing: &str,
-        path: &str,
-        body: &Value,
-    ) -> Result<T, DemoError> {
-        self.ask(doing, Method::POST, path, Some(body)).await
-    }
-
+    /// Reads, or posts a body under a key that says which request it is.
     async fn ask<T: DeserializeOwned>(
         &self,
         doing: &str,
-        method: Method,
         path: &str,
-        body: Option<&Value>,
+        sent: Option<(&Value, &str)>,
     ) -> Result<T, DemoError> {
         let unreachable = |source| DemoError::Unreachable { doing: doing.to_owned(), source };
-        let mut request = self
-            .http
-            .request(method, format!("{}/api/v1/{path}", self.base))
-            .bearer_auth(&self.token)
-            .timeout(ANSWER_MAX);
-        if let Some(body) = body {
-            request = request.json(body);
-        }
+        let url = format!("{}/api/v1/{path}", self.base);
+        let request = match sent {
+            None => self.http.get(url),
+            Some((body, key)) => self.http.post(url).header("idempotency-key", key).json(body),
+        };
+        let request = request.bearer_auth(&self.token).timeout(ANSWER_MAX);
         let response = request.send().await.map_err(unreachable)?;
         if !response.status().is_success() {
             let status = response.status();

@@ -275,7 +275,7 @@ fn text_of(bytes: &[u8], stream: bool) -> Option<String> {
 }
 
 /// Milliseconds since the Unix epoch, by the clock that the server on this machine reads too.
-fn wall_ms() -> i64 {
+pub(crate) fn wall_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
