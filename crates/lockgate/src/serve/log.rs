@@ -27,7 +27,12 @@ pub(crate) fn start(format: Option<LogFormat>) -> CliResult<()> {
         .or_exit(Exit::Usage, format!("{FILTER} is not a valid filter"))?;
     let terminal = io::stderr().is_terminal();
     let format = format.unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A line that cannot be written, as on a full disk, is lost. Complaining of it on the same
+    // stream would be a panic, and the end of whoever logs.
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     let started = match format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
         LogFormat::Text => {

@@ -7,6 +7,7 @@ mod errors;
 mod init;
 mod plan;
 mod release;
+mod scenarios;
 mod serve;
 mod simulate;
 mod support;

@@ -4,51 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use crate::support::agent::{Agent, Traffic, World};
+use crate::support::agent::World;
+use crate::support::config;
+use crate::support::scene::{scene, scene_with};
 use crate::support::server::Server;
-use crate::support::{Ran, config};
-
-struct Scene {
-    /// Agents end with it.
-    _world: World,
-    versions: Vec<(&'static str, Agent)>,
-    server: Server,
-    _traffic: Traffic,
-}
-
-/// A server under traffic whose stable version is `v1`.
-fn scene(names: &[&'static str]) -> Scene {
-    scene_with(names, |text| text)
-}
-
-/// The same with another configuration.
-fn scene_with(names: &[&'static str], change: impl Fn(String) -> String) -> Scene {
-    let world = World::new();
-    let versions: Vec<_> = names.iter().map(|name| (*name, world.agent())).collect();
-    let all: Vec<_> = versions.iter().map(|(name, agent)| (*name, agent)).collect();
-    let mut server = Server::start(&change(config::quick(&all)));
-    server.until_served(&world);
-    let ingress = server.ingress();
-    let traffic = world.traffic(4, move || Some(ingress.clone()));
-    Scene { _world: world, versions, server, _traffic: traffic }
-}
-
-impl Scene {
-    fn version(&self, name: &str) -> &Agent {
-        &self.versions.iter().find(|(known, _)| *known == name).expect("a version of the scene").1
-    }
-
-    fn release(&self, version: &str, more: &[&str]) -> Ran {
-        let args = ["rollout", "start", "support", version, "--reason", "a test", "--wait"];
-        self.server.run(&[&args, more].concat())
-    }
-
-    fn stable(&self) -> Value {
-        self.server.json(&["agent", "show", "support"])["stable"].clone()
-    }
-}
 
 #[test]
 fn a_good_version_is_promoted_and_a_bad_one_taken_back() {

@@ -31,6 +31,12 @@ pub(crate) struct Agent {
     pub(crate) url: String,
 }
 
+/// Who answered, and what a vote on it needs.
+pub(crate) struct Answered {
+    pub(crate) version: String,
+    pub(crate) ticket: String,
+}
+
 /// Runs agents and traffic beside the test.
 pub(crate) struct World {
     runtime: Runtime,
@@ -103,6 +109,29 @@ impl World {
             let status = answer.status().as_u16();
             Some((status, answer.text().await.ok()?))
         })
+    }
+
+    /// One request of a user, with what Lockgate says of the answer.
+    pub(crate) fn answer(&self, ingress: &str, user: &str) -> Answered {
+        let asked = self.http.post(format!("{ingress}/ask")).header("x-user", user).body("hello");
+        let answer = self.block_on(async { asked.send().await }).expect("an answer");
+        let header = |name: &str| {
+            let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_else(|| panic!("no {name}: {answer:?}")).to_owned()
+        };
+        Answered { version: header("lockgate-version"), ticket: header("lockgate-ticket") }
+    }
+
+    /// What the vote with a ticket is answered with.
+    pub(crate) fn vote(
+        &self,
+        ingress: &str,
+        ticket: &str,
+        vote: &serde_json::Value,
+    ) -> Option<u16> {
+        let asked = self.http.post(format!("{ingress}/feedback"));
+        let asked = asked.header("lockgate-ticket", ticket).json(vote);
+        self.block_on(async { Some(asked.send().await.ok()?.status().as_u16()) })
     }
 
     /// Something that goes on beside the test.

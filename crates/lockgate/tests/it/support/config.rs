@@ -11,11 +11,16 @@ pub(crate) fn quick(versions: &[(&str, &Agent)]) -> String {
 
 /// The same with stages of another length.
 pub(crate) fn with_stages(versions: &[(&str, &Agent)], duration: &str) -> String {
+    let at: Vec<_> = versions.iter().map(|(name, agent)| (*name, agent.url.as_str())).collect();
+    at_urls(&at, duration)
+}
+
+/// The same for versions that answer at these addresses.
+pub(crate) fn at_urls(versions: &[(&str, &str)], duration: &str) -> String {
     let mut text = String::from(
-        "agents:\n  - name: support\n    health: {interval: 100ms, timeout: 2s, unhealthy_after: 20, healthy_after: 1}\n    plan: quick\n    versions:\n",
+        "agents:\n  - name: support\n    health: {path: /healthz, interval: 100ms, timeout: 2s, unhealthy_after: 20, healthy_after: 1}\n    plan: quick\n    versions:\n",
     );
-    for (name, agent) in versions {
-        let url = &agent.url;
+    for (name, url) in versions {
         let _ = writeln!(text, "      - {{name: {name}, endpoint: \"{url}\"}}");
     }
     text.push_str("plans:\n  - name: quick\n    tick: 100ms\n    drain: 1s\n    stages:\n");

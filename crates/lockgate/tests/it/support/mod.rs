@@ -2,7 +2,9 @@
 
 pub(crate) mod agent;
 pub(crate) mod config;
+pub(crate) mod scene;
 pub(crate) mod server;
+pub(crate) mod version;
 
 use std::ffi::OsStr;
 use std::path::Path;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
 use crate::support::agent::World;
@@ -14,20 +15,38 @@ use crate::support::{Ran, lockgate};
 /// A test that waits longer has hung.
 const PATIENCE: Duration = Duration::from_mins(3);
 
+/// What fits on a disk that is full: small files, and no write to the database.
+const FULL_BYTES: u64 = 4096;
+
 /// `lockgate serve`, started, killed and started again on the same directory.
 pub(crate) struct Server {
     dir: tempfile::TempDir,
     child: Option<Child>,
     started: u32,
+    /// Whether its disk may become full, see [`Server::fill_disk`].
+    small_disk: bool,
 }
 
 impl Server {
     /// A server that serves `config`.
     pub(crate) fn start(config: &str) -> Self {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let mut server = Self { dir, child: None, started: 0 };
-        server.write_config(config);
+        let mut server = Self::new(config);
         server.again();
+        server
+    }
+
+    /// The same on a disk that can be filled.
+    pub(crate) fn start_on_small_disk(config: &str) -> Self {
+        let mut server = Self::new(config);
+        server.small_disk = true;
+        server.again();
+        server
+    }
+
+    fn new(config: &str) -> Self {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let server = Self { dir, child: None, started: 0, small_disk: false };
+        server.write_config(config);
         server
     }
 
@@ -38,10 +57,51 @@ impl Server {
 
     /// Starts a process on the directory and waits until it answers.
     pub(crate) fn again(&mut self) {
+        let command = if self.small_disk { self.serve_after("trap '' XFSZ") } else { self.serve() };
+        self.spawn(command);
+    }
+
+    /// The same on a disk that is full already: only users are answered. Returns where.
+    pub(crate) fn again_on_a_full_disk(&mut self) -> String {
+        let blocks = FULL_BYTES / 512;
+        let command = self.serve_after(&format!("trap '' XFSZ; ulimit -S -f {blocks}"));
+        self.begin(command);
+        let mut ingress = None;
+        self.until("the gateway listens", |server| {
+            ingress = server.listens();
+            ingress.is_some()
+        });
+        format!("http://{}", ingress.expect("found above"))
+    }
+
+    /// Where its gateway listens, by its log.
+    fn listens(&self) -> Option<String> {
+        let log = self.log();
+        let mut events = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find_map(|event| event["local_addr"].as_str().map(str::to_owned))
+    }
+
+    /// A process that begins with these words of a shell.
+    fn serve_after(&self, words: &str) -> Command {
+        let serve = self.serve();
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("{words}; exec \"$0\" \"$@\""));
+        command.arg(serve.get_program()).args(serve.get_args());
+        for (name, _) in serve.get_envs() {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn spawn(&mut self, command: Command) {
+        self.begin(command);
+        self.until("the server is ready", Self::is_ready);
+    }
+
+    fn begin(&mut self, mut command: Command) {
         self.started += 1;
         let log = File::create(self.log_path()).expect("the directory takes files");
-        let child = self
-            .serve()
+        let child = command
             .arg("--token-file")
             .arg(self.token_file())
             .stdout(Stdio::null())
@@ -49,13 +109,6 @@ impl Server {
             .spawn()
             .expect("the binary starts");
         self.child = Some(child);
-        self.until("the server is ready", |server| {
-            let child = server.child.as_mut().expect("started above");
-            if let Some(status) = child.try_wait().expect("a child") {
-                panic!("the server ended with {status}:\n{}", server.log());
-            }
-            server.addresses().is_some()
-        });
     }
 
     /// A process on its file and directory, on free ports; not started.
@@ -70,6 +123,14 @@ impl Server {
         command
     }
 
+    /// From now on no file of the process grows beyond a few pages, as on a full disk; or they may
+    /// again.
+    pub(crate) fn fill_disk(&self, full: bool) {
+        let id = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
+        let limit = Rlimit { current: full.then_some(FULL_BYTES), maximum: None };
+        prlimit(Some(id), Resource::Fsize, limit).expect("the limit of a child can be set");
+    }
+
     /// Ends the process as the kernel would on a power cut.
     pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
@@ -82,9 +143,13 @@ impl Server {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.as_ref().expect("it runs").id().to_string();
+        let pid = self.pid().to_string();
         let status = std::process::Command::new("kill").args(["-s", name, &pid]).status();
         assert!(status.expect("kill is there").success());
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
     }
 
     /// Asks the process to stop and returns its exit code.
@@ -119,6 +184,9 @@ impl Server {
     pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let started = Instant::now();
         while !holds(self) {
+            if let Some(status) = self.child.as_mut().and_then(|child| child.try_wait().ok()?) {
+                panic!("the server ended with {status}:\n{}", self.log());
+            }
             assert!(started.elapsed() < PATIENCE, "waited in vain: {what}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -162,6 +230,11 @@ impl Server {
 
     fn log_path(&self) -> PathBuf {
         self.dir.path().join(format!("log-{}", self.started))
+    }
+
+    /// Whether control and API are there.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        self.addresses().is_some()
     }
 
     fn addresses(&self) -> Option<Value> {
