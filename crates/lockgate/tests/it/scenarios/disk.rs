@@ -8,6 +8,9 @@ use crate::support::config;
 use crate::support::scene::Scene;
 use crate::support::server::Server;
 
+/// Far more than the seconds take that gateways wait for control.
+const ROUNDS_MAX: u32 = 100;
+
 /// A release in a stage of a minute; gateways give candidates nothing when control is silent for
 /// `stale`.
 fn scene(stale: &str) -> Scene {
@@ -27,20 +30,26 @@ fn begun(scene: &Scene, version: &str) -> u64 {
     scene.version(version).behaviour.begun.load(Ordering::Relaxed)
 }
 
+/// Serves users until nothing reaches the candidate any more; how many requests it has had.
+fn silent(scene: &mut Scene) -> u64 {
+    let mut last = begun(scene, "v2");
+    for _ in 0..ROUNDS_MAX {
+        scene.serve(ENOUGH);
+        let now = begun(scene, "v2");
+        if std::mem::replace(&mut last, now) == now {
+            return now;
+        }
+    }
+    panic!("the candidate goes on to get its share: {last}");
+}
+
 #[test]
 fn s03_s45_without_its_store_users_are_served_the_candidate_gets_nothing_and_it_goes_on_after() {
     let mut scene = scene("1s");
     let steps = scene.history().len();
     scene.server.fill_disk(true);
-    // It may go on for a while; then nothing reaches the candidate any more.
-    let mut last = begun(&scene, "v2");
-    loop {
-        scene.serve(ENOUGH);
-        let now = begun(&scene, "v2");
-        if std::mem::replace(&mut last, now) == now {
-            break;
-        }
-    }
+    // Control is not silent for long enough at first.
+    let last = silent(&mut scene);
     let told = scene.server.run(&["rollout", "pause", "--reason", "what is this"]);
     assert_ne!(told.code, 0, "what cannot be kept is not acknowledged: {}", told.shown());
     assert_eq!(scene.history().len(), steps, "nothing advances");
@@ -61,15 +70,7 @@ fn s45_a_fuse_latches_without_the_store_and_holds_over_a_restart_until_control_i
     let mut scene = scene("1h");
     scene.server.fill_disk(true);
     scene.version("v2").behaviour.errors_percent.store(100, Ordering::Relaxed);
-    let mut last = begun(&scene, "v2");
-    let mut after_latch = |scene: &mut Scene| loop {
-        scene.serve(ENOUGH);
-        let now = begun(scene, "v2");
-        if std::mem::replace(&mut last, now) == now {
-            break now;
-        }
-    };
-    let latched = after_latch(&mut scene);
+    let latched = silent(&mut scene);
     assert!(latched > 0);
     scene.kill();
     let ingress = scene.server.again_on_a_full_disk();
