@@ -7,6 +7,7 @@ mod edits;
 mod outside;
 mod people;
 mod restart;
+mod tampered;
 mod users;
 
 use serde_json::Value;

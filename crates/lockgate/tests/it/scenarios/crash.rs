@@ -18,7 +18,7 @@ fn scene(stages: &str, candidate: &Version) -> Scene {
         .map(|trigger| format!("      {trigger}: {{off_because: health decides here}}\n"))
         .concat();
     let text = format!(
-        "{before}    stages:\n{stages}    gates: {{error_rate: \"< 20%\"}}\n    triggers:\n{off}"
+        "{before}    stages:\n{stages}    gates: {{security_events: \"= 0\"}}\n    triggers:\n{off}"
     )
     .replace("{name: v2,", &format!("{{name: v2, test_endpoint: \"{}\",", candidate.url))
     .replace("timeout: 2s, unhealthy_after: 20", "timeout: 500ms, unhealthy_after: 2");
