@@ -3,6 +3,7 @@
 //!
 //! Not here: clocks, threads, networks. Counts are drawn, not requests: a day takes milliseconds.
 
+pub mod calibration;
 pub mod draw;
 mod expected;
 pub mod forecast;
@@ -10,6 +11,7 @@ mod look_back;
 pub mod plans;
 pub mod release;
 pub mod report;
+pub mod setups;
 pub mod trace;
 pub mod traffic;
 pub mod truth;

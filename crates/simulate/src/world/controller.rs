@@ -3,7 +3,7 @@
 use std::ops::ControlFlow::{self, Break, Continue};
 
 use lockgate_model::clock::Now;
-use lockgate_model::ids::{BootId, SecurityEventId};
+use lockgate_model::ids::{BootId, Epoch, SecurityEventId};
 use lockgate_rollout::event::{Effect, Event};
 use lockgate_rollout::machine;
 use uuid::Uuid;
@@ -91,6 +91,10 @@ impl World<'_> {
                     let (by, reason) = ("someone".into(), "because".into());
                     Event::Command { command, by, reason }
                 }
+                Item::Gate(gate) => {
+                    let (by, reason) = ("someone".into(), "it is fine".into());
+                    Event::Gate { gate, open: true, by, reason }
+                }
                 Item::Security { id, stable_shows_it } => Event::Security {
                     id: SecurityEventId(Uuid::from_u128(id)),
                     detail: "read what it must not".into(),
@@ -103,7 +107,7 @@ impl World<'_> {
                     Event::Superseded { by: "newer".parse().expect("a literal that is a name") }
                 }
             };
-            let command = matches!(event, Event::Command { .. });
+            let command = matches!(event, Event::Command { .. } | Event::Gate { .. });
             let open = !self.store.rollout.phase.is_end();
             if open || command {
                 self.step(name, event, Some(item), false)?;
@@ -133,6 +137,10 @@ impl World<'_> {
         let epoch = self.store.rollout.epoch;
         if self.store.rollout.applied || self.store.rollout.phase.is_end() {
             return Continue(());
+        }
+        if epoch.0 > 1 && self.chances.strike(Fault::DriverLies, 0.05) {
+            self.note(|| "the split before is said to be applied".into());
+            self.step(name, Event::Applied { epoch: Epoch(epoch.0 - 1) }, None, false)?;
         }
         let Some(wanted) = self.store.revision_of(epoch) else { return Continue(()) };
         let live = || self.store.live(self.t_ms);
@@ -172,7 +180,7 @@ impl World<'_> {
         if handled.is_none() && step.rollout == self.store.rollout {
             return Continue(());
         }
-        let read = Read { in_force, at_ms: self.t_ms };
+        let read = Read { in_force, at_ms: self.t_ms, wall_ms: now.wall_ms };
         let commit = Commit { row_version, event, step, handled, read };
         self.write(name, Write::Commit(Box::new(commit)))
     }

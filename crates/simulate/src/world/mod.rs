@@ -8,6 +8,7 @@
 mod controller;
 mod fault;
 mod gateway;
+mod judged;
 mod oracle;
 mod shrink;
 mod step;
@@ -21,7 +22,7 @@ use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, FuseId, RolloutId};
 use lockgate_model::plan::Plan;
-use lockgate_rollout::event::Command;
+use lockgate_rollout::event::{Command, OutsideGate};
 use lockgate_rollout::start::{NewRollout, start};
 use lockgate_rollout::state::Phase;
 use uuid::Uuid;
@@ -354,7 +355,9 @@ impl<'a> World<'a> {
             self.latch(Fault::Fuses, false);
         }
         if up && self.chances.strike(Fault::Operators, self.rate(2.0)) {
+            let waits = matches!(self.store.rollout.phase, Phase::WaitingGate { .. });
             let item = match self.chances.below(Fault::Operators, 16) {
+                0..8 if waits => Item::Gate(OutsideGate::Confirm),
                 0..6 => Item::Command(Command::Pause),
                 6..12 => Item::Command(Command::Resume),
                 12 => Item::Command(Command::Promote),

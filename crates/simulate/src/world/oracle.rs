@@ -3,6 +3,7 @@
 use lockgate_model::plan::{Bound, Gate, Metric, Trigger};
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::Rollout;
+use lockgate_rollout::stats::bernoulli;
 use lockgate_telemetry::arm::{Arm, Arms};
 
 /// Samples and their estimate.
@@ -164,4 +165,43 @@ pub(super) fn plainly_failing(limit: f64, rollout: &Rollout, signals: &Signals) 
         && stable.n >= 50
         && candidate.value > 4.0 * limit + 0.1
         && stable.value < limit / 2.0
+}
+
+/// The numbers since the weight changed, and since the block began.
+fn late<'s>(rollout: &Rollout, signals: &'s Signals) -> impl Iterator<Item = &'s Arms> {
+    signals.evidence.get(&rollout.epoch).into_iter().chain([&signals.block])
+}
+
+/// Whether the estimate lies on the bad side lately: a statistical trigger needs that to fire.
+pub(super) fn points_at(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> bool {
+    late(rollout, signals).any(|arms| {
+        let of = |arm| estimate(trigger.metric, std::iter::once(arm));
+        let stable = of(&arms.stable).map(|stable| stable.value);
+        of(&arms.candidate).is_some_and(|seen| {
+            on_named_side(trigger.metric, trigger.bound, seen.value, stable) != Some(false)
+        })
+    })
+}
+
+/// Whether a share is so far beyond its bound that half of the budget would do: of several tests
+/// none has more. The test is the judges' own, checked by other means; its budget is what is
+/// looked at here.
+pub(super) fn is_evidence(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> bool {
+    let (metric, Bound::Above(limit)) = (trigger.metric, trigger.bound) else { return true };
+    if !matches!(metric, Metric::ErrorRate | Metric::NegativeShare) {
+        return true;
+    }
+    let least = (2.0 / rollout.plan.alpha).ln();
+    let release = estimate(metric, signals.evidence.values().map(|arms| &arms.candidate));
+    let lately = late(rollout, signals)
+        .filter_map(|arms| estimate(metric, std::iter::once(&arms.candidate)));
+    release.into_iter().chain(lately).any(|Estimate { n, value }| {
+        let bad = whole(value * n as f64);
+        bernoulli::above(bad, n - bad, limit).is_some_and(|ln_e| ln_e >= least)
+    })
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count again")]
+fn whole(value: f64) -> u64 {
+    value.round() as u64
 }

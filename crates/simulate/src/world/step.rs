@@ -1,17 +1,14 @@
 //! What must hold of one committed step.
 
 use lockgate_model::ids::FuseId;
-use lockgate_model::plan::{Action, Bound, Judge, Metric, OnInsufficient, Trigger, WHOLE_BP};
+use lockgate_model::plan::{Action, Bound, Metric, WHOLE_BP};
 use lockgate_model::snapshot::{Mode, Split};
 use lockgate_rollout::event::{Command, Effect, Event};
-use lockgate_rollout::explain::{Cause, Transition, Verdict};
-use lockgate_rollout::signals::Signals;
+use lockgate_rollout::explain::Transition;
 use lockgate_rollout::state::{Phase, RollbackEnd, Rollout};
 
-use super::oracle;
 use super::watch::{
-    COMMANDS, CONFIRMED, ENDED, EXPLAINED, FUSES, Holds, LASTS, NO_DATA, TAKEN_BACK, WAY, WEIGHTS,
-    need,
+    COMMANDS, CONFIRMED, ENDED, EXPLAINED, FUSES, Holds, TAKEN_BACK, WAY, WEIGHTS, need,
 };
 
 /// One committed step.
@@ -21,6 +18,8 @@ pub(super) struct Seen<'a> {
     pub(super) after: &'a Rollout,
     pub(super) transition: Option<&'a Transition>,
     pub(super) effects: &'a [Effect],
+    /// Whether a freeze window was open, by the clock of the controller.
+    pub(super) frozen: bool,
 }
 
 pub(super) fn last_action(rollout: &Rollout) -> Option<Action> {
@@ -65,7 +64,10 @@ impl Seen<'_> {
             && (*stage, *weight_bp) == (after.stage, after.weight_bp);
         need(right, EXPLAINED, || format!("{transition:?} is not what happened"))?;
         let told = effects.iter().any(|effect| matches!(effect, Effect::Notify { .. }));
-        let asks = matches!(to.as_str(), "rolling_back" | "promoted" | "paused" | "extended");
+        let asks = matches!(
+            to.as_str(),
+            "rolling_back" | "promoted" | "paused" | "extended" | "waiting_gate"
+        );
         need(told || !asks, EXPLAINED, || format!("nobody was told of {to}"))
     }
 
@@ -154,6 +156,10 @@ impl Seen<'_> {
                 need(told == **after && after.driver_error.is_some(), WAY, wrong)
             }
             Event::Restart => need(!back, WAY, wrong),
+            Event::Gate { .. } => {
+                let waited = matches!(before.phase, Phase::WaitingGate { .. });
+                need(waited && after.phase == Phase::Running, WAY, wrong)
+            }
             _ => need(false, WAY, || "nobody in this world says so".into()),
         }
     }
@@ -166,8 +172,13 @@ impl Seen<'_> {
             (Phase::Confirming, Phase::Confirming | Phase::Paused { .. })
             | (
                 Phase::Running | Phase::Extended,
-                Phase::Extended | Phase::Confirming | Phase::Promoted | Phase::Paused { .. },
+                Phase::Extended
+                | Phase::Confirming
+                | Phase::Promoted
+                | Phase::WaitingGate { .. }
+                | Phase::Paused { .. },
             )
+            | (Phase::WaitingGate { .. }, Phase::WaitingGate { .. } | Phase::Paused { .. })
             | (Phase::Running, Phase::Running) => true,
             (Phase::Paused { .. }, _) => before.phase == after.phase,
             _ => false,
@@ -176,16 +187,17 @@ impl Seen<'_> {
 
     fn obeys(&self, command: Command) -> bool {
         let Self { before, after, .. } = self;
+        let sick = before.candidate_healthy == Some(false);
         match command {
             Command::Pause => matches!(after.phase, Phase::Paused { overrides_gate: false, .. }),
-            Command::Promote => after.phase == Phase::Promoted,
+            Command::Promote => after.phase == Phase::Promoted && !sick,
             Command::Abort => {
                 let end = RollbackEnd::Aborted;
                 after.phase == Phase::RollingBack { action: Action::Switch, end }
             }
             Command::Resume => match &before.phase {
                 Phase::Paused { overrides_gate: true, .. } => {
-                    after.stage == before.stage + 1 || after.phase == Phase::Promoted
+                    !sick && (after.stage == before.stage + 1 || after.phase == Phase::Promoted)
                 }
                 _ if before.applied => after.phase == Phase::Running,
                 _ => after.phase == Phase::Confirming,
@@ -235,129 +247,6 @@ impl Seen<'_> {
             format!("the fuse is acknowledged at {at:?}, the split is at {split:?}")
         })
     }
-
-    /// What a look at the numbers must lead to, or must not.
-    pub(super) fn judged(&self, signals: &Signals) -> Holds {
-        let Self { before, after, .. } = self;
-        if matches!(before.phase, Phase::RollingBack { .. }) {
-            return Ok(());
-        }
-        let back = matches!(after.phase, Phase::RollingBack { .. });
-        let armed: Vec<_> = before
-            .plan
-            .triggers
-            .iter()
-            .filter(|trigger| !trigger.dry_run && trigger.metric != Metric::SecurityEvents)
-            .collect();
-        for trigger in &armed {
-            if trigger.judge == Judge::Statistical
-                && let (Metric::ErrorRate, Bound::Above(limit)) = (trigger.metric, trigger.bound)
-            {
-                let plain = oracle::plainly_failing(limit, before, signals);
-                need(back || !plain, TAKEN_BACK, || format!("{} in spite of errors", after.phase))?;
-            }
-            if trigger.judge == Judge::Threshold && trigger.metric != Metric::Health {
-                let fires = oracle::fires(trigger, signals);
-                need(back || fires != Some((true, false)), TAKEN_BACK, || {
-                    format!("{} while {} is {}", after.phase, trigger.metric, trigger.bound)
-                })?;
-            }
-        }
-        self.not_late()?;
-        if back { self.deserved(signals) } else { Ok(()) }
-    }
-
-    /// Nothing stays in a stage whose time is over.
-    fn not_late(&self) -> Holds {
-        let Self { before, after, transition, .. } = self;
-        if transition.is_some() || matches!(after.phase, Phase::RollingBack { .. }) {
-            return Ok(());
-        }
-        let stage = after.stage();
-        let until_ms = match after.phase {
-            Phase::Running => stage.duration_ms,
-            Phase::Extended => stage.duration_ms + stage.extension_max_ms,
-            _ => u64::MAX,
-        };
-        need(after.dwell_ms < until_ms || !after.applied, LASTS, || {
-            format!("{} after {} of {until_ms} ms", after.phase, after.dwell_ms)
-        })?;
-        let deadline_ms = before.plan.progress_deadline_ms.unwrap_or(u64::MAX);
-        need(after.elapsed_ms <= deadline_ms, LASTS, || {
-            format!("{} beyond the plan's deadline", after.phase)
-        })
-    }
-
-    /// It was taken back at a tick: by a trigger that fires, a gate that does not hold, or time.
-    fn deserved(&self, signals: &Signals) -> Holds {
-        let Self { before, transition, .. } = self;
-        let Some(cause) = transition.and_then(|transition| transition.causes.first()) else {
-            return Ok(());
-        };
-        let seen = || format!("{cause:?}");
-        if let Some(named) = cause.rule.strip_prefix("trigger ") {
-            let relative = named == "errors_vs_baseline";
-            let metric = cause.metric;
-            let of = |t: &&Trigger| {
-                let vs = matches!(t.bound, Bound::AboveBaselineBy(_));
-                Some(t.metric) == metric
-                    && !t.dry_run
-                    && (t.metric != Metric::ErrorRate || vs == relative)
-            };
-            let trigger = before.plan.triggers.iter().find(of);
-            let Some(trigger) = trigger else { return need(false, TAKEN_BACK, seen) };
-            let samples = cause.n.is_some_and(|n| n >= trigger.min_samples.max(1));
-            need(
-                cause.verdict == Some(Verdict::Fail) && samples && cause.value.is_some(),
-                NO_DATA,
-                seen,
-            )?;
-            if trigger.judge == Judge::Threshold && trigger.metric != Metric::Health {
-                let fires = oracle::fires(trigger, signals);
-                return need(fires.is_none_or(|(fires, both)| fires && !both), TAKEN_BACK, seen);
-            }
-            return need(!both_sick(trigger.metric, trigger.bound, signals), TAKEN_BACK, || {
-                format!("the stable version is as sick: {cause:?}")
-            });
-        }
-        if cause.rule.starts_with("gate ") && cause.verdict == Some(Verdict::Insufficient) {
-            let stage = before.stage();
-            let over = self.after.dwell_ms >= stage.duration_ms + stage.extension_max_ms;
-            let may = before.plan.on_insufficient == OnInsufficient::Rollback;
-            return need(over && may, TAKEN_BACK, seen);
-        }
-        if cause.rule == "progress deadline" {
-            let deadline = before.plan.progress_deadline_ms;
-            return need(deadline.is_some_and(|ms| self.after.elapsed_ms > ms), TAKEN_BACK, seen);
-        }
-        Ok(())
-    }
-
-    /// A stage was passed at a tick: every gate of it passed, with samples and a value.
-    pub(super) fn gates(&self, signals: &Signals) -> Holds {
-        let Self { before, transition, .. } = self;
-        let causes = transition.map_or(&[][..], |transition| &transition.causes);
-        need(signals.candidate_healthy != Some(false), NO_DATA, || {
-            "the weight was raised on an unhealthy candidate".into()
-        })?;
-        let has =
-            |metric: Metric| metric.source().is_none_or(|source| before.sources.contains(&source));
-        let gates = before.stage().gates.iter().filter(|gate| !gate.dry_run && has(gate.metric));
-        for gate in gates {
-            let metric = gate.metric;
-            let passed = |cause: &&Cause| {
-                cause.metric == Some(metric)
-                    && cause.verdict == Some(Verdict::Pass)
-                    && cause.value.is_some()
-            };
-            need(causes.iter().any(|cause| passed(&cause)), NO_DATA, || {
-                format!("{metric} is not among {causes:?}")
-            })?;
-            let wrong = oracle::no_pass(gate, before, signals);
-            need(wrong.is_none(), NO_DATA, || wrong.unwrap_or_default())?;
-        }
-        Ok(())
-    }
 }
 
 fn ended_as(end: RollbackEnd) -> Phase {
@@ -373,16 +262,4 @@ fn name(event: &Event) -> String {
         Event::Tick { .. } => "a tick".into(),
         other => format!("{other:?}"),
     }
-}
-
-/// Whether the stable version fails the bound too, and no less at any weight.
-fn both_sick(metric: Metric, bound: Bound, signals: &Signals) -> bool {
-    let (Metric::ErrorRate, Bound::Above(limit)) = (metric, bound) else { return false };
-    let of = |arm| oracle::estimate(metric, std::iter::once(arm));
-    let whole = oracle::estimate(metric, signals.evidence.values().map(|arms| &arms.stable));
-    whole.is_some_and(|stable| stable.n >= 50 && stable.value > limit)
-        && signals.evidence.values().all(|arms| match (of(&arms.candidate), of(&arms.stable)) {
-            (Some(candidate), Some(stable)) => stable.value >= candidate.value,
-            (candidate, _) => candidate.is_none(),
-        })
 }

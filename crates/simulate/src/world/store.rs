@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_model::ids::{Epoch, FuseId};
 use lockgate_model::snapshot::Split;
-use lockgate_rollout::event::{Command, Effect, Event};
+use lockgate_rollout::event::{Command, Effect, Event, OutsideGate};
 use lockgate_rollout::machine::Step;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::{Block, Rollout};
@@ -37,6 +37,7 @@ pub(super) struct Row {
 #[derive(Debug, Clone)]
 pub(super) enum Item {
     Command(Command),
+    Gate(OutsideGate),
     Security { id: u128, stable_shows_it: Option<bool> },
     Fuse { id: FuseId, security: bool },
     NewerVersion,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockgate_model::ids::{Epoch, FuseId};
 use lockgate_model::plan::Action;
-use lockgate_rollout::event::{Command, Event};
+use lockgate_rollout::event::{Command, Event, OutsideGate};
 use lockgate_rollout::machine::Step;
 use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_telemetry::arm::Arms;
@@ -41,6 +41,7 @@ const COUNTED: &str = "a window counts once";
 pub(super) const FUSES: &str = "a fuse yields only to a release without the candidate";
 pub(super) const TAKEN_BACK: &str = "what is bad is taken back, and nothing else";
 pub(super) const COMMANDS: &str = "a command does what it says";
+pub(super) const WAITS: &str = "nothing goes on unasked, or in a freeze window";
 pub(super) const WAY: &str = "phases follow one another as they must";
 
 pub(super) fn need(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Holds {
@@ -62,6 +63,8 @@ pub(super) struct Watch {
     delivered: BTreeSet<(usize, u64, u64)>,
     requests: [u64; 2],
     wrongly_refused: Option<String>,
+    /// Whether the stage under way was confirmed by whom it asks.
+    agreed: bool,
 }
 
 /// What was true when a step was decided, which may be long before it is written.
@@ -71,6 +74,8 @@ pub(super) struct Read {
     pub(super) in_force: bool,
     /// When, by the true clock.
     pub(super) at_ms: u64,
+    /// What the controller took for the time.
+    pub(super) wall_ms: i64,
 }
 
 impl Watch {
@@ -82,7 +87,7 @@ impl Watch {
         step: &Step,
         read: Read,
     ) -> Holds {
-        let Read { in_force, at_ms: t_ms } = read;
+        let Read { in_force, at_ms: t_ms, wall_ms } = read;
         let runs = matches!(before.phase, Phase::Running | Phase::Extended) && before.applied;
         if runs {
             self.dwell_ms += t_ms.saturating_sub(self.since_ms);
@@ -94,12 +99,14 @@ impl Watch {
             after: &step.rollout,
             transition: step.transition.as_ref(),
             effects: &step.effects,
+            frozen: before.plan.frozen_until(wall_ms).is_some(),
         };
         if let Event::Applied { epoch } = event
             && in_force
         {
             self.confirmed.insert(*epoch);
         }
+        self.agreed |= matches!(event, Event::Gate { gate: OutsideGate::Confirm, open: true, .. });
         seen.ended()?;
         seen.explained()?;
         seen.split()?;
@@ -110,7 +117,7 @@ impl Watch {
             seen.judged(signals)?;
         }
         if seen.after.stage != before.stage {
-            self.dwell_ms = 0;
+            (self.dwell_ms, self.agreed) = (0, false);
         }
         if matches!(before.phase, Phase::RollingBack { .. }) && seen.after.phase.is_end() {
             let drains = last_action(before) == Some(Action::Switch);
@@ -122,8 +129,16 @@ impl Watch {
 
     /// No more time than went by under a confirmed weight, and no end of a stage before its time.
     fn clock(&self, seen: &Seen<'_>) -> Holds {
-        let Seen { before, after, .. } = seen;
+        let Seen { before, after, event, .. } = seen;
         let real_ms = self.dwell_ms;
+        let grown_ms = after.dwell_ms.saturating_sub(before.dwell_ms);
+        let watched = matches!(event, Event::Tick { observed: true, .. });
+        need(watched || grown_ms == 0, LASTS, || {
+            format!("{grown_ms} ms count that nobody watched")
+        })?;
+        need(grown_ms <= 2 * before.plan.tick_ms, LASTS, || {
+            format!("one look added {grown_ms} ms to the stage's clock")
+        })?;
         need(after.stage != before.stage || after.dwell_ms >= before.dwell_ms, LASTS, || {
             format!("the stage's clock went back to {} ms", after.dwell_ms)
         })?;
@@ -148,6 +163,10 @@ impl Watch {
         }
         need(after.stage <= before.stage + 1, CONFIRMED, || "a stage was left out".into())?;
         let Event::Tick { signals, .. } = event else { return Ok(()) };
+        let last = before.stage + 1 == before.plan.stages.len();
+        need(last == (after.phase == Phase::Promoted), CONFIRMED, || {
+            format!("{} after stage {}", after.phase, before.stage)
+        })?;
         need(before.applied && self.confirmed.contains(&before.epoch), CONFIRMED, || {
             format!("stage {} went on, epoch {} was not in force", before.stage, before.epoch.0)
         })?;
@@ -155,11 +174,18 @@ impl Watch {
         need(self.dwell_ms >= least_ms, LASTS, || {
             format!("stage {} had {} of {least_ms} ms", before.stage, self.dwell_ms)
         })?;
+        need(!seen.frozen, WAITS, || format!("stage {} went on while frozen", before.stage))?;
+        let asks = before.stage().confirm.is_some();
+        need(!asks || self.agreed, WAITS, || format!("nobody confirmed stage {}", before.stage))?;
         seen.gates(signals)
     }
 
     /// A command that was refused, which is right in few cases.
     pub(super) fn refused(&mut self, rollout: &Rollout, event: &Event) {
+        let waits = matches!(rollout.phase, Phase::WaitingGate { .. });
+        if matches!(event, Event::Gate { .. }) && !waits {
+            return;
+        }
         let Event::Command { command, .. } = event else {
             self.wrongly_refused = Some(format!("{event:?} was refused"));
             return;
@@ -168,7 +194,7 @@ impl Watch {
         let right = rollout.phase.is_end()
             || matches!(rollout.phase, Phase::RollingBack { .. })
             || *command == Command::Pause && paused
-            || *command == Command::Resume && !paused
+            || *command == Command::Resume && (!paused || overrides_while_frozen(rollout))
             || rollout.candidate_healthy == Some(false)
                 && matches!(command, Command::Promote | Command::Resume);
         if !right {
@@ -248,4 +274,10 @@ impl Watch {
             format!("evidence has {seen:?} requests, {:?} were delivered", self.requests)
         })
     }
+}
+
+/// A person may go past an open gate, but not in a freeze window.
+fn overrides_while_frozen(rollout: &Rollout) -> bool {
+    let overrides = matches!(rollout.phase, Phase::Paused { overrides_gate: true, .. });
+    overrides && rollout.frozen_until_wall_ms.is_some()
 }

@@ -8,16 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::number;
+use lockgate_simulate::setups::setup;
 use lockgate_simulate::world::{Fault, Faults, Story, run, shrink};
 
-use crate::setups::setup;
-
 const SEEDS: &str = include_str!("seeds.txt");
-
-#[expect(clippy::disallowed_methods, reason = "who runs the test says how long")]
-fn number(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).ok().map_or(otherwise, |text| text.parse().expect(name))
-}
 
 /// The least that breaks, and how it goes, in words.
 fn report(seed: u64) -> String {

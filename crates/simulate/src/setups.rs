@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use crate::draw::Dice;
+use crate::truth::Truth;
+use crate::world::{Faults, Setup};
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
+use lockgate_model::hook::Confirm;
 use lockgate_model::plan::{
     ALPHA_DEFAULT, Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Judge, Metric,
-    OnInsufficient, Plan, Stage, Trigger,
+    OnInsufficient, Plan, Stage, Trigger, WHOLE_BP,
 };
-use lockgate_simulate::draw::Dice;
-use lockgate_simulate::truth::Truth;
-use lockgate_simulate::world::{Faults, Setup};
 
 const SECOND_MS: u64 = 1_000;
 
@@ -52,7 +53,7 @@ fn short() -> Plan {
         confirm: None,
     };
     Plan {
-        name: "short".parse().unwrap(),
+        name: "short".parse().expect("a literal that is a name"),
         stages: vec![
             stage("test", 0, 30, vec![gate(Metric::Health, Bound::Equal(1.0), 1)]),
             stage("10%", 1_000, 60, gates()),
@@ -132,8 +133,22 @@ fn strict() -> Plan {
     plan
 }
 
+/// Some releases must wait: for the end of a freeze window, or for somebody's word. Dice of its own,
+/// so that seeds keep what they stood for before.
+fn held_up(plan: &mut Plan, seed: u64) {
+    let mut dice = Dice::new(seed.rotate_left(23) ^ 0xF4EE_2E00);
+    if dice.chance(0.15) {
+        let window = "1970-01-01 00:01 - 1970-01-01 00:03 UTC";
+        plan.freeze.push(window.parse().expect("a literal that is a window"));
+    }
+    if dice.chance(0.15) {
+        let users = plan.stages.iter_mut().filter(|stage| (1..WHOLE_BP).contains(&stage.weight_bp));
+        users.for_each(|stage| stage.confirm = Some(Confirm::Person));
+    }
+}
+
 /// What a seed stands for.
-pub(crate) fn setup(seed: u64, faults: Faults) -> Setup {
+pub fn setup(seed: u64, faults: Faults) -> Setup {
     let mut dice = Dice::new(!seed);
     let good = Truth { vote_share: 0.2, ..Truth::default() };
     let candidate = match dice.below(10) {
@@ -144,12 +159,13 @@ pub(crate) fn setup(seed: u64, faults: Faults) -> Setup {
         5 => Truth { negative: 0.3, satisfied: 0.6, ..good },
         _ => good,
     };
-    let plan = match dice.below(5) {
+    let mut plan = match dice.below(5) {
         0 => threshold(),
         1 => starving(),
         2 => strict(),
         _ => short(),
     };
+    held_up(&mut plan, seed);
     let sources = [SignalSource::Feedback, SignalSource::Cost];
     Setup {
         plan: Arc::new(plan),
@@ -159,7 +175,7 @@ pub(crate) fn setup(seed: u64, faults: Faults) -> Setup {
         stable: good,
         candidate,
         healthy: dice.chance(0.9),
-        gateways: 1 + usize::try_from(dice.below(3)).unwrap(),
+        gateways: 1 + usize::try_from(dice.below(3)).unwrap_or(0),
         faults,
     }
 }

@@ -1,0 +1,171 @@
+//! Judges are as seldom wrong, and as soon right, as they must be: over the standard plan of 36
+//! hours, at three rates.
+//!
+//! `LOCKGATE_CALIBRATION_RELEASES` says how many releases of each case are simulated. `--nocapture`
+//! shows the figures.
+#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lockgate_model::plan::{Metric, Plan};
+use lockgate_rollout::state::Phase;
+use lockgate_simulate::calibration::{Case, RATES, cases, found, releases};
+use lockgate_simulate::plans::{naive, standard};
+use lockgate_simulate::release::Ended;
+use lockgate_simulate::report::{Spread, Summary, upper_95};
+
+use crate::number;
+
+const RELEASES: &str = "LOCKGATE_CALIBRATION_RELEASES";
+
+/// How many of each case: all of them, or a part that is enough to see what it is for.
+fn count(part: u64) -> u64 {
+    (number(RELEASES, 24) / part).max(8)
+}
+
+fn case(name: &str) -> Case {
+    cases().into_iter().find(|case| case.name == name).expect(name)
+}
+
+/// Releases on all cores.
+fn release(case: &Case, plan: &Arc<Plan>, requests_per_s: f64, count: u64) -> Vec<Ended> {
+    let setting = case.setting(plan, requests_per_s);
+    let next = AtomicU64::new(0);
+    let work = || {
+        let seeds = std::iter::from_fn(|| {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            (seed < count).then_some(seed)
+        });
+        seeds.flat_map(|seed| releases(&setting, seed..seed + 1)).collect::<Vec<Ended>>()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let ended: Vec<Ended> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    let Summary { ends, rules, .. } = Summary::of(&ended);
+    let rules: Vec<String> =
+        rules.iter().map(|one| format!("{} {}", one.rule, one.releases)).collect();
+    let all = found(&ended, |ended| ended.requests);
+    let back = 100.0 * upper_95(in_phase(&ended, &Phase::RolledBack), count);
+    println!(
+        "{requests_per_s:>4}/s {:<29} {ends:?}; taken back at most {back:.2} %; after {} / {} requests; {}",
+        case.name,
+        all.median,
+        all.p95,
+        rules.join(", ")
+    );
+    ended
+}
+
+fn in_phase(ended: &[Ended], phase: &Phase) -> u64 {
+    ended.iter().filter(|ended| ended.phase == *phase).count() as u64
+}
+
+/// At most one in a hundred; of few releases at most one.
+fn seldom(back: u64, count: u64) -> bool {
+    back <= (count / 100).max(1)
+}
+
+#[test]
+fn an_identical_version_is_promoted() {
+    let plan = Arc::new(standard());
+    for rate in RATES {
+        let count = count(1);
+        let ended = release(&case("identical"), &plan, rate, count);
+        let [back, promoted] =
+            [Phase::RolledBack, Phase::Promoted].map(|phase| in_phase(&ended, &phase));
+        assert!(seldom(back, count), "{rate}/s: {back} of {count} taken back");
+        // Enough releases say so within the bound of their own chance.
+        assert!(count < 1_000 || upper_95(back, count) <= 0.01, "{rate}/s: {back} of {count}");
+        assert!(rate < 10.0 || promoted * 100 >= 95 * count, "{rate}/s: {promoted} of {count}");
+    }
+}
+
+/// Figures of requests until a fault is found, and how far beyond them a sample of so many may lie:
+/// a tenth, three standard errors, and two ticks, as judges look every ten seconds and a weight is
+/// confirmed at one of them.
+fn within(seen: Spread, figures: [f64; 2], rate: f64, count: u64) -> bool {
+    let errors = (count as f64).sqrt();
+    let ticks = 20.0 * rate;
+    let [median, p95] = figures;
+    (seen.median as f64) <= median * (1.1 + 3.0 / errors) + ticks
+        && (seen.p95 as f64) <= p95 * (1.1 + 4.5 / errors) + 2.0 * ticks
+}
+
+#[test]
+fn errors_are_found_as_soon_as_they_can_be() {
+    let plan = Arc::new(standard());
+    // Median and 95th percentile at a weight of 10 %, requests of all users.
+    for (name, figures) in
+        [("errors 5 -> 10 %", [3_555.0, 8_770.0]), ("errors 0.5 -> 5 %", [883.0, 2_603.0])]
+    {
+        for rate in RATES {
+            let count = count(4);
+            let ended = release(&case(name), &plan, rate, count);
+            assert_eq!(in_phase(&ended, &Phase::RolledBack), count, "{name} {rate}/s");
+            let seen = found(&ended, |ended| ended.requests);
+            // One tick of 1,000 requests is more than the smaller figure.
+            assert!(within(seen, figures, rate, count), "{name} {rate}/s: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn latency_is_found_as_soon_as_it_can_be() {
+    let plan = Arc::new(standard());
+    for rate in RATES {
+        let count = count(4);
+        let ended = release(&case("p95 twice"), &plan, rate, count);
+        assert_eq!(in_phase(&ended, &Phase::RolledBack), count, "{rate}/s");
+        // The figures are of requests of each version; there are fewer of the candidate.
+        let own = found(&ended, |ended| ended.candidate_requests);
+        assert!(within(own, [2_521.0, 2_521.0], rate / 10.0, count), "{rate}/s: {own:?}");
+    }
+}
+
+#[test]
+fn cost_feedback_and_pinned_errors_are_found() {
+    let plan = Arc::new(standard());
+    for (name, metric, rates) in [
+        ("cost 1.5 times", Metric::CostUsd, &RATES[..]),
+        // Votes are few: 43,200 requests to the candidate in a release at 1 request/s bring 2,160.
+        ("8 % negative", Metric::NegativeShare, &RATES[1..]),
+        ("pinned, errors 0.05 -> 0.1 %", Metric::ErrorRate, &RATES[2..]),
+        ("pinned, errors 0.5 -> 1 %", Metric::ErrorRate, &RATES[1..]),
+    ] {
+        for rate in rates {
+            let count = count(4);
+            let ended = release(&case(name), &plan, *rate, count);
+            assert_eq!(in_phase(&ended, &Phase::RolledBack), count, "{name} {rate}/s");
+            let right =
+                ended.iter().filter_map(Ended::cause).filter(|cause| cause.metric == Some(metric));
+            assert_eq!(right.count() as u64, count, "{name} {rate}/s");
+        }
+    }
+}
+
+#[test]
+fn pinned_conversations_take_no_identical_version_back() {
+    let plan = Arc::new(standard());
+    for rate in RATES {
+        let count = count(2);
+        let ended = release(&case("pinned, identical"), &plan, rate, count);
+        // For want of keys is no verdict on the version.
+        let by_trigger =
+            ended.iter().filter_map(Ended::rule).filter(|rule| rule.starts_with("trigger"));
+        let back = by_trigger.count() as u64;
+        assert!(seldom(back, count), "{rate}/s: {back} of {count} taken back");
+    }
+}
+
+/// What most others do, on the same releases.
+#[test]
+fn thresholds_take_identical_versions_back() {
+    let count = count(4).min(200);
+    let plan = Arc::new(naive(standard()));
+    let ended = release(&case("identical"), &plan, 1.0, count);
+    let back = in_phase(&ended, &Phase::RolledBack);
+    assert!(back * 2 >= count, "{back} of {count}");
+}
