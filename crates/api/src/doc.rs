@@ -89,6 +89,7 @@ pub(crate) enum MetricDoc {
     NegativeShare,
     SecurityEvents,
     Health,
+    Probes,
 }
 
 /// A verdict with the numbers behind it.
@@ -301,6 +302,9 @@ pub(crate) struct RolloutViewDoc {
     candidate_arm: ArmViewDoc,
     /// The stable version's, at the same time.
     stable_arm: ArmViewDoc,
+    /// What was seen of the candidate in the test environment; null before anything was.
+    #[schema(required = true)]
+    test: Option<TestViewDoc>,
     /// Gates of the stage, judged now.
     gates: Vec<CauseDoc>,
     /// Triggers, judged now.
@@ -311,6 +315,55 @@ pub(crate) struct RolloutViewDoc {
     would_change: String,
     /// What is not as it was declared, such as a signal that never comes.
     warnings: Vec<String>,
+}
+
+/// A candidate in the test environment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = TestView)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TestViewDoc {
+    /// Runs of probes.
+    probes: Vec<ProbeViewDoc>,
+    /// Copies of users' requests that it got.
+    mirrored: u64,
+    /// Requests that were chosen and not copied, for want of room.
+    mirror_skipped: u64,
+    /// Answers that were compared with those that users got.
+    compared: u64,
+    /// Of those, with the same status.
+    same_status: u64,
+    /// Of those, with the same body, byte for byte.
+    same_body: u64,
+    /// Cost of the copies whose cost is known, US dollars.
+    mirror_cost_usd: f64,
+}
+
+/// Runs of one probe.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProbeView)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProbeViewDoc {
+    /// Its name.
+    name: String,
+    /// Answered as expected.
+    passed: u64,
+    /// Not answered, or otherwise.
+    failed: u64,
+    /// What was wrong with one of the failed ones.
+    #[schema(required = true)]
+    why: Option<String>,
+}
+
+/// A configuration and the files that it names.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Source)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceDoc {
+    /// The file `lockgate.yaml`.
+    text: String,
+    /// The files that it names, by name.
+    #[schema(required = false)]
+    files: BTreeMap<String, String>,
 }
 
 /// A difference between two configurations.

@@ -26,7 +26,7 @@ use crate::state::App;
 use crate::{Deps, Options, console, routes};
 
 /// Largest body: a configuration is the largest thing that is sent here.
-const BODY_BYTES_MAX: usize = 1024 * 1024;
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Largest head of a request.
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 const HEADERS_MAX: usize = 64;

@@ -86,13 +86,12 @@ impl App {
         if let Some(config) = cached(&self.config.lock().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(Some(config));
         }
-        let config = lockgate_model::config::read("active configuration", &record.text).map_err(
-            |diagnostics| {
+        let config = lockgate_model::config::read_with("active configuration", &record.source)
+            .map_err(|diagnostics| {
                 tracing::error!(?diagnostics, "the active configuration cannot be read");
                 ApiError::new(Kind::Internal, "The active configuration cannot be read.")
                     .hint("Apply a valid configuration with `lockgate apply`.")
-            },
-        )?;
+            })?;
         let config = Arc::new(config);
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) =
             Some((record.digest, Arc::clone(&config)));

@@ -18,7 +18,7 @@ impl Definitions {
         if self.current.as_ref().is_some_and(|(revision, ..)| *revision == record.revision) {
             return Ok(false);
         }
-        match config::read("active configuration", &record.text) {
+        match config::read_with("active configuration", &record.source) {
             Ok(config) => {
                 self.current = Some((record.revision, config, record.by));
                 Ok(true)

@@ -4,6 +4,7 @@ use lockgate_model::agent::{Agent, OnNewVersion};
 use lockgate_model::config::{Misfit, misfits};
 use lockgate_model::ids::{AgentName, FuseId, PlanName, RolloutId, VersionName};
 use lockgate_model::plan::Plan;
+use lockgate_model::probe::Probes;
 use lockgate_model::security::{Fuse, FuseCause};
 use lockgate_rollout::event::Event;
 use lockgate_rollout::machine;
@@ -186,7 +187,8 @@ async fn begin(
         plan: plan.clone(),
         by_key: agent.sticky.is_some(),
         latency: agent.latency,
-        sources: agent.signals.clone(),
+        sources: agent.sources(),
+        probes: agent.probes.as_ref().map(Probes::names).unwrap_or_default(),
         by: item.by.clone(),
         reason: asked.reason.to_owned(),
         fuses,

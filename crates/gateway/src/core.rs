@@ -15,6 +15,7 @@ use tracing::info;
 
 use crate::Ports;
 use crate::affinity::Moment;
+use crate::aside::copy::Copies;
 use crate::conversations::Conversations;
 use crate::fuse::Latches;
 use crate::health::Health;
@@ -58,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) control: ControlHeard,
     pub(crate) observed: Observed,
     pub(crate) health: Health,
+    /// To the thread that sends copies of requests to candidates.
+    pub(crate) copies: Copies,
     /// To the task that latches hard limits.
     pub(crate) crossed: mpsc::Sender<Crossed>,
     /// Makes the follower report at once.
@@ -131,7 +134,8 @@ fn members(route: &AgentRoute) -> impl Iterator<Item = &Beside> {
 fn targets(table: &Table) -> impl Iterator<Item = &Arc<Target>> {
     table.agents.iter().flat_map(|route| {
         let stable = route.shares.as_ref().map(|shares| &shares.stable);
-        stable.into_iter().chain(members(route).map(|beside| &beside.target))
+        let testing = route.testing().map(|testing| &testing.target);
+        stable.into_iter().chain(members(route).map(|beside| &beside.target)).chain(testing)
     })
 }
 
@@ -146,6 +150,9 @@ fn forbidden(mode: Mode) -> u8 {
 fn open_allowed(route: &AgentRoute) {
     for beside in members(route) {
         beside.target.live.open((closed::STOPPED | closed::CUT) & !forbidden(beside.mode));
+    }
+    if let Some(testing) = route.testing() {
+        testing.target.live.open(closed::STOPPED | closed::CUT);
     }
     if let Some(shares) = &route.shares {
         shares.stable.live.open(closed::STOPPED | closed::CUT);

@@ -21,6 +21,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
+use crate::aside::copy::{Copied, Copies};
+use crate::aside::{mirror, probe};
 use crate::conversations::Conversations;
 use crate::core::{ControlHeard, Core, Crossed};
 use crate::follow::{self, Follower};
@@ -170,8 +172,9 @@ impl Gateway {
     /// called on the runtime that this is called on.
     pub async fn start(options: Options, ports: Ports) -> Result<Self, StartError> {
         let (crossed, crossings) = mpsc::channel(CROSSED_MAX);
+        let (copies, to_mirror) = mpsc::channel(mirror::WAITING_MAX);
         let opened = tokio::task::spawn_blocking(move || {
-            core(&options, ports, crossed).map(|core| (options, Arc::new(core)))
+            core(&options, ports, crossed, copies).map(|core| (options, Arc::new(core)))
         });
         let (options, core) =
             opened.await.expect("opening the gateway's directory never panics")?;
@@ -190,9 +193,13 @@ impl Gateway {
             .collect();
         let lanes = Arc::new(lanes.map_err(StartError::Worker)?);
         let background = CancellationToken::new();
+        // It ends by itself: nobody waits for what it does.
+        mirror::start(Arc::clone(&core), to_mirror, connector.clone(), background.clone())
+            .map_err(StartError::Worker)?;
         let tasks = vec![
             tokio::spawn(Follower::new(Arc::clone(&core)).run(background.clone())),
-            tokio::spawn(health::run(Arc::clone(&core), connector, background.clone())),
+            tokio::spawn(health::run(Arc::clone(&core), connector.clone(), background.clone())),
+            tokio::spawn(probe::run(Arc::clone(&core), connector, background.clone())),
             tokio::spawn(watch_crossings(Arc::clone(&core), crossings, background.clone())),
             tokio::spawn(keep_conversations(Arc::clone(&core), background.clone())),
             tokio::spawn(Publisher::new(Arc::clone(&core)).run(background.clone())),
@@ -268,6 +275,7 @@ fn core(
     options: &Options,
     ports: Ports,
     crossed: mpsc::Sender<Crossed>,
+    copies: mpsc::Sender<Copied>,
 ) -> Result<Core, StartError> {
     let dir = &options.dir;
     let directory = |source| StartError::Directory { dir: dir.clone(), source };
@@ -281,6 +289,7 @@ fn core(
     let registry = Registry::default();
     let age_ms = follow::stored_age_ms(dir, stored.as_ref());
     let key = &options.signing_key;
+    let observed = Observed::new(options.workers.max(1));
     let core = Core {
         name: options.name.clone(),
         boot: BootId(Uuid::now_v7()),
@@ -301,7 +310,8 @@ fn core(
         conversation_salt: Salt::new(key, "lockgate conversation 1"),
         conversations,
         control: ControlHeard::new(age_ms),
-        observed: Observed::new(options.workers.max(1)),
+        copies: Copies::new(copies, observed.aside()),
+        observed,
         health: Health::default(),
         crossed,
         wake: Notify::new(),

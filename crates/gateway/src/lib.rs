@@ -5,6 +5,7 @@
 //! [`Ports`], and a gateway serves its last snapshot when none of them answers.
 
 mod affinity;
+mod aside;
 mod clock;
 mod conversations;
 mod core;

@@ -10,10 +10,13 @@ use http::{HeaderValue, Uri};
 use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
 use lockgate_model::ids::{AgentName, Epoch, RolloutId, VersionName};
 use lockgate_model::plan::HardLimit;
+use lockgate_model::probe::Probes;
 use lockgate_model::snapshot::{Member, Mode, Route, Snapshot};
+use lockgate_model::version::{Manifest, SideEffects};
 
 use crate::fuse::Latches;
 use crate::live::{AgentLive, Registry, VersionLive};
+use crate::split;
 
 /// Why a snapshot cannot be applied; the current one stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +90,35 @@ pub(crate) struct Shares {
     pub(crate) stable: Arc<Target>,
     pub(crate) candidate: Option<Beside>,
     pub(crate) retiring: Option<Beside>,
+    /// The candidate in the test environment.
+    pub(crate) testing: Option<Arc<Testing>>,
+}
+
+/// A candidate that users do not meet yet.
+#[derive(Debug)]
+pub(crate) struct Testing {
+    /// Its test endpoint, or its only one.
+    pub(crate) target: Arc<Target>,
+    /// Share of users' requests that it gets copies of; 0 for one that may have side effects.
+    mirror_bp: u32,
+    /// Whether latency there says something of production: not in an environment of its own.
+    pub(crate) latency_counts: bool,
+}
+
+impl Testing {
+    /// Whether it gets a copy of this user's requests. Users are drawn apart from who will meet the
+    /// candidate later.
+    pub(crate) fn wants(&self, sticky: Option<&str>, random: u32) -> bool {
+        let hash = || match (sticky, self.target.rollout) {
+            (Some(sticky), Some(rollout)) => {
+                split::hash(&format!("mirror {}", split::key_text(rollout, sticky)))
+            }
+            _ => random,
+        };
+        self.mirror_bp > 0
+            && !self.target.live.is_closed()
+            && split::is_candidate(hash(), self.mirror_bp)
+    }
 }
 
 /// One agent.
@@ -97,10 +129,22 @@ pub(crate) struct AgentRoute {
     pub(crate) protocol: Protocol,
     pub(crate) limits: Limits,
     pub(crate) shares: Option<Shares>,
+    probes: Option<Probes>,
     pub(crate) live: Arc<AgentLive>,
 }
 
 impl AgentRoute {
+    /// The candidate that is being tested.
+    pub(crate) fn testing(&self) -> Option<&Arc<Testing>> {
+        self.shares.as_ref()?.testing.as_ref()
+    }
+
+    /// The same, and what it is asked.
+    pub(crate) fn probed(&self) -> Option<(&Arc<Testing>, &Probes)> {
+        let testing = self.testing()?;
+        self.probes.as_ref().map(|probes| (testing, probes))
+    }
+
     pub(crate) fn connect_timeout(&self) -> Duration {
         Duration::from_millis(self.limits.connect_timeout_ms)
     }
@@ -221,9 +265,10 @@ fn compile_route(
         None => None,
         Some(split) => Some(Shares {
             rollout: split.rollout,
-            stable: compiler.target(&split.stable, None)?,
+            stable: compiler.target(&split.stable, None, Place::Production)?,
             candidate: compiler.beside(split.candidate.as_ref())?,
             retiring: compiler.beside(split.retiring.as_ref())?,
+            testing: compiler.testing(split.candidate.as_ref())?,
         }),
     };
     Ok(AgentRoute {
@@ -232,8 +277,16 @@ fn compile_route(
         protocol: agent.protocol,
         limits: agent.limits.clone(),
         shares,
+        probes: agent.probes.clone(),
         live: registry.agent(&agent.name),
     })
+}
+
+/// Which endpoint of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Production,
+    Test,
 }
 
 struct Compiler<'a> {
@@ -257,30 +310,53 @@ impl Compiler<'_> {
             HardLimit::ConsecutiveErrors(errors) => *errors,
         });
         Ok(Some(Beside {
-            target: self.target(&member.version, limit.min())?,
+            target: self.target(&member.version, limit.min(), Place::Production)?,
             weight_bp: member.weight_bp,
             mode: member.mode,
         }))
+    }
+
+    /// A candidate as the test environment has it.
+    fn testing(&self, member: Option<&Member>) -> Result<Option<Arc<Testing>>, ApplyError> {
+        let Some((member, test)) = member.and_then(|member| Some((member, member.test?))) else {
+            return Ok(None);
+        };
+        let manifest = self.manifest(&member.version)?;
+        let harmless = manifest.side_effects == SideEffects::None;
+        Ok(Some(Arc::new(Testing {
+            target: self.target(&member.version, None, Place::Test)?,
+            mirror_bp: if harmless { test.mirror_bp } else { 0 },
+            latency_counts: manifest.test_endpoint.is_none(),
+        })))
+    }
+
+    fn manifest(&self, version: &VersionName) -> Result<&Manifest, ApplyError> {
+        self.agent().version(version).ok_or_else(|| ApplyError::UnknownVersion {
+            agent: self.agent().name.clone(),
+            version: version.clone(),
+        })
     }
 
     fn target(
         &self,
         version: &VersionName,
         errors_in_a_row_max: Option<u32>,
+        place: Place,
     ) -> Result<Arc<Target>, ApplyError> {
         static LAST_ID: AtomicU64 = AtomicU64::new(0);
         let agent = &self.agent().name;
-        let manifest = self.agent().version(version).ok_or_else(|| ApplyError::UnknownVersion {
+        let manifest = self.manifest(version)?;
+        let url = match (place, &manifest.test_endpoint) {
+            (Place::Test, Some(url)) => url,
+            _ => &manifest.endpoint,
+        };
+        let endpoint = Endpoint::parse(url).ok_or_else(|| ApplyError::Endpoint {
             agent: agent.clone(),
             version: version.clone(),
-        })?;
-        let endpoint = Endpoint::parse(&manifest.endpoint).ok_or_else(|| ApplyError::Endpoint {
-            agent: agent.clone(),
-            version: version.clone(),
-            endpoint: manifest.endpoint.clone(),
+            endpoint: url.clone(),
         })?;
         let latched = || self.latches.holds(agent, version);
-        let live = self.registry.version(agent, version, &manifest.endpoint, latched);
+        let live = self.registry.version(agent, version, url, latched);
         let split = self.route.split.as_ref();
         Ok(Arc::new(Target {
             id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,

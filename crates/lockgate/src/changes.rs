@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use lockgate_model::config::Change;
+use lockgate_model::config::{Change, Source};
 use serde_json::Value;
 
 use crate::client::{self, Client};
@@ -23,7 +23,11 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// Sends a file; without a reason it is only tried. Says where less is looked at than before.
-    pub(crate) async fn to(client: &Client, text: String, reason: Option<&str>) -> CliResult<Self> {
+    pub(crate) async fn to(
+        client: &Client,
+        source: &Source,
+        reason: Option<&str>,
+    ) -> CliResult<Self> {
         #[derive(serde::Deserialize)]
         struct Row {
             path: String,
@@ -35,7 +39,7 @@ impl Answer {
             Some(reason) => url.query_pairs_mut().append_pair("reason", reason),
             None => url.query_pairs_mut().append_pair("dry_run", "true"),
         };
-        let body = client.put_yaml(url, text).await?;
+        let body = client.put_source(url, source).await?;
         let listed = |key: &str| body.get(key).cloned().unwrap_or_else(|| Value::Array(Vec::new()));
         let rows: Vec<Row> = client::typed(&listed("diff"))?;
         let weaker: Vec<String> = client::typed(&listed("weaker"))?;

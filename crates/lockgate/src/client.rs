@@ -1,5 +1,6 @@
 //! Talks to the API of a running server.
 
+use lockgate_model::config::Source;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -119,13 +120,9 @@ impl Client {
         read(self.send(request).await?).await
     }
 
-    /// Sends a configuration file.
-    pub(crate) async fn put_yaml(&self, url: Url, text: String) -> CliResult<Value> {
-        let request = self
-            .request(Method::PUT, url)
-            .timeout(ANSWER_MAX)
-            .header("content-type", "text/yaml")
-            .body(text);
+    /// Sends a configuration with the files that it names.
+    pub(crate) async fn put_source(&self, url: Url, source: &Source) -> CliResult<Value> {
+        let request = self.request(Method::PUT, url).timeout(ANSWER_MAX).json(source);
         read(self.send(request).await?).await
     }
 

@@ -1,8 +1,9 @@
 //! Reads a configuration file and says everything that is wrong with it at once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use lockgate_model::config::{self, Config, Diagnostics};
+use lockgate_model::config::{self, Config, Diagnostics, Source};
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output;
@@ -16,8 +17,8 @@ const BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// A file that was read without errors.
 #[derive(Debug)]
 pub(crate) struct Read {
-    /// As it stands in the file.
-    pub(crate) text: String,
+    /// As it stands in the file, with the files that it names.
+    pub(crate) source: Source,
     /// What it says.
     pub(crate) config: Config,
 }
@@ -34,6 +35,25 @@ pub(crate) fn text(path: &Path) -> CliResult<String> {
     std::fs::read_to_string(path).or_exit(Exit::Usage, format!("cannot read {name}"))
 }
 
+/// The same with the files that it names, from beside it. One that is not there is left out: it
+/// is missed where it is named.
+pub(crate) fn source(path: &Path) -> CliResult<Source> {
+    let text = text(path)?;
+    let mut files = BTreeMap::new();
+    for name in config::names_files(&text) {
+        let beside = path.parent().unwrap_or(Path::new("")).join(&name);
+        let Ok(metadata) = std::fs::metadata(&beside) else { continue };
+        if metadata.len() > config::FILE_BYTES_MAX as u64 {
+            let what =
+                format!("{} is larger than {} bytes", beside.display(), config::FILE_BYTES_MAX);
+            return Err(CliError::usage(what));
+        }
+        let read = std::fs::read_to_string(&beside);
+        files.insert(name, read.or_exit(Exit::Usage, format!("cannot read {}", beside.display()))?);
+    }
+    Ok(Source { text, files })
+}
+
 /// Why a file cannot be taken.
 #[derive(Debug)]
 pub(crate) enum Unusable {
@@ -45,9 +65,9 @@ pub(crate) enum Unusable {
 
 /// Reads and validates a file without a word.
 pub(crate) fn load(path: &Path) -> Result<Read, Unusable> {
-    let text = text(path).map_err(Unusable::Unreadable)?;
-    match config::read(&path.display().to_string(), &text) {
-        Ok(config) => Ok(Read { text, config }),
+    let source = source(path).map_err(Unusable::Unreadable)?;
+    match config::read_with(&path.display().to_string(), &source) {
+        Ok(config) => Ok(Read { source, config }),
         Err(diagnostics) => Err(Unusable::Invalid(diagnostics)),
     }
 }

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, ChannelName, PlanName, VersionName};
+use crate::probe::Probes;
 use crate::version::Manifest;
 
 /// Which requests belong to an agent. Host is matched without port and case, `path` as a prefix of
@@ -59,6 +60,9 @@ pub enum SignalSource {
     Feedback,
     /// Token usage with known prices, or `lockgate-cost-usd`.
     Cost,
+    /// A probe set; follows from the agent's `probes` and is not written.
+    #[schemars(skip)]
+    Probes,
 }
 
 /// Active health checks: `GET path` on each endpoint.
@@ -168,11 +172,20 @@ pub struct Agent {
     /// Agents whose open releases end well before one of its own begins.
     #[serde(default)]
     pub after: Vec<AgentName>,
+    /// What its candidates are asked in the test environment.
+    #[serde(default)]
+    pub probes: Option<Probes>,
     /// Its versions, in the file's order. The first becomes stable when none is yet.
     pub versions: Vec<Manifest>,
 }
 
 impl Agent {
+    /// Where its signals come from: those declared, and its probes.
+    pub fn sources(&self) -> Vec<SignalSource> {
+        let probes = self.probes.as_ref().map(|_| SignalSource::Probes);
+        self.signals.iter().copied().chain(probes).collect()
+    }
+
     /// The version called `name`.
     pub fn version(&self, name: &VersionName) -> Option<&Manifest> {
         self.versions.iter().find(|version| version.name == *name)

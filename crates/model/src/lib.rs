@@ -12,6 +12,7 @@ pub mod ids;
 pub mod interaction;
 pub mod plan;
 pub mod ports;
+pub mod probe;
 pub mod security;
 pub mod snapshot;
 pub mod ticket;

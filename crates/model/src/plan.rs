@@ -37,11 +37,13 @@ pub enum Metric {
     SecurityEvents,
     /// Whether active health checks of the candidate pass: 1 healthy, 0 not.
     Health,
+    /// Share of probes that were answered as expected, 0 to 1.
+    Probes,
 }
 
 impl Metric {
     /// All metrics, in a fixed order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ErrorRate,
         Self::P95Ms,
         Self::CostUsd,
@@ -50,6 +52,7 @@ impl Metric {
         Self::NegativeShare,
         Self::SecurityEvents,
         Self::Health,
+        Self::Probes,
     ];
 
     /// The name used in files, metrics and explanations.
@@ -63,6 +66,7 @@ impl Metric {
             Self::NegativeShare => "negative_share",
             Self::SecurityEvents => "security_events",
             Self::Health => "health",
+            Self::Probes => "probes",
         }
     }
 
@@ -71,6 +75,7 @@ impl Metric {
         match self {
             Self::Nps | Self::SatisfiedShare | Self::NegativeShare => Some(SignalSource::Feedback),
             Self::CostUsd => Some(SignalSource::Cost),
+            Self::Probes => Some(SignalSource::Probes),
             Self::ErrorRate | Self::P95Ms | Self::SecurityEvents | Self::Health => None,
         }
     }
@@ -257,6 +262,10 @@ pub struct Stage {
     pub extension_max_ms: u64,
     /// Where its traffic comes from.
     pub environment: Environment,
+    /// In the test environment: share of users' requests that are copied to a candidate without
+    /// side effects, basis points.
+    #[serde(default)]
+    pub mirror_bp: u32,
     /// What must hold at its end.
     pub gates: Vec<Gate>,
     /// Who must agree at its end, once its gates hold.

@@ -33,6 +33,16 @@ pub struct Member {
     /// What it may still get.
     #[serde(flatten)]
     pub mode: Mode,
+    /// Present while it is in the test environment.
+    #[serde(default)]
+    pub test: Option<InTest>,
+}
+
+/// What a candidate gets in the test environment, where users are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InTest {
+    /// Share of users' requests that it gets copies of, basis points, if it has no side effects.
+    pub mirror_bp: u32,
 }
 
 /// How one agent's traffic is split.

@@ -116,6 +116,9 @@ impl<'a> Work<'a> {
         if self.next.warming_ms.is_some() {
             self.next.warm_epochs.push(self.next.epoch);
         }
+        if self.next.in_test().is_some() {
+            self.next.test_epochs.push(self.next.epoch);
+        }
         let ordered = split(&self.next, self.now);
         self.effects.extend(ordered.map(|split| Effect::SetSplit { split }));
     }

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::ids::Epoch;
-use lockgate_telemetry::arm::Arms;
+use lockgate_telemetry::arm::{Arm, Arms};
 use serde::{Deserialize, Serialize};
 
 /// Everything that judges read, merged over all gateways.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Signals {
-    /// Since the start of the release, by weight epoch.
+    /// Since the start of the release, by weight epoch. What copies of requests showed in the test
+    /// environment is here only while the release is there.
     pub evidence: BTreeMap<Epoch, Arms>,
+    /// The candidate in the test environment, all of it.
+    #[serde(default)]
+    pub tested: Arm,
     /// Since the block of evidence began, see [`crate::state::Block`]. Empty without one.
     #[serde(default)]
     pub block: Arms,

@@ -29,6 +29,8 @@ pub struct NewRollout {
     pub latency: LatencyMeasure,
     /// Signals the agent produces.
     pub sources: Vec<SignalSource>,
+    /// Names of its probes.
+    pub probes: Vec<String>,
     /// Who.
     pub by: String,
     /// Why.
@@ -90,6 +92,7 @@ fn pending(new: NewRollout, now: Now) -> Rollout {
         by_key: new.by_key,
         latency: new.latency,
         sources: new.sources,
+        probes: new.probes,
         started_by: new.by,
         reason: new.reason,
         started_wall_ms: now.wall_ms,
@@ -115,6 +118,7 @@ fn pending(new: NewRollout, now: Now) -> Rollout {
         frozen_until_wall_ms: None,
         warming_ms: None,
         warm_epochs: Vec::new(),
+        test_epochs: Vec::new(),
         taken_back_because: None,
         revoked: false,
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
-use lockgate_model::plan::{Action, Plan, Stage};
-use lockgate_model::snapshot::{Member, Mode, Split};
+use lockgate_model::plan::{Action, Environment, Plan, Stage};
+use lockgate_model::snapshot::{InTest, Member, Mode, Split};
 use serde::{Deserialize, Serialize};
 
 use crate::signals::Signals;
@@ -141,6 +141,9 @@ pub struct Rollout {
     pub latency: LatencyMeasure,
     /// Signals the agent produces; gates without a source are waived if they say so.
     pub sources: Vec<SignalSource>,
+    /// Names of the agent's probes: each is to be run.
+    #[serde(default)]
+    pub probes: Vec<String>,
     /// Who started it.
     pub started_by: String,
     /// Why.
@@ -203,6 +206,9 @@ pub struct Rollout {
     /// Epochs of initial delays: what was seen in them counts for nothing.
     #[serde(default)]
     pub warm_epochs: Vec<Epoch>,
+    /// Epochs of the test environment: what was seen in them counts there, and for nothing after.
+    #[serde(default)]
+    pub test_epochs: Vec<Epoch>,
     /// Why it was taken back, in one sentence with its numbers.
     #[serde(default)]
     pub taken_back_because: Option<String>,
@@ -220,6 +226,12 @@ impl Rollout {
     /// Whether its first split was ordered.
     pub fn has_begun(&self) -> bool {
         self.epoch > Epoch::default()
+    }
+
+    /// Epochs of the test environment, once it was left: what was seen there counts for nothing
+    /// after.
+    pub fn test_epochs_left(&self) -> &[Epoch] {
+        if self.stage().weight_bp > 0 { &self.test_epochs } else { &[] }
     }
 
     /// What judges may read of what was seen: nothing from initial delays.
@@ -245,6 +257,7 @@ impl Rollout {
                 version: self.candidate.clone(),
                 weight_bp: self.weight_bp,
                 mode: Mode::Open,
+                test: self.in_test(),
             }),
             retiring: None,
         })
@@ -262,7 +275,12 @@ impl Rollout {
             epoch: self.epoch,
             stable: self.stable.clone()?,
             candidate: None,
-            retiring: Some(Member { version: self.candidate.clone(), weight_bp: 0, mode }),
+            retiring: Some(Member {
+                version: self.candidate.clone(),
+                weight_bp: 0,
+                mode,
+                test: None,
+            }),
         })
     }
 
@@ -277,8 +295,16 @@ impl Rollout {
                 version,
                 weight_bp: 0,
                 mode: self.drain(now),
+                test: None,
             }),
         }
+    }
+
+    /// What the candidate gets in the test environment; `None` once users are there.
+    pub(crate) fn in_test(&self) -> Option<InTest> {
+        let stage = self.stage();
+        let test = stage.environment == Environment::Test && stage.weight_bp == 0;
+        test.then_some(InTest { mirror_bp: stage.mirror_bp })
     }
 
     fn drain(&self, now: Now) -> Mode {

@@ -2,7 +2,7 @@
 
 use lockgate_model::agent::SignalSource;
 use lockgate_model::ids::{AgentName, RolloutId, VersionName};
-use lockgate_telemetry::arm::{Arm, Arms};
+use lockgate_telemetry::arm::{Arm, Arms, Mirrored, Probed};
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Cause;
@@ -130,6 +130,9 @@ pub struct RolloutView {
     pub gates: Vec<Cause>,
     /// Triggers, judged now.
     pub triggers: Vec<Cause>,
+    /// What was seen of the candidate in the test environment; none before anything was.
+    #[serde(default)]
+    pub test: Option<TestView>,
     /// Why it is not further, or why it ended, in one sentence.
     pub why: String,
     /// What would lead on from here.
@@ -138,6 +141,61 @@ pub struct RolloutView {
     /// What is not as it was declared, such as a signal that never comes.
     #[serde(default)]
     pub warnings: Vec<String>,
+}
+
+/// A candidate in the test environment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TestView {
+    /// Runs of probes.
+    pub probes: Vec<ProbeView>,
+    /// Copies of users' requests that it got.
+    pub mirrored: u64,
+    /// Requests that were chosen and not copied, for want of room.
+    pub mirror_skipped: u64,
+    /// Answers that were compared with those that users got.
+    pub compared: u64,
+    /// Of those, with the same status.
+    pub same_status: u64,
+    /// Of those, with the same body, byte for byte.
+    pub same_body: u64,
+    /// Cost of the copies whose cost is known, US dollars.
+    pub mirror_cost_usd: f64,
+}
+
+/// Runs of one probe.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProbeView {
+    /// Its name.
+    pub name: String,
+    /// Answered as expected.
+    pub passed: u64,
+    /// Not answered, or otherwise.
+    pub failed: u64,
+    /// What was wrong with one of the failed ones.
+    pub why: Option<String>,
+}
+
+impl TestView {
+    fn of(arm: &Arm) -> Option<Self> {
+        let Mirrored { sent, skipped, compared, same_status, same_body } = arm.mirrored;
+        let probes: Vec<ProbeView> = arm
+            .probes
+            .iter()
+            .map(|(name, Probed { passed, failed, why })| {
+                let (name, why) = (name.clone(), why.clone());
+                ProbeView { name, passed: *passed, failed: *failed, why }
+            })
+            .collect();
+        (sent + skipped > 0 || !probes.is_empty()).then(|| Self {
+            probes,
+            mirrored: sent,
+            mirror_skipped: skipped,
+            compared,
+            same_status,
+            same_body,
+            mirror_cost_usd: arm.cost.sum_nanousd as f64 / 1e9,
+        })
+    }
 }
 
 /// Requests after which a signal that never came is said to be missing.
@@ -178,6 +236,7 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
         why: why::why(rollout, &gates, left_ms),
         would_change: why::would_change(rollout),
         warnings: silent(rollout, &arms),
+        test: TestView::of(&signals.tested),
         gates: {
             gates.extend(watched);
             gates

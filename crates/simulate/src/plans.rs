@@ -21,7 +21,7 @@ pub fn naive(mut plan: Plan) -> Plan {
         trigger.judge = Judge::Threshold;
         trigger.min_samples = match trigger.metric {
             Metric::SecurityEvents => 0,
-            Metric::Health => 1,
+            Metric::Health | Metric::Probes => 1,
             Metric::ErrorRate => 100,
             Metric::P95Ms | Metric::CostUsd => 300,
             Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => 50,

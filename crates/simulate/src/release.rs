@@ -141,6 +141,7 @@ pub(crate) fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
         by_key: setting.traffic.conversation.is_some(),
         latency: setting.latency,
         sources: setting.sources.clone(),
+        probes: Vec::new(),
         by: "simulation".into(),
         reason: "what would become of it".into(),
         fuses: Vec::new(),

@@ -49,6 +49,7 @@ fn short() -> Plan {
         duration_ms: seconds * SECOND_MS,
         extension_max_ms: seconds * SECOND_MS,
         environment: Environment::Production,
+        mirror_bp: 0,
         gates,
         confirm: None,
     };

@@ -1,6 +1,7 @@
 //! Configurations that were activated, and the versions they named.
 
 use lockgate_model::agent::Agent;
+use lockgate_model::config::Source;
 use lockgate_model::ids::{AgentName, VersionName};
 use lockgate_model::snapshot::Split;
 use lockgate_model::version::Manifest;
@@ -18,7 +19,7 @@ use crate::store::Store;
 /// Where a configuration came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum ConfigSource {
+pub enum ConfigOrigin {
     /// The file that the server was started with.
     File,
     /// A person or a program, through the API.
@@ -29,8 +30,8 @@ pub enum ConfigSource {
 #[derive(Debug, Clone, Copy)]
 pub struct NewConfig<'a> {
     /// As it was given.
-    pub text: &'a str,
-    /// Digest of the text.
+    pub source: &'a Source,
+    /// Digest of it.
     pub digest: &'a str,
     /// Who activates it.
     pub by: &'a str,
@@ -43,7 +44,7 @@ pub struct NewConfig<'a> {
     /// Its `candidate_stale_max`, for snapshots.
     pub candidate_stale_max_ms: u64,
     /// Where it came from.
-    pub source: ConfigSource,
+    pub origin: ConfigOrigin,
 }
 
 /// A configuration that was activated.
@@ -51,10 +52,10 @@ pub struct NewConfig<'a> {
 pub struct ConfigRecord {
     /// Grows with every activation.
     pub revision: i64,
-    /// Digest of the text.
+    /// Digest of it.
     pub digest: String,
     /// As it was given.
-    pub text: String,
+    pub source: Source,
     /// Who activated it.
     pub by: String,
     /// Why.
@@ -62,7 +63,7 @@ pub struct ConfigRecord {
     /// Milliseconds since the Unix epoch.
     pub at_wall_ms: i64,
     /// Where it came from.
-    pub source: ConfigSource,
+    pub origin: ConfigOrigin,
 }
 
 const LAST_FILE_DIGEST: &str = "last_file_digest";
@@ -73,7 +74,7 @@ impl Store {
     /// other content, and the removal of what gets traffic or is being released.
     pub async fn activate_config(&self, new: NewConfig<'_>) -> Result<ConfigRecord, StoreError> {
         let mut tx = self.begin().await?;
-        if new.source == ConfigSource::File {
+        if new.origin == ConfigOrigin::File {
             remember_file(&mut tx, new.digest).await?;
         }
         if let Some(record) = active(&mut tx).await?
@@ -86,7 +87,7 @@ impl Store {
         let record = insert(&mut tx, new).await?;
         let body = json!({
             "revision": record.revision, "digest": record.digest, "by": record.by,
-            "reason": record.reason, "source": record.source,
+            "reason": record.reason, "source": record.origin,
         });
         let news =
             News { at_wall_ms: new.at_wall_ms, kind: "config", agent: None, rollout: None, body };
@@ -155,49 +156,50 @@ async fn insert(
     new: NewConfig<'_>,
 ) -> Result<ConfigRecord, StoreError> {
     let revision: i64 = sqlx::query_scalar(
-        "INSERT INTO config (digest, body, agents, candidate_stale_max_ms, principal, reason,
-             source, at_wall_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING revision",
+        "INSERT INTO config (digest, body, files, agents, candidate_stale_max_ms, principal,
+             reason, source, at_wall_ms)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING revision",
     )
     .bind(new.digest)
-    .bind(new.text)
+    .bind(&new.source.text)
+    .bind(codec::to_json("files", &new.source.files)?)
     .bind(codec::to_json("agents", &new.agents)?)
     .bind(codec::signed("stale limit", new.candidate_stale_max_ms)?)
     .bind(new.by)
     .bind(new.reason)
-    .bind(codec::to_tag("configuration source", &new.source)?)
+    .bind(codec::to_tag("configuration source", &new.origin)?)
     .bind(new.at_wall_ms)
     .fetch_one(conn)
     .await?;
     Ok(ConfigRecord {
         revision,
         digest: new.digest.to_owned(),
-        text: new.text.to_owned(),
+        source: new.source.clone(),
         by: new.by.to_owned(),
         reason: new.reason.to_owned(),
         at_wall_ms: new.at_wall_ms,
-        source: new.source,
+        origin: new.origin,
     })
 }
 
-type Columns = (i64, String, String, String, String, i64, String);
+type Columns = (i64, String, String, String, String, String, i64, String);
 
 async fn active(conn: &mut SqliteConnection) -> Result<Option<ConfigRecord>, StoreError> {
     let row: Option<Columns> = sqlx::query_as(
-        "SELECT revision, digest, body, principal, reason, at_wall_ms, source FROM config
+        "SELECT revision, digest, body, files, principal, reason, at_wall_ms, source FROM config
          ORDER BY revision DESC LIMIT 1",
     )
     .fetch_optional(conn)
     .await?;
-    row.map(|(revision, digest, text, by, reason, at_wall_ms, source)| {
+    row.map(|(revision, digest, text, files, by, reason, at_wall_ms, origin)| {
         Ok(ConfigRecord {
             revision,
             digest,
-            text,
+            source: Source { text, files: codec::from_json("files", &files)? },
             by,
             reason,
             at_wall_ms,
-            source: codec::from_tag("configuration source", &source)?,
+            origin: codec::from_tag("configuration source", &origin)?,
         })
     })
     .transpose()

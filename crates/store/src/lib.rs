@@ -25,7 +25,7 @@ mod store;
 mod tokens;
 mod windows;
 
-pub use config::{ConfigRecord, ConfigSource, NewConfig};
+pub use config::{ConfigOrigin, ConfigRecord, NewConfig};
 pub use error::StoreError;
 pub use events::FuseRow;
 pub use exchange::GatewayRow;

@@ -40,8 +40,14 @@ impl Store {
         lengths.sort_unstable();
         lengths.dedup();
         let mut recent = recent(&mut tx, rollout, &lengths, now_wall_ms).await?;
+        let mut evidence = evidence(&mut tx, rollout).await?;
+        let mut tested = Arm::default();
+        let of_test = |epoch: &&Epoch| rollout.test_epochs.contains(epoch);
+        evidence.keys().filter(of_test).for_each(|epoch| tested.merge(&evidence[epoch].candidate));
+        evidence.retain(|epoch, _| !rollout.test_epochs_left().contains(epoch));
         Ok(Signals {
-            evidence: evidence(&mut tx, rollout).await?,
+            evidence,
+            tested,
             block: block_ms.and_then(|length| recent.get(&length).cloned()).unwrap_or_default(),
             recent: {
                 let asked = rollout.plan.windows_ms();
@@ -219,8 +225,9 @@ async fn recent(
         return Ok(BTreeMap::new());
     };
     let since = start(now_wall_ms, *longest);
-    let windows = recent_windows(conn, rollout, since).await?;
-    let answers = answers::of_rollout(conn, rollout.id, since, &rollout.warm_epochs).await?;
+    let left_out = [&rollout.warm_epochs[..], rollout.test_epochs_left()].concat();
+    let answers = answers::of_rollout(conn, rollout.id, since, &left_out).await?;
+    let windows = recent_windows(conn, rollout, since, &left_out).await?;
     let (mut windows, mut answers) = (windows.into_iter().peekable(), answers.iter().peekable());
     let mut growing = Growing::default();
     let mut recent = BTreeMap::new();
@@ -251,6 +258,7 @@ async fn recent_windows(
     conn: &mut SqliteConnection,
     rollout: &Rollout,
     since_wall_ms: i64,
+    left_out: &[Epoch],
 ) -> Result<Vec<RecentRow>, StoreError> {
     let rows: Vec<(i64, String, String, Vec<u8>)> = sqlx::query_as(
         "SELECT second_wall_ms, version, arm, seen_keys FROM measurement
@@ -259,7 +267,7 @@ async fn recent_windows(
     )
     .bind(rollout.id.to_string())
     .bind(since_wall_ms)
-    .bind(codec::to_json("epochs", &rollout.warm_epochs)?)
+    .bind(codec::to_json("epochs", &left_out)?)
     .fetch_all(conn)
     .await?;
     Ok(rows

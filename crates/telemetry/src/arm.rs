@@ -150,6 +150,61 @@ pub struct Keys {
     pub keys_dropped: u64,
 }
 
+/// Runs of one probe.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// Answered as expected.
+    pub passed: u64,
+    /// Not answered, or otherwise.
+    pub failed: u64,
+    /// What was wrong with one of the failed ones, in words.
+    pub why: Option<String>,
+}
+
+impl Probed {
+    /// One run.
+    pub fn of(result: Result<(), String>) -> Self {
+        match result {
+            Ok(()) => Self { passed: 1, ..Self::default() },
+            Err(why) => Self { failed: 1, why: Some(why), ..Self::default() },
+        }
+    }
+
+    /// Adds the runs of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        // Any of them will do; the greater one, so that the order of merging does not matter.
+        self.why = self.why.take().max(other.why.clone());
+    }
+}
+
+/// Copies of users' requests, and how their answers compare with those that users got.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mirrored {
+    /// Copies that were sent.
+    pub sent: u64,
+    /// Requests that were chosen and not copied, for want of room.
+    pub skipped: u64,
+    /// Pairs of answers, both whole.
+    pub compared: u64,
+    /// Of those, with the same status.
+    pub same_status: u64,
+    /// Of those, with the same body, byte for byte.
+    pub same_body: u64,
+}
+
+impl Mirrored {
+    /// Adds what `other` has.
+    pub fn merge(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.skipped += other.skipped;
+        self.compared += other.compared;
+        self.same_status += other.same_status;
+        self.same_body += other.same_body;
+    }
+}
+
 /// One version under one split (or several epochs of it, merged).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Arm {
@@ -174,6 +229,12 @@ pub struct Arm {
     pub feedback: Feedback,
     /// Outcomes.
     pub outcomes: Outcomes,
+    /// Runs of probes by their names. A probe is no request: it counts nowhere else.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub probes: BTreeMap<String, Probed>,
+    /// What was mirrored to it. Copies count as requests assigned to it.
+    #[serde(default)]
+    pub mirrored: Mirrored,
 }
 
 /// How one request ended, as the gateway saw it.
@@ -265,6 +326,10 @@ impl Arm {
         self.outcomes.resolved += other.outcomes.resolved;
         self.outcomes.escalated += other.outcomes.escalated;
         self.outcomes.failed += other.outcomes.failed;
+        for (name, probed) in &other.probes {
+            self.probes.entry(name.clone()).or_default().merge(probed);
+        }
+        self.mirrored.merge(&other.mirrored);
     }
 }
 

@@ -52,6 +52,7 @@ pub fn plan() -> Plan {
         duration_ms: STAGE_MS,
         extension_max_ms: STAGE_MS,
         environment: Environment::Production,
+        mirror_bp: 0,
         gates,
         confirm: None,
     };
@@ -135,6 +136,7 @@ pub fn new_rollout(plan: Plan, stable: Option<&str>) -> NewRollout {
         by_key: false,
         latency: LatencyMeasure::Auto,
         sources: vec![SignalSource::Cost],
+        probes: Vec::new(),
         by: "ada".into(),
         reason: "new prompt".into(),
         fuses: vec![],

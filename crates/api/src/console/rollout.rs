@@ -109,14 +109,15 @@ fn metric_name(metric: Metric) -> &'static str {
         Metric::NegativeShare => "Negative share",
         Metric::SecurityEvents => "Security events",
         Metric::Health => "Health",
+        Metric::Probes => "Probes",
     }
 }
 
 fn measured(metric: Option<Metric>, value: Option<f64>) -> String {
     match metric {
-        Some(Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare) => {
-            number::share(value)
-        }
+        Some(
+            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes,
+        ) => number::share(value),
         Some(Metric::P95Ms) => number::millis(value),
         Some(Metric::CostUsd) => number::usd(value),
         Some(Metric::Nps) => number::score(value),

@@ -1,11 +1,15 @@
 //! The active configuration: reading it, trying another one, applying it.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
-use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity};
-use lockgate_store::{ConfigSource, NewConfig};
+use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity, Source};
+use lockgate_store::{ConfigOrigin, NewConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -25,10 +29,12 @@ const BODY_NAME: &str = "lockgate.yaml";
 pub(crate) struct ActiveConfig {
     /// Grows with every change.
     revision: i64,
-    /// SHA-256 of the text.
+    /// SHA-256 of the text, and of the files that it names.
     digest: String,
     /// The text.
     text: String,
+    /// The files that it names, by name.
+    files: BTreeMap<String, String>,
     /// Who made it active.
     by: String,
     /// Why.
@@ -37,7 +43,7 @@ pub(crate) struct ActiveConfig {
     at_wall_ms: i64,
     /// `file` or `api`.
     #[schema(value_type = String)]
-    source: ConfigSource,
+    source: ConfigOrigin,
 }
 
 /// The active configuration. Secrets are not in it, only where they are found.
@@ -59,11 +65,12 @@ pub(crate) async fn active(
     Ok(Json(ActiveConfig {
         revision: record.revision,
         digest: record.digest,
-        text: record.text,
+        text: record.source.text,
+        files: record.source.files,
         by: record.by,
         reason: record.reason,
         at_wall_ms: record.at_wall_ms,
-        source: record.source,
+        source: record.origin,
     }))
 }
 
@@ -108,6 +115,8 @@ enum ApplyError {
     NoReason,
     #[error("the body is not UTF-8 text")]
     NotText,
+    #[error("the body is not a configuration with its files: {0}")]
+    NotSource(serde_json::Error),
 }
 
 impl From<ApplyError> for ApiError {
@@ -121,6 +130,8 @@ impl From<ApplyError> for ApiError {
                 .hint("Add `?reason=…`, 1 to 500 characters, or `?dry_run=true`.")
                 .cli_hint("say why with --reason"),
             ApplyError::NotText => problem.hint("Send the file as it is."),
+            ApplyError::NotSource(_) => problem
+                .hint("Send `{\"text\": …, \"files\": {NAME: …}}`, or the file as `text/yaml`."),
         }
     }
 }
@@ -129,7 +140,8 @@ impl From<ApplyError> for ApiError {
 /// it changes nothing either, is refused for the same reasons, and any role may ask.
 #[utoipa::path(put, path = "/api/v1/config", tag = "configuration", operation_id = "apply_config",
     security(("token" = [])), params(ApplyArgs),
-    request_body(content = String, content_type = "text/yaml", description = "The file `lockgate.yaml`."),
+    request_body(description = "The file `lockgate.yaml`, or as JSON with the files that it names.",
+        content((String = "text/yaml"), (doc::SourceDoc = "application/json"))),
     responses(
     (status = 200, description = "What changed, or would change.", body = Applied),
     (status = 409, description = "A version changed, or an agent is being released.", body = Problem, content_type = "application/problem+json"),
@@ -140,6 +152,7 @@ pub(crate) async fn apply(
     State(app): State<App>,
     Viewer(principal): Viewer,
     QueryArgs(args): QueryArgs<ApplyArgs>,
+    headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Applied>, ApiError> {
     if !args.dry_run {
@@ -147,18 +160,18 @@ pub(crate) async fn apply(
     }
     principal.need_all_agents("The configuration")?;
     let body = body.map_err(|_| extract::too_large())?;
-    let text = std::str::from_utf8(&body).map_err(|_| ApplyError::NotText)?;
-    let new = config::read(BODY_NAME, text).map_err(|diagnostics| invalid(&diagnostics))?;
+    let source = sent(&headers, &body)?;
+    let new = config::read_with(BODY_NAME, &source).map_err(|diagnostics| invalid(&diagnostics))?;
     let mut applied = compared(&app, &new).await?;
     let activation = |reason| NewConfig {
-        text,
+        source: &source,
         digest: new.digest.as_str(),
         by: &principal.name,
         reason,
         at_wall_ms: clock::wall_ms(),
         agents: &new.agents,
         candidate_stale_max_ms: new.candidate_stale_max_ms,
-        source: ConfigSource::Api,
+        origin: ConfigOrigin::Api,
     };
     if args.dry_run {
         app.store.try_config(activation("a dry run")).await?;
@@ -175,6 +188,18 @@ pub(crate) async fn apply(
     }
     applied.revision = Some(active.revision);
     Ok(Json(applied))
+}
+
+/// The text alone, or as JSON with the files that it names.
+fn sent(headers: &HeaderMap, body: &[u8]) -> Result<Source, ApplyError> {
+    let json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.trim_start().starts_with("application/json"));
+    if json {
+        return serde_json::from_slice(body).map_err(ApplyError::NotSource);
+    }
+    Ok(Source::from(std::str::from_utf8(body).map_err(|_| ApplyError::NotText)?))
 }
 
 /// A configuration beside the active one.

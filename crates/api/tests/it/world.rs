@@ -13,7 +13,7 @@ use lockgate_rollout::machine;
 use lockgate_rollout::start::{self, NewRollout};
 use lockgate_rollout::state::Rollout;
 use lockgate_store::{
-    CONTROL_LEASE, ConfigSource, InboxBody, InboxId, InboxItem, InboxOutcome, NewConfig,
+    CONTROL_LEASE, ConfigOrigin, InboxBody, InboxId, InboxItem, InboxOutcome, NewConfig,
     StepCommit, Store,
 };
 use lockgate_telemetry::arm::{Arm, Completion};
@@ -75,14 +75,14 @@ impl World {
         let config =
             config::read("lockgate.yaml", CONFIG).unwrap_or_else(|found| panic!("{found}"));
         let new = NewConfig {
-            text: CONFIG,
+            source: &CONFIG.into(),
             digest: config.digest.as_str(),
             by: "file",
             reason: "start",
             at_wall_ms: wall_ms(),
             agents: &config.agents,
             candidate_stale_max_ms: config.candidate_stale_max_ms,
-            source: ConfigSource::File,
+            origin: ConfigOrigin::File,
         };
         store.activate_config(new).await.unwrap();
         let fence = store.acquire_lease(CONTROL_LEASE, "world", 3_600_000).await.unwrap().unwrap();
@@ -130,7 +130,8 @@ impl World {
             plan: self.plan(&agent),
             by_key: defined.sticky.is_some(),
             latency: defined.latency,
-            sources: defined.signals.clone(),
+            sources: defined.sources(),
+            probes: Vec::new(),
             by: "ada".into(),
             reason: reason.into(),
             fuses: Vec::new(),

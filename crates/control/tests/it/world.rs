@@ -12,7 +12,7 @@ use lockgate_model::plan::AlertLevel;
 use lockgate_model::version::Digest;
 use lockgate_rollout::event::Command;
 use lockgate_store::{
-    ConfigSource, EffectState, InboxBody, InboxId, InboxState, NewConfig, NewInboxItem, Store,
+    ConfigOrigin, EffectState, InboxBody, InboxId, InboxState, NewConfig, NewInboxItem, Store,
 };
 use lockgate_testkit::gateway;
 use sqlx::Connection as _;
@@ -56,14 +56,14 @@ pub(crate) async fn activate(store: &Store, text: &str) {
     let config = config::read("test.yaml", text).unwrap_or_else(|errors| panic!("{errors}"));
     store
         .activate_config(NewConfig {
-            text,
+            source: &text.into(),
             digest: Digest::of(text.as_bytes()).as_str(),
             by: "test",
             reason: "test",
             at_wall_ms: 1,
             agents: &config.agents,
             candidate_stale_max_ms: 600_000,
-            source: ConfigSource::File,
+            origin: ConfigOrigin::File,
         })
         .await
         .unwrap();

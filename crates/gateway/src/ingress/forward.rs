@@ -13,6 +13,8 @@ use lockgate_model::ticket::Ticket;
 use uuid::Uuid;
 
 use crate::affinity::{self, Affinity, Home};
+use crate::aside::client::at;
+use crate::aside::copy::Head;
 use crate::clock;
 use crate::ingress::answer::AnswerBody;
 use crate::ingress::exchange::{ExchangeError, Exchanged, exchange};
@@ -23,10 +25,11 @@ use crate::ingress::sticky;
 use crate::ingress::upload::Upload;
 use crate::ingress::worker::Worker;
 use crate::ingress::{feedback, headers, matching};
-use crate::observe::record::{Answered, Arrival, End, Record};
+use crate::observe::answered::Answered;
+use crate::observe::record::{Arrival, End, Record};
 use crate::pin::Pin;
 use crate::protocol::{self, Scanner};
-use crate::table::{AgentRoute, Matched, Shares, Target};
+use crate::table::{AgentRoute, Matched, Shares, Target, Testing};
 
 /// How often a request is routed anew because its version was closed under it.
 const ROUTES_MAX: u32 = 8;
@@ -85,6 +88,15 @@ struct Known {
     /// Where the conversation runs.
     home: Option<Home>,
     sticky: Option<String>,
+}
+
+/// Who gets a request.
+struct Picked {
+    target: Arc<Target>,
+    /// Whether it has no alternative.
+    forced: bool,
+    /// The candidate that gets a copy.
+    testing: Option<Arc<Testing>>,
 }
 
 /// Everything that is needed to make the client's answer.
@@ -197,13 +209,16 @@ impl Going<'_> {
     ) -> Result<(Exchanged, Arc<Target>), Problem> {
         let original = request.uri().clone();
         for _ in 0..ROUTES_MAX {
-            let (target, forced) = self.pick(record, known)?;
+            let Picked { target, forced, testing } = self.pick(record, known)?;
             record.assign(&target);
             *request.uri_mut() = rebase(&original, self.strip_len, &target.endpoint.prefix)?;
             let fields = request.headers_mut();
             fields.insert(header::HOST, target.endpoint.host.clone());
             fields.insert(headers::INTERACTION, headers::id_value(record.id));
             fields.insert(headers::VERSION, target.header.clone());
+            if let Some(testing) = testing {
+                self.copy(record, testing, &original, &mut request);
+            }
             match exchange(self.worker, &record.agent, &target, forced, request).await {
                 Ok(exchanged) => return Ok((exchanged, target)),
                 Err(ExchangeError::Failed(problem)) => return Err(problem),
@@ -217,7 +232,7 @@ impl Going<'_> {
     }
 
     /// By the table as it is now, not as it was when the request came in.
-    fn pick(&self, record: &Record, known: &Known) -> Result<(Arc<Target>, bool), Problem> {
+    fn pick(&self, record: &Record, known: &Known) -> Result<Picked, Problem> {
         let core = &self.worker.core;
         let table = core.table.load();
         let current = table.agents.iter().find(|agent| agent.name == record.agent.name);
@@ -230,7 +245,31 @@ impl Going<'_> {
         };
         let now = core.moment(&table, record.started, record.started_wall_ms);
         let target = affinity::pick(shares, &affinity, now);
-        Ok((Arc::clone(target), Arc::ptr_eq(target, &shares.stable)))
+        let forced = Arc::ptr_eq(target, &shares.stable);
+        let testing = shares.testing.as_ref().filter(|testing| {
+            forced && !now.control_stale && testing.wants(known.sticky.as_deref(), rand::random())
+        });
+        Ok(Picked { target: Arc::clone(target), forced, testing: testing.map(Arc::clone) })
+    }
+
+    /// Has the request copied as it passes. Nothing that goes wrong with a copy concerns the user.
+    fn copy(
+        &self,
+        record: &mut Record,
+        testing: Arc<Testing>,
+        original: &Uri,
+        request: &mut Request<Upload>,
+    ) {
+        let endpoint = &testing.target.endpoint;
+        let place = rebase(original, self.strip_len, &endpoint.prefix).ok();
+        let uri = place.and_then(|place| at(endpoint, place.path_and_query()?.as_str()));
+        let Some(uri) = uri else { return };
+        let path = original.path().get(self.strip_len..).unwrap_or_default().to_owned();
+        let (method, headers) = (request.method().clone(), request.headers().clone());
+        let head = Head { testing, method, uri, path, headers };
+        let draft = self.worker.core.copies.draft(head, Arc::clone(&record.agent), record.user);
+        record.copied(draft.pair());
+        request.body_mut().copy_to(draft);
     }
 
     /// The pin for the client: its own as long as it still says the truth.
@@ -292,12 +331,7 @@ impl Back {
         if parts.status.is_informational() {
             return refuse(record, Problem::PROTOCOL);
         }
-        let answered = Answered {
-            status: parts.status.as_u16(),
-            sse: headers::is_sse(&parts.headers),
-            outcome: headers::outcome(&parts.headers),
-            cost_nanousd: headers::cost_nanousd(&parts.headers),
-        };
+        let answered = Answered::of(&parts);
         let protocol = record.agent.protocol;
         let scanner = Scanner::new(protocol, &self.path, answered.status, &parts.headers);
         record.answered(answered, scanner);

@@ -14,6 +14,10 @@ pub(crate) const CONVERSATION: HeaderName = HeaderName::from_static("lockgate-co
 pub(crate) const TICKET: HeaderName = HeaderName::from_static("lockgate-ticket");
 /// The version that answers.
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("lockgate-version");
+/// Where a request comes from, when not from users.
+pub(crate) const ENVIRONMENT: HeaderName = HeaderName::from_static("lockgate-environment");
+/// The test environment.
+pub(crate) const TEST: HeaderValue = HeaderValue::from_static("test");
 const OUTCOME: HeaderName = HeaderName::from_static("lockgate-outcome");
 const COST_USD: HeaderName = HeaderName::from_static("lockgate-cost-usd");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

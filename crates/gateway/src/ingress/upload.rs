@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::aside::copy::Draft;
+
 /// Why a body did not arrive whole.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UploadError {
@@ -82,23 +84,45 @@ pub(crate) struct Upload {
     /// Bytes of the rest that are still allowed.
     left: u64,
     watch: Option<Arc<UploadWatch>>,
+    /// A copy that is made of what passes.
+    copy: Option<Draft>,
 }
 
 impl Upload {
     /// No body.
     pub(crate) fn none() -> Self {
-        Self { peeked: VecDeque::new(), rest: None, left: 0, watch: None }
+        Self { peeked: VecDeque::new(), rest: None, left: 0, watch: None, copy: None }
     }
 
     /// A body of which `peeked` was read already; `left` bytes may follow.
     pub(crate) fn new(peeked: VecDeque<Bytes>, rest: Option<Incoming>, left: u64) -> Self {
         let rest = rest.filter(|rest| !rest.is_end_stream());
-        let upload = Self { peeked, rest, left, watch: None };
+        let upload = Self { peeked, rest, left, watch: None, copy: None };
         if upload.is_end_stream() { upload } else { upload.watched() }
     }
 
     fn watched(self) -> Self {
         Self { watch: Some(Arc::new(UploadWatch::new())), ..self }
+    }
+
+    /// Makes a copy of what passes from here on.
+    pub(crate) fn copy_to(&mut self, copy: Draft) {
+        if self.is_end_stream() {
+            copy.submit();
+        } else {
+            self.copy = Some(copy);
+        }
+    }
+
+    /// Data passes, perhaps the last.
+    fn passed(&mut self, data: Option<&Bytes>, ended: bool) {
+        if let (Some(copy), Some(data)) = (&mut self.copy, data) {
+            copy.saw(data);
+        }
+        if ended && let Some(copy) = self.copy.take() {
+            copy.submit();
+        }
+        self.set(if ended { UploadState::Done } else { UploadState::Sending });
     }
 
     /// `None` for requests without a body.
@@ -136,7 +160,7 @@ impl Upload {
         };
         self.left = left;
         let ended = frame.is_none() || self.rest.as_ref().is_some_and(Body::is_end_stream);
-        self.set(if ended { UploadState::Done } else { UploadState::Sending });
+        self.passed(frame.as_ref().and_then(Frame::data_ref), ended);
         Poll::Ready(frame.map(Ok))
     }
 }
@@ -152,7 +176,7 @@ impl Body for Upload {
         let this = self.get_mut();
         if let Some(bytes) = this.peeked.pop_front() {
             let ended = this.is_end_stream();
-            this.set(if ended { UploadState::Done } else { UploadState::Sending });
+            this.passed(Some(&bytes), ended);
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
         this.poll_rest(cx)

@@ -1,6 +1,7 @@
 //! What is seen of traffic: one record per request, made when its stream has ended; sharded
 //! accumulators; windows once a second; interactions in batches.
 
+pub(crate) mod answered;
 pub(crate) mod publish;
 pub(crate) mod record;
 pub(crate) mod shard;
@@ -21,7 +22,7 @@ pub(crate) type Requests = BTreeMap<(AgentName, Option<VersionName>, Option<Erro
 /// The shards of all workers, and counters since the start.
 #[derive(Debug)]
 pub(crate) struct Observed {
-    /// One per worker.
+    /// One per worker, and one for what is beside users' traffic.
     pub(crate) shards: Vec<Arc<Shard>>,
     requests: Mutex<Requests>,
     /// Requests that matched no agent, or no valid request at all.
@@ -36,12 +37,17 @@ impl Observed {
     /// For so many workers.
     pub(crate) fn new(workers: usize) -> Self {
         Self {
-            shards: (0..workers).map(|_| Arc::default()).collect(),
+            shards: (0..=workers).map(|_| Arc::default()).collect(),
             requests: Mutex::default(),
             unmatched: AtomicU64::new(0),
             windows_dropped: AtomicU64::new(0),
             interactions_dropped: AtomicU64::new(0),
         }
+    }
+
+    /// The shard for what is beside users' traffic.
+    pub(crate) fn aside(&self) -> Arc<Shard> {
+        Arc::clone(self.shards.last().expect("there is one more than there are workers"))
     }
 
     /// Ended requests since the start.

@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lockgate_model::ids::InteractionId;
-use lockgate_model::interaction::{ErrorClass, Interaction, Outcome};
+use lockgate_model::interaction::{ErrorClass, Interaction};
 use lockgate_telemetry::arm::Completion;
 
 use crate::affinity::Home;
+use crate::aside::pair::{Half, Pair};
 use crate::clock;
 use crate::core::Crossed;
 use crate::ingress::worker::Worker;
 use crate::live::InFlight;
-use crate::protocol::{Scanned, Scanner};
+use crate::observe::answered::{Answered, class_of, priced};
+use crate::protocol::Scanner;
 use crate::table::{AgentRoute, Target};
 
 /// How a request ended, as far as the gateway saw.
@@ -23,15 +25,6 @@ pub(crate) enum End {
     Complete,
     /// It failed on the way.
     Failed(ErrorClass),
-}
-
-/// What was read from the head of an answer.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Answered {
-    pub(crate) status: u16,
-    pub(crate) sse: bool,
-    pub(crate) outcome: Option<Outcome>,
-    pub(crate) cost_nanousd: Option<u64>,
 }
 
 /// A request under way.
@@ -49,6 +42,8 @@ pub(crate) struct Record {
     answered: Option<Answered>,
     first_byte_us: Option<u64>,
     scanner: Option<Scanner>,
+    /// The answer to a copy of this request, and what was seen of this answer for comparing.
+    pair: Option<(Arc<Pair>, Half)>,
     finished: bool,
     _in_flight: Option<InFlight>,
 }
@@ -73,6 +68,7 @@ impl Record {
             answered: None,
             first_byte_us: None,
             scanner: None,
+            pair: None,
             finished: false,
             _in_flight: in_flight,
         }
@@ -99,6 +95,11 @@ impl Record {
         self.target.as_ref()
     }
 
+    /// The request is copied: its answer will be compared with the copy's.
+    pub(crate) fn copied(&mut self, pair: Arc<Pair>) {
+        self.pair = Some((pair, Half::default()));
+    }
+
     /// The head of the answer came.
     pub(crate) fn answered(&mut self, answered: Answered, mut scanner: Scanner) {
         self.learn_ids(&scanner.take_ids());
@@ -110,6 +111,9 @@ impl Record {
     pub(crate) fn saw(&mut self, chunk: &[u8]) {
         if self.first_byte_us.is_none() {
             self.first_byte_us = Some(self.elapsed_us());
+        }
+        if let Some((_, half)) = &mut self.pair {
+            half.saw(chunk);
         }
         let Some(scanner) = &mut self.scanner else { return };
         scanner.push(chunk);
@@ -127,6 +131,11 @@ impl Record {
         if std::mem::replace(&mut self.finished, true) {
             return;
         }
+        if let (Some((pair, half)), Some(answered), End::Complete) =
+            (self.pair.take(), self.answered, end)
+        {
+            pair.whole(answered.status, half);
+        }
         let scanned = self.scanner.take().map(|scanner| scanner.finish(end == End::Complete));
         let total_us = self.elapsed_us();
         let answered = self.answered.unwrap_or_default();
@@ -140,7 +149,10 @@ impl Record {
         if let Some(scanned) = &scanned {
             self.learn_ids(&scanned.ids);
         }
-        let cost_nanousd = answered.cost_nanousd.or_else(|| self.priced(scanned.as_ref()));
+        let prices = &self.worker.core.prices;
+        let cost_nanousd = answered
+            .cost_nanousd
+            .or_else(|| priced(prices, scanned.as_ref()?, self.started_wall_ms));
         let completion = Completion {
             error,
             sse: answered.sse,
@@ -179,13 +191,6 @@ impl Record {
         }
     }
 
-    fn priced(&self, scanned: Option<&Scanned>) -> Option<u64> {
-        let scanned = scanned?;
-        let model = scanned.model.as_deref()?;
-        let prices = &self.worker.core.prices;
-        prices.cost_nanousd(scanned.provider, model, &scanned.usage, self.started_wall_ms)
-    }
-
     /// Ids that the answer gave out belong to the version that gave them.
     fn learn_ids(&self, ids: &[String]) {
         let Some(target) = &self.target else { return };
@@ -217,17 +222,6 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         self.finish(End::Failed(ErrorClass::ClientCancel));
-    }
-}
-
-fn class_of(answered: &Answered, scanned: Option<&Scanned>) -> Option<ErrorClass> {
-    match answered.status {
-        500.. => Some(ErrorClass::Upstream5xx),
-        429 => Some(ErrorClass::Upstream429),
-        400..=499 => Some(ErrorClass::Client4xx),
-        _ if scanned.is_some_and(|scanned| scanned.stream_error) => Some(ErrorClass::StreamError),
-        _ if answered.outcome == Some(Outcome::Failed) => Some(ErrorClass::OutcomeFailed),
-        _ => None,
     }
 }
 

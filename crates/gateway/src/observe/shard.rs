@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use lockgate_model::ids::{AgentName, VersionName};
 use lockgate_model::interaction::{ErrorClass, Interaction};
-use lockgate_telemetry::arm::{Arm, Completion};
+use lockgate_telemetry::arm::{Arm, Completion, Mirrored, Probed};
 use lockgate_telemetry::window::KEYS_MAX;
 
 use crate::live::lock;
@@ -99,6 +99,22 @@ impl Shard {
         tally.arm.complete(completion);
         let error = completion.error.is_some_and(ErrorClass::charged);
         tally.see(user, error);
+    }
+
+    /// Copies of users' requests were sent, skipped or compared.
+    pub(crate) fn mirrored(&self, target: &Arc<Target>, wall_ms: i64, mirrored: &Mirrored) {
+        self.add(target, wall_ms, |arm| arm.mirrored.merge(mirrored));
+    }
+
+    /// A probe was run.
+    pub(crate) fn probed(&self, target: &Arc<Target>, wall_ms: i64, name: String, run: &Probed) {
+        self.add(target, wall_ms, |arm| arm.probes.entry(name).or_default().merge(run));
+    }
+
+    fn add(&self, target: &Arc<Target>, wall_ms: i64, add: impl FnOnce(&mut Arm)) {
+        let mut inner = lock(&self.0);
+        let key = (target.id, second_of(wall_ms));
+        add(&mut inner.tallies.entry(key).or_insert_with(|| Tally::new(target)).arm);
     }
 
     /// A request ended, routed or not.

@@ -68,12 +68,13 @@ pub(crate) fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
         channels: Vec::new(),
         on_new_version: lockgate_model::agent::OnNewVersion::Hold,
         after: vec![],
+        probes: None,
         versions: versions.iter().map(manifest).collect(),
     }
 }
 
 pub(crate) fn member(name: &str, weight_bp: u32, mode: Mode) -> Member {
-    Member { version: version(name), weight_bp, mode }
+    Member { version: version(name), weight_bp, mode, test: None }
 }
 
 /// Stable `v1` and candidate `v2` at a weight.

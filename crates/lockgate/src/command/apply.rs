@@ -34,7 +34,7 @@ impl Apply {
         let file = config_file::read(&self.file)?;
         let client = Client::new(&self.server)?;
         let reason = (!self.dry_run).then_some(self.reason.as_str());
-        let Answer { body, changes } = Answer::to(&client, file.text, reason).await?;
+        let Answer { body, changes } = Answer::to(&client, &file.source, reason).await?;
         if format == Format::Json {
             output::print_json(&body)?;
             return Ok(Exit::Done);

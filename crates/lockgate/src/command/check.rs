@@ -28,15 +28,15 @@ pub(crate) struct Check {
 
 impl Check {
     pub(crate) async fn run(self, format: Format) -> CliResult {
-        let text = config_file::text(&self.file)?;
+        let source = config_file::source(&self.file)?;
         let name = self.file.display().to_string();
-        let read = config::read(&name, &text);
+        let read = config::read_with(&name, &source);
         let found: Vec<Diagnostic> = match &read {
             Err(diagnostics) => diagnostics.iter().cloned().collect(),
             Ok(config) => {
                 let mut warnings: Vec<_> = config.warnings.iter().cloned().collect();
                 if self.probe {
-                    warnings.extend(probe(&name, &text, config).await);
+                    warnings.extend(probe(&name, &source.text, config).await);
                 }
                 warnings
             }

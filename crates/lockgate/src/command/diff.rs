@@ -29,7 +29,7 @@ impl Diff {
         let file = config_file::read(&self.file)?;
         // The same question as `apply --dry-run`, so that what the server refuses shows here too.
         let Answer { changes, .. } =
-            Answer::to(&Client::new(&self.server)?, file.text, None).await?;
+            Answer::to(&Client::new(&self.server)?, &file.source, None).await?;
         match format {
             Format::Json => output::print_json(&changes)?,
             Format::Text if changes.is_empty() => output::note("no changes"),

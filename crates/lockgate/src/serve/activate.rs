@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use lockgate_model::config::{self, Config};
-use lockgate_store::{ConfigSource, JournalEntry, NewConfig, Store, StoreError};
+use lockgate_store::{ConfigOrigin, JournalEntry, NewConfig, Store, StoreError};
 use serde_json::json;
 
 use crate::config_file::Read;
@@ -23,7 +23,7 @@ pub(crate) async fn file(store: &Store, read: &Read, why: &str) -> Result<Config
         if active.digest == digest {
             return Ok(read.config.clone());
         }
-        match config::read("active configuration", &active.text) {
+        match config::read_with("active configuration", &active.source) {
             Ok(config) => {
                 tracing::info!(
                     revision = active.revision,
@@ -49,14 +49,14 @@ pub(crate) async fn file(store: &Store, read: &Read, why: &str) -> Result<Config
     store.journal(&entry).await?;
     let record = store
         .activate_config(NewConfig {
-            text: &read.text,
+            source: &read.source,
             digest,
             by: PRINCIPAL,
             reason: why,
             at_wall_ms,
             agents: &read.config.agents,
             candidate_stale_max_ms: read.config.candidate_stale_max_ms,
-            source: ConfigSource::File,
+            origin: ConfigOrigin::File,
         })
         .await?;
     tracing::info!(revision = record.revision, digest, "the file's configuration is in force");

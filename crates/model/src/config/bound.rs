@@ -46,7 +46,10 @@ pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Pro
 }
 
 fn is_share(metric: Metric) -> bool {
-    matches!(metric, Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare)
+    matches!(
+        metric,
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes
+    )
 }
 
 fn counts_as(role: Role) -> &'static str {
@@ -67,6 +70,7 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
         (Role::Gate, Metric::NegativeShare) => "< 5%",
         (Role::Gate, Metric::SecurityEvents) | (Role::Trigger, Metric::Health) => "= 0",
         (Role::Gate, Metric::Health) => "= 1",
+        (_, Metric::Probes) => "= 100%",
         (Role::Trigger, Metric::ErrorRate | Metric::NegativeShare) => "> 5%",
         (Role::Trigger, Metric::P95Ms) => "> baseline + 20%",
         (Role::Trigger, Metric::CostUsd) => "> baseline + 30%",
@@ -81,6 +85,7 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
 fn check_side(metric: Metric, role: Role, side: char) -> Result<(), Problem> {
     let allowed: &[char] = match (metric, role) {
         (Metric::Health, _) => &['='],
+        (Metric::Probes, _) => &['=', '>'],
         (Metric::SecurityEvents, Role::Gate) => &['=', '<'],
         (
             Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::NegativeShare,
@@ -195,6 +200,7 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Metric::ErrorRate
         | Metric::SatisfiedShare
         | Metric::NegativeShare
+        | Metric::Probes
         | Metric::SecurityEvents => (0.0, 1.0),
         Metric::P95Ms => (0.0, 3_600_000.0),
         Metric::CostUsd => (0.0, 1_000.0),
@@ -215,6 +221,8 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Bound::Below(value) if metric == Metric::SecurityEvents => {
             (value - 1.0).abs() < f64::EPSILON
         }
+        // Runs of probes pass or fail: only "all of them" can be met exactly.
+        Bound::Equal(value) if metric == Metric::Probes => value >= high,
         Bound::Below(value) => value > low && value <= high,
         Bound::Above(value) => value >= low && value < high,
         Bound::Equal(value) => value >= low && value <= high,
@@ -226,7 +234,7 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         return Ok(());
     }
     let message = match metric {
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare => {
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes => {
             format!("`{metric}` is a share; its bound must lie between 0 % and 100 %")
         }
         Metric::P95Ms => "a latency bound must lie between 0 and 1 hour".into(),
@@ -263,6 +271,8 @@ mod tests {
             (Metric::SecurityEvents, Role::Gate, "< 1", Bound::Below(1.0)),
             (Metric::SecurityEvents, Role::Trigger, "> baseline", Bound::AboveBaselineBy(0.0)),
             (Metric::Health, Role::Gate, "= 1", Bound::Equal(1.0)),
+            (Metric::Probes, Role::Gate, "= 100%", Bound::Equal(1.0)),
+            (Metric::Probes, Role::Gate, "> 95%", Bound::Above(0.95)),
             (Metric::Health, Role::Trigger, "= 0", Bound::Equal(0.0)),
         ] {
             assert_eq!(parse(metric, role, text), Ok(bound), "{metric} {text}");
@@ -294,6 +304,9 @@ mod tests {
             (Metric::SecurityEvents, Role::Trigger, "> 3"),
             (Metric::SatisfiedShare, Role::Trigger, "> baseline + 5%"),
             (Metric::Health, Role::Gate, "= 0"),
+            (Metric::Probes, Role::Gate, "= 95%"),
+            (Metric::Probes, Role::Gate, "< 95%"),
+            (Metric::Probes, Role::Gate, "> 100%"),
             (Metric::ErrorRate, Role::Gate, ""),
             (Metric::ErrorRate, Role::Gate, "<"),
             (Metric::ErrorRate, Role::Gate, "< .5%"),

@@ -95,7 +95,10 @@ impl From<Vec<Diagnostic>> for Diagnostics {
     fn from(mut items: Vec<Diagnostic>) -> Self {
         items.sort_by(|a, b| {
             let key = |d: &Diagnostic| (d.line, d.column, d.severity);
-            key(a).cmp(&key(b)).then_with(|| a.message.cmp(&b.message))
+            a.file
+                .cmp(&b.file)
+                .then_with(|| key(a).cmp(&key(b)))
+                .then_with(|| a.message.cmp(&b.message))
         });
         items.dedup();
         let omitted = items.len().saturating_sub(KEPT_MAX);

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::field::Field;
 use super::text::{
-    AddressText, DurationText, NameText, SecretText, SizeText, SomeText, Switchable, UrlPathText,
-    UrlText,
+    AddressText, DurationText, FileNameText, NameText, SecretText, SizeText, SomeText, Switchable,
+    UrlPathText, UrlText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
 use crate::plan::AlertLevel;
@@ -100,6 +100,8 @@ pub(super) struct AgentFile {
     pub(super) channels: Field<Vec<Field<NameText>>>,
     /// Whether a version that is new in the file starts a rollout. Default: hold.
     pub(super) on_new_version: Field<OnNewVersion>,
+    /// What candidates are asked in the test environment. Default: nothing.
+    pub(super) probes: Field<ProbesFile>,
     /// Agents whose open releases end well before one of this agent begins. Default: none.
     #[schemars(extend("uniqueItems" = true))]
     pub(super) after: Field<Vec<Field<NameText>>>,
@@ -119,6 +121,18 @@ pub(super) struct MatchFile {
     pub(super) path: Field<UrlPathText>,
     /// Whether the prefix is removed before forwarding. Default: false.
     pub(super) strip_path: Field<bool>,
+}
+
+/// Requests to candidates in the test environment.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Probes", extend("required" = ["file"]))]
+pub(super) struct ProbesFile {
+    /// A file of JSON lines beside this one: name, request, and what is expected of the answer.
+    pub(super) file: Field<FileNameText>,
+    /// How many each gateway sends a second, from 0.001 to 100. Default: 1.
+    #[schemars(range(min = 0.001, max = 100))]
+    pub(super) per_second: Field<f64>,
 }
 
 /// Where the sticky key of a request is found: one of these.

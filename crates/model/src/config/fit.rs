@@ -52,9 +52,10 @@ impl fmt::Display for Misfit {
 /// first version is no candidate, as it becomes stable at once.
 pub fn misfits(agent: &Agent, plan: &Plan) -> Vec<Misfit> {
     let mut found = Vec::new();
+    let sources = agent.sources();
     for (index, stage) in plan.stages.iter().enumerate() {
         for gate in &stage.gates {
-            let has = gate.metric.source().is_none_or(|source| agent.signals.contains(&source));
+            let has = gate.metric.source().is_none_or(|source| sources.contains(&source));
             if !has && gate.absent == Absent::Refuse {
                 found.push(Misfit::NoSource { stage: index, metric: gate.metric });
             }

@@ -11,8 +11,7 @@ use super::file::ConfigFile;
 use super::place::Path;
 use super::report::Report;
 use super::text::{DurationText, NameText, SomeText, UrlText};
-use super::{Config, units, url};
-use crate::version::Digest;
+use super::{Config, Source, units, url};
 
 mod after;
 mod agents;
@@ -20,13 +19,18 @@ mod fitting;
 mod gates;
 mod holds;
 mod plans;
+mod probes;
 mod requests;
 mod settings;
 mod triggers;
 mod versions;
 
 /// The configuration that the file means. `None` only beside errors.
-pub(super) fn config(file: &ConfigFile, digest: Digest, report: &mut Report<'_>) -> Option<Config> {
+pub(super) fn config(
+    file: &ConfigFile,
+    source: &Source,
+    report: &mut Report<'_>,
+) -> Option<Config> {
     let root = Path::default();
     let listen = settings::listen(report, &file.listen, &root.key("listen"));
     let channels = settings::channels(report, &file.channels, &root.key("channels"));
@@ -37,6 +41,7 @@ pub(super) fn config(file: &ConfigFile, digest: Digest, report: &mut Report<'_>)
         plans: names(&file.plans, |plan| &plan.name),
         channels: names(&file.channels, |channel| &channel.name),
         ingress: listen.map(|listen| listen.ingress),
+        files: &source.files,
     };
     let agents = agents::agents(report, &file.agents, &root.key("agents"), &known);
     fitting::check(report, &agents, &plans);
@@ -54,7 +59,7 @@ pub(super) fn config(file: &ConfigFile, digest: Digest, report: &mut Report<'_>)
         plans: plans.into_iter().map(|planned| planned.plan).collect(),
         channels,
         prices,
-        digest,
+        digest: source.digest(),
         warnings: super::Diagnostics::default(),
     })
 }

@@ -25,6 +25,7 @@ mod samples;
 mod scalar;
 mod schema;
 mod secret;
+mod source;
 mod standard;
 mod template;
 mod text;
@@ -37,6 +38,7 @@ pub use diff::{Change, diff, weakened};
 pub use fit::{Misfit, misfits};
 pub use schema::{did_you_mean, schema};
 pub use secret::{InvalidSecretRef, SecretRef};
+pub use source::{FILE_BYTES_MAX, Source, names_files};
 pub use template::{Scenario, UnknownScenario, template};
 
 /// The plan of agents that name none.
@@ -121,7 +123,7 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Prices, in the file's order.
     pub prices: Vec<PriceOverride>,
-    /// Digest of the text that it was read from.
+    /// Digest of the text, and of the files that it names.
     pub digest: Digest,
     /// What is allowed but should be known.
     #[serde(skip)]
@@ -145,10 +147,15 @@ impl Config {
     }
 }
 
+/// Reads a configuration that names no other file.
+pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
+    read_with(file_name, &Source::from(text))
+}
+
 /// Reads a configuration whole. `file_name` only appears in messages. All errors are reported at
 /// once; warnings are in [`Config::warnings`] and wait until there are no errors.
-pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
-    let parsed = yaml::parse(text);
+pub fn read_with(file_name: &str, source: &Source) -> Result<Config, Diagnostics> {
+    let parsed = yaml::parse(&source.text);
     let mut found: Vec<Diagnostic> =
         parsed.faults.into_iter().map(|fault| fault.into_diagnostic(file_name)).collect();
     let mut config = None;
@@ -159,7 +166,7 @@ pub fn read(file_name: &str, text: &str) -> Result<Config, Diagnostics> {
         schema::check(&root, &json, &mut report);
         let file = json.is_object().then(|| serde_json::from_value::<file::ConfigFile>(json));
         if let Some(Ok(file)) = file {
-            config = lower::config(&file, Digest::of(text.as_bytes()), &mut report);
+            config = lower::config(&file, source, &mut report);
         }
         let (more, more_dropped) = report.finish();
         found.extend(more);

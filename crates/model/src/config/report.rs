@@ -105,6 +105,24 @@ impl<'a> Report<'a> {
         self.push(place, Severity::Warning, path, message.into(), hint.into());
     }
 
+    /// An error in a file that this one names.
+    pub(super) fn error_in(&mut self, file: &str, place: Place, message: String, hint: &str) {
+        if self.is_full() {
+            self.dropped += 1;
+            return;
+        }
+        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.found.push(Diagnostic {
+            file: file.to_owned(),
+            line: place.line,
+            column: place.column,
+            severity: Severity::Error,
+            message,
+            hint,
+            path: String::new(),
+        });
+    }
+
     fn push(
         &mut self,
         place: Place,

@@ -22,7 +22,7 @@ pub(super) fn of_gate(metric: Metric, bound: Bound) -> u64 {
         Metric::ErrorRate | Metric::NegativeShare | Metric::SatisfiedShare => needed(metric, bound),
         Metric::P95Ms | Metric::CostUsd => 200,
         Metric::Nps => 30,
-        Metric::Health => 1,
+        Metric::Health | Metric::Probes => 1,
         Metric::SecurityEvents => 0,
     }
 }

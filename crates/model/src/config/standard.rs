@@ -40,9 +40,15 @@ pub(super) fn gates() -> Vec<Gate> {
     ]
 }
 
-/// Gates of stages without traffic.
+/// Gates of stages without traffic. Probes are waived for agents without any.
 pub(super) fn gates_without_traffic() -> Vec<Gate> {
-    vec![gate(Metric::Health, Bound::Equal(1.0))]
+    let probes = gate(Metric::Probes, Bound::Equal(1.0));
+    vec![gate(Metric::Health, Bound::Equal(1.0)), Gate { absent: Absent::Waive, ..probes }]
+}
+
+/// Share of requests that are mirrored to a candidate without side effects while it is tested.
+pub(super) fn mirror_bp(environment: Environment) -> u32 {
+    if environment == Environment::Test { 1_000 } else { 0 }
 }
 
 /// Stages: a day in the test environment, then 10, 25 and 50 % of four hours each, then all.
@@ -53,6 +59,7 @@ pub(super) fn stages() -> Vec<Stage> {
         duration_ms,
         extension_max_ms: duration_ms,
         environment: environment(weight_bp),
+        mirror_bp: mirror_bp(environment(weight_bp)),
         gates,
         confirm: None,
     };
@@ -107,7 +114,7 @@ pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
         Metric::CostUsd => Bound::AboveBaselineBy(0.3),
         Metric::SatisfiedShare => Bound::Below(0.8),
         Metric::SecurityEvents => Bound::Above(0.0),
-        Metric::Nps | Metric::Health => return None,
+        Metric::Nps | Metric::Health | Metric::Probes => return None,
     };
     Some(trigger_of(metric, bound))
 }
@@ -115,7 +122,7 @@ pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
 /// A trigger as it is when only its bound is given.
 pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
     let (action, alert) = match metric {
-        Metric::ErrorRate | Metric::Health => (Action::Stop, AlertLevel::High),
+        Metric::ErrorRate | Metric::Health | Metric::Probes => (Action::Stop, AlertLevel::High),
         Metric::P95Ms => (Action::Switch, AlertLevel::Medium),
         Metric::CostUsd => (Action::Stop, AlertLevel::Medium),
         Metric::SecurityEvents => (Action::StopImmediately, AlertLevel::Highest),
@@ -127,7 +134,9 @@ pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
     let window_ms = match metric {
         Metric::P95Ms | Metric::CostUsd => 30 * MINUTE_MS,
         Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => 4 * HOUR_MS,
-        Metric::ErrorRate | Metric::SecurityEvents | Metric::Health => 5 * MINUTE_MS,
+        Metric::ErrorRate | Metric::SecurityEvents | Metric::Health | Metric::Probes => {
+            5 * MINUTE_MS
+        }
     };
     let judge = Judge::default();
     let min_samples = trigger_samples(metric, judge);
@@ -140,7 +149,7 @@ pub(super) fn trigger_samples(metric: Metric, judge: Judge) -> u64 {
     match (metric, judge) {
         (Metric::SecurityEvents, _) => 0,
         (Metric::CostUsd, Judge::Statistical) => 200,
-        (Metric::Health, _) | (_, Judge::Statistical) => 1,
+        (Metric::Health | Metric::Probes, _) | (_, Judge::Statistical) => 1,
         (Metric::ErrorRate, Judge::Threshold) => 100,
         (Metric::P95Ms | Metric::CostUsd, Judge::Threshold) => 300,
         (Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps, Judge::Threshold) => 50,

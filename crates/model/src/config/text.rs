@@ -81,6 +81,10 @@ text!(
     UrlPathText: "a path that starts with /", "^/", ["/healthz"]
 );
 text!(
+    /// A file beside the configuration.
+    FileNameText: "a file beside this one", r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$", ["probes.jsonl"]
+);
+text!(
     /// Something that must be said.
     SomeText: SOME_TEXT, r"\S", []
 );

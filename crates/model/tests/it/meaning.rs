@@ -64,7 +64,13 @@ fn the_standard_plan_is_the_one_that_is_promised() {
     let gates = |stage: usize| -> Vec<_> {
         plan.stages[stage].gates.iter().map(|g| (g.metric, g.bound, g.absent)).collect()
     };
-    assert_eq!(gates(0), [(Metric::Health, Bound::Equal(1.0), Absent::Refuse)]);
+    assert_eq!(
+        gates(0),
+        [
+            (Metric::Health, Bound::Equal(1.0), Absent::Refuse),
+            (Metric::Probes, Bound::Equal(1.0), Absent::Waive)
+        ]
+    );
     let production = [
         (Metric::ErrorRate, Bound::Below(0.005), Absent::Refuse),
         (Metric::P95Ms, Bound::Below(200.0), Absent::Refuse),

@@ -89,5 +89,5 @@ fn gates(plan: &Plan) -> usize {
 
 /// Whether chance plays a part in it.
 pub(super) fn statistical(metric: Metric) -> bool {
-    !matches!(metric, Metric::Health | Metric::SecurityEvents)
+    !matches!(metric, Metric::Health | Metric::SecurityEvents | Metric::Probes)
 }

@@ -5,6 +5,7 @@
 //! an estimate beside its bound. Health and security events need neither.
 
 mod alpha;
+mod probes;
 mod reading;
 mod statistical;
 mod threshold;
@@ -91,6 +92,9 @@ impl Question<'_> {
 
 /// Judges a gate on everything seen since the start of the release.
 pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
+    if gate.metric == Metric::Probes {
+        return probes::judge(gate, rollout, signals);
+    }
     let question = |measure| Question {
         metric: gate.metric,
         bound: gate.bound,

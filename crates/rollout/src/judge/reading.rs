@@ -58,7 +58,7 @@ impl Reading {
             Metric::Nps => Self::of(arm.feedback.count(), arm.feedback.nps()),
             Metric::SatisfiedShare => Self::share(arm.feedback.positive, arm.feedback.count()),
             Metric::NegativeShare => Self::share(arm.feedback.negative, arm.feedback.count()),
-            Metric::SecurityEvents | Metric::Health => Self::of(0, None),
+            Metric::SecurityEvents | Metric::Health | Metric::Probes => Self::of(0, None),
         }
     }
 }

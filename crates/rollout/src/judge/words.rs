@@ -80,6 +80,7 @@ pub(super) fn unit(metric: Metric, by_key: bool) -> &'static str {
         Metric::CostUsd => "requests of known cost",
         Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => "votes",
         Metric::Health => "readings",
+        Metric::Probes => "runs",
         Metric::SecurityEvents => "events",
     }
 }

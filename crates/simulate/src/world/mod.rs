@@ -132,6 +132,7 @@ impl<'a> World<'a> {
             by_key: false,
             latency: setup.latency,
             sources: setup.sources.clone(),
+            probes: Vec::new(),
             by: "simulation".into(),
             reason: "what could become of it".into(),
             fuses: Vec::new(),

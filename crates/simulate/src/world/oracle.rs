@@ -42,7 +42,7 @@ pub(super) fn estimate<'a>(
             let value = 100.0 * (up as f64 - down as f64) / votes.max(1) as f64;
             (votes > 0).then_some(Estimate { n: votes, value })
         }
-        Metric::SecurityEvents | Metric::Health => None,
+        Metric::SecurityEvents | Metric::Health | Metric::Probes => None,
     }
 }
 

@@ -8,7 +8,7 @@ use lockgate_rollout::event::{Command, Effect, Event, OutsideGate};
 use lockgate_rollout::machine::Step;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::{Block, Rollout};
-use lockgate_telemetry::arm::Arms;
+use lockgate_telemetry::arm::{Arm, Arms};
 
 use super::watch::Read;
 use crate::look_back::merge;
@@ -270,6 +270,7 @@ impl Store {
         self.forget(t_ms);
         let healthy = self.healthy(t_ms);
         Signals {
+            tested: Arm::default(),
             evidence: self.evidence.clone(),
             block: self.block.1.clone(),
             recent,

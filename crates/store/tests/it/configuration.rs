@@ -1,7 +1,7 @@
 //! Activating configurations.
 
 use lockgate_model::ids::Revision;
-use lockgate_store::{ConfigSource, StepCommit, StoreError};
+use lockgate_store::{ConfigOrigin, StepCommit, StoreError};
 
 use crate::world::{Database, T0, agent, agent_a, config, ended, set_split, split};
 
@@ -53,12 +53,12 @@ pub(crate) async fn a_known_version_never_changes(db: &Database) {
 pub(crate) async fn the_file_is_remembered_beside_what_the_api_activates(db: &Database) {
     let (a, b) = ([agent("agent-a", &["v1"])], [agent("agent-b", &["v1"])]);
     assert_eq!(db.last_file_digest().await.unwrap(), None);
-    db.activate_config(config("a", &a, ConfigSource::File)).await.unwrap();
-    db.activate_config(config("b", &b, ConfigSource::Api)).await.unwrap();
+    db.activate_config(config("a", &a, ConfigOrigin::File)).await.unwrap();
+    db.activate_config(config("b", &b, ConfigOrigin::Api)).await.unwrap();
     assert_eq!(db.last_file_digest().await.unwrap().as_deref(), Some("a"));
     // the file now says what is active already: nothing to do, but no longer news either
-    let record = db.activate_config(config("b", &b, ConfigSource::File)).await.unwrap();
-    assert_eq!(record.source, ConfigSource::Api);
+    let record = db.activate_config(config("b", &b, ConfigOrigin::File)).await.unwrap();
+    assert_eq!(record.origin, ConfigOrigin::Api);
     assert_eq!(db.last_file_digest().await.unwrap().as_deref(), Some("b"));
 }
 

@@ -22,7 +22,7 @@ use lockgate_model::version::{Manifest, SideEffects};
 use lockgate_rollout::event::Effect;
 use lockgate_rollout::explain::{Cause, Transition};
 use lockgate_rollout::state::{Phase, Rollout};
-use lockgate_store::{CONTROL_LEASE, ConfigRecord, ConfigSource, NewConfig, Store, StoreError};
+use lockgate_store::{CONTROL_LEASE, ConfigOrigin, ConfigRecord, NewConfig, Store, StoreError};
 use lockgate_telemetry::arm::{Arm, Completion};
 use lockgate_telemetry::window::{KeySeen, Window};
 use uuid::Uuid;
@@ -63,7 +63,7 @@ impl Database {
 
     pub(crate) async fn activate(&self, agents: &[Agent]) -> Result<ConfigRecord, StoreError> {
         let text = serde_json::to_string(agents).unwrap();
-        self.activate_config(config(&text, agents, ConfigSource::File)).await
+        self.activate_config(config(&text, agents, ConfigOrigin::File)).await
     }
 
     /// Writes a new rollout of `v2` that asks for `effects`.
@@ -79,17 +79,18 @@ impl Database {
 pub(crate) fn config<'a>(
     text: &'a str,
     agents: &'a [Agent],
-    source: ConfigSource,
+    origin: ConfigOrigin,
 ) -> NewConfig<'a> {
     NewConfig {
-        text,
+        // For as long as the test: a literal would live as long.
+        source: Box::leak(Box::new(text.into())),
         digest: text,
         by: "ada",
         reason: "test",
         at_wall_ms: T0,
         agents,
         candidate_stale_max_ms: 600_000,
-        source,
+        origin,
     }
 }
 
@@ -122,6 +123,7 @@ pub(crate) fn agent(name: &str, versions: &[&str]) -> Agent {
         channels: vec![],
         on_new_version: OnNewVersion::Hold,
         after: vec![],
+        probes: None,
         versions: versions.iter().map(|version| manifest(name, version)).collect(),
     }
 }
@@ -146,6 +148,7 @@ pub(crate) fn plan() -> Plan {
             duration_ms: 1_000,
             extension_max_ms: 0,
             environment: Environment::Production,
+            mirror_bp: 0,
             gates: vec![],
             confirm: None,
         }],
@@ -176,6 +179,7 @@ pub(crate) fn rollout(agent: &str) -> Rollout {
         by_key: true,
         latency: LatencyMeasure::Auto,
         sources: vec![],
+        probes: vec![],
         started_by: "ada".into(),
         reason: "test".into(),
         started_wall_ms: T0,
@@ -201,6 +205,7 @@ pub(crate) fn rollout(agent: &str) -> Rollout {
         frozen_until_wall_ms: None,
         warming_ms: None,
         warm_epochs: vec![],
+        test_epochs: vec![],
         taken_back_because: None,
         revoked: false,
     }
@@ -228,7 +233,12 @@ pub(crate) fn split(rollout: RolloutId, epoch: u64, weight_bp: u32) -> Split {
         rollout: Some(rollout),
         epoch: Epoch(epoch),
         stable: "v1".parse().unwrap(),
-        candidate: Some(Member { version: "v2".parse().unwrap(), weight_bp, mode: Mode::Open }),
+        candidate: Some(Member {
+            version: "v2".parse().unwrap(),
+            weight_bp,
+            mode: Mode::Open,
+            test: None,
+        }),
         retiring: None,
     }
 }

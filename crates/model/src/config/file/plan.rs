@@ -95,7 +95,11 @@ pub(in crate::config) struct StageFile {
     pub(in crate::config) extension_max: Field<DurationText>,
     /// Default: test at 0 %, otherwise production.
     pub(in crate::config) environment: Field<Environment>,
-    /// Exactly the gates that must pass. Default: the plan's; health in the test environment.
+    /// In the test environment: percent of users' requests that are copied to a candidate that
+    /// declares `side_effects: none`. Its answers are compared and thrown away. Default: 10.
+    pub(in crate::config) mirror: Field<WeightText>,
+    /// Exactly the gates that must pass. Default: the plan's; in the test environment health, and
+    /// probes if the agent has any.
     pub(in crate::config) gates: Field<GatesFile>,
     /// Who must agree at its end, once its gates hold. Default: nobody.
     pub(in crate::config) confirm: Field<ConfirmFile>,
@@ -145,6 +149,9 @@ pub(in crate::config) struct GatesFile {
     pub(in crate::config) security_events: Field<BoundOr<GateFile>>,
     /// Active health checks: "= 1" when they pass.
     pub(in crate::config) health: Field<BoundOr<GateFile>>,
+    /// Runs of probes that were answered as expected, such as "= 100%" or "> 95%". Every probe
+    /// runs at least once. In the test environment only.
+    pub(in crate::config) probes: Field<BoundOr<GateFile>>,
 }
 
 /// A condition that must hold for a stage to be passed.

@@ -14,7 +14,7 @@ pub(super) fn names(
     report: &mut Report<'_>,
     file: &AgentFile,
     path: &Path,
-    known: &Known,
+    known: &Known<'_>,
 ) -> Vec<AgentName> {
     let path = path.key("after");
     let Some(entries) = report.take(&file.after, &path) else { return Vec::new() };

@@ -1,9 +1,9 @@
 //! Agents: what they are called, speak and refer to, and their limits.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use super::{Unique, after, duration_within, items, name, requests, versions};
+use super::{Unique, after, duration_within, items, name, probes, requests, versions};
 use crate::agent::{Agent, HealthCheck, LatencyMeasure, Limits, OnNewVersion, Protocol};
 use crate::config::field::Field;
 use crate::config::file::{AgentFile, HealthFile, LimitsFile};
@@ -16,18 +16,20 @@ use crate::config::{STANDARD_PLAN, units};
 use crate::ids::{AgentName, ChannelName, PlanName};
 
 /// What agents may refer to.
-pub(super) struct Known {
+pub(super) struct Known<'f> {
     pub(super) agents: Vec<String>,
     pub(super) plans: Vec<String>,
     pub(super) channels: Vec<String>,
     pub(super) ingress: Option<SocketAddr>,
+    /// Files that the configuration may name.
+    pub(super) files: &'f BTreeMap<String, String>,
 }
 
 pub(super) fn agents(
     report: &mut Report<'_>,
     entries: &Field<Vec<Field<AgentFile>>>,
     path: &Path,
-    known: &Known,
+    known: &Known<'_>,
 ) -> Vec<(Path, Agent)> {
     let mut names = Unique::of("agent");
     let mut matches = HashMap::new();
@@ -54,7 +56,7 @@ fn agent(
     file: &AgentFile,
     path: &Path,
     name: Option<AgentName>,
-    known: &Known,
+    known: &Known<'_>,
 ) -> Agent {
     let name = name.unwrap_or_else(|| "unnamed".parse().expect("a literal that is a name"));
     let versions = versions::versions(report, file, path, &name, known);
@@ -77,12 +79,18 @@ fn agent(
             OnNewVersion::default(),
         ),
         after: after::names(report, file, path, known),
+        probes: probes::probes(report, &file.probes, &path.key("probes"), known.files),
         versions,
         name,
     }
 }
 
-fn plan(report: &mut Report<'_>, field: &Field<NameText>, path: &Path, known: &Known) -> PlanName {
+fn plan(
+    report: &mut Report<'_>,
+    field: &Field<NameText>,
+    path: &Path,
+    known: &Known<'_>,
+) -> PlanName {
     let standard = || STANDARD_PLAN.parse().expect("a literal that is a name");
     let Some(name): Option<PlanName> = name(report, field, path) else { return standard() };
     let mut plans: Vec<&str> = known.plans.iter().map(String::as_str).collect();
@@ -101,7 +109,7 @@ fn channels(
     report: &mut Report<'_>,
     file: &AgentFile,
     path: &Path,
-    known: &Known,
+    known: &Known<'_>,
 ) -> Vec<ChannelName> {
     if file.channels.is_missing() {
         return known.channels.iter().filter_map(|name| name.parse().ok()).collect();

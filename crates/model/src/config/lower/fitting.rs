@@ -20,6 +20,7 @@ pub(super) fn check(report: &mut Report<'_>, agents: &[(Path, Agent)], plans: &[
             check_health(report, planned, path, agent);
             warn_of_silence(report, planned, path, agent);
             warn_of_short_looks(report, planned, path, agent);
+            warn_of_short_probing(report, planned, path, agent);
         }
     }
 }
@@ -40,9 +41,10 @@ fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Ag
         let written = index.and_then(|index| planned.gates[stage].get(index));
         let fallback = agents.first().map(|(path, _)| path.key("plan"));
         let Some(path) = written.cloned().or(fallback) else { continue };
-        let (source, noun) = match metric.source() {
-            Some(SignalSource::Cost) => ("cost", "cost"),
-            _ => ("feedback", "feedback"),
+        let (add, noun) = match metric.source() {
+            Some(SignalSource::Cost) => ("`cost` to the agent's `signals`", "cost"),
+            Some(SignalSource::Probes) => ("`probes` to the agent", "probe"),
+            _ => ("`feedback` to the agent's `signals`", "feedback"),
         };
         let gives = if names.len() == 1 { "agent" } else { "agents" };
         report.error(
@@ -52,7 +54,7 @@ fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Ag
                 list(&names)
             )
             .replace("` give no", if names.len() == 1 { "` gives no" } else { "` give no" }),
-            format!("add `{source}` to the agent's `signals`, or `absent: waive` to the gate"),
+            format!("add {add}, or `absent: waive` to the gate"),
         );
     }
 }
@@ -114,11 +116,39 @@ fn warn_of_short_looks(report: &mut Report<'_>, planned: &Planned, path: &Path, 
     }
 }
 
+/// A test stage that is over before every probe was sent once.
+fn warn_of_short_probing(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
+    let Some(probes) = &agent.probes else { return };
+    let needs_ms = probes.every_ms.saturating_mul(probes.set.len() as u64);
+    for stage in &planned.plan.stages {
+        let asks = stage.gates.iter().any(|gate| gate.metric == Metric::Probes);
+        if !asks || stage.duration_ms >= needs_ms {
+            continue;
+        }
+        report.warning(
+            &path.key("probes"),
+            format!(
+                "stage `{}` of plan `{}` takes {}, and sending {} probes takes {}",
+                stage.name,
+                planned.plan.name,
+                units::show_duration(stage.duration_ms),
+                probes.set.len(),
+                units::show_duration(needs_ms),
+            ),
+            "make the stage longer, or `per_second` higher",
+        );
+    }
+}
+
 /// Waived gates and triggers that can never fire are allowed, but not silent.
 fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
     let plan = &planned.plan;
-    let lacking =
-        |metric: &Metric| metric.source().is_some_and(|source| !agent.signals.contains(&source));
+    // An agent without probes has none because it names none: that is no surprise.
+    let lacking = |metric: &Metric| {
+        metric.source().is_some_and(|source| {
+            source != SignalSource::Probes && !agent.signals.contains(&source)
+        })
+    };
     let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
     let waived = gates.filter(|gate| gate.absent == Absent::Waive).map(|gate| gate.metric);
     let mut waived: Vec<Metric> = waived.filter(lacking).collect();
@@ -158,5 +188,6 @@ fn word(source: SignalSource) -> &'static str {
     match source {
         SignalSource::Feedback => "feedback",
         SignalSource::Cost => "cost",
+        SignalSource::Probes => "probe",
     }
 }

@@ -10,7 +10,7 @@ use crate::config::{samples, standard};
 use crate::plan::{Absent, Assurance, Gate, Judge, Metric};
 
 impl GatesFile {
-    fn by_metric(&self) -> [(Metric, &Field<BoundOr<GateFile>>); 8] {
+    fn by_metric(&self) -> [(Metric, &Field<BoundOr<GateFile>>); 9] {
         [
             (Metric::ErrorRate, &self.error_rate),
             (Metric::P95Ms, &self.p95_ms),
@@ -20,6 +20,7 @@ impl GatesFile {
             (Metric::NegativeShare, &self.negative_share),
             (Metric::SecurityEvents, &self.security_events),
             (Metric::Health, &self.health),
+            (Metric::Probes, &self.probes),
         ]
     }
 }

@@ -292,12 +292,34 @@ fn stage(
     if weight_bp > 0 && !ends_at_once && !file.gates.is_missing() {
         warn_of_no_security(report, &format!("the gates of stage `{name}`"), &gates, &gates_path);
     }
+    let mirror_bp = mirror(report, file, path, environment);
     let (gate_paths, gates) = if ends_at_once { Default::default() } else { (gate_paths, gates) };
     let confirm = holds::confirm(report, &file.confirm, &path.key("confirm"));
     let extension_max_ms = extension;
-    let stage =
-        Stage { name, weight_bp, duration_ms, extension_max_ms, environment, gates, confirm };
+    let stage = Stage {
+        name,
+        weight_bp,
+        duration_ms,
+        extension_max_ms,
+        environment,
+        mirror_bp,
+        gates,
+        confirm,
+    };
     (stage, gate_paths)
+}
+
+fn mirror(report: &mut Report<'_>, file: &StageFile, path: &Path, environment: Environment) -> u32 {
+    if file.mirror.is_missing() {
+        return standard::mirror_bp(environment);
+    }
+    let path = path.key("mirror");
+    let mirror_bp = weight(report, &file.mirror, &path);
+    if environment != Environment::Test {
+        let message = "requests are mirrored in the test environment only";
+        report.key_error(&path, message, "remove `mirror`, or move it to the stage of `weight: 0`");
+    }
+    mirror_bp
 }
 
 /// Gates that are written replace the built-in ones as a whole, and this one is easily forgotten.
@@ -321,7 +343,8 @@ fn weight(report: &mut Report<'_>, field: &Field<WeightText>, path: &Path) -> u3
     let points = percent.ok_or("is not a percentage").and_then(units::basis_points);
     points.unwrap_or_else(|problem| {
         let hint = "write a percentage from 0 to 100 with at most two decimals";
-        report.error(path, format!("the weight {problem}"), hint);
+        let what = path.name().unwrap_or("weight");
+        report.error(path, format!("the {what} {problem}"), hint);
         0
     })
 }
@@ -368,7 +391,12 @@ fn stage_gates(
     let gates = gates::gates(report, written, &path);
     let weight_known = file.weight.ok().is_some();
     for (path, gate) in &gates {
-        let needs_traffic = !matches!(gate.metric, Metric::Health | Metric::SecurityEvents);
+        if gate.metric == Metric::Probes && weight_bp > 0 {
+            let message = "probes are sent in the test environment only";
+            report.error(path, message, "move the gate to the stage of `weight: 0`");
+        }
+        let needs_traffic =
+            !matches!(gate.metric, Metric::Health | Metric::SecurityEvents | Metric::Probes);
         if weight_bp == 0 && weight_known && needs_traffic {
             let message =
                 format!("`{}` cannot be measured in a stage without user traffic", gate.metric);

@@ -18,7 +18,7 @@ pub(super) fn versions(
     file: &AgentFile,
     path: &Path,
     agent: &AgentName,
-    known: &Known,
+    known: &Known<'_>,
 ) -> Vec<Manifest> {
     let mut names = Unique::of("version");
     let mut endpoints: HashMap<String, VersionName> = HashMap::new();
@@ -48,7 +48,7 @@ fn version(
     file: &VersionFile,
     path: &Path,
     agent: &AgentName,
-    known: &Known,
+    known: &Known<'_>,
 ) -> Option<Manifest> {
     let mut text = |field, name: &str| some_text(report, field, &path.key(name));
     let (image, model) = (text(&file.image, "image"), text(&file.model, "model"));

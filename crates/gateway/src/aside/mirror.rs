@@ -1,0 +1,112 @@
+//! Sends copies of users' requests to a candidate, on a thread of its own.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, header};
+use http_body_util::Full;
+use lockgate_model::interaction::ErrorClass;
+use lockgate_telemetry::arm::{Completion, Mirrored};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use crate::aside::client::{self, Client, ask};
+use crate::aside::copy::{Copied, skipped};
+use crate::aside::pair::Half;
+use crate::clock;
+use crate::core::Core;
+use crate::ingress::headers;
+use crate::ingress::worker::Connector;
+
+/// Copies that wait to be sent.
+pub(crate) const WAITING_MAX: usize = 256;
+/// Copies whose answers are awaited.
+const IN_FLIGHT_MAX: usize = 64;
+
+/// Tells the users of copies from those who are served: the two are different samples.
+const COPY_OF_USER: u64 = 0x6d69_7272_6f72_2031;
+
+/// Starts the thread; it ends with `stop`.
+pub(crate) fn start(
+    core: Arc<Core>,
+    receiver: mpsc::Receiver<Copied>,
+    connector: Connector,
+    stop: CancellationToken,
+) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let run = async move {
+        stop.run_until_cancelled(send_all(core, receiver, connector)).await;
+    };
+    thread::Builder::new().name("gateway-mirror".to_owned()).spawn(move || runtime.block_on(run))
+}
+
+async fn send_all(core: Arc<Core>, mut receiver: mpsc::Receiver<Copied>, connector: Connector) {
+    let client = client::client(connector);
+    let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    while let Some(copied) = receiver.recv().await {
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            skipped(&core.copies.shard, &copied.testing);
+            continue;
+        };
+        let (core, client) = (Arc::clone(&core), client.clone());
+        tokio::spawn(async move {
+            send(&core, &client, copied).await;
+            drop(place);
+        });
+    }
+}
+
+async fn send(core: &Core, client: &Client, copied: Copied) {
+    let testing = Arc::clone(&copied.testing);
+    let target = &testing.target;
+    let shard = &core.copies.shard;
+    let Some(connecting) = target.live.enter(false) else {
+        return skipped(shard, &testing);
+    };
+    let user = copied.user.map(|user| user ^ COPY_OF_USER);
+    let (agent, pair, path) = (copied.agent.clone(), copied.pair.clone(), copied.path.clone());
+    let request = request(copied);
+    shard.assigned(target, user, clock::wall_ms());
+    shard.mirrored(target, clock::wall_ms(), &Mirrored { sent: 1, ..Mirrored::default() });
+    let mut half = Half::default();
+    let asked = ask(client, &agent, &core.prices, &path, request, |data| half.saw(data));
+    // A version that is cut off gets no further copies; the one under way counts as cut here.
+    let heard = connecting.cut.run_until_cancelled(asked).await;
+    let mut completion = match &heard {
+        Some(heard) => heard.completion.clone(),
+        None => Completion { error: Some(ErrorClass::GatewayRefused), ..Completion::default() },
+    };
+    if !testing.latency_counts {
+        (completion.first_byte_us, completion.total_us) = (None, None);
+    }
+    shard.completed(target, user, clock::wall_ms(), &completion);
+    if let Some(heard) = heard
+        && let Some(status) = heard.status.filter(|_| heard.is_whole())
+    {
+        pair.whole(status, half);
+    }
+}
+
+fn request(copied: Copied) -> Request<Full<Bytes>> {
+    let Copied { testing, method, uri, mut headers, mut body, .. } = copied;
+    let body = if body.len() == 1 {
+        body.remove(0)
+    } else {
+        body.iter()
+            .fold(BytesMut::new(), |mut whole, piece| {
+                whole.extend_from_slice(piece);
+                whole
+            })
+            .freeze()
+    };
+    headers.remove(header::EXPECT);
+    headers.insert(header::HOST, testing.target.endpoint.host.clone());
+    headers.insert(headers::VERSION, testing.target.header.clone());
+    headers.insert(headers::ENVIRONMENT, headers::TEST);
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    request
+}

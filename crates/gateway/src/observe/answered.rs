@@ -1,0 +1,47 @@
+//! What an answer comes to: how it failed, and what it cost.
+
+use http::response::Parts;
+use lockgate_model::interaction::{ErrorClass, Outcome};
+use lockgate_telemetry::price::Prices;
+
+use crate::ingress::headers;
+use crate::protocol::Scanned;
+
+/// What was read from the head of an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) sse: bool,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) cost_nanousd: Option<u64>,
+}
+
+impl Answered {
+    /// Of this head.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        Self {
+            status: parts.status.as_u16(),
+            sse: headers::is_sse(&parts.headers),
+            outcome: headers::outcome(&parts.headers),
+            cost_nanousd: headers::cost_nanousd(&parts.headers),
+        }
+    }
+}
+
+/// How a whole answer failed, if it did.
+pub(crate) fn class_of(answered: &Answered, scanned: Option<&Scanned>) -> Option<ErrorClass> {
+    match answered.status {
+        500.. => Some(ErrorClass::Upstream5xx),
+        429 => Some(ErrorClass::Upstream429),
+        400..=499 => Some(ErrorClass::Client4xx),
+        _ if scanned.is_some_and(|scanned| scanned.stream_error) => Some(ErrorClass::StreamError),
+        _ if answered.outcome == Some(Outcome::Failed) => Some(ErrorClass::OutcomeFailed),
+        _ => None,
+    }
+}
+
+/// Nano-dollars by model, tokens and time; `None` when one of them is not known.
+pub(crate) fn priced(prices: &Prices, scanned: &Scanned, started_wall_ms: i64) -> Option<u64> {
+    let model = scanned.model.as_deref()?;
+    prices.cost_nanousd(scanned.provider, model, &scanned.usage, started_wall_ms)
+}
