@@ -112,6 +112,7 @@ pub fn arm(requests: u64, errors: u64, latency_ms: u64) -> Arm {
 pub fn signals(candidate: Arm, stable: Arm) -> Signals {
     let arms = Arms { candidate, stable };
     Signals {
+        tested: Arm::default(),
         block: Arms::default(),
         evidence: [(Epoch(1), arms.clone())].into(),
         recent: [(WINDOW_MS, arms)].into(),

@@ -1,5 +1,6 @@
 //! One request that no user waits for, and what its answer says.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use lockgate_telemetry::price::Prices;
 
 use crate::clock;
 use crate::ingress::worker::Connector;
+use crate::live::lock;
 use crate::observe::answered::{Answered, class_of, priced};
 use crate::protocol::Scanner;
 use crate::table::{AgentRoute, Endpoint};
@@ -21,21 +23,50 @@ use crate::table::{AgentRoute, Endpoint};
 /// Longest time for one answer; one that goes on is left, and is no error.
 const WHOLE_MAX: Duration = Duration::from_mins(10);
 /// Largest answer that is read; one that goes on is an error of its stream.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What is read a second, all answers together: a candidate that floods takes no more time than
+/// this from users.
+const BYTES_A_SECOND_MAX: usize = 32 * 1024 * 1024;
 const IDLE_MAX: usize = 64;
 const IDLE_AGE_MAX: Duration = Duration::from_secs(30);
 
 /// Keeps connections of its own: none is shared with users' requests.
-pub(crate) type Client = legacy::Client<Connector, Full<Bytes>>;
-
-/// A client for the runtime that it is made on.
-pub(crate) fn client(connector: Connector) -> Client {
-    legacy::Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_AGE_MAX)
-        .pool_max_idle_per_host(IDLE_MAX)
-        .build(connector)
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: legacy::Client<Connector, Full<Bytes>>,
+    /// When the second began that is counted, and what was read in it.
+    read: Arc<Mutex<(Instant, usize)>>,
 }
+
+impl Client {
+    /// For the runtime that it is made on.
+    pub(crate) fn new(connector: Connector) -> Self {
+        let http = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_AGE_MAX)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        Self { http, read: Arc::new(Mutex::new((Instant::now(), 0))) }
+    }
+
+    /// Waits for the next second when this one has had its share.
+    async fn read(&self, bytes: usize) {
+        let wait = {
+            let mut read = lock(&self.read);
+            let age = read.0.elapsed();
+            if age >= SECOND {
+                *read = (Instant::now(), 0);
+            }
+            read.1 += bytes;
+            (read.1 > BYTES_A_SECOND_MAX).then(|| SECOND.saturating_sub(age))
+        };
+        if let Some(wait) = wait {
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Where `path_and_query` is at an endpoint; `None` when that makes no URL.
 pub(crate) fn at(endpoint: &Endpoint, path_and_query: &str) -> Option<Uri> {
@@ -118,7 +149,7 @@ impl Hearing {
         started: Instant,
         mut saw: impl FnMut(&[u8]),
     ) -> Result<(), ErrorClass> {
-        let head = tokio::time::timeout(agent.first_byte_timeout(), client.request(request));
+        let head = tokio::time::timeout(agent.first_byte_timeout(), client.http.request(request));
         let answer: Response<Incoming> =
             head.await.map_err(|_| ErrorClass::Timeout)?.map_err(|_| ErrorClass::Reset)?;
         let (parts, mut body) = answer.into_parts();
@@ -136,6 +167,7 @@ impl Hearing {
             let Some(data) = frame.data_ref() else { continue };
             self.first_byte.get_or_insert_with(|| started.elapsed());
             bytes += data.len();
+            client.read(data.len()).await;
             if bytes > ANSWER_BYTES_MAX {
                 return Err(ErrorClass::StreamError);
             }

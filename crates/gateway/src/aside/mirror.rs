@@ -11,7 +11,7 @@ use lockgate_telemetry::arm::{Completion, Mirrored};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use crate::aside::client::{self, Client, ask};
+use crate::aside::client::{Client, ask};
 use crate::aside::copy::{Copied, skipped};
 use crate::aside::pair::Half;
 use crate::clock;
@@ -42,7 +42,7 @@ pub(crate) fn start(
 }
 
 async fn send_all(core: Arc<Core>, mut receiver: mpsc::Receiver<Copied>, connector: Connector) {
-    let client = client::client(connector);
+    let client = Client::new(connector);
     let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
     while let Some(copied) = receiver.recv().await {
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {

@@ -15,7 +15,7 @@ use lockgate_telemetry::arm::Probed;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::aside::client::{self, Client, Heard, ask, at};
+use crate::aside::client::{Client, Heard, ask, at};
 use crate::clock;
 use crate::core::Core;
 use crate::ingress::headers;
@@ -39,7 +39,7 @@ struct Pace {
 
 /// Sends probes until `stop`.
 pub(crate) async fn run(core: Arc<Core>, connector: Connector, stop: CancellationToken) {
-    let client = client::client(connector);
+    let client = Client::new(connector);
     let mut paces: HashMap<AgentName, Pace> = HashMap::new();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
