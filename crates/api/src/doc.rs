@@ -44,6 +44,18 @@ pub(crate) struct MemberDoc {
     mode: ModeDoc,
     /// The end of `drain`, milliseconds since the Unix epoch.
     until_wall_ms: Option<i64>,
+    /// Present while it is in the test environment.
+    #[schema(required = true)]
+    test: Option<InTestDoc>,
+}
+
+/// What a candidate gets in the test environment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = InTest)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InTestDoc {
+    /// Share of users' requests that it gets copies of, basis points, if it has no side effects.
+    mirror_bp: u32,
 }
 
 /// How one agent's traffic is split.

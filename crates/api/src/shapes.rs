@@ -243,6 +243,9 @@ pub struct ExplainedNow {
     /// What is not as it was declared, such as a signal that never comes.
     #[serde(default)]
     pub warnings: Vec<String>,
+    /// What was seen in the test environment, a sentence each.
+    #[serde(default)]
+    pub tested: Vec<String>,
     /// Gates of the stage, judged now.
     #[schema(value_type = Vec<doc::CauseDoc>)]
     pub gates: Vec<Cause>,

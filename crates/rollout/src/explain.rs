@@ -3,6 +3,8 @@
 use lockgate_model::plan::Metric;
 use serde::{Deserialize, Serialize};
 
+use crate::judge;
+
 /// What a judge says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -52,6 +54,17 @@ impl Cause {
             rule: rule.into(),
             text: text.into(),
         }
+    }
+
+    /// The sentence, and where the true value lies if that is known.
+    pub fn told(&self) -> String {
+        let Some([low, high]) = self.interval else { return self.text.clone() };
+        let what = match self.metric {
+            Some(Metric::CostUsd) => "its distance to stable",
+            _ => "its true value",
+        };
+        let (low, high) = (judge::number(low), judge::number(high));
+        format!("{}; {what} lies between {low} and {high}", self.text)
     }
 }
 

@@ -175,7 +175,36 @@ pub struct ProbeView {
     pub why: Option<String>,
 }
 
+/// Failing probes that are told of one by one.
+const PROBES_TOLD_MAX: usize = 10;
+
 impl TestView {
+    /// What was seen, a sentence each.
+    pub fn told(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        if !self.probes.is_empty() {
+            let well = self.probes.iter().filter(|probe| probe.failed == 0).count();
+            told.push(format!("{well} of {} probes as expected at every run", self.probes.len()));
+        }
+        let failing = self.probes.iter().filter(|probe| probe.failed > 0);
+        told.extend(failing.take(PROBES_TOLD_MAX).map(|probe| {
+            let ProbeView { name, passed, failed, why } = probe;
+            let why = why.as_deref().unwrap_or("no answer");
+            format!("probe `{name}` failed {failed} of {} times: {why}", passed + failed)
+        }));
+        if self.mirrored + self.mirror_skipped > 0 {
+            let skipped = match self.mirror_skipped {
+                0 => String::new(),
+                skipped => format!(", {skipped} more skipped for want of room"),
+            };
+            told.push(format!(
+                "copies of {} requests of users{skipped}; of {} answers compared, {} had the same status and {} the same body; known cost ${:.4}",
+                self.mirrored, self.compared, self.same_status, self.same_body, self.mirror_cost_usd
+            ));
+        }
+        told
+    }
+
     fn of(arm: &Arm) -> Option<Self> {
         let Mirrored { sent, skipped, compared, same_status, same_body } = arm.mirrored;
         let probes: Vec<ProbeView> = arm

@@ -7,6 +7,7 @@ use http::StatusCode;
 use lockgate_model::plan::Metric;
 use lockgate_rollout::explain::{Cause, Transition, Verdict};
 use lockgate_rollout::state::Rollout;
+use lockgate_rollout::view::TestView;
 use lockgate_store::TransitionRecord;
 
 use crate::auth::Principal;
@@ -89,7 +90,9 @@ fn limit(metric: Option<Metric>, threshold: &str) -> String {
         return threshold.to_owned();
     };
     match metric {
-        Some(Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare) => {
+        Some(
+            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes,
+        ) => {
             // shortest form, so that 0.005 is 0.5 and not 0.50
             format!("{side} {} %", (value * 1e6).round() / 1e4)
         }
@@ -173,6 +176,7 @@ struct Live {
     why: String,
     would_change: Option<String>,
     warnings: Vec<String>,
+    tested: Vec<String>,
     /// What led to the end, or to being taken back.
     decided: Option<String>,
     deciding: Vec<JudgeRow>,
@@ -247,6 +251,7 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
         why: view.why,
         would_change: (!end).then_some(view.would_change),
         warnings: view.warnings,
+        tested: view.test.iter().flat_map(TestView::told).collect(),
         decided: decision
             .and_then(|decision| decision.causes.first())
             .map(|cause| cause.text.clone()),

@@ -5,6 +5,7 @@ use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use lockgate_model::ids::PlanName;
 use lockgate_rollout::view::RolloutView;
+use lockgate_rollout::view::TestView;
 use lockgate_store::{InboxBody, TransitionRecord};
 use serde_json::json;
 
@@ -184,6 +185,7 @@ pub(crate) async fn explain(
             why: view.why,
             would_change: view.would_change,
             warnings: view.warnings,
+            tested: view.test.iter().flat_map(TestView::told).collect(),
             gates: view.gates,
             triggers: view.triggers,
         },

@@ -172,7 +172,7 @@ async fn what_cannot_be_understood_is_a_problem_too() {
         .header("content-type", "application/json")
         .body("{\"agent\":");
     problem(broken.send().await.unwrap(), 400).await;
-    let huge = "#".repeat(2 * 1024 * 1024);
+    let huge = "#".repeat(5 * 1024 * 1024);
     problem(server.put_config("?dry_run=true", &server.admin, &huge).await, 413).await;
 }
 

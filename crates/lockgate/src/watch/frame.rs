@@ -60,6 +60,12 @@ impl Frame<'_> {
         let mut lines = self.head();
         lines.push(Line::default());
         lines.extend(arms(view));
+        if let Some(test) = &view.test {
+            lines.push(Line::default());
+            lines.push(Line::of(Style::Strong, "test environment"));
+            let told = test.told().into_iter();
+            lines.extend(told.map(|told| Line::of(Style::Plain, format!("  {told}"))));
+        }
         if !view.gates.is_empty() {
             lines.push(Line::default());
             lines.push(Line::of(Style::Strong, "gates of this stage"));

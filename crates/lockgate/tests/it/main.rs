@@ -11,3 +11,4 @@ mod scenarios;
 mod serve;
 mod simulate;
 mod support;
+mod testing;

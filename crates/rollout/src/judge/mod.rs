@@ -17,6 +17,7 @@ use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
 use reading::Measure;
+pub(crate) use words::number;
 
 /// Why the numbers failed: the candidate, or something that the stable version shows as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

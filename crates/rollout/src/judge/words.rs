@@ -86,7 +86,7 @@ pub(super) fn unit(metric: Metric, by_key: bool) -> &'static str {
 }
 
 /// At most four significant digits, without a tail of zeros.
-pub(super) fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let digits = if value == 0.0 {
         0
     } else {

@@ -8,4 +8,5 @@ mod judging;
 mod people;
 mod start;
 mod stop;
+mod testing;
 mod weight;

@@ -2,6 +2,7 @@
 
 use lockgate_model::ids::Epoch;
 use lockgate_model::interaction::ErrorClass;
+use lockgate_model::plan::Environment;
 use lockgate_model::ports::Snapshots as _;
 use lockgate_rollout::state::Rollout;
 use lockgate_store::ReleaseKeys;
@@ -165,6 +166,29 @@ pub(crate) async fn what_came_in_an_initial_delay_is_not_recent(db: &Database) {
     assert_eq!(recent(&rollout).await, 1);
     rollout.warm_epochs = vec![Epoch(1)];
     assert_eq!(recent(&rollout).await, 0);
+}
+
+/// Users' judges read nothing of what a candidate did before there were users.
+pub(crate) async fn what_was_seen_in_the_test_environment_is_kept_apart(db: &Database) {
+    let mut rollout = rollout("agent-a");
+    let mut plan = (*rollout.plan).clone();
+    let mut test = plan.stages[0].clone();
+    (test.weight_bp, test.environment) = (0, Environment::Test);
+    plan.stages.insert(0, test);
+    rollout.plan = plan.into();
+    rollout.test_epochs = vec![Epoch(1)];
+    let mut seen = window("gw-1", 1, "v2", &rollout);
+    seen.arm.mirrored.sent = 1;
+    db.publish(vec![seen]).await.unwrap();
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.evidence[&Epoch(1)].candidate.assigned, 1, "triggers look at copies");
+    assert_eq!(signals.recent[&LONG_MS].candidate.assigned, 1);
+    assert_eq!(signals.tested.mirrored.sent, 1);
+    rollout.stage = 1;
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.evidence.get(&Epoch(1)), None);
+    assert_eq!(signals.recent[&LONG_MS].candidate.assigned, 0);
+    assert_eq!(signals.tested.mirrored.sent, 1, "it is still told");
 }
 
 pub(crate) async fn recent_is_what_happened_within_each_window(db: &Database) {

@@ -1,7 +1,7 @@
 //! `lockgate rollout history` and `lockgate rollout explain`
 
 use lockgate_api::shapes::{ExplainedEffect, ExplainedStep, Explanation};
-use lockgate_rollout::explain::Cause;
+use lockgate_rollout::explain::{Cause, Verdict};
 use lockgate_store::TransitionRecord;
 
 use crate::client::{self, Client};
@@ -44,6 +44,14 @@ pub(super) async fn explain(which: &Which, format: Format) -> CliResult {
         now.push_str("\n  warning  ");
         now.push_str(warning);
     }
+    for seen in &told.now.tested {
+        now.push_str("\n  test     ");
+        now.push_str(seen);
+    }
+    for gate in told.now.gates.iter().filter(|gate| gate.verdict != Some(Verdict::Pass)) {
+        now.push_str("\n  gate     ");
+        now.push_str(&because(gate));
+    }
     if !told.now.would_change.is_empty() {
         now.push_str("\n  next     ");
         now.push_str(&told.now.would_change);
@@ -77,7 +85,7 @@ fn paragraph(step: &ExplainedStep) -> String {
 }
 
 fn because(cause: &Cause) -> String {
-    format!("{} ({})", cause.text, cause.rule)
+    format!("{} ({})", cause.told(), cause.rule)
 }
 
 fn effect_line(effect: &ExplainedEffect) -> String {
