@@ -221,6 +221,14 @@ fn plans() {
 }
 
 #[test]
+fn probes_and_mirroring() {
+    refused(
+        "probes",
+        "agents:\n  - name: a\n    match: [{ path: /a }]\n    plan: p\n    probes: { file: none.jsonl }\n    versions: [{ name: v1, endpoint: \"http://x\" }]\n  - name: b\n    match: [{ path: /b }]\n    plan: p\n    probes: { file: ../b.jsonl, per_second: 0 }\n    versions: [{ name: v1, endpoint: \"http://y\" }]\n  - name: c\n    match: [{ path: /c }]\n    plan: p\n    probes: { per_second: 1000 }\n    versions: [{ name: v1, endpoint: \"http://z\" }]\n  - name: d\n    match: [{ path: /d }]\n    plan: q\n    versions: [{ name: v1, endpoint: \"http://w\" }]\nplans:\n  - name: p\n    stages:\n      - { weight: 0, duration: 1h, mirror: 101, gates: { probes: \"< 5%\" } }\n      - { weight: 10, duration: 1h, mirror: 5%, gates: { probes: \"= 100%\" } }\n      - { weight: 50, duration: 1h }\n      - weight: 100\n  - name: q\n    stages:\n      - { weight: 0, duration: 1h, gates: { probes: \"= 100%\" } }\n      - { weight: 10, duration: 1h }\n      - { weight: 50, duration: 1h }\n      - weight: 100\n    triggers: { probes: \"< 50%\" }\n",
+    );
+}
+
+#[test]
 fn gates_and_triggers() {
     refused_beside_an_agent(
         "gate_bounds",

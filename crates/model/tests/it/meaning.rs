@@ -243,3 +243,27 @@ plans:
     assert_eq!((standard.rollback_window_ms, &standard.rollback_gate), (Some(86_400_000), &None));
     assert!(standard.freeze.is_empty() && standard.stages.iter().all(|s| s.confirm.is_none()));
 }
+
+#[test]
+fn probes_come_from_the_file_that_is_named() {
+    let source = |probes: &str| {
+        config::Source {
+        text: "agents:\n  - name: a\n    probes: { file: sets/p.jsonl, per_second: 4 }\n    plan: p\n    versions: [{ name: v1, endpoint: \"http://x\" }]\nplans:\n  - name: p\n    stages:\n      - { weight: 0, duration: 1s, mirror: 2.5%, gates: { probes: \"= 100%\" } }\n      - { weight: 10, duration: 1h }\n      - { weight: 50, duration: 1h }\n      - weight: 100\n".into(),
+        files: [("sets/p.jsonl".to_owned(), probes.to_owned())].into(),
+    }
+    };
+    let line = |name: &str| format!("{{\"name\":\"{name}\",\"request\":{{\"path\":\"/\"}}}}\n");
+    let five: String = ["a", "b", "c", "d", "e"].map(line).concat();
+    let config = config::read_with("lockgate.yaml", &source(&five)).unwrap();
+    let probes = config.agents[0].probes.as_ref().unwrap();
+    assert_eq!((probes.every_ms, probes.set.len()), (250, 5));
+    assert_eq!(config.agents[0].sources(), [lockgate_model::agent::SignalSource::Probes]);
+    let mirrored: Vec<u32> = config.plans[0].stages.iter().map(|stage| stage.mirror_bp).collect();
+    assert_eq!(mirrored, [250, 0, 0, 0]);
+    let told: Vec<String> = config.warnings.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("sending 5 probes takes 1s250ms")), "{told:?}");
+    let wrong = config::read_with("lockgate.yaml", &source(&format!("{}{{}}\n", line("a"))));
+    let wrong = wrong.unwrap_err();
+    let first = wrong.iter().next().unwrap();
+    assert_eq!((first.file.as_str(), first.line), ("sets/p.jsonl", 2), "{first}");
+}
