@@ -17,7 +17,7 @@ use crate::users::wall_ms;
 
 const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// A machine under load may drop a connection; a server that is gone stays gone.
-const RETRIES: u32 = 5;
+const RETRIES: u32 = 20;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Looks at a command that is written down and not handled yet: a minute's worth.
 const HANDLED_LOOKS: u32 = 120;

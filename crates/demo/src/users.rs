@@ -101,6 +101,7 @@ pub struct Users {
     /// Where votes go.
     feedback: String,
     seed: u64,
+    in_flight_max: usize,
     tally: Arc<Tally>,
 }
 
@@ -124,7 +125,15 @@ impl Users {
     /// Users of the agent below `path` of `ingress`, a base URL.
     pub(crate) fn new(http: reqwest::Client, ingress: &str, path: &str, seed: u64) -> Self {
         let (agent, feedback) = (format!("{ingress}{path}"), format!("{ingress}/feedback"));
-        Self { http, agent, feedback, seed, tally: Arc::default() }
+        let in_flight_max = IN_FLIGHT_MAX;
+        Self { http, agent, feedback, seed, in_flight_max, tally: Arc::default() }
+    }
+
+    /// The same with another limit on requests under way at once. Beyond it users wait, so that a
+    /// machine which cannot keep up with the trace is not buried under it.
+    #[must_use]
+    pub fn at_most(self, in_flight_max: usize) -> Self {
+        Self { in_flight_max, ..self }
     }
 
     /// What they have seen so far.
@@ -135,7 +144,7 @@ impl Users {
     /// Asks as the trace says until `stop`, then waits for the answers still under way.
     pub async fn ask_all(&self, trace: &Trace, stop: &CancellationToken) {
         let started = Instant::now();
-        let room = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        let room = Arc::new(Semaphore::new(self.in_flight_max));
         let under_way = TaskTracker::new();
         for number in 0_u64.. {
             let (at, arrival) = trace.nth(number);

@@ -23,6 +23,8 @@ use trial::{End, Trial, trials};
 const ROUNDS_DEFAULT: u64 = 2;
 /// Releases under way at once: as many as two busy cores can serve in an unoptimised build.
 const AT_ONCE: usize = 4;
+/// Requests of an agent's users under way at once: three times what an idle machine has.
+const IN_FLIGHT_MAX: usize = 32;
 /// A release that takes longer has hung.
 const RELEASE_MAX: Duration = Duration::from_mins(4);
 /// Rows of the trace between the starts of two replays: none meets the same arrivals.
@@ -99,7 +101,7 @@ async fn release(
     mut crashing: Option<Process>,
 ) -> Result<Cause, String> {
     let trace = Trace::load(None, trial.rate).unwrap().from_row(seed * ROWS_APART);
-    let users = running.users(&format!("/{}", trial.name), seed).unwrap();
+    let users = running.users(&format!("/{}", trial.name), seed).unwrap().at_most(IN_FLIGHT_MAX);
     let stop = CancellationToken::new();
     let asking = tokio::spawn({
         let stop = stop.clone();

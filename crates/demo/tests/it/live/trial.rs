@@ -60,7 +60,8 @@ pub(super) const TRIGGERS: [(&str, &str); 9] = [
 /// The promotion first: it takes longest.
 pub(super) fn trials() -> Vec<Trial> {
     let good = released("good");
-    // Far beyond what a busy machine adds to an answer that takes about 100 ms.
+    // Far beyond what a busy machine adds to an answer that takes about 100 ms; and what it adds,
+    // it adds to the stable version beside it as well.
     let slow = VersionSpec { flags: &["--delay-ms", "300"], ..released("slow") };
     let broken = VersionSpec { flags: &["--fail-share", "1"], ..released("errors") };
     let identical =

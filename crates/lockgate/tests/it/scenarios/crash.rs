@@ -49,7 +49,7 @@ fn s30_a_candidate_whose_process_is_gone_gets_no_weight() {
 }
 
 #[test]
-fn s22_s32_a_candidate_that_dies_is_not_promoted_and_an_abort_reaches_zero() {
+fn s21_s22_s32_a_candidate_that_dies_is_not_promoted_and_an_abort_reaches_zero() {
     let mut candidate = Version::start();
     let mut scene = scene(STAGES, &candidate);
     scene.start("v2");
@@ -68,6 +68,10 @@ fn s22_s32_a_candidate_that_dies_is_not_promoted_and_an_abort_reaches_zero() {
     let told = scene.server.run(&["rollout", "abort", "--reason", "it died"]);
     assert_eq!(told.code, 0, "{}", told.shown());
     assert_eq!(scene.end(), "aborted");
+    let history = scene.history();
+    let decided = steps_to(&history, "rolling_back")[0];
+    assert!(causes(decided).contains("it died"), "the reason is recorded: {decided}");
+    assert_eq!(decided["transition"]["weight_bp"], 0);
     assert_eq!(scene.stable(), "v1");
     // Whatever users meant for it was under way when it ended is over now.
     scene.serve(ENOUGH);
