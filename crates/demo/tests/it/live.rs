@@ -26,7 +26,7 @@ const AT_ONCE: usize = 4;
 /// Requests of an agent's users under way at once: three times what an idle machine has.
 const IN_FLIGHT_MAX: usize = 32;
 /// A release that takes longer has hung.
-const RELEASE_MAX: Duration = Duration::from_mins(4);
+const RELEASE_MAX: Duration = Duration::from_mins(10);
 /// Rows of the trace between the starts of two replays: none meets the same arrivals.
 const ROWS_APART: u64 = 37;
 
