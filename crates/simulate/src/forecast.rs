@@ -18,7 +18,7 @@ use serde::Serialize;
 use self::fault::fault;
 use crate::draw::Dice;
 use crate::expected;
-use crate::release::{Ended, Setting, new_rollout};
+use crate::release::{Ended, Setting, new_rollout, probes_kept};
 use crate::truth::Truth;
 
 /// More requests than this are never waited for.
@@ -201,6 +201,7 @@ impl Asked<'_> {
             recent: windows.into_iter().map(|ms| (ms, arms(within(ms)))).collect(),
             candidate_healthy: Some(true),
             candidate_test_healthy: Some(true),
+            tested: probes_kept(),
             ..Signals::default()
         }
     }

@@ -12,7 +12,7 @@ use lockgate_rollout::machine;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::start::{NewRollout, start};
 use lockgate_rollout::state::{Block, Phase, Rollout};
-use lockgate_telemetry::arm::Arms;
+use lockgate_telemetry::arm::{Arm, Arms, Probed};
 use uuid::Uuid;
 
 use crate::draw::Dice;
@@ -57,12 +57,12 @@ impl Setting {
 /// What became of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// The phase it ended in; `paused` when a person has to decide, `running` and such when time was
-    /// over first.
+    /// The phase it ended in; `paused` when a person has to decide, and nobody does; `running` and
+    /// such when time was over first.
     pub phase: Phase,
     /// The stage it was in.
     pub stage: usize,
-    /// Time that it took.
+    /// Time that it took until its end, or until it was held for good.
     pub time_ms: u64,
     /// Requests of all users since the candidate had its first (or since it changed).
     pub requests: u64,
@@ -76,7 +76,7 @@ impl Ended {
     /// What took it back, or holds it, if something did.
     pub fn cause(&self) -> Option<&Cause> {
         let ill = |step: &&Transition| matches!(step.to.as_str(), "rolling_back" | "paused");
-        self.transitions.iter().find(ill)?.causes.first()
+        self.transitions.iter().rev().find(ill)?.causes.first()
     }
 
     /// Its rule.
@@ -150,6 +150,12 @@ pub(crate) fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
     }
 }
 
+/// The candidate in the test environment: like its health, its probes are taken to be well.
+pub(crate) fn probes_kept() -> Arm {
+    let well = Probed { passed: u64::from(u32::MAX), ..Probed::default() };
+    Arm { probes: [("every probe".to_owned(), well)].into(), ..Arm::default() }
+}
+
 fn at(ms: u64) -> Now {
     Now {
         wall_ms: i64::try_from(ms).unwrap_or(i64::MAX),
@@ -168,6 +174,7 @@ impl World<'_> {
             stage.duration_ms.saturating_add(stage.extension_max_ms)
         };
         let ticks_max = 2 * self.setting.plan.stages.iter().map(longest).sum::<u64>() / tick_ms + 8;
+        let mut held = None;
         for tick in 1..=ticks_max {
             let now = at(tick * tick_ms);
             self.ended.time_ms = tick * tick_ms;
@@ -188,10 +195,18 @@ impl World<'_> {
                 let gate = OutsideGate::Confirm;
                 self.take(&Event::Gate { gate, open: true, by, reason }, now, &mut ordered);
             }
-            if matches!(self.rollout.phase, Phase::Paused { .. }) {
-                // Nobody is here to decide.
-                break;
+            if let Phase::Paused { overrides_gate, .. } = self.rollout.phase {
+                let Ended { time_ms, requests, candidate_requests, .. } = self.ended;
+                held.get_or_insert((time_ms, requests, candidate_requests));
+                // Nobody is here to decide. Triggers stay armed; a gate is not asked again.
+                if overrides_gate {
+                    break;
+                }
             }
+        }
+        if let Some(held) = held.filter(|_| matches!(self.rollout.phase, Phase::Paused { .. })) {
+            let Ended { time_ms, requests, candidate_requests, .. } = &mut self.ended;
+            (*time_ms, *requests, *candidate_requests) = held;
         }
         self.ended.phase = self.rollout.phase.clone();
         self.ended.stage = self.rollout.stage;
@@ -208,6 +223,7 @@ impl World<'_> {
         let Event::Tick { signals, .. } = event else { return };
         signals.candidate_healthy = Some(true);
         signals.candidate_test_healthy = Some(true);
+        signals.tested = probes_kept();
         let arms = signals.evidence.entry(self.applied.0).or_default();
         let [candidate, stable] = &mut self.pinned;
         candidate.new_epoch(&mut arms.candidate);

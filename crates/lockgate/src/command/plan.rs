@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use lockgate_model::agent::Agent;
 use lockgate_model::plan::Assurance;
 use lockgate_simulate::forecast::{Decidable, Forecast, GateForecast, StageForecast, forecast};
 use lockgate_simulate::release::{Ended, Setting, run};
@@ -81,7 +82,7 @@ impl Check {
         let identical = Setting::identical(Arc::new(plan.clone()));
         let sticky = self.sticky || agent.is_some_and(|agent| agent.sticky.is_some());
         let setting = Setting {
-            sources: agent.map_or(identical.sources, |agent| agent.signals.clone()),
+            sources: agent.map_or(identical.sources, Agent::sources),
             latency: agent.map_or(identical.latency, |agent| agent.latency),
             traffic: Traffic {
                 requests_per_s: self.rate,

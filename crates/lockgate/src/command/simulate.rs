@@ -195,7 +195,7 @@ impl Simulate {
             traffic.arrivals = Arrivals::Trace(Arc::new(trace(file)?));
         }
         Ok(Setting {
-            sources: agent.map_or(identical.sources, |agent| agent.signals.clone()),
+            sources: agent.map_or(identical.sources, Agent::sources),
             latency: agent.map_or(identical.latency, |agent| agent.latency),
             traffic,
             stable,
