@@ -50,8 +50,7 @@ fn check(seeds: &str, wanted: &str) -> Result<usize, String> {
     println!("without a bug: {}", said(&clean));
     let mut failed = 0;
     for mutant in list::all().iter().filter(|mutant| mutant.name.contains(wanted)) {
-        let verdict = copy.plant(mutant).and_then(|()| copy.run(seeds));
-        copy.heal(&root, mutant).map_err(|error| format!("{}: {error}", mutant.file))?;
+        let verdict = copy.with(mutant, || copy.run(seeds));
         let words = match verdict {
             Ok(output) if output.status.success() => Err("SURVIVED".to_owned()),
             Ok(output) => {
@@ -86,21 +85,26 @@ struct Copy {
 impl Copy {
     fn make(&self, root: &Path) -> io::Result<()> {
         fs::create_dir_all(&self.source)?;
-        for file in ["Cargo.toml", "Cargo.lock"] {
+        for file in ["Cargo.toml", "Cargo.lock", "rust-toolchain.toml"] {
             fs::copy(root.join(file), self.source.join(file))?;
         }
         copy_changed(&root.join("crates"), &self.source.join("crates"))
     }
 
-    fn plant(&self, mutant: &Mutant) -> Result<(), String> {
-        let text = mutant.planted(&self.source)?;
+    /// Does something while the bug is planted.
+    fn with<T>(
+        &self,
+        mutant: &Mutant,
+        what: impl FnOnce() -> Result<T, String>,
+    ) -> Result<T, String> {
+        let planted = mutant.planted(&self.source)?;
         let path = self.source.join(&mutant.file);
-        fs::write(path, text).map_err(|error| format!("{}: {error}", mutant.file))
-    }
-
-    fn heal(&self, root: &Path, mutant: &Mutant) -> io::Result<()> {
-        let text = fs::read(root.join(&mutant.file))?;
-        fs::write(self.source.join(&mutant.file), text)
+        let failed = |error: io::Error| format!("{}: {error}", mutant.file);
+        let healthy = fs::read(&path).map_err(failed)?;
+        fs::write(&path, planted).map_err(failed)?;
+        let done = what();
+        fs::write(&path, healthy).map_err(failed)?;
+        done
     }
 
     /// Tries seeds on the code as it is in the copy; `Err` when it does not compile.
@@ -111,7 +115,7 @@ impl Copy {
             cargo.env("CARGO_INCREMENTAL", "0").env("RUST_BACKTRACE", "0");
             cargo
         };
-        let of = ["--locked", "--quiet", "--profile", "quick", "-p", "lockgate-simulate"];
+        let of = ["--locked", "--quiet", "-p", "lockgate-simulate"];
         let built = cargo().arg("build").args(of).args(["--example", "seeds"]).output();
         let built = built.map_err(|error| format!("cargo: {error}"))?;
         if !built.status.success() {
@@ -119,7 +123,7 @@ impl Copy {
             let error = words.lines().find(|line| line.starts_with("error"));
             return Err(error.unwrap_or("it does not compile").to_owned());
         }
-        let ran = Command::new(self.target.join("quick/examples/seeds")).arg(seeds).output();
+        let ran = Command::new(self.target.join("debug/examples/seeds")).arg(seeds).output();
         ran.map_err(|error| format!("seeds: {error}"))
     }
 }

@@ -7,6 +7,9 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 /// The variance beyond which counts are drawn from a normal distribution.
 const VARIANCE_NORMAL: f64 = 30.0;
 
+/// The same for one value among many: together they are exact, and tails have few.
+const VARIANCE_OF_ONE: f64 = 10.0;
+
 /// A stream of random numbers that a seed fixes, on every machine.
 #[derive(Debug, Clone)]
 pub struct Dice(Xoshiro256PlusPlus);
@@ -39,8 +42,13 @@ impl Dice {
 
     /// How many of `n` independent trials of probability `p` succeed. Beyond a variance of
     /// [`VARIANCE_NORMAL`] by the normal approximation, which is close there and quick.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=n")]
     pub fn binomial(&mut self, n: u64, p: f64) -> u64 {
+        self.binomial_up_to(VARIANCE_NORMAL, n, p)
+    }
+
+    /// The same, exact up to this variance.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..=n")]
+    fn binomial_up_to(&mut self, exact: f64, n: u64, p: f64) -> u64 {
         if n == 0 || p <= 0.0 {
             return 0;
         }
@@ -48,16 +56,17 @@ impl Dice {
             return n;
         }
         if p > 0.5 {
-            return n - self.binomial(n, 1.0 - p);
+            return n - self.binomial_up_to(exact, n, 1.0 - p);
         }
-        let (count, odds) = (n as f64, p / (1.0 - p));
+        let count = n as f64;
         let variance = count * p * (1.0 - p);
-        if variance > VARIANCE_NORMAL {
+        if variance > exact {
             let drawn = (count * p + variance.sqrt() * self.normal()).round();
             return drawn.clamp(0.0, count) as u64;
         }
         // By inversion: P(0) = (1 − p)^n, P(k + 1)/P(k) = (n − k)/(k + 1)·p/(1 − p).
-        let mut chance = (count * (-p).ln_1p()).exp();
+        let odds = p / (1.0 - p);
+        let mut chance = power(1.0 - p, n);
         let mut left = self.uniform() - chance;
         let mut k = 0;
         while left > 0.0 && k < n {
@@ -97,6 +106,19 @@ impl Dice {
     }
 }
 
+/// `base` to the power of `n`: the same on every machine, and quicker than by logarithms.
+fn power(mut base: f64, mut n: u64) -> f64 {
+    let mut power = 1.0;
+    while n > 0 {
+        if n & 1 == 1 {
+            power *= base;
+        }
+        base *= base;
+        n >>= 1;
+    }
+    power
+}
+
 /// A distribution over a few values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discrete<T> {
@@ -104,7 +126,18 @@ pub struct Discrete<T> {
     steps: Vec<(T, f64)>,
     /// The chance of this value or one before, for single draws.
     up_to: Vec<f64>,
+    /// For each of [`GUIDES`] equal parts of the unit interval, the first value that can be meant.
+    guide: Vec<u16>,
 }
+
+/// Where single draws begin to look.
+const GUIDES: u16 = 256;
+
+/// Single draws are counted here first. More values than this are never drawn one by one.
+const SINGLES: usize = 64;
+
+/// Up to so many draws for each value, single ones are quicker than counts.
+const SINGLES_EACH: u64 = 6;
 
 impl<T: Copy> Discrete<T> {
     /// Values with their weights, which need not sum to one.
@@ -112,29 +145,49 @@ impl<T: Copy> Discrete<T> {
         let whole: f64 = values.iter().map(|(_, weight)| weight).sum();
         let mut left = whole;
         let mut steps = Vec::with_capacity(values.len());
-        let mut up_to = Vec::with_capacity(values.len());
+        let mut up_to: Vec<f64> = Vec::with_capacity(values.len());
         for (value, weight) in values {
             steps.push((*value, if left > 0.0 { (weight / left).min(1.0) } else { 1.0 }));
             left -= weight;
             up_to.push(1.0 - left / whole);
         }
-        Self { steps, up_to }
+        let first = |part: u16| {
+            let from = f64::from(part) / f64::from(GUIDES);
+            let index = up_to.partition_point(|up_to| *up_to <= from);
+            u16::try_from(index).unwrap_or(u16::MAX)
+        };
+        let guide = (0..GUIDES).map(first).collect();
+        Self { steps, up_to, guide }
+    }
+
+    /// The place of the value that a number in [0, 1) stands for.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "within 0..GUIDES")]
+    fn place(&self, u: f64) -> usize {
+        let last = self.steps.len() - 1;
+        let mut index = usize::from(self.guide[(u * f64::from(GUIDES)) as usize]).min(last);
+        while index < last && self.up_to[index] <= u {
+            index += 1;
+        }
+        index
     }
 
     /// Draws `n` values and says how often each came. Few are drawn one by one, many at once.
     pub fn draw(&self, n: u64, dice: &mut Dice, mut seen: impl FnMut(T, u64)) {
-        if n < self.steps.len() as u64 {
+        if n < SINGLES_EACH * self.steps.len() as u64 && self.steps.len() <= SINGLES {
+            let mut counts = [0_u64; SINGLES];
             for _ in 0..n {
-                let u = dice.uniform();
-                let index = self.up_to.partition_point(|up_to| *up_to <= u);
-                seen(self.steps[index.min(self.steps.len() - 1)].0, 1);
+                counts[self.place(dice.uniform())] += 1;
+            }
+            for ((value, _), count) in self.steps.iter().zip(counts).filter(|(_, n)| *n > 0) {
+                seen(*value, count);
             }
             return;
         }
         let mut left = n;
         for (index, (value, chance)) in self.steps.iter().enumerate() {
             let last = index + 1 == self.steps.len();
-            let count = if last { left } else { dice.binomial(left, *chance) };
+            let count =
+                if last { left } else { dice.binomial_up_to(VARIANCE_OF_ONE, left, *chance) };
             if count > 0 {
                 seen(*value, count);
             }

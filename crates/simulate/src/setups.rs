@@ -130,7 +130,7 @@ fn strict() -> Plan {
             trigger.bound = Bound::AboveBaselineBy(0.0);
         }
     }
-    plan.progress_deadline_ms = Some(300 * SECOND_MS);
+    plan.progress_deadline_ms = Some(200 * SECOND_MS);
     plan
 }
 

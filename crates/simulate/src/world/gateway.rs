@@ -34,6 +34,8 @@ pub(super) struct Gateway {
     pub(super) down_until_ms: u64,
     control_alive_ms: u64,
     heard_ms: u64,
+    /// When it last did what the store says.
+    pub(super) obeyed_ms: u64,
     dice: Dice,
 }
 
@@ -69,6 +71,7 @@ impl Gateway {
             down_until_ms: 0,
             control_alive_ms: 0,
             heard_ms: 0,
+            obeyed_ms: 0,
             dice: Dice::new(seed ^ (name as u64 + 101).rotate_left(32)),
         }
     }
@@ -105,7 +108,11 @@ impl Gateway {
             (self.control_alive_ms, self.heard_ms) = (store.control_alive_ms, t_ms);
         }
         let newest = store.snapshots.len() as u64;
-        if newest <= self.applied || t_ms < self.deaf_until_ms {
+        if t_ms < self.deaf_until_ms {
+            return Vec::new();
+        }
+        self.obeyed_ms = t_ms;
+        if newest <= self.applied {
             return Vec::new();
         }
         let snapshot = store.snapshots.last().expect("there is a first one");

@@ -38,8 +38,29 @@ impl Seen<'_> {
                 })?;
             }
         }
+        self.asked()?;
         self.not_late()?;
         if back { self.deserved(signals) } else { Ok(()) }
+    }
+
+    /// Whatever a gate led to, the plan asks it: not for show only, and of a signal that there is.
+    fn asked(&self) -> Holds {
+        let Self { before, transition, .. } = self;
+        let waived = |gate: &Gate| {
+            let source = gate.metric.source();
+            gate.absent == Absent::Waive
+                && source.is_some_and(|source| !before.sources.contains(&source))
+        };
+        let gates = &before.stage().gates;
+        let in_force = |cause: &Cause| {
+            gates.iter().filter(|gate| !gate.dry_run && !waived(gate)).any(|gate| {
+                Some(gate.metric) == cause.metric && Some(gate.bound.to_string()) == cause.threshold
+            })
+        };
+        let causes = transition.map_or(&[][..], |transition| &transition.causes);
+        let by_gate = |cause: &&Cause| cause.metric.is_some() && cause.rule.starts_with("gate ");
+        let wrong = causes.iter().filter(by_gate).find(|cause| !in_force(cause));
+        need(wrong.is_none(), TAKEN_BACK, || format!("nobody asks {wrong:?}"))
     }
 
     /// Nothing stays in a stage whose time is over.
@@ -102,19 +123,6 @@ impl Seen<'_> {
             });
         }
         let stage = before.stage();
-        if cause.rule.starts_with("gate ") {
-            let asked = |gate: &&Gate| {
-                Some(gate.metric) == cause.metric && Some(gate.bound.to_string()) == cause.threshold
-            };
-            let waived = |gate: &Gate| {
-                let source = gate.metric.source();
-                gate.absent == Absent::Waive
-                    && source.is_some_and(|source| !before.sources.contains(&source))
-            };
-            let in_force = |gate: &&Gate| !gate.dry_run && !waived(gate);
-            let gate = stage.gates.iter().filter(in_force).find(asked);
-            need(gate.is_some(), TAKEN_BACK, seen)?;
-        }
         if cause.rule.starts_with("gate ") && cause.verdict == Some(Verdict::Insufficient) {
             let over = self.after.dwell_ms >= stage.duration_ms + stage.extension_max_ms;
             let may = before.plan.on_insufficient == OnInsufficient::Rollback;

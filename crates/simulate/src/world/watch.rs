@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::gateway::{Gateway, Latched, Routed};
 use super::step::{Seen, last_action, whole};
-use super::store::{Store, Window};
+use super::store::{GATEWAY_SEEN_MS, Store, Window};
 
 /// Something that does not hold, and where.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -248,8 +248,14 @@ impl Watch {
             format!("gateway {name} sent {any} requests past its fuse")
         })?;
         let Some(drains) = self.stopped else { return Ok(()) };
-        // Whoever took no part in the confirmation gives up when it hears nothing for long.
-        if t_ms < gateway.cut_off_until_ms || t_ms < gateway.deaf_until_ms || gateway.offers() {
+        // Whoever took no part in the confirmation, and has met no store since that says so, gives
+        // up when it hears nothing for long.
+        let no_part = gateway.obeyed_ms + GATEWAY_SEEN_MS < self.stopped_ms;
+        if no_part
+            || t_ms < gateway.cut_off_until_ms
+            || t_ms < gateway.deaf_until_ms
+            || gateway.offers()
+        {
             return Ok(());
         }
         need(*to_candidate == 0 && (drains || *to_draining == 0), STOP, || {
