@@ -47,7 +47,9 @@ fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves(
     let requests = report["requests"].as_u64().unwrap();
     for seen in rolled_back {
         let detected = seen["requests_to_detect"].as_u64().unwrap();
-        assert!((1..requests).contains(&detected), "{seen}");
+        // The very first request may be the one that reads outside: it is cut, and unanswered.
+        let least = u64::from(seen["trigger"] != "security_events");
+        assert!((least..requests).contains(&detected), "{seen}");
         assert!(seen["ms_to_zero"].as_u64().is_some(), "{seen}");
     }
     let errors = report["errors_seen_by_users"].as_u64().unwrap();
