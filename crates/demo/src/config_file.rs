@@ -90,6 +90,7 @@ plans:
     tick: 500ms
     drain: 2s            # running conversations may finish after a switch
     progress_deadline: 3m
+    rollback_window: none # who comes back in a later round goes through the stages again
 
 prices:                  # US dollars per million tokens of the models that the versions call
   - {{ model: {SMALL}, input_usd_per_mtok: 0.2, output_usd_per_mtok: 0.8 }}
@@ -120,6 +121,8 @@ mod tests {
             let text = text(&endpoints.clone().collect(), rate);
             let config = config::read("lockgate.yaml", &text).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(config.agents[0].versions.len(), specs().count());
+            let plan = config.plan(&config.agents[0].plan).expect("the agent's plan");
+            assert_eq!(plan.rollback_window_ms, None, "rounds are alike");
             assert!(!config.warnings.to_string().contains("unhealthy"), "{}", config.warnings);
         }
     }
