@@ -5,7 +5,7 @@ use lockgate_telemetry::arm::{Arm, Keys};
 use lockgate_telemetry::sketch::Sketch;
 
 use crate::traffic::Conversation;
-use crate::truth::Truth;
+use crate::truth::{Truth, cost_square};
 
 /// The counts that are expected of `requests` to such a version.
 pub(crate) fn arm(requests: u64, truth: &Truth, conversation: Option<&Conversation>) -> Arm {
@@ -21,8 +21,7 @@ pub(crate) fn arm(requests: u64, truth: &Truth, conversation: Option<&Conversati
     let cost = truth.cost_usd * 1e9;
     arm.cost.known = requests;
     arm.cost.sum_nanousd = u128::from(part(requests, cost));
-    // The second moment of a log-normal with this mean.
-    let square = cost * cost * (truth.cost_sigma * truth.cost_sigma).exp();
+    let square = cost * cost * cost_square(truth.cost_sigma);
     arm.cost.sum_squares = u128::from(whole(square)) * u128::from(requests);
     let votes = part(requests, truth.vote_share);
     arm.feedback.negative = part(votes, truth.negative);

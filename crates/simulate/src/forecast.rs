@@ -130,6 +130,8 @@ pub struct TriggerForecast {
     pub requests: Option<u64>,
     /// How long that takes at this rate.
     pub time_ms: Option<u64>,
+    /// Whether the candidate has that many before the release is over, without extensions.
+    pub in_time: bool,
 }
 
 /// What a plan needs.
@@ -284,6 +286,8 @@ impl Asked<'_> {
         };
         let rollout = self.in_stage(index);
         let share = f64::from(stages[index].weight_bp) / f64::from(WHOLE_BP);
+        let last = stages.len() - 1;
+        let [of_release, _] = self.by_the_end(last, stages[last].duration_ms);
         let mut forecasts = Vec::new();
         for trigger in &self.setting.plan.triggers {
             let Some((fault, truth)) = fault(trigger.metric, trigger.bound, &self.setting.stable)
@@ -307,6 +311,7 @@ impl Asked<'_> {
                 candidate_requests,
                 requests,
                 time_ms: requests.map(|n| expected::whole(n as f64 / rate * 1e3)),
+                in_time: candidate_requests.is_some_and(|n| n as f64 <= of_release),
             });
         }
         forecasts

@@ -82,17 +82,9 @@ impl Drawn {
                 (bin, (-z * z / 2.0).exp().max(1e-12))
             })
             .collect();
-        // The means of equal parts of a log-normal, about: its quantiles, scaled to the mean.
-        let quantiles: Vec<f64> = (0..costs)
-            .map(|part| {
-                let z = normal_quantile((f64::from(part) + 0.5) / f64::from(costs));
-                (truth.cost_sigma * z).exp()
-            })
-            .collect();
-        let mean = quantiles.iter().sum::<f64>() / f64::from(costs);
-        let cost: Vec<(u64, f64)> = quantiles
+        let cost: Vec<(u64, f64)> = cost_factors(truth.cost_sigma, costs)
             .iter()
-            .map(|quantile| (micros(truth.cost_usd * quantile / mean * 1e9), 1.0))
+            .map(|factor| (micros(truth.cost_usd * factor * 1e9), 1.0))
             .collect();
         let neutral = (1.0 - truth.satisfied - truth.negative).max(0.0);
         let votes = [(-1, truth.negative), (0, neutral), (1, truth.satisfied)];
@@ -103,6 +95,19 @@ impl Drawn {
             vote: Discrete::new(&votes),
         }
     }
+}
+
+/// The means of equal parts of a log-normal, about: its quantiles, scaled to a mean of 1.
+fn cost_factors(sigma: f64, costs: u32) -> Vec<f64> {
+    let part = |part: u32| normal_quantile((f64::from(part) + 0.5) / f64::from(costs));
+    let quantiles: Vec<f64> = (0..costs).map(|one| (sigma * part(one)).exp()).collect();
+    let mean = quantiles.iter().sum::<f64>() / f64::from(costs);
+    quantiles.iter().map(|quantile| quantile / mean).collect()
+}
+
+/// The mean square of costs as they are drawn, whose mean is 1.
+pub(crate) fn cost_square(sigma: f64) -> f64 {
+    cost_factors(sigma, COSTS).iter().map(|factor| factor * factor).sum::<f64>() / f64::from(COSTS)
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]

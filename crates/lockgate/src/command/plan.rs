@@ -151,6 +151,10 @@ fn text(plan: &str, rate: f64, forecast: &Forecast) -> String {
                 count(trigger.candidate_requests),
                 count(trigger.requests),
                 trigger.time_ms.map_or_else(|| UNKNOWN.into(), output::duration),
+                match trigger.candidate_requests {
+                    Some(_) if !trigger.in_time => "not before its end".into(),
+                    _ => String::new(),
+                },
             ]
         })
         .collect();
@@ -167,13 +171,14 @@ fn text(plan: &str, rate: f64, forecast: &Forecast) -> String {
         parts.push(output::table(&head, &gates));
     }
     if !triggers.is_empty() {
-        let head = ["trigger", "finds", "the candidate's requests", "of all", "after"];
+        let head = ["trigger", "finds", "the candidate's requests", "of all", "after", ""];
         parts.push(output::table(&head, &triggers));
     }
     parts.push(
         "Requests are the candidate's since the start of the release; chances, that enough of \
          them come. Simulated: releases that passed the stage, of those that reached it; in \
-         brackets without an extension. Triggers: in the first stage with users."
+         brackets without an extension. Triggers: about, at the weight of the first stage with \
+         users; `not before its end` when the whole release brings the candidate fewer."
             .into(),
     );
     parts.join("\n\n")

@@ -73,6 +73,18 @@ fn gates_without_a_signal_are_waived_and_triggers_never_fire() {
     assert!(slow.is_some_and(|n| n < 3_000), "{slow:?}");
 }
 
+#[test]
+fn a_fault_that_takes_longer_than_the_release_is_said_to() {
+    let found = |rate| {
+        let forecast = forecast(&setting(rate), &[]);
+        let of = |metric| forecast.triggers.iter().find(|t| t.metric == metric).map(|t| t.in_time);
+        [of(Metric::NegativeShare), of(Metric::P95Ms)]
+    };
+    // 12,240 requests at 1/s, of which one in twenty draws a vote.
+    assert_eq!(found(1.0), [Some(false), Some(true)]);
+    assert_eq!(found(10.0), [Some(true), Some(true)]);
+}
+
 /// What is expected lies where simulated releases of the same faults find them.
 #[test]
 fn triggers_fire_about_when_simulated_releases_do() {
