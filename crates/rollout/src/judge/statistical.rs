@@ -31,11 +31,16 @@ const QUANTILE: f64 = 0.95;
 
 /// A verdict with its numbers.
 pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> Judgement {
-    let merged = signals.evidence_merged();
+    let refuted = refuted(question, rollout, signals);
+    let of_trigger = matches!(question.role, Role::Trigger(_));
+    let (span, merged) = if refuted && of_trigger {
+        loudest(question, rollout, signals)
+    } else {
+        (Span::Release, signals.evidence_merged())
+    };
     let reading =
         |arm: &Arm| Reading::of_arm(question.metric, arm, rollout.by_key, question.measure);
     let (candidate, stable) = (reading(&merged.candidate), reading(&merged.stable));
-    let refuted = refuted(question, rollout, signals);
     let verdict = match question.role {
         _ if refuted => Verdict::Fail,
         _ if !enough(question, rollout, &merged) => Verdict::Insufficient,
@@ -53,6 +58,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
             }),
     };
     let finding = Finding {
+        span,
         alpha: alpha::of(question.role, rollout),
         few_keys: few_keys(rollout, &merged),
         wants_proof: matches!(question.role, Role::Gate(gate) if gate.assurance == Assurance::Proved),
@@ -86,14 +92,41 @@ pub(super) fn refuted(question: &Question<'_>, rollout: &Rollout, signals: &Sign
     if !suspect(question, by_key, epoch) && !suspect(question, by_key, &block) {
         return false;
     }
-    let release: Vec<&Arms> = signals.evidence.values().collect();
-    let share = |span: Span| span.share(&rollout.plan);
-    let spans: [(f64, &[&Arms]); 3] = [
-        (share(Span::Release), &release),
-        (share(Span::Epoch), epoch),
-        (share(Span::Block), &block),
-    ];
+    let spans = Span::ALL.map(|span| (span.share(&rollout.plan), strata(span, rollout, signals)));
+    let spans = [0, 1, 2].map(|index: usize| (spans[index].0, spans[index].1.as_slice()));
     beyond(question, by_key, &spans, alpha::of(question.role, rollout))
+}
+
+/// The evidence of a span, by weight epoch.
+fn strata<'s>(span: Span, rollout: &Rollout, signals: &'s Signals) -> Vec<&'s Arms> {
+    match span {
+        Span::Release => signals.evidence.values().collect(),
+        Span::Epoch => signals.evidence.get(&rollout.epoch).into_iter().collect(),
+        Span::Block => vec![&signals.block],
+    }
+}
+
+/// The span that speaks loudest against the bound: its numbers are those that decided.
+fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Span, Arms) {
+    let alpha = alpha::of(question.role, rollout);
+    let loudness = |span: &Span| {
+        let strata = strata(*span, rollout, signals);
+        let share = span.share(&rollout.plan);
+        if question.metric == Metric::CostUsd {
+            return cost_difference(&strata, question.bound, alpha * share)
+                .map_or(f64::NEG_INFINITY, |seen| seen.estimate - seen.half_width);
+        }
+        ln_e(question, rollout.by_key, &strata).map_or(f64::NEG_INFINITY, |ln_e| share.ln() + ln_e)
+    };
+    let louder = |a: &Span, b: &Span| loudness(a).total_cmp(&loudness(b));
+    // The widest one when they are equal.
+    let span = Span::ALL.into_iter().rev().max_by(louder).unwrap_or(Span::Release);
+    let mut merged = Arms::default();
+    for arms in strata(span, rollout, signals) {
+        merged.candidate.merge(&arms.candidate);
+        merged.stable.merge(&arms.stable);
+    }
+    (span, merged)
 }
 
 /// Whether the estimate over this stretch lies on the bad side. Where it does not, the stretch adds

@@ -3,6 +3,7 @@
 use lockgate_model::plan::Metric;
 
 use super::Question;
+use super::alpha::Span;
 use super::reading::{Reading, names_good_side};
 use crate::explain::Verdict;
 
@@ -38,6 +39,8 @@ pub(super) fn sentence(
 
 /// What a statistical judge adds.
 pub(super) struct Finding {
+    /// Over which part of the release the numbers were seen.
+    pub(super) span: Span,
     /// The chance that the test may be wrong.
     pub(super) alpha: f64,
     /// Whether there are too few users.
@@ -60,7 +63,12 @@ pub(super) fn found(
     match verdict {
         Verdict::Fail => {
             let chance = number(finding.alpha * 100.0);
-            format!("{sentence}; not by chance, with an error of at most {chance} %")
+            let since = match finding.span {
+                Span::Release => "",
+                Span::Epoch => "; seen since this weight was set",
+                Span::Block => "; seen in the last minutes",
+            };
+            format!("{sentence}{since}; not by chance, with an error of at most {chance} %")
         }
         Verdict::Insufficient if finding.few_keys => {
             format!("{sentence}; too few users to tell")

@@ -2,12 +2,14 @@
 
 use lockgate_model::config;
 use lockgate_model::hook::Confirm;
-use lockgate_model::plan::OnInsufficient;
+use lockgate_model::ids::Epoch;
+use lockgate_model::plan::{Judge, OnInsufficient};
 use lockgate_rollout::event::{Command, Event};
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::start::NewRollout;
 use lockgate_rollout::view::view;
-use lockgate_testkit::release::{STAGE_MS, World, arm, good, new_rollout, plan, signals};
+use lockgate_telemetry::arm::Arms;
+use lockgate_testkit::release::{STAGE_MS, TICK_MS, World, arm, good, new_rollout, plan, signals};
 
 /// A file whose plan has these weights.
 fn file(weights: &[u32]) -> String {
@@ -132,4 +134,25 @@ fn s52_every_state_says_why_it_is_not_further_and_what_would_change_it() {
         assert!(said[1].contains(why), "{said:?}");
         assert!(would_change.split('|').any(|part| said[2].contains(part)), "{said:?}");
     }
+}
+
+/// A fault that comes late is diluted by what was well before it: the numbers shown are those that
+/// decided, and say since when.
+#[test]
+fn a_late_fault_is_explained_by_the_minutes_that_showed_it() {
+    let mut plan = plan();
+    for trigger in &mut plan.triggers {
+        trigger.judge = Judge::Statistical;
+    }
+    let mut world = World::new(plan).to_stage(1);
+    let late = Arms { candidate: arm(300, 120, 100), stable: arm(2_700, 0, 100) };
+    let mut seen = signals(arm(20_000, 120, 100), arm(180_000, 0, 100));
+    seen.evidence = [(world.rollout.epoch, seen.evidence[&Epoch(1)].clone())].into();
+    seen.block = late;
+    world.run(TICK_MS, &seen);
+    assert_eq!(world.phase(), "rolling_back");
+    let cause = &world.last().causes[0];
+    assert_eq!((cause.n, cause.value), (Some(300), Some(0.4)), "{}", cause.text);
+    assert!(cause.text.contains("seen in the last minutes"), "{}", cause.text);
+    assert!(cause.interval.is_some_and(|[low, high]| low > 0.3 && high < 0.5), "{cause:?}");
 }
