@@ -355,8 +355,10 @@ impl<'a> World<'a> {
         if self.chances.strike(Fault::Fuses, self.rate(0.2)) {
             self.latch(Fault::Fuses, false);
         }
-        if up && self.chances.strike(Fault::Operators, self.rate(2.0)) {
-            let waits = matches!(self.store.rollout.phase, Phase::WaitingGate { .. });
+        let waits = matches!(self.store.rollout.phase, Phase::WaitingGate { .. });
+        // Who is asked answers sooner.
+        let often = if waits { 20.0 } else { 2.0 };
+        if up && self.chances.strike(Fault::Operators, self.rate(often)) {
             let item = match self.chances.below(Fault::Operators, 16) {
                 0..8 if waits => Item::Gate(OutsideGate::Confirm),
                 0..6 => Item::Command(Command::Pause),
