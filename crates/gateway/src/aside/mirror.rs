@@ -1,11 +1,13 @@
 //! Sends copies of users' requests to a candidate, on a thread of its own.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, header};
 use http_body_util::Full;
+use lockgate_model::ids::AgentName;
 use lockgate_model::interaction::ErrorClass;
 use lockgate_telemetry::arm::{Completion, Mirrored};
 use tokio::sync::{Semaphore, mpsc};
@@ -21,7 +23,7 @@ use crate::ingress::worker::Connector;
 
 /// Copies that wait to be sent.
 pub(crate) const WAITING_MAX: usize = 256;
-/// Copies whose answers are awaited.
+/// Copies of one agent whose answers are awaited: a candidate that hangs takes no place of others.
 const IN_FLIGHT_MAX: usize = 64;
 
 /// Tells the users of copies from those who are served: the two are different samples.
@@ -43,9 +45,12 @@ pub(crate) fn start(
 
 async fn send_all(core: Arc<Core>, mut receiver: mpsc::Receiver<Copied>, connector: Connector) {
     let client = Client::new(connector);
-    let places = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+    let mut places: HashMap<AgentName, Arc<Semaphore>> = HashMap::new();
     while let Some(copied) = receiver.recv().await {
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let of_agent = places
+            .entry(copied.agent.name.clone())
+            .or_insert_with(|| Arc::new(Semaphore::new(IN_FLIGHT_MAX)));
+        let Ok(place) = Arc::clone(of_agent).try_acquire_owned() else {
             skipped(&core.copies.shard, &copied.testing);
             continue;
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+use lockgate_gateway::split;
 use lockgate_model::agent::Agent;
 use lockgate_model::interaction::ErrorClass;
 use lockgate_model::probe::{self, Probes};
@@ -14,7 +15,7 @@ use lockgate_model::version::SideEffects;
 use lockgate_telemetry::arm::Arm;
 
 use crate::upstream::{Upstream, full, nowhere, pieces};
-use crate::world::{World, agent, canary, get, get_as, post, route, until, version};
+use crate::world::{ROLLOUT, World, agent, canary, get, get_as, post, route, until, version};
 
 /// Stable `v1` serves; candidate `v2` is tested, and gets copies of so many requests.
 fn testing(mirror_bp: u32) -> Split {
@@ -116,18 +117,18 @@ async fn a_tenth_of_users_and_always_the_same_ones() {
     let world = World::start(harmless(v1.at, v2.at), testing(1_000)).await;
     world.served(1_000).await;
     world.served(1_000).await;
-    let settled = || {
-        let mirrored = world.candidate().mirrored;
-        mirrored.compared > 0 && mirrored.compared == mirrored.sent
+    let chosen = |user: &usize| {
+        let text = split::key_text(ROLLOUT, &format!("user-{user}"));
+        split::is_candidate(split::hash(&format!("mirror {text}")), 1_000)
     };
-    until("all copies were answered", settled).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
-    until("all copies were answered", settled).await;
-    let mirrored = world.candidate().mirrored;
-    let copies = mirrored.sent + mirrored.skipped;
-    assert_eq!(copies % 2, 0, "whoever was chosen once was chosen twice");
+    let users = (0..1_000).filter(chosen).count() as u64;
     // 4 σ around 100 of 1,000 users.
-    assert!((62..=138).contains(&(copies / 2)), "{copies}");
+    assert!((62..=138).contains(&users), "{users}");
+    let copies = || {
+        let mirrored = world.candidate().mirrored;
+        mirrored.sent + mirrored.skipped
+    };
+    until("each of them was copied twice", || copies() == 2 * users).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,4 +272,28 @@ async fn a_candidate_that_is_not_there_fails_its_probes() {
         .await;
     let why = world.candidate().probes["p"].why.clone();
     assert_eq!(why.as_deref(), Some("it could not be reached"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_hangs_takes_no_place_of_another_agent() {
+    let v1 = Upstream::start(echo).await;
+    let good = Upstream::start(echo).await;
+    let hangs = Upstream::start(|_| async {
+        std::future::pending::<()>().await;
+        Response::new(full(""))
+    })
+    .await;
+    let mut other = harmless(v1.at, good.at);
+    other.name = "billing".parse().unwrap();
+    other.matches[0].path = Some("/billing".into());
+    let routes =
+        vec![route(harmless(v1.at, hangs.at), testing(10_000)), route(other, testing(10_000))];
+    let world = World::start_with(routes, |_| {}).await;
+    world.served(80).await;
+    until("its places are taken", || world.candidate().mirrored.skipped == 16).await;
+    let mut client = world.client().await;
+    for _ in 0..10 {
+        assert_eq!(client.send(get("/billing")).await.status, 200);
+    }
+    until("the other's copies are answered", || world.candidate().mirrored.compared == 10).await;
 }
