@@ -82,19 +82,15 @@ fn a_seed_fixes_a_story() {
 }
 
 #[test]
-fn without_faults_releases_end_as_the_version_deserves() {
-    let good = lockgate_simulate::truth::Truth { vote_share: 0.2, ..Default::default() };
+fn without_faults_only_versions_that_deserve_it_are_promoted() {
     let mut promoted = 0;
     for seed in 1..=40 {
         let setup = setup(seed, Faults::default());
         let story = run(&setup, seed);
         assert_eq!(story.broken, None, "seed {seed}");
-        let fit = setup.candidate == good && setup.healthy;
         if story.phase.as_str() == "promoted" {
             promoted += 1;
             assert!(setup.healthy && setup.candidate.error_rate < 0.5, "seed {seed}");
-        } else {
-            assert!(!fit || setup.plan.alpha > 0.0, "seed {seed}");
         }
     }
     assert!(promoted >= 5, "{promoted}");
