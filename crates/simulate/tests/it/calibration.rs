@@ -136,9 +136,10 @@ fn cost_feedback_and_pinned_errors_are_found() {
             let count = count(4);
             let ended = release(&case(name), &plan, *rate, count);
             assert_eq!(in_phase(&ended, &Phase::RolledBack), count, "{name} {rate}/s");
-            let right =
-                ended.iter().filter_map(Ended::cause).filter(|cause| cause.metric == Some(metric));
-            assert_eq!(right.count() as u64, count, "{name} {rate}/s");
+            let causes = ended.iter().filter_map(Ended::cause);
+            let others = causes.filter(|cause| cause.metric != Some(metric)).count() as u64;
+            // A false alarm of another metric may come first, as seldom as for a good version.
+            assert!(seldom(others, count), "{name} {rate}/s: {others} of {count} by other metrics");
         }
     }
 }

@@ -1,0 +1,155 @@
+//! Keys, and the checkpoints they sign.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::SigningKey;
+use signed_note::{
+    Note, Signer as _, StandardSigner, StandardVerifier, Verifier as _, VerifierList,
+};
+use tlog_tiles::Hash;
+
+use crate::error::AuditError;
+
+const ED25519: u8 = 1;
+
+/// The log's private key. Its text form is a secret.
+#[derive(Clone)]
+pub struct LogKey {
+    signer: StandardSigner,
+    public: VerifierKey,
+    secret: String,
+}
+
+impl std::fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogKey").field("public", &self.public).finish_non_exhaustive()
+    }
+}
+
+impl LogKey {
+    /// A new key for a log of this origin.
+    pub fn generate(origin: &str) -> Result<Self, AuditError> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|error| AuditError::Malformed {
+            what: "the system's randomness",
+            why: error.to_string(),
+        })?;
+        let key = SigningKey::from_bytes(&seed);
+        let public = [&[ED25519], key.verifying_key().to_bytes().as_slice()].concat();
+        let id = signed_note::key_id(origin, &public);
+        let private = BASE64_STANDARD.encode([&[ED25519], seed.as_slice()].concat());
+        Self::parse(&format!("PRIVATE+KEY+{origin}+{id:08x}+{private}"))
+    }
+
+    /// Reads a key in the text form of signed notes.
+    pub fn parse(text: &str) -> Result<Self, AuditError> {
+        let malformed =
+            |why: String| AuditError::Malformed { what: "the audit log's private key", why };
+        let secret = text.trim().to_owned();
+        let signer = StandardSigner::new(&secret).map_err(|error| malformed(error.to_string()))?;
+        let seed = secret.rsplit('+').next().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let seed: [u8; 32] = seed
+            .and_then(|bytes| bytes.get(1..)?.try_into().ok())
+            .ok_or_else(|| malformed("its bytes are not an Ed25519 key".into()))?;
+        let public = SigningKey::from_bytes(&seed).verifying_key();
+        let public =
+            VerifierKey::parse(&signed_note::new_ed25519_verifier_key(signer.name(), &public))?;
+        Ok(Self { signer, public, secret })
+    }
+
+    /// The text form, for a file that only the server can read.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// What others check signatures with.
+    pub fn public(&self) -> &VerifierKey {
+        &self.public
+    }
+
+    /// A signed checkpoint.
+    pub(crate) fn sign(&self, size: u64, root: Hash) -> Result<Vec<u8>, AuditError> {
+        let malformed = |why: String| AuditError::Malformed { what: "a checkpoint", why };
+        let text = tlog_tiles::Checkpoint::new(self.signer.name(), size, root, "")
+            .map_err(|error| malformed(error.to_string()))?;
+        let mut note =
+            Note::new(&text.to_bytes(), &[]).map_err(|error| malformed(error.to_string()))?;
+        note.add_sigs(&[&self.signer]).map_err(|error| malformed(error.to_string()))?;
+        Ok(note.to_bytes())
+    }
+}
+
+/// A public key in the text form of signed notes: `NAME+ID+KEY`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct VerifierKey {
+    text: String,
+}
+
+impl std::fmt::Debug for VerifierKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::fmt::Display for VerifierKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl VerifierKey {
+    /// Reads a public key. Only its one canonical spelling is taken.
+    pub fn parse(text: &str) -> Result<Self, AuditError> {
+        let malformed =
+            |why: &str| AuditError::Malformed { what: "a public key", why: why.to_owned() };
+        let verifier =
+            StandardVerifier::new(text).map_err(|error| malformed(&error.to_string()))?;
+        let key = text.rsplit('+').next().unwrap_or_default();
+        if text != format!("{}+{:08x}+{key}", verifier.name(), verifier.key_id()) {
+            return Err(malformed("it is not spelled as it was written"));
+        }
+        Ok(Self { text: text.to_owned() })
+    }
+
+    /// The log's origin.
+    pub fn origin(&self) -> &str {
+        self.text.split('+').next().unwrap_or_default()
+    }
+
+    fn verifier(&self) -> Result<StandardVerifier, AuditError> {
+        StandardVerifier::new(&self.text)
+            .map_err(|error| AuditError::Malformed { what: "a public key", why: error.to_string() })
+    }
+}
+
+/// A checkpoint whose signature was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Records under it.
+    pub size: u64,
+    /// The root of their tree.
+    pub root: [u8; 32],
+}
+
+/// Reads a checkpoint that one of the keys has signed.
+pub fn checkpoint_from_note(note: &[u8], keys: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
+    let malformed = |why: String| AuditError::Malformed { what: "the checkpoint", why };
+    let parsed = Note::from_bytes(note).map_err(|error| malformed(error.to_string()))?;
+    // One spelling only, so that no bit of it is free.
+    if parsed.to_bytes() != note {
+        return Err(malformed("it is not spelled as it was signed".into()));
+    }
+    let text = tlog_tiles::Checkpoint::from_bytes(parsed.text())
+        .map_err(|error| malformed(error.to_string()))?;
+    let mut verifiers: Vec<Box<dyn signed_note::Verifier>> = Vec::new();
+    for key in keys.iter().filter(|key| key.origin() == text.origin()) {
+        verifiers.push(Box::new(key.verifier()?));
+    }
+    if verifiers.is_empty() {
+        return Err(malformed(format!("it is of `{}`, and none of the keys is", text.origin())));
+    }
+    parsed.verify(&VerifierList::new(verifiers)).map_err(|error| {
+        malformed(format!("{error}: another key has signed it, or it was changed"))
+    })?;
+    Ok(Checkpoint { size: text.size(), root: text.hash().0 })
+}

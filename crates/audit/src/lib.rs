@@ -1,0 +1,34 @@
+//! A transparency log: what was done, in an order that nobody can change afterwards.
+//!
+//! Records go to a write-ahead log, are acknowledged when they are as durable as was asked, and
+//! become leaves of an RFC 6962 tree in C2SP tiles under a signed checkpoint. The room does not
+//! know what a record means.
+//!
+//! Formats: <https://c2sp.org/tlog-tiles>, <https://c2sp.org/tlog-checkpoint>,
+//! <https://c2sp.org/signed-note>, RFC 6962 and RFC 8785.
+
+mod committer;
+mod disk;
+mod error;
+mod keys;
+mod layout;
+mod log;
+mod proof;
+mod publish;
+mod read;
+mod record;
+mod recover;
+mod tree;
+mod verify;
+mod wal;
+
+pub use disk::{Disk, LocalDisk, Segment};
+pub use error::AuditError;
+pub use keys::{Checkpoint, LogKey, VerifierKey, checkpoint_from_note};
+pub use log::{Durability, Log, LogOptions, LogStatus, Session};
+pub use proof::{
+    InclusionProof, check_consistency, check_inclusion, prove_consistency, prove_inclusion,
+};
+pub use read::Reader;
+pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
+pub use verify::{Damage, DamageKind, Found, Known, verify};

@@ -1,0 +1,265 @@
+//! The handle that records are appended through.
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+use uuid::Uuid;
+
+use crate::committer::{Append, Committer, Message};
+use crate::disk::{Disk, LocalDisk};
+use crate::error::AuditError;
+use crate::keys::LogKey;
+use crate::publish::{Head, Publisher};
+use crate::record::{Entry, Step};
+use crate::recover;
+
+/// Appends that may wait for the committer.
+const QUEUE: usize = 4096;
+
+/// What an acknowledged record has survived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// A completed `write`: kill -9 of this process.
+    Process,
+    /// A completed `fdatasync`: loss of power.
+    #[default]
+    Power,
+}
+
+/// How a log is kept.
+#[derive(Clone)]
+pub struct LogOptions {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// When a record is acknowledged.
+    pub durability: Durability,
+    /// A new segment of the write-ahead log begins after so many bytes.
+    pub segment_max_bytes: u64,
+    /// And after so much time.
+    pub segment_max_age: Duration,
+    /// The least time between two checkpoints.
+    pub publish_every: Duration,
+    /// The file layer.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl LogOptions {
+    /// The usual: `power`, segments of 16 MiB or an hour, a checkpoint at most every 100 ms.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            durability: Durability::Power,
+            segment_max_bytes: 16 << 20,
+            segment_max_age: Duration::from_hours(1),
+            publish_every: Duration::from_millis(100),
+            disk: Arc::new(LocalDisk),
+        }
+    }
+}
+
+/// How the log is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct LogStatus {
+    /// Records acknowledged.
+    pub size: u64,
+    /// Records under the published checkpoint.
+    pub signed_size: u64,
+    /// Why it takes nothing any more; only a new start helps.
+    pub stopped: Option<String>,
+    /// Why records were refused, or no checkpoint was published, the last time that was tried.
+    pub trouble: Option<String>,
+    /// Bytes of a torn frame that the last start cut off.
+    pub cut_bytes: u64,
+    /// Intents without an outcome that the last start closed as `unknown`.
+    pub closed_intents: u64,
+}
+
+/// State that the threads of a log share.
+#[derive(Debug, Default)]
+pub(crate) struct Shared {
+    status: Mutex<LogStatus>,
+}
+
+impl Shared {
+    pub(crate) fn status(&self) -> MutexGuard<'_, LogStatus> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An open log. One process at a time has it.
+pub struct Log {
+    sender: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    // Held until the log is dropped.
+    _lock: recover::Lock,
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("status", &*self.shared.status()).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Begins a log in an empty directory, signed by this key.
+    pub fn create(options: &LogOptions, key: &LogKey) -> Result<(), AuditError> {
+        recover::create(options, key)
+    }
+
+    /// Opens a log, finishes what a crash left, and closes intents that have no outcome.
+    ///
+    /// Refuses a log that is not what its checkpoint says.
+    pub fn open(options: &LogOptions, key: LogKey) -> Result<Self, AuditError> {
+        let lock = recover::Lock::take(&options.dir)?;
+        let recovered = recover::recover(options, &key)?;
+        let shared = Arc::new(Shared::default());
+        {
+            let mut status = shared.status();
+            status.size = recovered.edge.size();
+            status.signed_size = recovered.signed_size;
+            status.cut_bytes = recovered.cut_bytes;
+            status.closed_intents = recovered.open_intents.len() as u64;
+        }
+        let head = Arc::new(Head::new(recovered.edge.clone(), recovered.bundle));
+        let publisher =
+            Publisher::new(options, key, head.clone(), shared.clone(), recovered.signed_size);
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let open_intents = recovered.open_intents;
+        let committer = Committer {
+            receiver,
+            segments: recovered.segments,
+            head,
+            shared: shared.clone(),
+            durability: options.durability,
+            next_seq: recovered.edge.size(),
+            open_intents: open_intents.iter().copied().collect(),
+        };
+        let threads = vec![
+            spawn("audit-publish", move || publisher.run())?,
+            spawn("audit-commit", move || committer.run())?,
+        ];
+        let log = Self { sender, shared, threads, _lock: lock };
+        log.close_intents(&open_intents)?;
+        Ok(log)
+    }
+
+    fn close_intents(&self, intents: &[u64]) -> Result<(), AuditError> {
+        let session = self.session();
+        for of in intents {
+            let mut entry =
+                Entry::event(recover::wall_ms(), "lockgate", "audit.close_intent", of.to_string());
+            entry.step = Step::Outcome { of: *of };
+            entry.detail = serde_json::json!({ "outcome": "unknown", "why": "the server ended before an outcome was recorded" });
+            session.append_blocking(&entry)?;
+        }
+        Ok(())
+    }
+
+    /// A session: its records are counted without gaps.
+    pub fn session(&self) -> Session {
+        Session {
+            id: Uuid::new_v4(),
+            counter: Arc::default(),
+            sender: self.sender.clone(),
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// How it is.
+    pub fn status(&self) -> LogStatus {
+        self.shared.status().clone()
+    }
+
+    /// Takes what was already handed in, signs it, and ends. Blocks.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        let (done, closed) = oneshot::channel();
+        // A committer that is gone has nothing to close. `blocking_send` is not for async code, so try first.
+        let mut message = Message::Close(done);
+        while let Err(mpsc::error::TrySendError::Full(back)) = self.sender.try_send(message) {
+            message = back;
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        drop(closed);
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the audit log ended badly");
+            }
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, AuditError> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(run)
+        .map_err(|error| AuditError::Stopped { why: format!("no thread for it: {error}") })
+}
+
+/// One who appends. Clones count together.
+#[derive(Debug, Clone)]
+pub struct Session {
+    id: Uuid,
+    counter: Arc<AtomicU64>,
+    sender: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+}
+
+impl Session {
+    /// Its name in records.
+    pub fn id(&self) -> Uuid {
+        self.id
+    }
+
+    /// Records, and returns the record's place in the log once it is as durable as the log promises.
+    ///
+    /// After an error the record may or may not be in the log; what it tells of must not be done.
+    pub async fn append(&self, entry: &Entry) -> Result<u64, AuditError> {
+        let (message, placed) = self.message(entry)?;
+        self.sender.send(message).await.map_err(|_| self.stopped())?;
+        placed.await.map_err(|_| self.stopped())?
+    }
+
+    /// As [`Session::append`], for threads that may block.
+    pub fn append_blocking(&self, entry: &Entry) -> Result<u64, AuditError> {
+        let (message, placed) = self.message(entry)?;
+        self.sender.blocking_send(message).map_err(|_| self.stopped())?;
+        placed.blocking_recv().map_err(|_| self.stopped())?
+    }
+
+    fn message(
+        &self,
+        entry: &Entry,
+    ) -> Result<(Message, oneshot::Receiver<Result<u64, AuditError>>), AuditError> {
+        let (placed, receiver) = oneshot::channel();
+        let append = Append {
+            body: entry.open_body()?,
+            step: entry.step,
+            session: self.id,
+            counter: self.counter.clone(),
+            placed,
+        };
+        Ok((Message::Append(append), receiver))
+    }
+
+    fn stopped(&self) -> AuditError {
+        let why = self.shared.status().stopped.clone();
+        AuditError::Stopped { why: why.unwrap_or_else(|| "the server is stopping".into()) }
+    }
+}

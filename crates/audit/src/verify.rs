@@ -1,0 +1,206 @@
+//! Verification of a log, or of a copy of one, from nothing but its files and a public key.
+//!
+//! Everything is read once and in order; memory does not grow with the log but for the sessions in it.
+
+mod damage;
+mod entries;
+mod files;
+mod wal;
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::error::AuditError;
+use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
+use crate::layout;
+use crate::read::own_keys;
+
+pub use damage::{Damage, DamageKind};
+use entries::Walk;
+
+/// A checkpoint that was kept somewhere else: what it signs can no longer be taken out of the log.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The signed note.
+    pub note: Vec<u8>,
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Found {
+    /// Whose log.
+    pub origin: String,
+    /// Records under the checkpoint.
+    pub size: u64,
+    /// Its root, in hex.
+    pub root: String,
+    /// Records in the write-ahead log that no checkpoint signs yet.
+    pub unsigned: u64,
+    /// Bytes of a frame that a crash tore; nobody was told that it was recorded.
+    pub torn_bytes: u64,
+    /// Intents without an outcome.
+    pub open_intents: u64,
+    /// The first record whose time is before that of the one before it.
+    pub clock_back_at: Option<u64>,
+    /// Records from here on are vouched for by this log's key alone: whoever has it could have replaced them.
+    /// `None` when a checkpoint kept elsewhere covers everything.
+    pub unanchored_from: Option<u64>,
+    /// The time of the first such record, in milliseconds since the Unix epoch.
+    pub unanchored_since_ms: Option<i64>,
+    /// The public keys were read from the log itself.
+    pub keys_from_log: bool,
+    /// What is not as it was signed, the first place first.
+    pub damage: Vec<Damage>,
+}
+
+impl Found {
+    /// Nothing is damaged.
+    pub fn intact(&self) -> bool {
+        self.damage.is_empty()
+    }
+}
+
+/// Checks a log. Without keys those in its own directory are taken at their word, and that is said.
+///
+/// `progress` is told how many records of how many were looked at. An error means that the check could not be made;
+/// damage is not an error.
+pub fn verify(
+    root: &Path,
+    keys: Vec<VerifierKey>,
+    known: &[Known],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Found, AuditError> {
+    let mut found = Found {
+        origin: String::new(),
+        size: 0,
+        root: String::new(),
+        unsigned: 0,
+        torn_bytes: 0,
+        open_intents: 0,
+        clock_back_at: None,
+        unanchored_from: Some(0),
+        unanchored_since_ms: None,
+        keys_from_log: keys.is_empty(),
+        damage: Vec::new(),
+    };
+    std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
+    let Some(keys) = keys_to_use(root, keys, &mut found) else { return Ok(found) };
+    let Some(signed) = signed_checkpoint(root, &keys, &mut found) else { return Ok(found) };
+    found.origin = keys.first().map(|key| key.origin().to_owned()).unwrap_or_default();
+    found.size = signed.size;
+    found.root = hex(&signed.root);
+
+    let anchors = anchors(known, &keys, signed, &mut found);
+    let mut walk = Walk::new(signed, &anchors);
+    walk.tiles_and_entries(root, progress);
+    wal::follow(root, &mut walk, &mut found);
+    files::look_for_strangers(root, signed.size + found.unsigned, signed.size, &mut found);
+    walk.finish(&anchors, &mut found);
+    found.damage.sort_by_key(|damage| damage.seq.unwrap_or(u64::MAX));
+    Ok(found)
+}
+
+fn keys_to_use(
+    root: &Path,
+    given: Vec<VerifierKey>,
+    found: &mut Found,
+) -> Option<Vec<VerifierKey>> {
+    let own = own_keys(root);
+    if given.is_empty() {
+        match own {
+            Ok(keys) if !keys.is_empty() => return Some(keys),
+            Ok(_) => found.damage.push(Damage::of_file(
+                DamageKind::Missing,
+                "log.keys",
+                "it holds no key",
+            )),
+            Err(error) => {
+                let kind = if files::nothing_there(root) {
+                    DamageKind::Emptied
+                } else {
+                    DamageKind::WrongKey
+                };
+                found.damage.push(Damage::of_file(kind, "log.keys", error.to_string()));
+            }
+        }
+        return None;
+    }
+    match own {
+        Ok(own) if own.iter().all(|key| given.contains(key)) => {}
+        Ok(_) => found.damage.push(Damage::of_file(
+            DamageKind::WrongKey,
+            "log.keys",
+            "the log names another key than the one given",
+        )),
+        Err(error) => {
+            let kind =
+                if files::nothing_there(root) { DamageKind::Emptied } else { DamageKind::WrongKey };
+            found.damage.push(Damage::of_file(kind, "log.keys", error.to_string()));
+        }
+    }
+    Some(given)
+}
+
+fn signed_checkpoint(root: &Path, keys: &[VerifierKey], found: &mut Found) -> Option<Checkpoint> {
+    let note = match std::fs::read(layout::checkpoint(root)) {
+        Ok(note) => note,
+        Err(error) => {
+            let kind =
+                if files::nothing_there(root) { DamageKind::Emptied } else { DamageKind::Missing };
+            found.damage.push(Damage::of_file(kind, "checkpoint", error.to_string()));
+            return None;
+        }
+    };
+    match checkpoint_from_note(&note, keys) {
+        Ok(signed) => Some(signed),
+        Err(error) => {
+            found.damage.push(Damage::of_file(
+                DamageKind::BadCheckpoint,
+                "checkpoint",
+                error.to_string(),
+            ));
+            None
+        }
+    }
+}
+
+/// Checkpoints kept elsewhere, as far as they are of this log.
+fn anchors(
+    known: &[Known],
+    keys: &[VerifierKey],
+    signed: Checkpoint,
+    found: &mut Found,
+) -> Vec<Checkpoint> {
+    let mut anchors = Vec::new();
+    for known in known {
+        match checkpoint_from_note(&known.note, keys) {
+            Ok(anchor) if anchor.size > signed.size => found.damage.push(Damage::at(
+                DamageKind::Truncated,
+                signed.size,
+                format!(
+                    "a checkpoint kept elsewhere signs {} records, and this log's signs {}",
+                    anchor.size, signed.size
+                ),
+            )),
+            Ok(anchor) => anchors.push(anchor),
+            Err(error) => {
+                found.damage.push(Damage::of_file(
+                    DamageKind::WrongKey,
+                    "known checkpoint",
+                    error.to_string(),
+                ));
+            }
+        }
+    }
+    anchors.sort_by_key(|anchor| anchor.size);
+    anchors
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

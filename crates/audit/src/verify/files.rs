@@ -1,0 +1,81 @@
+//! Files that are none of the log's.
+
+use std::path::Path;
+
+use super::Found;
+use super::damage::{Damage, DamageKind};
+use crate::layout::{self, TILE_WIDTH};
+
+/// Nothing of a log is here.
+pub(super) fn nothing_there(root: &Path) -> bool {
+    !root.join("tile").exists() && !layout::checkpoint(root).exists() && !holds_a_segment(root)
+}
+
+fn holds_a_segment(root: &Path) -> bool {
+    std::fs::read_dir(layout::wal(root)).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// Names every file that a log of this size does not have. Temporary files, and tiles that a crash left before
+/// their checkpoint, are no damage: the next start removes them.
+pub(super) fn look_for_strangers(root: &Path, all: u64, signed: u64, found: &mut Found) {
+    let mut directories = vec![String::new()];
+    while let Some(directory) = directories.pop() {
+        let Ok(entries) = std::fs::read_dir(root.join(&directory)) else { continue };
+        for entry in entries.flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => directories.push(path),
+                Ok(kind) if kind.is_file() && belongs(root, &path, all, signed) => {}
+                _ => found.damage.push(Damage::of_file(
+                    DamageKind::Stranger,
+                    path,
+                    "it is no file of a log of this size",
+                )),
+            }
+        }
+    }
+}
+
+fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
+    let is_temporary = Path::new(path).extension().is_some_and(|end| end == "tmp");
+    if is_temporary || path == "checkpoint" || path == "log.keys" {
+        return true;
+    }
+    if path == "lock" {
+        return std::fs::metadata(root.join(path)).is_ok_and(|file| file.len() == 0);
+    }
+    if let Some(name) = path.strip_prefix("wal/") {
+        return layout::segment_first(name).is_some_and(|first| first <= all);
+    }
+    let Some((level, index, width)) = tile(path) else { return false };
+    let nodes = |size: u64| size.checked_shr(u32::from(level) * 8).unwrap_or(0);
+    let end = index.saturating_mul(TILE_WIDTH).saturating_add(width);
+    // An unfinished tile belongs to the checkpoint, or to the one that a crash kept from being published.
+    let is_current = width == TILE_WIDTH || end == nodes(signed) || end > nodes(signed);
+    end <= nodes(all) && is_current
+}
+
+/// Level, index and width of the only tile that has this path.
+fn tile(path: &str) -> Option<(u8, u64, u64)> {
+    let rest = path.strip_prefix("tile/")?;
+    let (level, rest) = rest.split_once('/')?;
+    let (digits, width) = match rest.split_once(".p/") {
+        Some((digits, width)) => {
+            (digits, width.parse().ok().filter(|width| (1..TILE_WIDTH).contains(width))?)
+        }
+        None => (rest, TILE_WIDTH),
+    };
+    let index = digits.split('/').try_fold(0_u64, |index, part| {
+        let part: u64 = part.strip_prefix('x').unwrap_or(part).parse().ok()?;
+        index.checked_mul(1000)?.checked_add(part)
+    })?;
+    let is_bundle = level == "entries";
+    let level = if is_bundle { 0 } else { level.parse().ok().filter(|level| *level < 8)? };
+    let name = if is_bundle {
+        layout::bundle_name(index, width)
+    } else {
+        layout::tile_name(level, index, width)
+    };
+    (name == path).then_some((level, index, width))
+}

@@ -1,0 +1,102 @@
+//! The write-ahead log against the tiles, and what is after the checkpoint.
+
+use std::path::Path;
+
+use tlog_tiles::{Hash, record_hash};
+
+use super::Found;
+use super::damage::{Damage, DamageKind};
+use super::entries::Walk;
+use crate::layout::{self, TILE_WIDTH};
+use crate::tree::hashes_of;
+use crate::wal::{Rest, scan};
+
+/// Leaves of the tile that was looked at last.
+#[derive(Default)]
+struct Leaves {
+    index: Option<u64>,
+    hashes: Vec<Hash>,
+}
+
+impl Leaves {
+    fn leaf(&mut self, root: &Path, size: u64, seq: u64) -> Option<Hash> {
+        let index = seq / TILE_WIDTH;
+        if self.index != Some(index) {
+            let name = layout::tile_name(0, index, layout::width_at(size, 0, index));
+            self.hashes =
+                std::fs::read(root.join(name)).map(|bytes| hashes_of(&bytes)).unwrap_or_default();
+            self.index = Some(index);
+        }
+        self.hashes.get(usize::try_from(seq % TILE_WIDTH).ok()?).copied()
+    }
+}
+
+/// Reads every segment: those below the checkpoint must repeat the tiles, those above are counted.
+pub(super) fn follow(root: &Path, walk: &mut Walk, found: &mut Found) {
+    let size = walk.signed.size;
+    let names = std::fs::read_dir(layout::wal(root)).into_iter().flatten().flatten();
+    let mut firsts: Vec<u64> = names
+        .filter_map(|entry| layout::segment_first(&entry.file_name().to_string_lossy()))
+        .collect();
+    firsts.sort_unstable();
+    let Some(&begin) = firsts.first() else {
+        found.damage.push(Damage::of_file(DamageKind::Missing, "wal", "there is no segment"));
+        return;
+    };
+    if begin > size / TILE_WIDTH * TILE_WIDTH {
+        let why = format!("it begins at {begin}, and full tiles end before that");
+        found.damage.push(Damage::at(DamageKind::Missing, size, why).in_file("wal"));
+    }
+    let mut leaves = Leaves::default();
+    let mut next = begin;
+    let last = firsts.last().copied();
+    for first in firsts {
+        let name = format!("wal/{first:020}.wal");
+        if first != next {
+            let why = format!("records {next} to {first} are not in it");
+            found.damage.push(Damage::at(DamageKind::Missing, next.min(first), why).in_file("wal"));
+        }
+        let bytes = match std::fs::read(root.join(&name)) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                found.damage.push(Damage::of_file(DamageKind::Missing, name, error.to_string()));
+                return;
+            }
+        };
+        let scanned = scan(&bytes, first);
+        next = first;
+        for range in scanned.records {
+            let record = &bytes[range];
+            if next < size {
+                let leaf = leaves.leaf(root, size, next);
+                if leaf.is_some_and(|leaf| leaf != record_hash(record)) {
+                    let why = "the write-ahead log has another record than the tiles";
+                    found.damage.push(Damage::at(DamageKind::Edited, next, why).in_file(&name));
+                }
+            } else {
+                walk.look_at(next, record);
+                found.unsigned += 1;
+            }
+            next += 1;
+        }
+        match scanned.rest {
+            Rest::Nothing => {}
+            Rest::Torn if Some(first) == last && next >= size => {
+                found.torn_bytes = (bytes.len() - scanned.end) as u64;
+            }
+            Rest::Torn => {
+                let why = "a frame is torn, and its records were signed: no crash does that";
+                found.damage.push(Damage::at(DamageKind::Frame, next, why).in_file(&name));
+                return;
+            }
+            Rest::Damaged(why) => {
+                found.damage.push(Damage::at(DamageKind::Frame, next, why).in_file(&name));
+                return;
+            }
+        }
+    }
+    if next < size {
+        let why = format!("it ends at {next}, and the checkpoint signs {size} records");
+        found.damage.push(Damage::at(DamageKind::Truncated, next, why).in_file("wal"));
+    }
+}
