@@ -51,8 +51,13 @@ async fn main() {
         metrics_need_token: false,
         connections_max: Options::CONNECTIONS_MAX,
     };
-    let deps =
-        Deps { store: world.store.clone(), fuses: None, metrics: Vec::new(), on_config: None };
+    let deps = Deps {
+        store: world.store.clone(),
+        ledger: world.ledger.clone(),
+        fuses: None,
+        metrics: Vec::new(),
+        on_config: None,
+    };
     let api = Api::start(options, deps).await.unwrap();
     println!("http://{} {plaintext} {} {}", api.local_addr(), running.id, aborted.id);
     tokio::join!(world.control(), async {

@@ -10,6 +10,7 @@ use lockgate_model::ids::AgentName;
 use lockgate_store::{Role, TokenRecord};
 
 use crate::problem::{ApiError, Kind};
+use crate::refusals;
 use crate::state::App;
 use crate::token;
 
@@ -126,7 +127,10 @@ pub(crate) async fn authenticate(parts: &Parts, app: &App) -> Result<Principal, 
     };
     match principal_of(app, bearer).await? {
         Some(principal) => Ok(principal),
-        None => refuse("This token is not known, or was revoked."),
+        None => {
+            refusals::note(app, "api").await;
+            refuse("This token is not known, or was revoked.")
+        }
     }
 }
 

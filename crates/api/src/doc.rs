@@ -205,6 +205,8 @@ pub(crate) struct TransitionRecordDoc {
     transition: TransitionDoc,
     /// Its effects, in order.
     effects: Vec<EffectRecordDoc>,
+    /// Where it stands in the audit log; null until it does.
+    ledger_seq: Option<u64>,
 }
 
 /// One version's numbers. What is not known is null, never zero.

@@ -12,6 +12,7 @@ mod extract;
 mod fleet;
 pub mod problem;
 mod record;
+mod refusals;
 mod release;
 mod routes;
 mod server;
@@ -23,6 +24,7 @@ pub mod token;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use lockgate_model::ledger::Ledger;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
 
@@ -53,6 +55,8 @@ impl Options {
 pub struct Deps {
     /// State.
     pub store: Store,
+    /// Where every change is recorded before it is made.
+    pub ledger: Arc<dyn Ledger>,
     /// The gateway's fuse; without one, security events are acted upon by control alone.
     pub fuses: Option<Arc<dyn Fuses>>,
     /// Others in this process that have numbers to show.

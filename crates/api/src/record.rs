@@ -1,14 +1,16 @@
 //! Writing down who changed what, before it is acknowledged.
 
+use lockgate_model::ledger::LedgerEntry;
 use lockgate_store::JournalEntry;
 use serde_json::Value;
 
 use crate::auth::Principal;
 use crate::clock;
-use crate::problem::ApiError;
+use crate::problem::{ApiError, Kind};
 use crate::state::App;
 
-/// Adds an entry to the journal. Without it, nothing is acknowledged.
+/// Adds an entry to the audit log, and to the list of changes that people page through. Without
+/// it, nothing is acknowledged.
 pub(crate) async fn record(
     app: &App,
     principal: &Principal,
@@ -23,5 +25,42 @@ pub(crate) async fn record(
         subject: subject.into(),
         detail,
     };
+    audit(app, &entry).await?;
     Ok(app.store.journal(&entry).await?)
+}
+
+/// Someone signed in or out.
+pub(crate) async fn session(app: &App, who: &str, action: &str) -> Result<(), ApiError> {
+    let entry = JournalEntry {
+        at_wall_ms: clock::wall_ms(),
+        principal: who.to_owned(),
+        action: action.to_owned(),
+        subject: "console".to_owned(),
+        detail: Value::Null,
+    };
+    audit(app, &entry).await
+}
+
+async fn audit(app: &App, entry: &JournalEntry) -> Result<(), ApiError> {
+    let text = |name: &str| entry.detail.get(name).and_then(Value::as_str).map(str::to_owned);
+    let labels = ["agent", "version", "rollout"]
+        .into_iter()
+        .filter_map(|name| Some((name, text(name)?)))
+        .collect();
+    let recorded = app.ledger.record(LedgerEntry {
+        at_wall_ms: entry.at_wall_ms,
+        principal: entry.principal.clone(),
+        action: entry.action.clone(),
+        object: entry.subject.clone(),
+        labels,
+        detail: entry.detail.clone(),
+    });
+    recorded.await.map(drop).map_err(|error| {
+        tracing::error!(%error, action = entry.action, "refused: it cannot be recorded");
+        ApiError::new(
+            Kind::Unavailable,
+            format!("It cannot be recorded, so it is not done: {error}."),
+        )
+        .hint("See to the audit log: is its disk full? `/readyz` says when it takes records again.")
+    })
 }

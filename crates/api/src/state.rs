@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_model::config::Config;
+use lockgate_model::ledger::Ledger;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
 use prometheus_client::registry::Registry;
@@ -11,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::console::session::Sessions;
 use crate::problem::{ApiError, Kind};
+use crate::refusals::Refusals;
 use crate::routes::metrics::Requests;
 use crate::{Options, clock};
 
@@ -23,11 +25,13 @@ const STREAMS_MAX: usize = 256;
 pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) store: Store,
+    pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) fuses: Option<Arc<dyn Fuses>>,
     pub(crate) on_config: Option<OnConfig>,
     pub(crate) registry: Registry,
     pub(crate) requests: Requests,
     pub(crate) sessions: Sessions,
+    pub(crate) refusals: Refusals,
     pub(crate) streams: Arc<Semaphore>,
     /// True once the server goes down.
     pub(crate) stopping: watch::Receiver<bool>,
@@ -60,11 +64,13 @@ impl App {
         Self(Arc::new(Inner {
             options,
             store: deps.store,
+            ledger: deps.ledger,
             fuses: deps.fuses,
             on_config: deps.on_config,
             registry,
             requests,
             sessions: Sessions::default(),
+            refusals: Refusals::default(),
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             stopping,
             started_wall_ms: clock::wall_ms(),

@@ -47,7 +47,7 @@ impl LogKey {
             |why: String| AuditError::Malformed { what: "the audit log's private key", why };
         let secret = text.trim().to_owned();
         let signer = StandardSigner::new(&secret).map_err(|error| malformed(error.to_string()))?;
-        let seed = secret.rsplit('+').next().and_then(|text| BASE64_STANDARD.decode(text).ok());
+        let seed = secret.splitn(5, '+').last().and_then(|text| BASE64_STANDARD.decode(text).ok());
         let seed: [u8; 32] = seed
             .and_then(|bytes| bytes.get(1..)?.try_into().ok())
             .ok_or_else(|| malformed("its bytes are not an Ed25519 key".into()))?;
@@ -104,7 +104,8 @@ impl VerifierKey {
             |why: &str| AuditError::Malformed { what: "a public key", why: why.to_owned() };
         let verifier =
             StandardVerifier::new(text).map_err(|error| malformed(&error.to_string()))?;
-        let key = text.rsplit('+').next().unwrap_or_default();
+        // Base64 has a plus sign of its own.
+        let key = text.splitn(3, '+').last().unwrap_or_default();
         if text != format!("{}+{:08x}+{key}", verifier.name(), verifier.key_id()) {
             return Err(malformed("it is not spelled as it was written"));
         }

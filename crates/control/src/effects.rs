@@ -13,9 +13,23 @@ const ROWS_MAX: u32 = 100;
 /// their own.
 pub(crate) async fn perform(store: &Store, fence: u64) -> Result<(), StoreError> {
     for row in store.outbox_due(wall_ms(), ROWS_MAX).await? {
-        perform_one(store, fence, &row).await?;
+        if row.recorded || goes_back(store, &row).await? {
+            perform_one(store, fence, &row).await?;
+        }
     }
     Ok(())
+}
+
+/// What is not recorded is not done, but for the way back: that one is never held up.
+async fn goes_back(store: &Store, row: &OutboxRow) -> Result<bool, StoreError> {
+    use lockgate_rollout::state::Phase;
+    let rollout = store.rollout(row.rollout).await?;
+    Ok(rollout.is_some_and(|rollout| {
+        matches!(
+            rollout.value.phase,
+            Phase::RollingBack { .. } | Phase::RolledBack | Phase::Aborted | Phase::Superseded
+        )
+    }))
 }
 
 async fn perform_one(store: &Store, fence: u64, row: &OutboxRow) -> Result<(), StoreError> {

@@ -14,11 +14,13 @@ mod news;
 mod notify;
 mod precede;
 mod reconcile;
+mod record;
 mod security;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use lockgate_model::ledger::Ledger;
 use lockgate_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -51,10 +53,15 @@ pub struct Control {
 
 impl Control {
     /// Starts reconciling. `channels` may be replaced while it runs.
-    pub fn spawn(store: Store, channels: Arc<ArcSwap<Channels>>, options: Options) -> Self {
+    pub fn spawn(
+        store: Store,
+        ledger: Arc<dyn Ledger>,
+        channels: Arc<ArcSwap<Channels>>,
+        options: Options,
+    ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (lead, leading) = watch::channel(None);
-        let reconcile = reconcile::run(store.clone(), options, lead, stopped.clone());
+        let reconcile = reconcile::run(store.clone(), ledger, options, lead, stopped.clone());
         let hooks = hooks::run(store.clone(), channels.clone(), leading.clone(), stopped.clone());
         let notify = notify::run(store, channels, leading, stopped);
         let tasks = vec![tokio::spawn(reconcile), tokio::spawn(notify), tokio::spawn(hooks)];

@@ -1,9 +1,11 @@
 //! The loop: take the lease, then inbox, outbox, read-back and ticks, on every change and on a
 //! period. It takes no input besides the store, and doing it twice does nothing twice.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_model::clock::Now;
+use lockgate_model::ledger::Ledger;
 use lockgate_rollout::event::Event;
 use lockgate_rollout::machine;
 use lockgate_rollout::state::Rollout;
@@ -12,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::definitions::Definitions;
-use crate::{Options, effects, inbox, news};
+use crate::{Options, effects, inbox, news, record};
 
 /// Gateways that were not heard of for this long take no part in confirmation.
 const GATEWAY_SEEN_MS: u64 = 10_000;
@@ -26,6 +28,7 @@ const COMPACT_EVERY: Duration = Duration::from_mins(1);
 
 pub(crate) async fn run(
     store: Store,
+    ledger: Arc<dyn Ledger>,
     options: Options,
     lead: watch::Sender<Option<u64>>,
     mut stopped: watch::Receiver<bool>,
@@ -33,6 +36,7 @@ pub(crate) async fn run(
     let mut changed = store.changed();
     let mut pass = Pass {
         store,
+        ledger,
         options,
         lead,
         clock: Clock::new(),
@@ -64,6 +68,7 @@ pub(crate) async fn run(
 
 pub(crate) struct Pass {
     pub(crate) store: Store,
+    ledger: Arc<dyn Ledger>,
     options: Options,
     lead: watch::Sender<Option<u64>>,
     pub(crate) clock: Clock,
@@ -82,15 +87,21 @@ impl Pass {
             inbox::start_what_the_file_asks(self, fence).await?;
         }
         inbox::handle(self, fence).await?;
-        effects::perform(&self.store, fence).await?;
+        self.perform(fence).await?;
         self.confirm(fence).await?;
         let wait = self.tick(fence).await?;
-        effects::perform(&self.store, fence).await?;
+        self.perform(fence).await?;
         if Instant::now() >= self.compact_at {
             let done = self.store.compact(self.clock.now().wall_ms).await?;
             self.compact_at = Instant::now() + compact_after(&done);
         }
         Ok(wait.min(self.compact_at.saturating_duration_since(Instant::now())))
+    }
+
+    /// Records what was decided, then does it.
+    async fn perform(&self, fence: u64) -> Result<(), StoreError> {
+        record::steps(&self.store, self.ledger.as_ref(), fence).await?;
+        effects::perform(&self.store, fence).await
     }
 
     async fn lease(&mut self) -> Result<Option<u64>, StoreError> {

@@ -10,6 +10,7 @@ pub mod freeze;
 pub mod hook;
 pub mod ids;
 pub mod interaction;
+pub mod ledger;
 pub mod plan;
 pub mod ports;
 pub mod probe;

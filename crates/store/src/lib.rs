@@ -15,6 +15,7 @@ mod interactions;
 mod journal;
 mod keys;
 mod lease;
+mod ledger_queue;
 mod outbox;
 mod retention;
 mod rollouts;
@@ -34,6 +35,7 @@ pub use inbox::{InboxBody, InboxId, InboxItem, InboxOutcome, InboxState, NewInbo
 pub use journal::JournalEntry;
 pub use keys::ReleaseKeys;
 pub use lease::CONTROL_LEASE;
+pub use ledger_queue::UnrecordedStep;
 pub use outbox::{EffectRecord, EffectState, OutboxRow};
 pub use retention::Compacted;
 pub use rollouts::{StepCommit, TransitionRecord, Versioned};

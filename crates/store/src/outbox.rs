@@ -28,6 +28,8 @@ pub struct OutboxRow {
     pub effect: Effect,
     /// How often it failed.
     pub attempts: u32,
+    /// The step that asked for it is in the audit log.
+    pub recorded: bool,
 }
 
 /// Where an effect is.
@@ -85,7 +87,10 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<OutboxRow>, StoreError> {
         let rows: Vec<DueRow> = sqlx::query_as(
-            "SELECT id, rollout, agent, body, attempts FROM outbox AS due
+            "SELECT id, rollout, agent, body, attempts, NOT EXISTS (
+                 SELECT 1 FROM ledger_queue AS queue
+                 WHERE queue.rollout = due.rollout AND queue.seq = due.transition_seq) AS recorded
+             FROM outbox AS due
              WHERE state = 'pending' AND next_wall_ms <= ?
                  AND (kind NOT IN ('set_split', 'acknowledge_fuses') OR NOT EXISTS (
                      SELECT 1 FROM outbox AS before
@@ -339,6 +344,7 @@ struct DueRow {
     agent: String,
     body: String,
     attempts: u32,
+    recorded: bool,
 }
 
 impl DueRow {
@@ -349,6 +355,7 @@ impl DueRow {
             agent: codec::parse("agent", &self.agent)?,
             effect: codec::from_json("effect", &self.body)?,
             attempts: self.attempts,
+            recorded: self.recorded,
         })
     }
 }

@@ -52,6 +52,8 @@ pub struct TransitionRecord {
     pub transition: Transition,
     /// Its effects, in order.
     pub effects: Vec<EffectRecord>,
+    /// Where it stands in the audit log; `None` until it does.
+    pub ledger_seq: Option<u64>,
 }
 
 impl Store {
@@ -105,20 +107,22 @@ impl Store {
     ) -> Result<Vec<TransitionRecord>, StoreError> {
         // one read transaction, so that no effect is missing beside its transition
         let mut tx = self.inner.reader.begin().await?;
-        let rows: Vec<(i64, String)> = sqlx::query_as(
-            "SELECT seq, body FROM rollout_transition WHERE rollout = ? ORDER BY seq",
+        let rows: Vec<(i64, String, Option<i64>)> = sqlx::query_as(
+            "SELECT seq, body, ledger_seq FROM rollout_transition WHERE rollout = ? ORDER BY seq",
         )
         .bind(rollout.to_string())
         .fetch_all(&mut *tx)
         .await?;
         let mut effects = outbox::of_rollout(&mut tx, rollout).await?;
         rows.into_iter()
-            .map(|(seq, body)| {
+            .map(|(seq, body, place)| {
+                let place = place.map(|place| codec::unsigned("place in the audit log", place));
                 let of_seq = effects.extract_if(.., |(of, _)| *of == seq);
                 Ok(TransitionRecord {
                     seq,
                     effects: of_seq.map(|(_, effect)| effect).collect(),
                     transition: codec::from_json("transition", &body)?,
+                    ledger_seq: place.transpose()?,
                 })
             })
             .collect()
@@ -211,6 +215,11 @@ async fn record(
             .bind(&id)
             .bind(seq)
             .bind(codec::to_json("transition", transition)?)
+            .execute(&mut *conn)
+            .await?;
+        sqlx::query("INSERT INTO ledger_queue (rollout, seq) VALUES (?, ?)")
+            .bind(&id)
+            .bind(seq)
             .execute(&mut *conn)
             .await?;
         let news = News {

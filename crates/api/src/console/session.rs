@@ -107,6 +107,11 @@ impl FromRequestParts<App> for SignedIn {
     }
 }
 
+/// Who is signed in here, as far as that can be read.
+pub(crate) async fn of(app: &App, headers: &HeaderMap) -> Option<Principal> {
+    principal(headers, app).await.ok().flatten()
+}
+
 async fn principal(headers: &HeaderMap, app: &App) -> Result<Option<Principal>, ApiError> {
     let token = id_in(headers).and_then(|id| app.sessions.token_of(id, clock::wall_ms()));
     match token {

@@ -13,6 +13,8 @@ use crate::clock;
 use crate::console::page::{PageError, Person, draw};
 use crate::console::session::{self, SameOrigin};
 use crate::problem::{ApiError, Kind};
+use crate::record;
+use crate::refusals;
 use crate::state::App;
 
 #[derive(Template)]
@@ -54,9 +56,11 @@ pub(super) async fn sign_in(
         form.map_err(|rejection| ApiError::new(Kind::BadRequest, rejection.body_text()))?;
     let next = session::next_page(&given.next);
     let Some(principal) = auth::principal_of(&app, given.token.trim()).await? else {
+        refusals::note(&app, "console").await;
         let page = SignIn { person: None, next: next.to_owned(), refused: true };
         return Ok(draw(StatusCode::UNAUTHORIZED, &page));
     };
+    record::session(&app, &principal.name, "sign_in").await?;
     let id = app.sessions.open(&principal.token, clock::wall_ms());
     let cookie = session::cookie(&id, &headers);
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(next)).into_response())
@@ -68,6 +72,12 @@ pub(super) async fn sign_out(
     headers: HeaderMap,
 ) -> Response {
     if let Some(id) = session::id_in(&headers) {
+        if let Some(principal) = session::of(&app, &headers).await
+            && let Err(error) = record::session(&app, &principal.name, "sign_out").await
+        {
+            // Whoever wants to be signed out is, recorded or not.
+            tracing::warn!(?error, "a sign-out is not recorded");
+        }
         app.sessions.close(id);
     }
     let cookie = session::no_cookie();

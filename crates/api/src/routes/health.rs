@@ -24,7 +24,7 @@ pub(crate) async fn livez() -> Json<Probe> {
     Json(Probe { status: "alive" })
 }
 
-/// The store answers and the server is not going down.
+/// The store answers, changes can be recorded, and the server is not going down.
 #[utoipa::path(get, path = "/readyz", tag = "operations", responses(
     (status = 200, description = "Ready.", body = Probe),
     (status = 503, description = "Not ready.", body = Problem, content_type = "application/problem+json"),
@@ -34,6 +34,9 @@ pub(crate) async fn readyz(State(app): State<App>) -> Result<Json<Probe>, ApiErr
         return Err(ApiError::new(Kind::Unavailable, "The server is going down."));
     }
     app.store.check().await?;
+    if let Some(why) = app.ledger.refuses() {
+        return Err(ApiError::new(Kind::Unavailable, format!("Nothing can be recorded: {why}.")));
+    }
     Ok(Json(Probe { status: "ready" }))
 }
 

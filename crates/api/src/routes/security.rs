@@ -109,7 +109,7 @@ pub(crate) async fn raise(
     };
     let latched = cut_off(&app, &event).await?;
     let detail = json!({
-        "agent": event.agent, "event": event.id, "rule": event.rule, "reason": event.detail,
+        "agent": event.agent, "version": event.version, "event": event.id, "rule": event.rule, "reason": event.detail,
         "stable_shows_it": event.stable_shows_it, "latched": latched,
     });
     let subject = format!("{}/{}", event.agent, event.version);

@@ -55,7 +55,13 @@ pub(crate) async fn start(
         connections_max: Options::CONNECTIONS_MAX,
     };
     change(&mut options);
-    let deps = Deps { store: world.store.clone(), fuses, metrics: Vec::new(), on_config: None };
+    let deps = Deps {
+        store: world.store.clone(),
+        ledger: world.ledger.clone(),
+        fuses,
+        metrics: Vec::new(),
+        on_config: None,
+    };
     let api = Api::start(options, deps).await.unwrap();
     Server {
         url: format!("http://{}", api.local_addr()),

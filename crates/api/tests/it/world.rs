@@ -1,5 +1,7 @@
 //! A store with agents, releases and traffic in it, and just enough control to move them.
 
+use std::sync::Arc;
+
 use lockgate_model::clock::Now;
 use lockgate_model::config::{self, Config};
 use lockgate_model::ids::{
@@ -19,6 +21,7 @@ use lockgate_store::{
 use lockgate_telemetry::arm::{Arm, Completion};
 use lockgate_telemetry::ports::Windows as _;
 use lockgate_telemetry::window::{KeySeen, Window};
+use lockgate_testkit::ledger::MemoryLedger;
 use uuid::Uuid;
 
 pub(crate) const CONFIG: &str = "\
@@ -52,6 +55,7 @@ pub(crate) struct Traffic {
 
 pub(crate) struct World {
     pub(crate) store: Store,
+    pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) config: Config,
     fence: u64,
     boot: BootId,
@@ -86,7 +90,8 @@ impl World {
         };
         store.activate_config(new).await.unwrap();
         let fence = store.acquire_lease(CONTROL_LEASE, "world", 3_600_000).await.unwrap().unwrap();
-        let world = Self { store, config, fence, boot: BootId(Uuid::now_v7()), _dir: dir };
+        let ledger = Arc::new(MemoryLedger::default());
+        let world = Self { store, ledger, config, fence, boot: BootId(Uuid::now_v7()), _dir: dir };
         world.start("support", "v1", None, "first version").await;
         world.start("billing", "b1", None, "first version").await;
         world

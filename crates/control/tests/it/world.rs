@@ -15,6 +15,7 @@ use lockgate_store::{
     ConfigOrigin, EffectState, InboxBody, InboxId, InboxState, NewConfig, NewInboxItem, Store,
 };
 use lockgate_testkit::gateway;
+use lockgate_testkit::ledger::MemoryLedger;
 use sqlx::Connection as _;
 
 /// Stages of milliseconds and nothing to judge.
@@ -43,6 +44,7 @@ fn text(versions: &[&str]) -> String {
 
 pub(crate) struct World {
     pub(crate) store: Store,
+    pub(crate) ledger: Arc<MemoryLedger>,
     pub(crate) channels: Arc<ArcSwap<Channels>>,
     pub(crate) control: Option<Control>,
     /// While set, the gateway applies nothing new.
@@ -100,9 +102,11 @@ impl World {
         let frozen = Arc::new(AtomicBool::new(false));
         let gateway = tokio::spawn(gateway::reporting(Arc::new(store.clone()), frozen.clone()));
         let channels = Arc::new(ArcSwap::from_pointee(Channels::default()));
+        let ledger = Arc::new(MemoryLedger::default());
         let options = Options { lease_ttl_ms: 300, ..Options::new("one") };
-        let control = Some(Control::spawn(store.clone(), channels.clone(), options));
-        Self { store, channels, control, frozen, gateway, dir }
+        let control =
+            Some(Control::spawn(store.clone(), ledger.clone(), channels.clone(), options));
+        Self { store, ledger, channels, control, frozen, gateway, dir }
     }
 
     /// Waits for something that must come; the limit only keeps a broken test from hanging.

@@ -4,6 +4,8 @@
 use std::path::Path;
 
 use lockgate_model::config::{self, Config};
+use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::ports::PortError;
 use lockgate_store::{ConfigOrigin, JournalEntry, NewConfig, Store, StoreError};
 use serde_json::json;
 
@@ -13,8 +15,24 @@ use crate::error::{CliError, Exit};
 /// Who activates what stands in the file.
 const PRINCIPAL: &str = "configuration file";
 
+/// Why a file is not in force.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ActivateError {
+    /// The store does not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be recorded.
+    #[error("it cannot be recorded")]
+    Ledger(#[from] PortError),
+}
+
 /// Activates the file if it has something new to say. Returns the configuration in force.
-pub(crate) async fn file(store: &Store, read: &Read, why: &str) -> Result<Config, StoreError> {
+pub(crate) async fn file(
+    store: &Store,
+    ledger: &dyn Ledger,
+    read: &Read,
+    why: &str,
+) -> Result<Config, ActivateError> {
     let digest = read.config.digest.as_str();
     let before = store.active_config().await?;
     if let Some(active) = before
@@ -39,6 +57,15 @@ pub(crate) async fn file(store: &Store, read: &Read, why: &str) -> Result<Config
     }
     let at_wall_ms = wall_ms();
     let detail = json!({ "digest": digest, "reason": why });
+    let recorded = LedgerEntry {
+        at_wall_ms,
+        principal: PRINCIPAL.into(),
+        action: "config.apply".into(),
+        object: "config".into(),
+        labels: Vec::new(),
+        detail: detail.clone(),
+    };
+    ledger.record(recorded).await?;
     let entry = JournalEntry {
         at_wall_ms,
         principal: PRINCIPAL.into(),

@@ -56,6 +56,11 @@ impl DataDir {
         self.path.join("state.db")
     }
 
+    /// The audit log.
+    pub(crate) fn audit(&self) -> PathBuf {
+        self.path.join("audit")
+    }
+
     /// Secrets that the server made for itself.
     pub(crate) fn keys(&self) -> PathBuf {
         self.path.join("keys")

@@ -15,7 +15,7 @@ pub(super) fn signing(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
     let path = dir.join("signing.key");
     let doing = || format!("cannot use the key file {}", path.display());
     if !path.exists() {
-        make(dir, &path).or_exit(Exit::Failed, doing())?;
+        make(dir).or_exit(Exit::Failed, doing())?;
     }
     let text = fs::read_to_string(&path).or_exit(Exit::Failed, doing())?;
     let mut key = [0; KEY_LEN];
@@ -27,10 +27,14 @@ pub(super) fn signing(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
     Ok(key)
 }
 
-/// Writes a new key beside and renames it, so that a crash leaves a whole key or none.
-fn make(dir: &Path, path: &Path) -> io::Result<()> {
+fn make(dir: &Path) -> io::Result<()> {
     let mut key = [0; KEY_LEN];
     getrandom::fill(&mut key)?;
+    write(dir, "signing.key", &hex::encode(key))
+}
+
+/// Writes a secret beside and renames it, so that a crash leaves a whole one or none.
+pub(super) fn write(dir: &Path, name: &str, secret: &str) -> io::Result<()> {
     let mut folder = fs::DirBuilder::new();
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
@@ -40,11 +44,11 @@ fn make(dir: &Path, path: &Path) -> io::Result<()> {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     }
     folder.recursive(true).create(dir)?;
-    let beside = dir.join("signing.key.new");
+    let beside = dir.join(format!("{name}.part"));
     let mut file = options.open(&beside)?;
-    writeln!(file, "{}", hex::encode(key))?;
+    writeln!(file, "{secret}")?;
     file.sync_all()?;
-    fs::rename(&beside, path)?;
+    fs::rename(&beside, dir.join(name))?;
     fs::File::open(dir)?.sync_all()
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod log;
 mod activate;
 mod keys;
 mod late_store;
+mod ledger;
 mod metrics;
 mod parts;
 mod signals;
@@ -17,13 +18,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lockgate_audit::{AuditError, LogOptions};
 use lockgate_model::config::{Config, Listen};
 use lockgate_store::{Store, StoreError};
 
 use crate::config_file::{self, Read, Unusable};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output;
+use activate::ActivateError;
 use data_dir::{DataDir, SecretFile};
+use ledger::AuditLedger;
 use parts::{Front, Rest};
 
 /// Wait before a store that did not open is tried again.
@@ -54,10 +58,33 @@ impl Start {
     }
 }
 
-/// A store with a configuration in force.
+/// A store with a configuration in force, and the log of what is changed in it.
 struct Opened {
     store: Store,
+    ledger: AuditLedger,
     config: Config,
+}
+
+/// What did not open.
+#[derive(Debug, thiserror::Error)]
+enum NotOpened {
+    #[error("cannot open the store {}", path.display())]
+    Store { path: PathBuf, source: StoreError },
+    #[error("cannot put the configuration in force")]
+    Config(#[source] ActivateError),
+    #[error("cannot open the audit log")]
+    Ledger(#[from] AuditError),
+}
+
+impl NotOpened {
+    fn hint(&self) -> &'static str {
+        match self {
+            Self::Ledger(AuditError::Damaged { .. }) => {
+                "nothing was changed in it; keep it as evidence, and start from a backup or a new data directory"
+            }
+            _ => "is the disk full, or the directory not writable?",
+        }
+    }
 }
 
 /// Serves until told to stop.
@@ -65,17 +92,16 @@ pub(crate) async fn run(start: Start) -> CliResult {
     let (mut reload_asked, mut stop_asked) = signals::listen()?;
     let opened = match open(&start).await {
         Ok(opened) => Some(opened),
-        Err(error) if activate::refused(&error) => {
+        Err(NotOpened::Config(ActivateError::Store(error))) if activate::refused(&error) => {
             return Err(activate::refusal(&start.file, error));
         }
         Err(error) if start.dir.has_snapshot() => {
-            tracing::error!(error = ?error, "the store did not open; serving from the last snapshot");
+            tracing::error!(error = ?error, "serving from the last snapshot");
             None
         }
         Err(error) => {
-            return Err(CliError::new(Exit::Failed, error)
-                .context(format!("cannot open the store {}", start.dir.database().display()))
-                .hint("is the disk full, or the directory not writable?"));
+            let hint = error.hint();
+            return Err(CliError::new(Exit::Failed, error).hint(hint));
         }
     };
     let front = Front::start(&start, opened.as_ref()).await?;
@@ -107,11 +133,27 @@ pub(crate) async fn run(start: Start) -> CliResult {
     }
 }
 
-async fn open(start: &Start) -> Result<Opened, StoreError> {
-    let store = Store::open(&start.dir.database()).await?;
+async fn open(start: &Start) -> Result<Opened, NotOpened> {
+    let path = start.dir.database();
+    let store = Store::open(&path).await.map_err(|source| NotOpened::Store { path, source })?;
+    let (options, keys) = (LogOptions::new(start.dir.audit()), start.dir.keys());
+    let ledger = blocking(move || AuditLedger::open(&options, &keys)).await?;
     let why = format!("{} at the start", start.file.display());
-    let config = activate::file(&store, &start.read, &why).await?;
-    Ok(Opened { store, config })
+    match activate::file(&store, &ledger, &start.read, &why).await {
+        Ok(config) => Ok(Opened { store, ledger, config }),
+        Err(error) => {
+            blocking(move || ledger.close()).await;
+            Err(NotOpened::Config(error))
+        }
+    }
+}
+
+/// Runs what waits for a disk beside what must not wait.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }
 
 /// Opens the store while the gateway serves already.
@@ -119,7 +161,7 @@ async fn late(start: &Start, front: &Front) -> Option<Rest> {
     let opened = match open(start).await {
         Ok(opened) => opened,
         Err(error) => {
-            tracing::error!(error = ?error, "the store still does not open");
+            tracing::error!(error = ?error, "store or audit log still do not open");
             return None;
         }
     };
@@ -167,7 +209,7 @@ async fn reload(start: &Start, rest: Option<&Rest>) {
         tracing::warn!("another `listen` address takes effect after a restart");
     }
     let why = format!("{} read again", start.file.display());
-    match activate::file(rest.store(), &read, &why).await {
+    match activate::file(rest.store(), rest.ledger(), &read, &why).await {
         Ok(config) => rest.adopt(&config),
         Err(error) => {
             tracing::error!(error = ?error, "the file is not applied; what is in force stays so");

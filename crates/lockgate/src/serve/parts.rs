@@ -16,8 +16,9 @@ use lockgate_telemetry::price::Prices;
 
 use crate::error::{CliError, CliResult, Exit};
 use crate::serve::late_store::LateStore;
+use crate::serve::ledger::AuditLedger;
 use crate::serve::metrics::GatewayMetrics;
-use crate::serve::{Opened, Start, channels, first_token, keys};
+use crate::serve::{Opened, Start, blocking, channels, first_token, keys};
 
 /// The name of this process among gateways and controllers. There is one of each in a directory,
 /// which the directory's lock sees to, and it is the same one after a restart.
@@ -98,6 +99,7 @@ fn not_started(error: StartError) -> CliError {
 /// Control and API.
 pub(super) struct Rest {
     store: Store,
+    ledger: AuditLedger,
     control: Control,
     api: Api,
     adopt: OnConfig,
@@ -106,7 +108,7 @@ pub(super) struct Rest {
 impl Rest {
     /// Starts what needs the store, and tells others where the server listens.
     pub(super) async fn start(start: &Start, front: &Front, opened: Opened) -> CliResult<Self> {
-        let Opened { store, config } = opened;
+        let Opened { store, ledger, config } = opened;
         first_token(&store, start.token_file.as_ref()).await?;
         let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
         let adopt = adopter(Arc::clone(&told));
@@ -117,6 +119,7 @@ impl Rest {
         };
         let deps = Deps {
             store: store.clone(),
+            ledger: Arc::new(ledger.clone()),
             fuses: Some(Arc::clone(&front.fuses)),
             metrics: vec![front.metrics()],
             on_config: Some(Arc::clone(&adopt)),
@@ -125,9 +128,14 @@ impl Rest {
             CliError::new(Exit::Usage, error)
                 .hint("is another server running? choose another address with --api")
         })?;
-        let control = Control::spawn(store.clone(), told, lockgate_control::Options::new(NAME));
+        let control = Control::spawn(
+            store.clone(),
+            Arc::new(ledger.clone()),
+            told,
+            lockgate_control::Options::new(NAME),
+        );
         let (ingress, api_at) = (front.local_addr, api.local_addr());
-        let rest = Self { store, control, api, adopt };
+        let rest = Self { store, ledger, control, api, adopt };
         if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
             rest.shutdown().await;
             return Err(error);
@@ -140,6 +148,10 @@ impl Rest {
         &self.store
     }
 
+    pub(super) fn ledger(&self) -> &AuditLedger {
+        &self.ledger
+    }
+
     /// Another configuration is in force.
     pub(super) fn adopt(&self, config: &Config) {
         (self.adopt)(config);
@@ -149,6 +161,8 @@ impl Rest {
     pub(super) async fn shutdown(self) {
         self.api.shutdown().await;
         self.control.shutdown().await;
+        let ledger = self.ledger;
+        blocking(move || ledger.close()).await;
         self.store.close().await;
     }
 }
