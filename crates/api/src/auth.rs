@@ -125,13 +125,11 @@ pub(crate) async fn authenticate(parts: &Parts, app: &App) -> Result<Principal, 
     let Some(bearer) = bearer else {
         return refuse("The Authorization header is not of the form `Bearer lgk_…`.");
     };
-    match principal_of(app, bearer).await? {
-        Some(principal) => Ok(principal),
-        None => {
-            refusals::note(app, "api").await;
-            refuse("This token is not known, or was revoked.")
-        }
+    if let Some(principal) = principal_of(app, bearer).await? {
+        return Ok(principal);
     }
+    refusals::note(app, "api").await;
+    refuse("This token is not known, or was revoked.")
 }
 
 /// Anyone with a valid token: may look.

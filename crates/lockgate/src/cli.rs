@@ -68,6 +68,9 @@ enum Command {
     /// Start, follow and steer releases
     #[command(subcommand)]
     Rollout(command::rollout::Rollout),
+    /// Look at, check and prove what was recorded
+    #[command(subcommand)]
+    Audit(command::audit::Audit),
     /// Manage API tokens
     #[command(subcommand)]
     Token(command::token::Token),
@@ -128,6 +131,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Agent(agent) => wait(agent.run(format)),
         Command::Version(version) => wait(version.run(format)),
         Command::Rollout(rollout) => wait(rollout.run(format)),
+        Command::Audit(audit) => audit.run(format),
         Command::Token(token) => wait(token.run(format)),
         Command::Events(events) => wait(events.run(format)),
         Command::Demo(args) => work(command::demo::run(args, format)),

@@ -1,0 +1,114 @@
+//! `lockgate audit …`: reading and checking an audit log. No server is asked; a copied directory will do.
+
+mod check;
+mod look;
+mod proof;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use lockgate_audit::{AuditError, Reader, VerifierKey};
+
+use crate::error::{CliError, CliResult, Exit, OrExit as _};
+use crate::output::Format;
+
+/// Look at, check and prove what was recorded.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Audit {
+    /// Print the newest records
+    Tail(look::Tail),
+    /// Print one record
+    Show(look::Show),
+    /// Check that nothing was changed, taken out or put in
+    ///
+    /// Reads everything: records, tree, checkpoint, write-ahead log. Works on a copy of the directory, and needs the
+    /// log's public key only. Without --known-checkpoint nobody but the log's own key vouches for the log: the answer says since
+    /// when.
+    ///
+    /// The exit code is 1 when something is damaged.
+    Verify(check::Verify),
+    /// Print the signed checkpoint; kept elsewhere, it keeps the log from being rewritten
+    Checkpoint(look::Checkpoint),
+    /// Print the log's public keys, oldest first
+    Keys(look::Keys),
+    /// Write a proof that a record is in the log
+    Prove(proof::Prove),
+    /// Check such a proof, with a public key and without the log
+    CheckProof(proof::CheckProof),
+}
+
+impl Audit {
+    pub(crate) fn run(self, format: Format) -> CliResult {
+        match self {
+            Self::Tail(tail) => tail.run(format),
+            Self::Show(show) => show.run(),
+            Self::Verify(verify) => verify.run(format),
+            Self::Checkpoint(checkpoint) => checkpoint.run(),
+            Self::Keys(keys) => keys.run(format),
+            Self::Prove(prove) => prove.run(),
+            Self::CheckProof(check) => check.run(format),
+        }
+    }
+}
+
+/// Which log, and whose.
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// The log's directory: `audit` in the server's data directory, or a copy of it
+    #[arg(long, default_value = "lockgate-data/audit", value_name = "DIR")]
+    dir: PathBuf,
+    #[command(flatten)]
+    keys: KeyArgs,
+}
+
+/// The keys that signatures are checked with.
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// The log's public key, or a file that holds one or several; without it, the log's own word is taken
+    #[arg(long = "key", value_name = "KEY|FILE")]
+    keys: Vec<String>,
+}
+
+impl LogArgs {
+    /// Opens the log for reading.
+    fn open(&self) -> CliResult<Reader> {
+        Reader::open(&self.dir, self.keys.read()?).map_err(|error| unusable(error, &self.dir))
+    }
+}
+
+impl KeyArgs {
+    /// The keys, each as text or from its file.
+    fn read(&self) -> CliResult<Vec<VerifierKey>> {
+        let mut keys = Vec::new();
+        for given in &self.keys {
+            if let Ok(key) = VerifierKey::parse(given) {
+                keys.push(key);
+                continue;
+            }
+            let text = fs::read_to_string(given).map_err(|error| {
+                CliError::new(Exit::Usage, error)
+                    .context(format!("`{given}` is neither a public key nor a file with one"))
+                    .hint("`lockgate audit keys` prints the keys of a log")
+            })?;
+            for (at, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+                let doing = format!("{given}:{at}");
+                keys.push(VerifierKey::parse(line.trim()).or_exit(Exit::Usage, doing)?);
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// An error of a log that cannot be read.
+fn unusable(error: AuditError, dir: &Path) -> CliError {
+    let hint = match &error {
+        AuditError::Io { kind: std::io::ErrorKind::NotFound, .. } if !dir.exists() => {
+            "say where the log is, such as `--dir lockgate-data/audit`"
+        }
+        AuditError::Missing(_) => "`lockgate audit tail` shows the newest records",
+        _ => "`lockgate audit verify` says what is wrong with the log",
+    };
+    let kind = if matches!(error, AuditError::Missing(_)) { Exit::Usage } else { Exit::Failed };
+    CliError::new(kind, error).hint(hint)
+}

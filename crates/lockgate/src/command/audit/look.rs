@@ -1,0 +1,139 @@
+//! Looking at records.
+
+use clap::Args;
+use lockgate_audit::Record;
+use serde_json::json;
+
+use super::{LogArgs, unusable};
+use crate::error::{CliResult, Exit, OrExit as _};
+use crate::output::{self, Format};
+
+/// Characters of a name in a table.
+const CELL_CHARS: usize = 48;
+
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    /// How many
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "N")]
+    lines: u64,
+    /// Go on with what is recorded from now on, until interrupted
+    #[arg(short, long)]
+    follow: bool,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl Tail {
+    pub(super) fn run(self, format: Format) -> CliResult {
+        let mut log = self.log.open()?;
+        let mut next = log.size().saturating_sub(self.lines);
+        let mut head = true;
+        loop {
+            let records =
+                log.records(next..log.size()).map_err(|error| unusable(error, &self.log.dir))?;
+            next += records.len() as u64;
+            let records: Result<Vec<Record>, _> =
+                records.iter().map(|bytes| Record::parse(bytes)).collect();
+            let records = records.map_err(|error| unusable(error, &self.log.dir))?;
+            print(&records, format, head)?;
+            if !self.follow {
+                return Ok(Exit::Done);
+            }
+            head = false;
+            std::thread::sleep(std::time::Duration::from_millis(500));
+            log = self.log.open()?;
+        }
+    }
+}
+
+/// Records as a table, or one JSON object a line.
+pub(super) fn print(records: &[Record], format: Format, head: bool) -> CliResult<()> {
+    if format == Format::Json {
+        return records.iter().try_for_each(output::print_json_line);
+    }
+    let rows: Vec<Vec<String>> = records.iter().map(cells).collect();
+    let table = output::table(&["seq", "time", "who", "what", "to what", "labels"], &rows);
+    let table =
+        if head { table.as_str() } else { table.split_once('\n').map_or("", |(_, rows)| rows) };
+    if table.is_empty() { Ok(()) } else { output::print(table) }
+}
+
+fn cells(record: &Record) -> Vec<String> {
+    let labels: Vec<String> =
+        record.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    vec![
+        record.seq.to_string(),
+        output::time(record.at_ms),
+        short(&record.principal),
+        short(&match record.step_of {
+            Some(of) => format!("{} (of {of})", record.action),
+            None if record.step == "intent" => format!("{} (intent)", record.action),
+            None => record.action.clone(),
+        }),
+        short(&record.object),
+        plain(&labels.join(" ")),
+    ]
+}
+
+/// Records hold what others wrote; a terminal must not obey it.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+fn short(text: &str) -> String {
+    let text = plain(text);
+    if text.chars().count() <= CELL_CHARS {
+        return text;
+    }
+    text.chars().take(CELL_CHARS - 1).chain(['…']).collect()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Its number
+    seq: u64,
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl Show {
+    pub(super) fn run(self) -> CliResult {
+        let record = self.log.open()?.record(self.seq);
+        output::print_json(&record.map_err(|error| unusable(error, &self.log.dir))?)?;
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Checkpoint {
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl Checkpoint {
+    pub(super) fn run(self) -> CliResult {
+        let log = self.log.open()?;
+        let note =
+            std::str::from_utf8(log.note()).or_exit(Exit::Failed, "the checkpoint is not text")?;
+        output::print(note)?;
+        Ok(Exit::Done)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Keys {
+    #[command(flatten)]
+    log: LogArgs,
+}
+
+impl Keys {
+    pub(super) fn run(self, format: Format) -> CliResult {
+        let log = self.log.open()?;
+        let keys: Vec<String> = log.keys().iter().map(ToString::to_string).collect();
+        match format {
+            Format::Json => output::print_json(&json!({ "keys": keys }))?,
+            Format::Text => output::print(&keys.join("\n"))?,
+        }
+        Ok(Exit::Done)
+    }
+}
