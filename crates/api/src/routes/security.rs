@@ -56,6 +56,8 @@ enum RaiseError {
     NotLatched(#[source] PortError),
     #[error("the version is cut off, but the latch could not be written down")]
     LatchNotWritten(#[source] PortError),
+    #[error("the event was acted upon, and could not be recorded in the audit log")]
+    NotRecorded,
 }
 
 impl From<RaiseError> for ApiError {
@@ -113,8 +115,9 @@ pub(crate) async fn raise(
         "stable_shows_it": event.stable_shows_it, "latched": latched,
     });
     let subject = format!("{}/{}", event.agent, event.version);
-    // The journal comes after the cut-off here: paper must not delay it.
-    record(&app, &principal, "security_event.raise", subject, detail).await?;
+    // The record comes after the cut-off here: paper must not delay it.
+    let recorded = record(&app, &principal, "security_event.raise", subject, detail).await;
+    recorded.map_err(|_| RaiseError::NotRecorded)?;
     Ok((StatusCode::CREATED, Json(Raised { id: event.id, latched })))
 }
 

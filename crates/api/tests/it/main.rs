@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod applying;
+mod audit;
 mod console;
 mod contract;
 mod events;

@@ -262,3 +262,55 @@ async fn the_revision_only_grows() {
         .collect();
     assert!(revisions.is_sorted() && revisions.len() >= 4, "{revisions:?} for {PLAN}");
 }
+
+#[tokio::test]
+async fn every_step_is_recorded_with_its_numbers_and_its_place() {
+    let world = World::with_stable().await;
+    let id = world.started("v2").await;
+    world.until("the end", async || world.phase(id).await == "promoted").await;
+    world.until("the outbox", async || world.pending(id).await == 0).await;
+    let steps = world.store.transitions(id).await.unwrap();
+    let entries = world.ledger.entries();
+    for step in &steps {
+        let place = usize::try_from(step.ledger_seq.unwrap()).unwrap();
+        let entry = &entries[place];
+        assert_eq!(entry.action, "rollout.transition");
+        assert_eq!(entry.detail["step"], step.seq);
+        assert_eq!(entry.detail["transition"], serde_json::to_value(&step.transition).unwrap());
+    }
+    let of_it = entries.iter().filter(|entry| entry.object == id.to_string());
+    assert_eq!(of_it.count(), steps.len(), "each step once");
+}
+
+#[tokio::test]
+async fn a_release_that_cannot_be_recorded_gets_no_users_and_goes_on_later() {
+    let world = World::with_stable().await;
+    world.ledger.refuse(Some("the disk is full"));
+    let id = world.started("v2").await;
+    world.settle().await;
+    let split = world.store.split(&"support".parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(split.candidate, None, "nothing was published: {split:?}");
+    assert_eq!(world.phase(id).await, "confirming");
+    world.ledger.refuse(None);
+    world.until("the end", async || world.stable().await == Some("v2".into())).await;
+}
+
+#[tokio::test]
+async fn the_way_back_does_not_wait_for_the_audit_log() {
+    let world = World::with_stable().await;
+    let id = world.started("slow").await;
+    let at = async || world.store.split(&"support".parse().unwrap()).await.unwrap().unwrap();
+    world.until("users", async || at().await.candidate.is_some()).await;
+    world.ledger.refuse(Some("the disk is full"));
+    world.command(id, Command::Abort).await;
+    world.until("the end", async || world.phase(id).await == "aborted").await;
+    world.until("no users", async || at().await.candidate.is_none()).await;
+    let unrecorded = world.store.steps_unrecorded(100).await.unwrap();
+    assert!(!unrecorded.is_empty());
+    world.ledger.refuse(None);
+    world
+        .until("the record", async || world.store.steps_unrecorded(1).await.unwrap().is_empty())
+        .await;
+    let last = world.ledger.entries().pop().unwrap();
+    assert_eq!(last.labels.last(), Some(&("decision", "aborted".to_owned())));
+}

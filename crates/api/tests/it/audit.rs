@@ -1,0 +1,99 @@
+//! What is not recorded is not done.
+
+use lockgate_store::Role;
+use reqwest::header::{ORIGIN, SET_COOKIE};
+use serde_json::json;
+
+use crate::server::{json, problem, server, without_control};
+use crate::world::CONFIG;
+
+#[tokio::test]
+async fn every_change_is_recorded_before_it_is_made() {
+    let server = server().await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    let pause = format!("/api/v1/rollouts/{id}/pause");
+    let raise = "/api/v1/agents/support/versions/v2/security-events";
+    json(server.post(&pause, &server.admin, json!({"reason": "look"})).await, 200).await;
+    json(server.post(raise, &server.admin, json!({"detail": "leaks"})).await, 201).await;
+    json(server.put_config("?reason=x", &server.admin, CONFIG).await, 200).await;
+    let token = json!({"name": "ada", "role": "viewer", "reason": "reads"});
+    let made = json(server.post("/api/v1/tokens", &server.admin, token).await, 201).await;
+    let revoke = format!("/api/v1/tokens/{}?reason=done", made["id"].as_str().unwrap());
+    let gone =
+        server.request(reqwest::Method::DELETE, &revoke, &server.admin).send().await.unwrap();
+    assert!(gone.status().is_success(), "{}", gone.status());
+    let ledger = &server.world.ledger;
+    assert_eq!(
+        ledger.actions(),
+        ["rollout.pause", "security_event.raise", "config.apply", "token.create", "token.revoke"]
+    );
+    let entries = ledger.entries();
+    assert!(entries.iter().all(|entry| entry.principal == "first-admin"));
+    assert_eq!(entries[0].detail["reason"], "look");
+    assert_eq!(entries[0].labels, [("agent", "support".to_owned())]);
+    assert_eq!(entries[1].labels, [("agent", "support".to_owned()), ("version", "v2".to_owned())]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_recorded_is_refused() {
+    let server = server().await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.ledger.refuse(Some("the disk is full"));
+    let pause = format!("/api/v1/rollouts/{id}/pause");
+    let refused =
+        problem(server.post(&pause, &server.admin, json!({"reason": "look"})).await, 503).await;
+    assert!(refused["detail"].as_str().unwrap().contains("the disk is full"), "{refused}");
+    problem(server.put_config("?reason=x", &server.admin, CONFIG).await, 503).await;
+    let token = json!({"name": "ada", "role": "viewer", "reason": "reads"});
+    problem(server.post("/api/v1/tokens", &server.admin, token).await, 503).await;
+    problem(server.get("/readyz", &server.admin).await, 503).await;
+    assert_eq!(server.world.store.tokens().await.unwrap().len(), 1);
+    let rollout = server.world.store.rollout(id).await.unwrap().unwrap();
+    assert_ne!(rollout.value.phase.as_str(), "paused");
+    server.world.ledger.refuse(None);
+    json(server.post(&pause, &server.admin, json!({"reason": "look"})).await, 200).await;
+    json(server.get("/readyz", &server.admin).await, 200).await;
+    assert_eq!(server.world.ledger.actions(), ["rollout.pause"]);
+}
+
+/// Being safe comes before being on paper, and the answer says which of the two failed.
+#[tokio::test]
+async fn a_security_event_is_acted_upon_also_when_it_cannot_be_recorded() {
+    let server = server().await;
+    server.world.start("support", "v2", Some("v1"), "test").await;
+    server.world.ledger.refuse(Some("the disk is full"));
+    let raise = "/api/v1/agents/support/versions/v2/security-events";
+    let told =
+        problem(server.post(raise, &server.admin, json!({"detail": "leaks"})).await, 503).await;
+    assert!(told["detail"].as_str().unwrap().contains("acted upon"), "{told}");
+    let events = server.world.store.security_events(&"support".parse().unwrap(), 10).await.unwrap();
+    assert_eq!(events.len(), 1);
+}
+
+#[tokio::test]
+async fn signing_in_and_out_is_recorded_and_guessing_makes_one_record() {
+    let server = without_control(None).await;
+    let form = |path: &str, body: String| {
+        let url = format!("{}{path}", server.url);
+        let request = server.client.post(url).header(ORIGIN, &server.url);
+        request.header("content-type", "application/x-www-form-urlencoded").body(body)
+    };
+    for _ in 0..3 {
+        let wrong = form("/sign-in", "token=lgk_wrong".into()).send().await.unwrap();
+        assert_eq!(wrong.status(), 401);
+        problem(server.get("/api/v1/agents", "lgk_wrong").await, 401).await;
+    }
+    let right = form("/sign-in", format!("token={}", server.admin)).send().await.unwrap();
+    let cookie =
+        right.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    form("/sign-out", String::new()).header("cookie", &cookie).send().await.unwrap();
+    let ledger = &server.world.ledger;
+    assert_eq!(ledger.actions(), ["sign_in.refused", "sign_in", "sign_out"]);
+    let said = format!("{:?}", ledger.entries());
+    assert!(!said.contains("lgk_"), "no token is recorded: {said}");
+    ledger.refuse(Some("the disk is full"));
+    let viewer = server.token(Role::Viewer, None).await;
+    let refused = form("/sign-in", format!("token={viewer}")).send().await.unwrap();
+    assert_eq!(refused.status(), 503);
+    assert!(!refused.headers().contains_key(SET_COOKIE));
+}
