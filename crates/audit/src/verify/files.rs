@@ -30,7 +30,7 @@ pub(super) fn look_for_strangers(root: &Path, all: u64, signed: u64, found: &mut
                 _ => found.damage.push(Damage::of_file(
                     DamageKind::Stranger,
                     path,
-                    "it is no file of a log of this size",
+                    "a log of this size has no such file",
                 )),
             }
         }
@@ -51,9 +51,24 @@ fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
     let Some((level, index, width)) = tile(path) else { return false };
     let nodes = |size: u64| size.checked_shr(u32::from(level) * 8).unwrap_or(0);
     let end = index.saturating_mul(TILE_WIDTH).saturating_add(width);
-    // An unfinished tile belongs to the checkpoint, or to the one that a crash kept from being published.
-    let is_current = width == TILE_WIDTH || end == nodes(signed) || end > nodes(signed);
-    end <= nodes(all) && is_current
+    // An unfinished tile belongs to the checkpoint, or to the one that a crash kept from being published. One of an
+    // older checkpoint is there when a crash kept it from being removed.
+    let is_current = width == TILE_WIDTH || end >= nodes(signed);
+    end <= nodes(all) && (is_current || repeats(root, path, level, index, signed))
+}
+
+/// An older unfinished tile must be how the newer one begins.
+fn repeats(root: &Path, path: &str, level: u8, index: u64, signed: u64) -> bool {
+    let width = layout::width_at(signed, level, index);
+    let newer = if path.starts_with("tile/entries/") {
+        layout::bundle_name(index, width)
+    } else {
+        layout::tile_name(level, index, width)
+    };
+    let read = |path: &str| std::fs::read(root.join(path)).ok();
+    read(&newer)
+        .zip(read(path))
+        .is_some_and(|(newer, older)| !older.is_empty() && newer.starts_with(&older))
 }
 
 /// Level, index and width of the only tile that has this path.

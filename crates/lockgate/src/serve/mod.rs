@@ -96,7 +96,7 @@ pub(crate) async fn run(start: Start) -> CliResult {
             return Err(activate::refusal(&start.file, error));
         }
         Err(error) if start.dir.has_snapshot() => {
-            tracing::error!(error = ?error, "serving from the last snapshot");
+            tracing::error!(error = in_full(error), "serving from the last snapshot");
             None
         }
         Err(error) => {
@@ -148,6 +148,11 @@ async fn open(start: &Start) -> Result<Opened, NotOpened> {
     }
 }
 
+/// An error with what lies behind it.
+fn in_full(error: NotOpened) -> String {
+    format!("{:#}", anyhow::Error::new(error))
+}
+
 /// Runs what waits for a disk beside what must not wait.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
@@ -161,7 +166,7 @@ async fn late(start: &Start, front: &Front) -> Option<Rest> {
     let opened = match open(start).await {
         Ok(opened) => opened,
         Err(error) => {
-            tracing::error!(error = ?error, "store or audit log still do not open");
+            tracing::error!(error = in_full(error), "store or audit log still do not open");
             return None;
         }
     };

@@ -1,6 +1,7 @@
 //! The real binary, from the outside.
 
 mod applying;
+mod audit;
 mod chaos;
 mod command_line;
 mod errors;

@@ -65,6 +65,16 @@ impl Server {
     pub(crate) fn again_on_a_full_disk(&mut self) -> String {
         let blocks = FULL_BYTES / 512;
         let command = self.serve_after(&format!("trap '' XFSZ; ulimit -S -f {blocks}"));
+        self.begin_with_users_only(command)
+    }
+
+    /// Starts a process where only users are answered. Returns where.
+    pub(crate) fn again_without_control(&mut self) -> String {
+        let command = self.serve();
+        self.begin_with_users_only(command)
+    }
+
+    fn begin_with_users_only(&mut self, command: Command) -> String {
         self.begin(command);
         let mut ingress = None;
         self.until("the gateway listens", |server| {
