@@ -132,6 +132,12 @@ pub struct Checkpoint {
     pub root: [u8; 32],
 }
 
+/// How many records a note says that it signs.
+pub(crate) fn unchecked_size(note: &[u8]) -> Option<u64> {
+    let note = Note::from_bytes(note).ok()?;
+    tlog_tiles::Checkpoint::from_bytes(note.text()).ok().map(|text| text.size())
+}
+
 /// Reads a checkpoint that one of the keys has signed.
 pub fn checkpoint_from_note(note: &[u8], keys: &[VerifierKey]) -> Result<Checkpoint, AuditError> {
     let malformed = |why: String| AuditError::Malformed { what: "the checkpoint", why };

@@ -7,6 +7,7 @@
 //! Formats: <https://c2sp.org/tlog-tiles>, <https://c2sp.org/tlog-checkpoint>,
 //! <https://c2sp.org/signed-note>, RFC 6962 and RFC 8785.
 
+mod bundle;
 mod committer;
 mod disk;
 mod error;
@@ -15,6 +16,7 @@ mod layout;
 mod log;
 mod proof;
 mod publish;
+mod range_proof;
 mod read;
 mod record;
 mod recover;
@@ -22,6 +24,7 @@ mod tree;
 mod verify;
 mod wal;
 
+pub use bundle::{BadItem, BundleFound, check_bundle, write_bundle};
 pub use disk::{Disk, LocalDisk, Segment};
 pub use error::AuditError;
 pub use keys::{Checkpoint, LogKey, VerifierKey, checkpoint_from_note};
@@ -29,6 +32,7 @@ pub use log::{Durability, Log, LogOptions, LogStatus, Session};
 pub use proof::{
     InclusionProof, check_consistency, check_inclusion, prove_consistency, prove_inclusion,
 };
+pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
 pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
 pub use verify::{Damage, DamageKind, Found, Known, verify};

@@ -1,17 +1,23 @@
 //! Reading a log that may be open elsewhere, or a copy of one.
 
+use std::collections::HashMap;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use tlog_tiles::{Error as TreeError, Tile, TileReader};
 
 use crate::error::AuditError;
-use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
+use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note, unchecked_size};
 use crate::layout::{self, TILE_WIDTH};
+use crate::publish::partial_names;
 use crate::record::Record;
 use crate::wal;
 
-/// A log's directory, read only.
+/// How often a log that is being written is read again before that is given up.
+const OPEN_TRIES: u32 = 100;
+
+/// A log's directory as it was at one checkpoint, read only.
 #[derive(Debug, Clone)]
 pub struct Reader {
     pub(crate) root: PathBuf,
@@ -19,6 +25,8 @@ pub struct Reader {
     note: Vec<u8>,
     checkpoint: Checkpoint,
     tail: Vec<Vec<u8>>,
+    /// The files that the next checkpoint replaces.
+    edge: HashMap<String, Vec<u8>>,
 }
 
 /// The public keys that a log says are its own.
@@ -34,10 +42,35 @@ impl Reader {
         let root = root.into();
         let keys = if keys.is_empty() { own_keys(&root)? } else { keys };
         let path = layout::checkpoint(&root);
-        let note = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
-        let checkpoint = checkpoint_from_note(&note, &keys)?;
-        let tail = read_tail(&root, checkpoint.size)?;
-        Ok(Self { root, keys, note, checkpoint, tail })
+        let mut note = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
+        for _ in 0..OPEN_TRIES {
+            // Its signature takes longer to check than the next checkpoint may take to come.
+            let size = unchecked_size(&note).unwrap_or(0);
+            let mut edge = HashMap::new();
+            let mut whole = true;
+            for name in partial_names(size) {
+                match std::fs::read(root.join(&name)) {
+                    Ok(bytes) => drop(edge.insert(name, bytes)),
+                    Err(_) => whole = false,
+                }
+            }
+            let (tail, tail_whole) = read_tail(&root, size)?;
+            // Under a newer checkpoint unfinished tiles and segments of the write-ahead log go away.
+            let again = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
+            if (whole && tail_whole) || again == note {
+                let checkpoint = checkpoint_from_note(&note, &keys)?;
+                return Ok(Self { root, keys, note, checkpoint, tail, edge });
+            }
+            note = again;
+        }
+        Err(AuditError::Missing("the log grows faster than it can be read; try again".into()))
+    }
+
+    /// A file of the log as it is at the checkpoint.
+    fn file(&self, name: &str) -> io::Result<Vec<u8>> {
+        self.edge
+            .get(name)
+            .map_or_else(|| std::fs::read(self.root.join(name)), |bytes| Ok(bytes.clone()))
     }
 
     /// What is signed.
@@ -68,8 +101,8 @@ impl Reader {
         while seq < wanted.end.min(self.checkpoint.size) {
             let index = seq / TILE_WIDTH;
             let name = layout::bundle_name(index, layout::width_at(self.checkpoint.size, 0, index));
-            let path = self.root.join(name);
-            let bytes = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
+            let path = self.root.join(&name);
+            let bytes = self.file(&name).map_err(AuditError::io("read", &path))?;
             let ranges = wal::split_records(&bytes).ok_or_else(|| {
                 AuditError::damaged(
                     &self.root,
@@ -104,8 +137,8 @@ impl Reader {
     }
 }
 
-/// Records of the write-ahead log from this one on; a torn end is left out.
-fn read_tail(root: &Path, from: u64) -> Result<Vec<Vec<u8>>, AuditError> {
+/// Records of the write-ahead log from this one on, up to a torn end or a gap; and whether there was no gap.
+fn read_tail(root: &Path, from: u64) -> Result<(Vec<Vec<u8>>, bool), AuditError> {
     let directory = layout::wal(root);
     let listed = std::fs::read_dir(&directory).map_err(AuditError::io("read", &directory))?;
     let mut firsts: Vec<u64> = listed
@@ -114,19 +147,30 @@ fn read_tail(root: &Path, from: u64) -> Result<Vec<Vec<u8>>, AuditError> {
         .collect();
     firsts.sort_unstable();
     let mut tail = Vec::new();
+    let mut next = None;
     for (at, first) in firsts.iter().enumerate() {
         if firsts.get(at + 1).is_some_and(|next| *next <= from) {
             continue;
         }
         let path = layout::segment(root, *first);
-        let bytes = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
-        for (seq, range) in (*first..).zip(wal::scan(&bytes, *first).records) {
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((tail, false)),
+            Err(error) => return Err(AuditError::io("read", &path)(error)),
+        };
+        if next.map_or(*first > from, |next| next != *first) {
+            return Ok((tail, false));
+        }
+        let mut seq = *first;
+        for range in wal::scan(&bytes, *first).records {
             if seq >= from {
                 tail.push(bytes[range].to_vec());
             }
+            seq += 1;
         }
+        next = Some(seq);
     }
-    Ok(tail)
+    Ok((tail, true))
 }
 
 impl TileReader for Reader {
@@ -140,7 +184,7 @@ impl TileReader for Reader {
             .map(|tile| {
                 let name =
                     layout::tile_name(tile.level(), tile.level_index(), u64::from(tile.width()));
-                std::fs::read(self.root.join(name)).map_err(|_| TreeError::InvalidTile)
+                self.file(&name).map_err(|_| TreeError::InvalidTile)
             })
             .collect()
     }
