@@ -79,7 +79,7 @@ impl Walk {
             Ok(bytes) if bytes.len() as u64 == width * 32 => hashes_of(&bytes),
             Ok(bytes) => {
                 let why = format!("it has {} bytes, not {}", bytes.len(), width * 32);
-                self.if_entries.push(Damage::at(DamageKind::Tile, first, why).in_file(&tile_name));
+                self.always.push(Damage::at(DamageKind::Tile, first, why).in_file(&tile_name));
                 Vec::new()
             }
             Err(error) => {
@@ -87,25 +87,34 @@ impl Walk {
                 Vec::new()
             }
         };
-        let bytes = std::fs::read(root.join(&bundle_name)).unwrap_or_else(|error| {
-            self.missing(root, first, &bundle_name, &error);
-            Vec::new()
-        });
+        let bytes = std::fs::read(root.join(&bundle_name));
+        if let Err(error) = &bytes {
+            self.missing(root, first, &bundle_name, error);
+        }
+        let is_there = bytes.is_ok();
+        let bytes = bytes.unwrap_or_default();
         let records = whole_records(&bytes);
         let hashes: Vec<Hash> = records.iter().map(|record| record_hash(record)).collect();
-        if hashes != leaves {
+        if hashes != leaves && is_there && !leaves.is_empty() {
             self.name_difference(first, &records, &hashes, &leaves, &bundle_name, &tile_name);
+        } else if is_there
+            && bytes.len() != records.iter().map(|record| record.len() + 2).sum::<usize>()
+        {
+            let why = "there are bytes after its last record";
+            let seq = first + records.len() as u64;
+            self.always.push(Damage::at(DamageKind::Edited, seq, why).in_file(&bundle_name));
         }
         for (seq, record) in (first..).zip(&records) {
             self.look_at(seq, record);
         }
-        for leaf in leaves {
-            for full in self.by_tiles.push(leaf) {
+        // What is missing on one side is taken from the other, so that one gap is named once.
+        for leaf in if leaves.is_empty() { &hashes } else { &leaves } {
+            for full in self.by_tiles.push(*leaf) {
                 self.compare_full(root, &full);
             }
         }
-        for hash in hashes {
-            self.by_entries.push(hash);
+        for hash in if is_there { &hashes } else { &leaves } {
+            self.by_entries.push(*hash);
             if self.wanted_roots.contains(&self.by_entries.size()) {
                 self.roots.insert(self.by_entries.size(), self.by_entries.root());
             }
@@ -249,7 +258,7 @@ impl Walk {
 }
 
 /// The records of a bundle, as far as their lengths make sense.
-fn whole_records(bytes: &[u8]) -> Vec<&[u8]> {
+pub(super) fn whole_records(bytes: &[u8]) -> Vec<&[u8]> {
     if let Some(ranges) = split_records(bytes) {
         return ranges.into_iter().map(|range| &bytes[range]).collect();
     }

@@ -6,28 +6,36 @@ use tlog_tiles::{Hash, record_hash};
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
-use super::entries::Walk;
+use super::entries::{Walk, whole_records};
 use crate::layout::{self, TILE_WIDTH};
 use crate::tree::hashes_of;
 use crate::wal::{Rest, scan};
 
-/// Leaves of the tile that was looked at last.
+/// The tile and the bundle that were looked at last, as hashes of records.
 #[derive(Default)]
 struct Leaves {
     index: Option<u64>,
-    hashes: Vec<Hash>,
+    of_tile: Vec<Hash>,
+    of_bundle: Vec<Hash>,
 }
 
 impl Leaves {
-    fn leaf(&mut self, root: &Path, size: u64, seq: u64) -> Option<Hash> {
+    /// Whether the tile or the bundle has this record here. When the two differ, that is named elsewhere.
+    fn have(&mut self, root: &Path, size: u64, seq: u64, record: &[u8]) -> bool {
         let index = seq / TILE_WIDTH;
         if self.index != Some(index) {
-            let name = layout::tile_name(0, index, layout::width_at(size, 0, index));
-            self.hashes =
-                std::fs::read(root.join(name)).map(|bytes| hashes_of(&bytes)).unwrap_or_default();
+            let width = layout::width_at(size, 0, index);
+            let read = |name: String| std::fs::read(root.join(name)).unwrap_or_default();
+            self.of_tile = hashes_of(&read(layout::tile_name(0, index, width)));
+            self.of_bundle = whole_records(&read(layout::bundle_name(index, width)))
+                .into_iter()
+                .map(record_hash)
+                .collect();
             self.index = Some(index);
         }
-        self.hashes.get(usize::try_from(seq % TILE_WIDTH).ok()?).copied()
+        let Ok(at) = usize::try_from(seq % TILE_WIDTH) else { return false };
+        let hash = Some(record_hash(record));
+        [&self.of_tile, &self.of_bundle].into_iter().any(|hashes| hashes.get(at).copied() == hash)
     }
 }
 
@@ -68,8 +76,7 @@ pub(super) fn follow(root: &Path, walk: &mut Walk, found: &mut Found) {
         for range in scanned.records {
             let record = &bytes[range];
             if next < size {
-                let leaf = leaves.leaf(root, size, next);
-                if leaf.is_some_and(|leaf| leaf != record_hash(record)) {
+                if !leaves.have(root, size, next, record) {
                     let why = "the write-ahead log has another record than the tiles";
                     found.damage.push(Damage::at(DamageKind::Edited, next, why).in_file(&name));
                 }

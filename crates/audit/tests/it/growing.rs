@@ -1,0 +1,178 @@
+//! Appending, reading back, proving.
+
+use std::sync::Arc;
+
+use lockgate_audit::{
+    AuditError, Entry, InclusionProof, Reader, Record, Step, check_consistency, check_inclusion,
+    checkpoint_from_note, prove_consistency, prove_inclusion,
+};
+use serde_json::json;
+
+use crate::world::{empty, entry, log_of};
+
+#[test]
+fn what_was_appended_is_read_back_in_order_and_proved() {
+    let made = log_of(600);
+    let log = Reader::open(made.root(), made.public()).unwrap();
+    assert_eq!((log.size(), log.checkpoint().size), (600, 600));
+    for seq in [0, 1, 254, 255, 256, 257, 511, 512, 599] {
+        let record = log.record(seq).unwrap();
+        assert_eq!((record.seq, record.session_n), (seq, seq + 1));
+        assert_eq!(record.object, format!("thing {seq}"));
+        assert_eq!(record.detail["text"], "ß \"quoted\"");
+        let proof = prove_inclusion(&log, seq).unwrap();
+        let again = InclusionProof::parse(&proof.to_text()).unwrap();
+        assert_eq!(again, proof);
+        assert_eq!(check_inclusion(&again, &made.public()).unwrap().size, 600);
+        let mut other = proof.clone();
+        other.seq = (seq + 1) % 600;
+        check_inclusion(&other, &made.public()).unwrap_err();
+        let mut other = proof;
+        other.record[10] ^= 1;
+        check_inclusion(&other, &made.public()).unwrap_err();
+    }
+    let all = log.records(0..600).unwrap();
+    assert_eq!(all.len(), 600);
+    for (seq, bytes) in all.iter().enumerate() {
+        assert_eq!(Record::parse(bytes).unwrap().seq, seq as u64);
+        let value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(&serde_json_canonicalizer::to_vec(&value).unwrap(), bytes, "RFC 8785");
+    }
+    assert!(matches!(log.record(600), Err(AuditError::Missing(_))));
+    assert!(matches!(prove_inclusion(&log, 600), Err(AuditError::Missing(_))));
+}
+
+#[test]
+fn a_log_that_only_grew_proves_it() {
+    let made = log_of(3);
+    let mut before: Vec<Vec<u8>> = Vec::new();
+    for more in [0, 1, 5, 247, 1, 256, 300] {
+        made.append(more);
+        let log = Reader::open(made.root(), made.public()).unwrap();
+        for older in &before {
+            let older = checkpoint_from_note(older, &made.public()).unwrap();
+            let proof = prove_consistency(&log, older).unwrap();
+            check_consistency(&proof, older, log.checkpoint()).unwrap();
+            let mut forged = older;
+            forged.root[0] ^= 1;
+            check_consistency(&proof, forged, log.checkpoint()).unwrap_err();
+        }
+        before.push(log.note().to_vec());
+        assert!(made.verify(&[made.kept()]).intact());
+    }
+}
+
+#[test]
+fn sixty_four_writers_get_every_place_once() {
+    let made = empty();
+    let log = Arc::new(made.open());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    let places: Vec<(u64, u64)> = runtime.block_on(async {
+        let writers: Vec<_> = (0..64_u64)
+            .map(|writer| {
+                let session = log.session();
+                tokio::spawn(async move {
+                    let mut places = Vec::new();
+                    for n in 0..20 {
+                        let mut act = entry(writer * 1_000 + n);
+                        act.step = Step::Intent;
+                        let place = session.append(&act).await.unwrap();
+                        let mut done = entry(writer * 1_000 + n);
+                        done.step = Step::Outcome { of: place };
+                        let outcome = session.append(&done).await.unwrap();
+                        assert!(outcome > place, "the intent comes first");
+                        let twice = session.append(&done).await.unwrap_err();
+                        assert!(matches!(twice, AuditError::Missing(_)), "one outcome: {twice}");
+                        places.extend([(writer, place), (writer, outcome)]);
+                    }
+                    places
+                })
+            })
+            .collect();
+        let mut all = Vec::new();
+        for writer in writers {
+            all.extend(writer.await.unwrap());
+        }
+        all
+    });
+    Arc::into_inner(log).unwrap().close();
+    let mut seqs: Vec<u64> = places.iter().map(|(_, place)| *place).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, (0..64 * 40).collect::<Vec<_>>(), "every place once");
+    let reader = Reader::open(made.root(), made.public()).unwrap();
+    for (writer, place) in places {
+        let record = reader.record(place).unwrap();
+        assert_eq!(record.detail["n"].as_u64().unwrap() / 1_000, writer);
+    }
+    let found = made.verify(&[made.kept()]);
+    assert!(found.intact() && found.open_intents == 0, "{found:?}");
+    assert_eq!(found.unanchored_from, None);
+}
+
+#[test]
+fn what_cannot_be_recorded_is_refused_and_leaves_no_gap() {
+    let made = empty();
+    let log = made.open();
+    let session = log.session();
+    session.append_blocking(&entry(0)).unwrap();
+    let mut large = entry(1);
+    large.detail = json!({ "payload": "x".repeat(70 * 1024) });
+    let refused = session.append_blocking(&large).unwrap_err();
+    assert!(matches!(refused, AuditError::TooLarge { bytes } if bytes > 70 * 1024), "{refused}");
+    let mut rounded = entry(1);
+    rounded.detail = json!({ "n": (1_u64 << 53) });
+    assert!(matches!(session.append_blocking(&rounded), Err(AuditError::Unwritable { .. })));
+    let mut lost = entry(1);
+    lost.step = Step::Outcome { of: 77 };
+    assert!(matches!(session.append_blocking(&lost), Err(AuditError::Missing(_))));
+    assert_eq!(session.append_blocking(&entry(1)).unwrap(), 1);
+    log.close();
+    assert!(made.verify(&[]).intact());
+    let reader = Reader::open(made.root(), made.public()).unwrap();
+    assert_eq!(reader.record(1).unwrap().session_n, 2);
+}
+
+#[test]
+fn the_largest_record_fits() {
+    let made = empty();
+    let log = made.open();
+    let session = log.session();
+    let mut low = 60_000;
+    let mut high = 70_000;
+    let sized = |len: usize| Entry { detail: json!("x".repeat(len)), ..entry(0) };
+    while high - low > 1 {
+        let middle = usize::midpoint(low, high);
+        match session.append_blocking(&sized(middle)) {
+            Ok(_) => low = middle,
+            Err(AuditError::TooLarge { .. }) => high = middle,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    log.close();
+    assert!(made.verify(&[]).intact());
+}
+
+#[test]
+fn a_clock_that_goes_back_is_told_and_the_order_stands() {
+    let made = empty();
+    let log = made.open();
+    let session = log.session();
+    for (n, at_ms) in [5_000, 4_000, 6_000].into_iter().enumerate() {
+        let act = Entry { at_ms, ..entry(n as u64) };
+        session.append_blocking(&act).unwrap();
+    }
+    log.close();
+    let found = made.verify(&[]);
+    assert!(found.intact());
+    assert_eq!(found.clock_back_at, Some(1));
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let made = log_of(1);
+    let log = made.open();
+    let second = lockgate_audit::Log::open(&made.options(), made.key.clone()).unwrap_err();
+    assert!(matches!(second, AuditError::Locked { .. }), "{second}");
+    log.close();
+    made.append(1);
+}

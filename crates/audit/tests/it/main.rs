@@ -1,0 +1,8 @@
+//! A real log on a real disk, and everything that can happen to it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod evidence;
+mod growing;
+mod tamper;
+mod world;
