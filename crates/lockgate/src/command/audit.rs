@@ -1,6 +1,7 @@
 //! `lockgate audit …`: reading and checking an audit log. No server is asked; a copied directory will do.
 
 mod check;
+mod export;
 mod look;
 mod proof;
 
@@ -36,6 +37,15 @@ pub(crate) enum Audit {
     Prove(proof::Prove),
     /// Check such a proof, with a public key and without the log
     CheckProof(proof::CheckProof),
+    /// Write records for other programs, or as evidence for an auditor
+    ///
+    /// Records are read and written a part at a time. JSON lines are the bytes that were signed. With --bundle the records come
+    /// with what proves them; only signed records are in it.
+    Export(export::Export),
+    /// Check such evidence, with a public key and without the log
+    ///
+    /// The exit code is 1 when it does not hold; the first bad file or record is named.
+    CheckBundle(export::CheckBundle),
 }
 
 impl Audit {
@@ -48,6 +58,8 @@ impl Audit {
             Self::Keys(keys) => keys.run(format),
             Self::Prove(prove) => prove.run(),
             Self::CheckProof(check) => check.run(format),
+            Self::Export(export) => export.run(format),
+            Self::CheckBundle(check) => check.run(format),
         }
     }
 }

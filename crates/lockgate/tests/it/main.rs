@@ -2,6 +2,7 @@
 
 mod applying;
 mod audit;
+mod audit_export;
 mod chaos;
 mod command_line;
 mod errors;
