@@ -140,18 +140,19 @@ impl Committer {
                 (batch.records[range.clone()].to_vec(), record_hash(&batch.records[range]))
             })
             .collect();
-        for (seq, append) in (self.next_seq..).zip(batch.appends) {
-            if append.step == Step::Intent {
-                self.open_intents.insert(seq);
-            }
-            // Whoever asked may have gone; the record stands.
-            let _ = append.placed.send(Ok(seq));
-        }
+        let first = self.next_seq;
         self.next_seq += leaves.len() as u64;
         {
             let mut status = self.shared.status();
             status.size = self.next_seq;
             status.trouble = None;
+        }
+        for (seq, append) in (first..).zip(batch.appends) {
+            if append.step == Step::Intent {
+                self.open_intents.insert(seq);
+            }
+            // Whoever asked may have gone; the record stands.
+            let _ = append.placed.send(Ok(seq));
         }
         self.head.grow(leaves);
     }

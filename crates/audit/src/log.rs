@@ -16,7 +16,7 @@ use crate::error::AuditError;
 use crate::keys::LogKey;
 use crate::publish::{Head, Publisher};
 use crate::record::{Entry, Step};
-use crate::recover;
+use crate::{recover, rotation};
 
 /// Appends that may wait for the committer.
 const QUEUE: usize = 4096;
@@ -98,7 +98,7 @@ pub struct Log {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     // Held until the log is dropped.
-    _lock: recover::Lock,
+    _lock: Arc<recover::Lock>,
 }
 
 impl std::fmt::Debug for Log {
@@ -115,9 +115,17 @@ impl Log {
 
     /// Opens a log, finishes what a crash left, and closes intents that have no outcome.
     ///
-    /// Refuses a log that is not what its checkpoint says.
+    /// Refuses a log that is not what its checkpoint says. Blocks: not for async code.
     pub fn open(options: &LogOptions, key: LogKey) -> Result<Self, AuditError> {
-        let lock = recover::Lock::take(&options.dir)?;
+        Self::open_locked(options, key, Arc::new(recover::Lock::take(&options.dir)?))
+    }
+
+    pub(crate) fn open_locked(
+        options: &LogOptions,
+        key: LogKey,
+        lock: Arc<recover::Lock>,
+    ) -> Result<Self, AuditError> {
+        rotation::settle(options, &key)?;
         let recovered = recover::recover(options, &key)?;
         let shared = Arc::new(Shared::default());
         {

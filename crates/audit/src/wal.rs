@@ -125,12 +125,14 @@ fn what_is_left(bytes: &[u8], at: usize, next: u64) -> Rest {
             ));
         }
     }
+    let says = |at: usize| bytes.get(at + 8..at + 16)?.try_into().ok().map(u64::from_be_bytes);
+    if says(at).is_some_and(|first| whole_frame(bytes, at, first).is_some()) {
+        return Rest::Damaged(format!("the frame at byte {at} is whole and out of place"));
+    }
     let later = (at + 1..bytes.len()).any(|at| {
-        let Some(header) = bytes.get(at + 8..at + 16).and_then(|seq| seq.try_into().ok()) else {
-            return false;
-        };
-        let first = u64::from_be_bytes(header);
-        first >= next && first - next < 1 << 20 && whole_frame(bytes, at, first).is_some()
+        says(at).is_some_and(|first| {
+            first >= next && first - next < 1 << 20 && whole_frame(bytes, at, first).is_some()
+        })
     });
     if later {
         return Rest::Damaged(format!(

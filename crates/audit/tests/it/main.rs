@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod crash;
 mod evidence;
 mod growing;
 mod tamper;
 mod world;
+mod writers;
