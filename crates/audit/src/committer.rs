@@ -145,7 +145,7 @@ impl Committer {
         {
             let mut status = self.shared.status();
             status.size = self.next_seq;
-            status.trouble = None;
+            status.refused = None;
         }
         for (seq, append) in (first..).zip(batch.appends) {
             if append.step == Step::Intent {
@@ -185,7 +185,7 @@ impl Committer {
 
     fn refuse(&mut self, batch: Batch, error: &AuditError) {
         tracing::error!(%error, records = batch.appends.len(), "audit records are refused");
-        self.shared.status().trouble = Some(error.to_string());
+        self.shared.status().refused = Some(error.to_string());
         for append in batch.appends {
             append.counter.fetch_sub(1, Ordering::Relaxed);
             if let Step::Outcome { of } = append.step {

@@ -72,8 +72,10 @@ pub struct LogStatus {
     pub signed_size: u64,
     /// Why it takes nothing any more; only a new start helps.
     pub stopped: Option<String>,
-    /// Why records were refused, or no checkpoint was published, the last time that was tried.
-    pub trouble: Option<String>,
+    /// Why the last record was refused; `None` when it was taken.
+    pub refused: Option<String>,
+    /// Why the last checkpoint was not published; `None` when it was.
+    pub unpublished: Option<String>,
     /// Bytes of a torn frame that the last start cut off.
     pub cut_bytes: u64,
     /// Intents without an outcome that the last start closed as `unknown`.

@@ -16,6 +16,8 @@ use crate::wal;
 
 /// Bytes of records that may wait for their tiles.
 const WAITING_MAX_BYTES: usize = 64 << 20;
+/// Wait before a checkpoint that could not be published is tried again.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// The tree as the committer grows it, until the publisher takes it.
 pub(crate) struct Head {
@@ -128,7 +130,7 @@ impl Publisher {
         while let Some(job) = self.next_job() {
             while let Err(error) = self.publish(&job) {
                 tracing::error!(%error, "no checkpoint could be published; it is tried again");
-                self.shared.status().trouble = Some(error.to_string());
+                self.shared.status().unpublished = Some(error.to_string());
                 let mut growing = self.head.lock();
                 growing.failing = Some(error.to_string());
                 self.head.changed.notify_all();
@@ -136,8 +138,11 @@ impl Publisher {
                     // The next start publishes what is in the write-ahead log.
                     return;
                 }
-                drop(self.head.changed.wait_timeout(growing, Duration::from_secs(1)));
+                drop(
+                    self.head.changed.wait_timeout_while(growing, RETRY, |growing| !growing.closed),
+                );
             }
+            self.shared.status().unpublished = None;
             let mut growing = self.head.lock();
             growing.failing = None;
             growing.waiting_bytes = growing.bundles.iter().map(|(_, bundle)| bundle.len()).sum();

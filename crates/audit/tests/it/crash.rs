@@ -11,7 +11,7 @@ use crate::world::{Made, empty, entry};
 use crate::writers;
 
 /// A count that `./test --full` makes larger.
-fn rounds(name: &str, usual: u64) -> u64 {
+pub(crate) fn rounds(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap())
 }
 

@@ -3,8 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod crash;
+mod disk;
 mod evidence;
+mod faulty;
 mod growing;
+mod rotation;
 mod tamper;
 mod world;
 mod writers;

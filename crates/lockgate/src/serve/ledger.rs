@@ -104,8 +104,8 @@ impl Ledger for AuditLedger {
     }
 
     fn refuses(&self) -> Option<String> {
-        let LogStatus { stopped, trouble, .. } = self.log.status();
-        stopped.or(trouble)
+        let LogStatus { stopped, refused, .. } = self.log.status();
+        stopped.or(refused)
     }
 }
 
