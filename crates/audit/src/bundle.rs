@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tlog_tiles::record_hash;
 
 use crate::error::AuditError;
+use crate::layout;
 use crate::range_proof::prove_range;
 use crate::read::Reader;
 use crate::verify::hex;
@@ -83,6 +84,11 @@ pub fn write_bundle(
     put("checkpoint", log.note())?;
     let keys: Vec<String> = log.keys().iter().map(ToString::to_string).collect();
     put("log.keys", (keys.join("\n") + "\n").as_bytes())?;
+    for number in 1..log.keys().len() {
+        let name = layout::rotation_name(number);
+        let path = log.root.join(&name);
+        put(&name, &log.file(&name).map_err(AuditError::io("read", &path))?)?;
+    }
     put("README.md", README.as_bytes())?;
     let signed = log.checkpoint();
     let manifest = Manifest {

@@ -69,12 +69,24 @@ impl LogKey {
 
     /// A signed checkpoint.
     pub(crate) fn sign(&self, size: u64, root: Hash) -> Result<Vec<u8>, AuditError> {
+        Self::sign_all(&[self], Checkpoint { size, root: root.0 }, "")
+    }
+
+    /// A checkpoint with further lines, signed by each of these keys.
+    pub(crate) fn sign_all(
+        keys: &[&Self],
+        at: Checkpoint,
+        lines: &str,
+    ) -> Result<Vec<u8>, AuditError> {
         let malformed = |why: String| AuditError::Malformed { what: "a checkpoint", why };
-        let text = tlog_tiles::Checkpoint::new(self.signer.name(), size, root, "")
+        let origin = keys.first().map_or("", |key| key.signer.name());
+        let text = tlog_tiles::Checkpoint::new(origin, at.size, Hash(at.root), lines)
             .map_err(|error| malformed(error.to_string()))?;
         let mut note =
             Note::new(&text.to_bytes(), &[]).map_err(|error| malformed(error.to_string()))?;
-        note.add_sigs(&[&self.signer]).map_err(|error| malformed(error.to_string()))?;
+        for key in keys {
+            note.add_sigs(&[&key.signer]).map_err(|error| malformed(error.to_string()))?;
+        }
         Ok(note.to_bytes())
     }
 }
@@ -130,6 +142,17 @@ pub struct Checkpoint {
     pub size: u64,
     /// The root of their tree.
     pub root: [u8; 32],
+}
+
+/// The further lines of a checkpoint, and how many have signed it. Nothing is checked.
+pub(crate) fn note_parts(note: &[u8]) -> Result<(String, usize), AuditError> {
+    let malformed = |why: String| AuditError::Malformed { what: "the checkpoint", why };
+    let parsed = Note::from_bytes(note).map_err(|error| malformed(error.to_string()))?;
+    let text = tlog_tiles::Checkpoint::from_bytes(parsed.text())
+        .map_err(|error| malformed(error.to_string()))?;
+    let signatures = note.len() - parsed.text().len();
+    let signatures = note[note.len() - signatures..].split(|byte| *byte == b'\n');
+    Ok((text.extension().to_owned(), signatures.filter(|line| !line.is_empty()).count()))
 }
 
 /// How many records a note says that it signs.

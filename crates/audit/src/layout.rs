@@ -21,6 +21,11 @@ pub(crate) fn keys(root: &Path) -> PathBuf {
     root.join("log.keys")
 }
 
+/// The note that passes the log on for the n-th time, relative to the log.
+pub(crate) fn rotation_name(number: usize) -> String {
+    format!("rotation/{number}")
+}
+
 pub(crate) fn lock(root: &Path) -> PathBuf {
     root.join("lock")
 }

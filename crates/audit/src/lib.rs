@@ -20,6 +20,7 @@ mod range_proof;
 mod read;
 mod record;
 mod recover;
+mod rotation;
 mod tree;
 mod verify;
 mod wal;
@@ -35,4 +36,5 @@ pub use proof::{
 pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
 pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
+pub use rotation::{current_key, rotate_key};
 pub use verify::{Damage, DamageKind, Found, Known, verify};

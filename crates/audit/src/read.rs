@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use tlog_tiles::{Error as TreeError, Tile, TileReader};
 
 use crate::error::AuditError;
-use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note, unchecked_size};
+use crate::keys::{Checkpoint, VerifierKey, unchecked_size};
 use crate::layout::{self, TILE_WIDTH};
 use crate::publish::partial_names;
 use crate::record::Record;
+use crate::rotation::Chain;
 use crate::wal;
 
 /// How often a log that is being written is read again before that is given up.
@@ -40,7 +41,11 @@ impl Reader {
     /// Reads the checkpoint and what follows it. Without keys the log's own are taken at its word.
     pub fn open(root: impl Into<PathBuf>, keys: Vec<VerifierKey>) -> Result<Self, AuditError> {
         let root = root.into();
-        let keys = if keys.is_empty() { own_keys(&root)? } else { keys };
+        let chain = match Chain::of_directory(&root) {
+            Ok(chain) if keys.is_empty() || chain.has_one_of(&keys) => chain,
+            Err(error) if keys.is_empty() => return Err(error),
+            _ => Chain::of_keys(keys),
+        };
         let path = layout::checkpoint(&root);
         let mut note = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
         for _ in 0..OPEN_TRIES {
@@ -58,8 +63,8 @@ impl Reader {
             // Under a newer checkpoint unfinished tiles and segments of the write-ahead log go away.
             let again = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
             if (whole && tail_whole) || again == note {
-                let checkpoint = checkpoint_from_note(&note, &keys)?;
-                return Ok(Self { root, keys, note, checkpoint, tail, edge });
+                let checkpoint = chain.checkpoint(&note)?;
+                return Ok(Self { root, keys: chain.keys, note, checkpoint, tail, edge });
             }
             note = again;
         }
@@ -67,7 +72,7 @@ impl Reader {
     }
 
     /// A file of the log as it is at the checkpoint.
-    fn file(&self, name: &str) -> io::Result<Vec<u8>> {
+    pub(crate) fn file(&self, name: &str) -> io::Result<Vec<u8>> {
         self.edge
             .get(name)
             .map_or_else(|| std::fs::read(self.root.join(name)), |bytes| Ok(bytes.clone()))
@@ -83,7 +88,7 @@ impl Reader {
         &self.note
     }
 
-    /// The keys that signatures are checked with.
+    /// The keys that signatures are checked with, oldest first: those given, and those that they passed the log on to.
     pub fn keys(&self) -> &[VerifierKey] {
         &self.keys
     }

@@ -5,6 +5,7 @@
 mod damage;
 mod entries;
 mod files;
+mod keys;
 mod wal;
 
 use std::path::Path;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use crate::error::AuditError;
 use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
 use crate::layout;
-use crate::read::own_keys;
+use crate::rotation::Chain;
 
 pub use damage::{Damage, DamageKind};
 use entries::Walk;
@@ -85,64 +86,24 @@ pub fn verify(
         damage: Vec::new(),
     };
     std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
-    let Some(keys) = keys_to_use(root, keys, &mut found) else { return Ok(found) };
-    let Some(signed) = signed_checkpoint(root, &keys, &mut found) else { return Ok(found) };
-    found.origin = keys.first().map(|key| key.origin().to_owned()).unwrap_or_default();
+    let Some((chain, notes)) = keys::to_use(root, keys, &mut found) else { return Ok(found) };
+    let Some(signed) = signed_checkpoint(root, &chain, &mut found) else { return Ok(found) };
+    chain.current().origin().clone_into(&mut found.origin);
     found.size = signed.size;
     found.root = hex(&signed.root);
 
-    let anchors = anchors(known, &keys, signed, &mut found);
+    let anchors = anchors(known, &chain, signed, &mut found);
     let mut walk = Walk::new(signed, &anchors);
+    walk.expect(&chain.rotations);
     walk.tiles_and_entries(root, progress);
     wal::follow(root, &mut walk, &mut found);
-    files::look_for_strangers(root, signed.size + found.unsigned, signed.size, &mut found);
+    files::look_for_strangers(root, signed.size + found.unsigned, signed.size, notes, &mut found);
     walk.finish(&anchors, &mut found);
     found.damage.sort_by_key(|damage| damage.seq.unwrap_or(u64::MAX));
     Ok(found)
 }
 
-fn keys_to_use(
-    root: &Path,
-    given: Vec<VerifierKey>,
-    found: &mut Found,
-) -> Option<Vec<VerifierKey>> {
-    let own = own_keys(root);
-    if given.is_empty() {
-        match own {
-            Ok(keys) if !keys.is_empty() => return Some(keys),
-            Ok(_) => found.damage.push(Damage::of_file(
-                DamageKind::Missing,
-                "log.keys",
-                "it holds no key",
-            )),
-            Err(error) => {
-                let kind = if files::nothing_there(root) {
-                    DamageKind::Emptied
-                } else {
-                    DamageKind::WrongKey
-                };
-                found.damage.push(Damage::of_file(kind, "log.keys", error.to_string()));
-            }
-        }
-        return None;
-    }
-    match own {
-        Ok(own) if own.iter().all(|key| given.contains(key)) => {}
-        Ok(_) => found.damage.push(Damage::of_file(
-            DamageKind::WrongKey,
-            "log.keys",
-            "the log names another key than the one given",
-        )),
-        Err(error) => {
-            let kind =
-                if files::nothing_there(root) { DamageKind::Emptied } else { DamageKind::WrongKey };
-            found.damage.push(Damage::of_file(kind, "log.keys", error.to_string()));
-        }
-    }
-    Some(given)
-}
-
-fn signed_checkpoint(root: &Path, keys: &[VerifierKey], found: &mut Found) -> Option<Checkpoint> {
+fn signed_checkpoint(root: &Path, chain: &Chain, found: &mut Found) -> Option<Checkpoint> {
     let note = match std::fs::read(layout::checkpoint(root)) {
         Ok(note) => note,
         Err(error) => {
@@ -152,14 +113,13 @@ fn signed_checkpoint(root: &Path, keys: &[VerifierKey], found: &mut Found) -> Op
             return None;
         }
     };
-    match checkpoint_from_note(&note, keys) {
+    keys::compare(root, chain, &note, found);
+    match chain.checkpoint(&note) {
         Ok(signed) => Some(signed),
         Err(error) => {
-            found.damage.push(Damage::of_file(
-                DamageKind::BadCheckpoint,
-                "checkpoint",
-                error.to_string(),
-            ));
+            let is_spoilt = checkpoint_from_note(&note, &chain.keys).is_err();
+            let kind = if is_spoilt { DamageKind::BadCheckpoint } else { DamageKind::WrongKey };
+            found.damage.push(Damage::of_file(kind, "checkpoint", error.to_string()));
             None
         }
     }
@@ -168,13 +128,13 @@ fn signed_checkpoint(root: &Path, keys: &[VerifierKey], found: &mut Found) -> Op
 /// Checkpoints kept elsewhere, as far as they are of this log.
 fn anchors(
     known: &[Known],
-    keys: &[VerifierKey],
+    chain: &Chain,
     signed: Checkpoint,
     found: &mut Found,
 ) -> Vec<Checkpoint> {
     let mut anchors = Vec::new();
     for known in known {
-        match checkpoint_from_note(&known.note, keys) {
+        match chain.checkpoint(&known.note) {
             Ok(anchor) if anchor.size > signed.size => found.damage.push(Damage::at(
                 DamageKind::Truncated,
                 signed.size,

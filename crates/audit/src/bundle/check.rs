@@ -14,10 +14,10 @@ use tlog_tiles::record_hash;
 
 use super::Manifest;
 use crate::RECORD_MAX_BYTES;
-use crate::error::AuditError;
-use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
+use crate::keys::{Checkpoint, VerifierKey};
 use crate::range_proof::{RangeCheck, RangeProof};
 use crate::record::Placed;
+use crate::rotation::Chain;
 use crate::verify::hex;
 
 /// The largest file beside the records, in bytes.
@@ -75,10 +75,10 @@ pub fn check_bundle(dir: &Path, keys: &[VerifierKey]) -> Result<BundleFound, Bad
         return Err(BadItem::new("manifest.json", "it is not spelled as it was written"));
     }
     same_files(dir, &manifest)?;
-    let keys = trusted(dir, keys)?;
+    let chain = trusted(dir, keys)?;
     let note = small(dir, "checkpoint")?;
-    let signed = checkpoint_from_note(&note, &keys)
-        .map_err(|error| BadItem::new("checkpoint", error.to_string()))?;
+    let signed =
+        chain.checkpoint(&note).map_err(|error| BadItem::new("checkpoint", error.to_string()))?;
     let proof = small(dir, "proof.json")?;
     let proof = std::str::from_utf8(&proof)
         .map_err(|error| BadItem::new("proof.json", error.to_string()))
@@ -87,7 +87,7 @@ pub fn check_bundle(dir: &Path, keys: &[VerifierKey]) -> Result<BundleFound, Bad
         })?;
     records(dir, &proof, signed)?;
     digests(dir, &manifest)?;
-    let origin = keys.first().map(|key| key.origin().to_owned()).unwrap_or_default();
+    let origin = chain.current().origin().to_owned();
     let expected = Manifest {
         end: proof.end,
         files: manifest.files.clone(),
@@ -152,17 +152,22 @@ fn same_files(dir: &Path, manifest: &Manifest) -> Result<(), BadItem> {
     found.pop_first().map_or(Ok(()), |name| Err(BadItem::new(&name, "it is not in the manifest")))
 }
 
-/// The keys that may have signed: those given, which the bundle must name.
-fn trusted(dir: &Path, given: &[VerifierKey]) -> Result<Vec<VerifierKey>, BadItem> {
+/// The keys that may have signed: those given, and those that they passed the log on to.
+fn trusted(dir: &Path, given: &[VerifierKey]) -> Result<Chain, BadItem> {
     let text = small(dir, "log.keys")?;
     let text =
         String::from_utf8(text).map_err(|error| BadItem::new("log.keys", error.to_string()))?;
-    let own: Result<Vec<_>, AuditError> = text.lines().map(VerifierKey::parse).collect();
-    let own = own.map_err(|error| BadItem::new("log.keys", error.to_string()))?;
-    if !own.iter().any(|key| given.contains(key)) {
+    let first = VerifierKey::parse(text.lines().next().unwrap_or_default())
+        .map_err(|error| BadItem::new("log.keys", error.to_string()))?;
+    let chain = Chain::read(first, |name| fs::read(dir.join(name)))
+        .map_err(|broken| BadItem::new(&broken.file, broken.why))?;
+    if chain.keys_text() != text {
+        return Err(BadItem::new("log.keys", "it does not name the log's keys"));
+    }
+    if !chain.has_one_of(given) {
         return Err(BadItem::new("log.keys", "the bundle is of another key than the one given"));
     }
-    Ok(given.to_vec())
+    Ok(chain)
 }
 
 /// Records against leaves, leaves against the root.

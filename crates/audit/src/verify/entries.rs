@@ -11,6 +11,7 @@ use super::damage::{Damage, DamageKind};
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
 use crate::record::{Placed, Record, Step};
+use crate::rotation::Rotation;
 use crate::tree::{Edge, FullTile, hashes_of};
 use crate::wal::split_records;
 
@@ -35,6 +36,7 @@ pub(super) struct Walk {
     unanchored_since_ms: Option<i64>,
     roots: HashMap<u64, Hash>,
     wanted_roots: HashSet<u64>,
+    rotations: Vec<Rotation>,
 }
 
 impl Walk {
@@ -54,7 +56,14 @@ impl Walk {
             unanchored_since_ms: None,
             roots: HashMap::from([(0, Edge::default().root())]),
             wanted_roots: anchors.iter().map(|anchor| anchor.size).collect(),
+            rotations: Vec::new(),
         }
+    }
+
+    /// What passed the log from key to key must fit its records.
+    pub(super) fn expect(&mut self, rotations: &[Rotation]) {
+        self.wanted_roots.extend(rotations.iter().map(|rotation| rotation.checkpoint.size));
+        self.rotations = rotations.to_vec();
     }
 
     /// Reads every tile and every bundle under the checkpoint.
@@ -197,6 +206,11 @@ impl Walk {
                 format!("it says that it is record {}", placed.seq),
             ));
         }
+        let told = self.rotations.iter().find(|rotation| rotation.checkpoint.size == seq + 1);
+        if told.is_some_and(|rotation| !rotation.is_told_by(record)) {
+            let why = "the log was passed on to a new key here, and the record does not tell of it";
+            self.always.push(Damage::at(DamageKind::WrongKey, seq, why));
+        }
         let count = self.sessions.entry(placed.session).or_insert(0);
         if placed.session_n != *count + 1 && self.always.len() < NAMED_MAX {
             let why =
@@ -239,6 +253,14 @@ impl Walk {
             }
         }
         found.damage.append(&mut self.always);
+        for (number, rotation) in (1..).zip(&self.rotations) {
+            let Checkpoint { size, root } = rotation.checkpoint;
+            if self.roots.get(&size).is_some_and(|found| *found != Hash(root)) {
+                let why = format!("the first {size} records are not those that it signs");
+                let name = layout::rotation_name(number);
+                found.damage.push(Damage::of_file(DamageKind::Forked, name, why));
+            }
+        }
         for anchor in anchors {
             if self.roots.get(&anchor.size).is_some_and(|root| *root != Hash(anchor.root)) {
                 let why = format!(

@@ -17,7 +17,13 @@ fn holds_a_segment(root: &Path) -> bool {
 
 /// Names every file that a log of this size does not have. Temporary files, and tiles that a crash left before
 /// their checkpoint, are no damage: the next start removes them.
-pub(super) fn look_for_strangers(root: &Path, all: u64, signed: u64, found: &mut Found) {
+pub(super) fn look_for_strangers(
+    root: &Path,
+    all: u64,
+    signed: u64,
+    rotations: usize,
+    found: &mut Found,
+) {
     let mut directories = vec![String::new()];
     while let Some(directory) = directories.pop() {
         let Ok(entries) = std::fs::read_dir(root.join(&directory)) else { continue };
@@ -26,7 +32,10 @@ pub(super) fn look_for_strangers(root: &Path, all: u64, signed: u64, found: &mut
             let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
             match entry.file_type() {
                 Ok(kind) if kind.is_dir() => directories.push(path),
-                Ok(kind) if kind.is_file() && belongs(root, &path, all, signed) => {}
+                Ok(kind)
+                    if kind.is_file()
+                        && (is_rotation(&path, rotations) || belongs(root, &path, all, signed)) => {
+                }
                 _ => found.damage.push(Damage::of_file(
                     DamageKind::Stranger,
                     path,
@@ -35,6 +44,13 @@ pub(super) fn look_for_strangers(root: &Path, all: u64, signed: u64, found: &mut
             }
         }
     }
+}
+
+/// The notes of a log that was passed on so many times.
+fn is_rotation(path: &str, rotations: usize) -> bool {
+    path.strip_prefix("rotation/").and_then(|number| number.parse().ok()).is_some_and(|number| {
+        number <= rotations && path == layout::rotation_name(number) && number > 0
+    })
 }
 
 fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
