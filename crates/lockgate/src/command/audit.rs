@@ -4,6 +4,7 @@ mod check;
 mod export;
 mod look;
 mod proof;
+mod rotate;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use lockgate_model::ports::PortError;
 use lockgate_model::version::Digest;
 use serde_json::{Value, json};
 
-use crate::serve::keys;
+use crate::serve::{keys, rotate};
 
 /// Whole numbers above this are written as text: RFC 8785 cannot tell them apart.
 const INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -51,6 +51,7 @@ fn key(options: &LogOptions, keys: &Path) -> Result<LogKey, AuditError> {
         let text = fs::read_to_string(path).map_err(|error| io("read", path, &error))?;
         LogKey::parse(&text)
     };
+    rotate::finish(options, keys)?;
     if path.exists() {
         return read(&path);
     }
@@ -204,5 +205,28 @@ mod tests {
         fs::rename(keys.join("audit.key"), keys.join("audit.key.new")).expect("it is there");
         fs::remove_dir_all(dir.path().join("audit")).expect("it is there");
         AuditLedger::open(&options, &keys).expect("begins").close();
+    }
+
+    /// As a crash leaves it between any two steps of a change of keys.
+    #[test]
+    fn a_change_of_keys_that_was_cut_off_is_finished_or_was_none() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let options = LogOptions::new(dir.path().join("audit"));
+        let keys = dir.path().join("keys");
+        AuditLedger::open(&options, &keys).expect("opens").close();
+        let secret = |name: &str| fs::read_to_string(keys.join(name)).expect("it is there");
+        let old = LogKey::parse(&secret("audit.key")).expect("a key");
+        let new = LogKey::generate(old.public().origin()).expect("a key");
+        // The next key is kept, and nothing was passed on to it.
+        keys::write(&keys, "audit.key.next", new.secret()).expect("it is written");
+        AuditLedger::open(&options, &keys).expect("opens with the old key").close();
+        assert_eq!(secret("audit.key").trim(), old.secret());
+        // The log was passed on, and the key's file is still the old one.
+        let mut entry = Entry::event(1, "local", "", "audit");
+        entry.detail = json!({});
+        lockgate_audit::rotate_key(&options, &old, &new, entry).expect("passed on");
+        AuditLedger::open(&options, &keys).expect("opens with the new key").close();
+        assert_eq!(secret("audit.key").trim(), new.secret());
+        assert!(!keys.join("audit.key.next").exists(), "the old secret is gone");
     }
 }

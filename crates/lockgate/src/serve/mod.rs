@@ -5,6 +5,7 @@
 pub(crate) mod channels;
 pub(crate) mod data_dir;
 pub(crate) mod log;
+pub(crate) mod rotate;
 
 mod activate;
 mod keys;

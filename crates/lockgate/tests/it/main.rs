@@ -3,6 +3,7 @@
 mod applying;
 mod audit;
 mod audit_export;
+mod audit_keys;
 mod chaos;
 mod command_line;
 mod errors;

@@ -1,9 +1,10 @@
 //! Looking at records.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use lockgate_audit::Record;
 use serde_json::json;
 
+use super::rotate::Rotate;
 use super::{LogArgs, unusable};
 use crate::error::{CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
@@ -121,13 +122,28 @@ impl Checkpoint {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Keys {
     #[command(flatten)]
     log: LogArgs,
+    #[command(subcommand)]
+    change: Option<Change>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Change {
+    /// Pass the log on to a new key, with the server stopped
+    ///
+    /// The change is recorded, and both keys sign it: whoever knows the old key comes to the new one. The old private key is
+    /// replaced. Cut off at any point, it is finished by the next try or the next start.
+    Rotate(Rotate),
 }
 
 impl Keys {
     pub(super) fn run(self, format: Format) -> CliResult {
+        if let Some(Change::Rotate(rotate)) = self.change {
+            return rotate.run(format);
+        }
         let log = self.log.open()?;
         let keys: Vec<String> = log.keys().iter().map(ToString::to_string).collect();
         match format {
