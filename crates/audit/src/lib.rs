@@ -9,6 +9,7 @@
 
 mod bundle;
 mod committer;
+mod copies;
 mod disk;
 mod error;
 mod keys;

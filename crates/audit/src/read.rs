@@ -40,7 +40,18 @@ pub(crate) fn own_keys(root: &Path) -> Result<Vec<VerifierKey>, AuditError> {
 impl Reader {
     /// Reads the checkpoint and what follows it. Without keys the log's own are taken at its word.
     pub fn open(root: impl Into<PathBuf>, keys: Vec<VerifierKey>) -> Result<Self, AuditError> {
-        let root = root.into();
+        Self::read(root.into(), keys, true)
+    }
+
+    /// Reads what is signed alone.
+    pub fn open_signed(
+        root: impl Into<PathBuf>,
+        keys: Vec<VerifierKey>,
+    ) -> Result<Self, AuditError> {
+        Self::read(root.into(), keys, false)
+    }
+
+    fn read(root: PathBuf, keys: Vec<VerifierKey>, with_tail: bool) -> Result<Self, AuditError> {
         let chain = match Chain::of_directory(&root) {
             Ok(chain) if keys.is_empty() || chain.has_one_of(&keys) => chain,
             Err(error) if keys.is_empty() => return Err(error),
@@ -59,7 +70,8 @@ impl Reader {
                     Err(_) => whole = false,
                 }
             }
-            let (tail, tail_whole) = read_tail(&root, size)?;
+            let (tail, tail_whole) =
+                if with_tail { read_tail(&root, size)? } else { (Vec::new(), true) };
             // Under a newer checkpoint unfinished tiles and segments of the write-ahead log go away.
             let again = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
             if (whole && tail_whole) || again == note {
@@ -142,9 +154,17 @@ impl Reader {
     }
 }
 
+/// Only what is signed is here: no process ever had this directory as its log.
+pub(crate) fn is_copy(root: &Path) -> bool {
+    layout::checkpoint(root).exists() && !layout::wal(root).exists() && !layout::lock(root).exists()
+}
+
 /// Records of the write-ahead log from this one on, up to a torn end or a gap; and whether there was no gap.
 fn read_tail(root: &Path, from: u64) -> Result<(Vec<Vec<u8>>, bool), AuditError> {
     let directory = layout::wal(root);
+    if is_copy(root) {
+        return Ok((Vec::new(), true));
+    }
     let listed = std::fs::read_dir(&directory).map_err(AuditError::io("read", &directory))?;
     let mut firsts: Vec<u64> = listed
         .flatten()

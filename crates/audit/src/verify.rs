@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::error::AuditError;
 use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
 use crate::layout;
+use crate::read::is_copy;
 use crate::rotation::Chain;
 
 pub use damage::{Damage, DamageKind};
@@ -38,6 +39,11 @@ pub struct Found {
     pub root: String,
     /// Records in the write-ahead log that no checkpoint signs yet.
     pub unsigned: u64,
+    /// Only what is signed is here, as in a copy in object storage: records after the checkpoint are not.
+    pub is_copy: bool,
+    /// Tiles and bundles of a copy that its checkpoint does not cover: copying was cut off, or an older checkpoint was
+    /// put back.
+    pub beyond_checkpoint: u64,
     /// Bytes of a frame that a crash tore; nobody was told that it was recorded.
     pub torn_bytes: u64,
     /// Intents without an outcome.
@@ -77,6 +83,8 @@ pub fn verify(
         size: 0,
         root: String::new(),
         unsigned: 0,
+        is_copy: is_copy(root),
+        beyond_checkpoint: 0,
         torn_bytes: 0,
         open_intents: 0,
         clock_back_at: None,
@@ -96,7 +104,9 @@ pub fn verify(
     let mut walk = Walk::new(signed, &anchors);
     walk.expect(&chain.rotations);
     walk.tiles_and_entries(root, progress);
-    wal::follow(root, &mut walk, &mut found);
+    if !found.is_copy {
+        wal::follow(root, &mut walk, &mut found);
+    }
     files::look_for_strangers(root, signed.size + found.unsigned, signed.size, notes, &mut found);
     walk.finish(&anchors, &mut found);
     found.damage.sort_by_key(|damage| damage.seq.unwrap_or(u64::MAX));

@@ -36,6 +36,14 @@ pub(super) fn look_for_strangers(
                     if kind.is_file()
                         && (is_rotation(&path, rotations) || belongs(root, &path, all, signed)) => {
                 }
+                // The checkpoint is copied last.
+                Ok(kind)
+                    if kind.is_file()
+                        && found.is_copy
+                        && belongs(root, &path, u64::MAX, signed) =>
+                {
+                    found.beyond_checkpoint += 1;
+                }
                 _ => found.damage.push(Damage::of_file(
                     DamageKind::Stranger,
                     path,

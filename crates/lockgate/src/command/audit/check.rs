@@ -89,6 +89,17 @@ fn text(found: &Found) -> String {
         say("records", format!("{} signed, {} not yet", output::count(found.size), found.unsigned));
         say("root", found.root.clone());
     }
+    if found.is_copy {
+        let why = "a copy of what is signed; records after the checkpoint are not in it";
+        say("write-ahead log", why.into());
+    }
+    if found.beyond_checkpoint > 0 {
+        let why = "copying was cut off, or an older checkpoint was put back";
+        say(
+            "not covered",
+            format!("{} files that no checkpoint signs: {why}", found.beyond_checkpoint),
+        );
+    }
     if found.torn_bytes > 0 {
         say(
             "torn",
