@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use super::field::Field;
 use super::text::{
-    AddressText, DurationText, FileNameText, NameText, SecretText, SizeText, SomeText, Switchable,
-    UrlPathText, UrlText,
+    AddressText, DurationText, FileNameText, MirrorText, NameText, SecretText, SizeText, SomeText,
+    Switchable, UrlPathText, UrlText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
 use crate::plan::AlertLevel;
@@ -38,6 +38,8 @@ pub(super) struct ConfigFile {
     pub(super) metrics_need_token: Field<bool>,
     /// How answers of users are taken.
     pub(super) feedback: Field<FeedbackFile>,
+    /// How the audit log is kept.
+    pub(super) audit: Field<AuditFile>,
     /// The agents that users talk to.
     #[schemars(extend("minItems" = 1))]
     pub(super) agents: Field<Vec<Field<AgentFile>>>,
@@ -67,6 +69,16 @@ pub(super) struct ListenFile {
 pub(super) struct FeedbackFile {
     /// How long after an answer feedback on it is taken. Default: 24h.
     pub(super) ticket_ttl: Field<DurationText>,
+}
+
+/// How the audit log is kept.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct AuditFile {
+    /// Where a copy of what is signed goes: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`. Credentials
+    /// come from the environment. Default: nowhere.
+    pub(super) mirror: Field<MirrorText>,
 }
 
 /// An agent and its versions.

@@ -46,6 +46,7 @@ pub(super) fn config(
     let agents = agents::agents(report, &file.agents, &root.key("agents"), &known);
     fitting::check(report, &agents, &plans);
     let feedback = settings::feedback(report, &file.feedback, &root.key("feedback"));
+    let audit = settings::audit(report, &file.audit, &root.key("audit"));
     let stale = settings::candidate_stale_max(report, file, &root);
     let data_dir = some_text(report, &file.data_dir, &root.key("data_dir"));
     let metrics = root.key("metrics_need_token");
@@ -55,6 +56,7 @@ pub(super) fn config(
         candidate_stale_max_ms: stale,
         metrics_need_token: report.take_or(&file.metrics_need_token, &metrics, false),
         feedback,
+        audit,
         agents: agents.into_iter().map(|(_, agent)| agent).collect(),
         plans: plans.into_iter().map(|planned| planned.plan).collect(),
         channels,

@@ -89,6 +89,13 @@ pub struct Channel {
     pub min_level: AlertLevel,
 }
 
+/// How the audit log is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AuditSettings {
+    /// Where a copy of what is signed goes; `None` when there is none.
+    pub mirror: Option<String>,
+}
+
 /// A price that replaces the built-in list's, US dollars per million tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PriceOverride {
@@ -115,6 +122,8 @@ pub struct Config {
     pub metrics_need_token: bool,
     /// How answers of users are taken.
     pub feedback: FeedbackSettings,
+    /// How the audit log is kept.
+    pub audit: AuditSettings,
     /// Agents, in the file's order.
     pub agents: Vec<Agent>,
     /// Plans, in the file's order; the built-in one last unless the file defines it.

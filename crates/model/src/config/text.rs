@@ -73,6 +73,10 @@ text!(
     UrlText: URL, "^https?://[^/?#]+", ["http://127.0.0.1:9001", "https://agent.example.com/v2"]
 );
 text!(
+    /// A place in object storage, or a directory. Credentials have no place in it.
+    MirrorText: "a place for a copy", r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#@ ]*)?|file:///[^?# ]+)$", ["s3://bucket/lockgate", "file:///mnt/archive/lockgate"]
+);
+text!(
     /// A reference to a secret. What stands here by mistake may be the secret: it is not repeated.
     SecretText: "a reference to a secret", "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", ["env:ALERT_KEY", "file:/run/secrets/alert"], "writeOnly" = true
 );

@@ -31,6 +31,7 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!(config.candidate_stale_max_ms, 600_000);
     assert_eq!(config.feedback.ticket_ttl_ms, 86_400_000);
     assert!(!config.metrics_need_token);
+    assert_eq!(config.audit.mirror, None);
     assert_eq!(config.digest, Digest::of(SMALLEST.as_bytes()));
     let agent = &config.agents[0];
     assert_eq!(agent.matches, [Match { host: None, path: None, strip_path: false }]);
@@ -39,6 +40,19 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!(agent.plan.as_str(), "standard");
     assert_eq!(agent.versions[0].endpoint, "http://127.0.0.1:9001");
     assert_eq!(config.warnings.len(), 1, "{}", config.warnings);
+}
+
+#[test]
+fn a_copy_of_the_audit_log_goes_to_a_place_without_secrets() {
+    for url in ["s3://bucket", "s3://my.bucket/a/b", "gs://b/x", "az://c/x", "file:///mnt/x"] {
+        let config = read(&format!("audit: {{ mirror: \"{url}\" }}\n{SMALLEST}"));
+        assert_eq!(config.audit.mirror.as_deref(), Some(url));
+    }
+    for url in ["https://x/y", "s3://key:secret@bucket/x", "s3:///x", "file://x", "s3://b/x?y=1"] {
+        let text = format!("audit: {{ mirror: \"{url}\" }}\n{SMALLEST}");
+        let errors = config::read("f.yaml", &text).unwrap_err().to_string();
+        assert!(errors.contains("f.yaml:1:18: error"), "{url}: {errors}");
+    }
 }
 
 #[test]

@@ -4,12 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{Unique, duration_within, items, name, some_text, target};
 use crate::config::field::Field;
-use crate::config::file::{ChannelFile, ConfigFile, FeedbackFile, ListenFile, PriceFile};
+use crate::config::file::{
+    AuditFile, ChannelFile, ConfigFile, FeedbackFile, ListenFile, PriceFile,
+};
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::standard::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::config::text::{AddressText, SecretText};
-use crate::config::{Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride, SecretRef};
+use crate::config::{
+    AuditSettings, Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride, SecretRef,
+};
 use crate::plan::AlertLevel;
 
 pub(super) fn listen(
@@ -69,6 +73,17 @@ pub(super) fn feedback(
     let range = (SECOND_MS, 90 * DAY_MS);
     let ticket_ttl_ms = duration_within(report, &file.ticket_ttl, &path, range, DAY_MS);
     FeedbackSettings { ticket_ttl_ms }
+}
+
+pub(super) fn audit(
+    report: &mut Report<'_>,
+    field: &Field<AuditFile>,
+    path: &Path,
+) -> AuditSettings {
+    let default = AuditFile::default();
+    let file = report.take(field, path).unwrap_or(&default);
+    let mirror = report.take(&file.mirror, &path.key("mirror"));
+    AuditSettings { mirror: mirror.map(|mirror| mirror.0.clone()) }
 }
 
 pub(super) fn candidate_stale_max(report: &mut Report<'_>, file: &ConfigFile, root: &Path) -> u64 {
