@@ -34,6 +34,12 @@ impl AuditLedger {
         Ok(Self { log: Arc::new(log), session })
     }
 
+    /// Tells how the log is as long as it is open, without keeping it open.
+    pub(super) fn watch(&self) -> impl Fn() -> Option<LogStatus> + Send + Sync + 'static {
+        let log = Arc::downgrade(&self.log);
+        move || log.upgrade().map(|log| log.status())
+    }
+
     /// Signs what was recorded and gives the log back. Blocks.
     pub(super) fn close(self) {
         drop(self.session);

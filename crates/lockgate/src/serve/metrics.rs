@@ -97,7 +97,7 @@ fn in_flight(encoder: &mut DescriptorEncoder, stats: &Stats) -> fmt::Result {
     Ok(())
 }
 
-fn one<M: EncodeMetric + TypedMetric>(
+pub(super) fn one<M: EncodeMetric + TypedMetric>(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,

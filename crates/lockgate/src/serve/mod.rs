@@ -12,6 +12,7 @@ mod keys;
 mod late_store;
 mod ledger;
 mod metrics;
+mod mirror;
 mod parts;
 mod signals;
 

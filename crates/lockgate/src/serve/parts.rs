@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
 use lockgate_control::{Channels, Control};
 use lockgate_gateway::{Gateway, Options, Ports, StartError};
+use lockgate_mirror::Mirror;
 use lockgate_model::config::Config;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
@@ -18,7 +19,7 @@ use crate::error::{CliError, CliResult, Exit};
 use crate::serve::late_store::LateStore;
 use crate::serve::ledger::AuditLedger;
 use crate::serve::metrics::GatewayMetrics;
-use crate::serve::{Opened, Start, blocking, channels, first_token, keys};
+use crate::serve::{Opened, Start, blocking, channels, first_token, keys, mirror};
 
 /// The name of this process among gateways and controllers. There is one of each in a directory,
 /// which the directory's lock sees to, and it is the same one after a restart.
@@ -103,12 +104,14 @@ pub(super) struct Rest {
     control: Control,
     api: Api,
     adopt: OnConfig,
+    mirror: Option<Mirror>,
 }
 
 impl Rest {
     /// Starts what needs the store, and tells others where the server listens.
     pub(super) async fn start(start: &Start, front: &Front, opened: Opened) -> CliResult<Self> {
         let Opened { store, ledger, config } = opened;
+        let mirror = mirror::start(&config, start.dir.audit())?;
         first_token(&store, start.token_file.as_ref()).await?;
         let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
         let adopt = adopter(Arc::clone(&told));
@@ -121,7 +124,7 @@ impl Rest {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
             fuses: Some(Arc::clone(&front.fuses)),
-            metrics: vec![front.metrics()],
+            metrics: vec![front.metrics(), mirror::metrics(&ledger, mirror.as_ref())],
             on_config: Some(Arc::clone(&adopt)),
         };
         let api = Api::start(options, deps).await.map_err(|error| {
@@ -135,7 +138,7 @@ impl Rest {
             lockgate_control::Options::new(NAME),
         );
         let (ingress, api_at) = (front.local_addr, api.local_addr());
-        let rest = Self { store, ledger, control, api, adopt };
+        let rest = Self { store, ledger, control, api, adopt, mirror };
         if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
             rest.shutdown().await;
             return Err(error);
@@ -157,12 +160,15 @@ impl Rest {
         (self.adopt)(config);
     }
 
-    /// Ends in order: no new commands, then no new steps, then the store.
+    /// Ends in order: no new commands, then no new steps, then the log and its copy, then the store.
     pub(super) async fn shutdown(self) {
         self.api.shutdown().await;
         self.control.shutdown().await;
         let ledger = self.ledger;
         blocking(move || ledger.close()).await;
+        if let Some(mirror) = self.mirror {
+            mirror.stop().await;
+        }
         self.store.close().await;
     }
 }

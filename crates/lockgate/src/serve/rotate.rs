@@ -40,7 +40,11 @@ pub(crate) fn rotate(dir: &DataDir, reason: &str) -> Result<Rotated, AuditError>
     let now_ms = jiff::Timestamp::now().as_millisecond();
     let mut entry = Entry::event(now_ms, "local", "", "audit");
     entry.detail = json!({ "reason": reason });
-    rotate_key(&options, &old, &new, entry)?;
+    // It waits for the log's threads, which is not done on a thread that drives others.
+    let rotated = std::thread::scope(|threads| {
+        threads.spawn(|| rotate_key(&options, &old, &new, entry)).join()
+    });
+    rotated.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     replace(&keys)?;
     Ok(Rotated { from: Some(old.public().clone()), to: new.public().clone() })
 }

@@ -4,6 +4,7 @@ mod applying;
 mod audit;
 mod audit_export;
 mod audit_keys;
+mod audit_mirror;
 mod chaos;
 mod command_line;
 mod errors;
