@@ -12,6 +12,7 @@ mod committer;
 mod copies;
 mod disk;
 mod error;
+mod index;
 mod keys;
 mod layout;
 mod log;
@@ -29,6 +30,7 @@ mod wal;
 pub use bundle::{BadItem, BundleFound, check_bundle, write_bundle};
 pub use disk::{Disk, LocalDisk, Segment};
 pub use error::AuditError;
+pub use index::{Index, Query};
 pub use keys::{Checkpoint, LogKey, VerifierKey, checkpoint_from_note};
 pub use log::{Durability, Log, LogOptions, LogStatus, Session};
 pub use proof::{

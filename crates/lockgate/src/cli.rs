@@ -131,7 +131,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Agent(agent) => wait(agent.run(format)),
         Command::Version(version) => wait(version.run(format)),
         Command::Rollout(rollout) => wait(rollout.run(format)),
-        Command::Audit(audit) => audit.run(format),
+        Command::Audit(audit) => wait(audit.run(format)),
         Command::Token(token) => wait(token.run(format)),
         Command::Events(events) => wait(events.run(format)),
         Command::Demo(args) => work(command::demo::run(args, format)),

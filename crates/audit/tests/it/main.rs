@@ -7,6 +7,7 @@ mod disk;
 mod evidence;
 mod faulty;
 mod growing;
+mod index;
 mod peers;
 mod rotation;
 mod tamper;

@@ -5,6 +5,7 @@ mod export;
 mod look;
 mod proof;
 mod rotate;
+mod search;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,11 @@ use crate::output::Format;
 pub(crate) enum Audit {
     /// Print the newest records
     Tail(look::Tail),
+    /// Find records, the newest first
+    ///
+    /// The first search of a log builds an index beside it. The index can be removed at any time; nothing that it says is
+    /// shown before the record itself was read.
+    Search(Box<search::Search>),
     /// Print one record
     Show(look::Show),
     /// Check that nothing was changed, taken out or put in
@@ -50,9 +56,10 @@ pub(crate) enum Audit {
 }
 
 impl Audit {
-    pub(crate) fn run(self, format: Format) -> CliResult {
+    pub(crate) async fn run(self, format: Format) -> CliResult {
         match self {
             Self::Tail(tail) => tail.run(format),
+            Self::Search(search) => search.run(format).await,
             Self::Show(show) => show.run(),
             Self::Verify(verify) => verify.run(format),
             Self::Checkpoint(checkpoint) => checkpoint.run(),

@@ -186,3 +186,33 @@ fn a_log_of_nobody_is_said_to_be_none() {
         bare.shown()
     );
 }
+
+#[test]
+fn records_are_found_by_what_they_are_about() {
+    let mut scene = scene(&["v1", "v2"]);
+    scene.start("v2");
+    assert_eq!(scene.end(), "promoted");
+    let server = &mut scene.server;
+    let log = log_of(server);
+    let search = |more: &[&str]| {
+        let mut args = vec![OsStr::new("search"), OsStr::new("--dir"), log.as_os_str()];
+        args.extend(more.iter().map(OsStr::new));
+        args.extend([OsStr::new("--output"), OsStr::new("json")]);
+        let ran = audit(&args);
+        assert_eq!(ran.code, 0, "{}", ran.shown());
+        let lines = ran.stdout.lines().map(serde_json::from_str);
+        lines.collect::<Result<Vec<serde_json::Value>, _>>().expect("a record a line")
+    };
+    let of_v2 = ["--version", "v2", "--decision", "promoted"];
+    server.until("its end is recorded", |_| search(&of_v2).len() == 1);
+    let steps = search(&["--agent", "support", "--action", "rollout.transition", "--limit", "2"]);
+    assert_eq!(steps.len(), 2);
+    assert!(steps[0]["seq"].as_u64() > steps[1]["seq"].as_u64(), "the newest first");
+    assert_eq!(search(&["--principal", "first-admin"])[0]["detail"]["reason"], "a test");
+    assert!(search(&["--agent", "nobody"]).is_empty());
+    assert!(search(&["--to", "1h"]).is_empty());
+    assert!(server.data_dir().join("audit-index").exists());
+    assert_eq!(verify(&log, &[]).code, 0, "the index is no part of the log");
+    let bad = audit(&["search", "--from", "yesterday"]);
+    assert!(bad.code == 2 && bad.stderr.contains("neither a time"), "{}", bad.shown());
+}

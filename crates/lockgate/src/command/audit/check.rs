@@ -59,7 +59,7 @@ impl Verify {
 }
 
 /// Says on a terminal how far it is.
-fn progress() -> impl FnMut(u64, u64) {
+pub(super) fn progress() -> impl FnMut(u64, u64) {
     let mut told = Instant::now();
     let is_terminal = std::io::stderr().is_terminal();
     move |done, all| {

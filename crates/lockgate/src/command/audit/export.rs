@@ -18,6 +18,7 @@ use super::{KeyArgs, LogArgs, unusable};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 use range::RangeArgs;
+pub(super) use range::time;
 
 /// Records read at once.
 const CHUNK: u64 = 256;

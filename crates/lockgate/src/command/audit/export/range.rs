@@ -24,7 +24,7 @@ pub(super) struct RangeArgs {
 }
 
 /// Milliseconds since the epoch of `2026-01-31T09:00:00Z`, or of `24h` ago.
-fn time(text: &str) -> Result<i64, String> {
+pub(in crate::command::audit) fn time(text: &str) -> Result<i64, String> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Ok(at.as_millisecond());
     }
