@@ -3,6 +3,14 @@
 //! Appends are of records as rollouts make them, some 300 bytes. The bare loop writes the same bytes in groups of as many
 //! records as there are producers, which is what group commit can reach at best.
 
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "figures for people"
+)]
+
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
