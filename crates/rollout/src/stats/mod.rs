@@ -34,8 +34,14 @@ pub(crate) fn mixture<const N: usize>(
     ln_e: impl Fn(f64) -> f64,
 ) -> f64 {
     let mut terms = [0.0; N];
-    for (term, (alternative, weight)) in terms.iter_mut().zip(alternatives) {
-        *term = weight.ln() + ln_e(*alternative);
+    for (term, (alternative, _)) in terms.iter_mut().zip(alternatives) {
+        *term = ln_e(*alternative);
     }
-    ln_sum_exp(terms.iter().copied())
+    let top = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    let weighted =
+        terms.iter().zip(alternatives).map(|(term, (_, weight))| weight * (term - top).exp());
+    top + weighted.sum::<f64>().ln()
 }

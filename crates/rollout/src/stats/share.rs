@@ -44,11 +44,12 @@ pub fn above(strata: &[Stratum], ratio: f64) -> Option<f64> {
     };
     let odds = |assigned: [u64; 2]| ratio * assigned[0] as f64 / assigned[1] as f64;
     let worse = |worse: f64| {
+        let ln_worse = worse.ln();
         let one = |Stratum { assigned, errors: [bad, other] }: &Stratum| {
             // θ₁/θ₀ and (1 − θ₁)/(1 − θ₀) for odds o₁ = worse · o₀.
             let odds = odds(*assigned);
             let shrink = ((1.0 + odds) / (1.0 + odds * worse)).ln();
-            times(*bad, worse.ln() + shrink) + times(*other, shrink)
+            times(*bad, ln_worse) + times(bad + other, shrink)
         };
         strata.iter().filter(telling).map(one).sum()
     };
