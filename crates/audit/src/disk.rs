@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What the log asks of a file system.
 pub trait Disk: Send + Sync + 'static {
-    /// Makes a directory and what is above it.
+    /// Makes a directory and what is above it, durably.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
     /// Opens for appending, and makes the file when it is missing. Its name is durable when this returns.
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn Segment>>;
@@ -38,7 +38,16 @@ pub struct LocalDisk;
 
 impl Disk for LocalDisk {
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.create_dir_all(parent)?;
+        }
+        match fs::create_dir(path) {
+            Err(error) if !path.is_dir() => Err(error),
+            _ => sync_parent(path),
+        }
     }
 
     fn open_append(&self, path: &Path) -> io::Result<Box<dyn Segment>> {
@@ -63,7 +72,14 @@ impl Disk for LocalDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        fs::remove_file(path)?;
+        // Unfinished tiles have directories of their own; one that still holds others stays.
+        if let Some(parent) =
+            path.parent().filter(|parent| parent.extension().is_some_and(|end| end == "p"))
+        {
+            let _ = fs::remove_dir(parent);
+        }
+        Ok(())
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -74,7 +90,11 @@ impl Disk for LocalDisk {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 struct LocalSegment(File);

@@ -218,6 +218,11 @@ fn read_segments(
                 return Err(AuditError::damaged(root, format!("{}: {why}", path.display())));
             }
         }
+        // What comes after the checkpoint may be in the system's memory alone. Written anew, it is on disk before a
+        // checkpoint covers it; a sync may have failed before, and a second one of the same pages would lie.
+        if next > signed.size || cut_bytes > 0 {
+            disk.replace(&path, &bytes[..scan.end]).map_err(AuditError::io("keep", &path))?;
+        }
         records.extend((first..).zip(scan.records.into_iter().map(|range| bytes[range].to_vec())));
     }
     if next < signed.size {
@@ -228,10 +233,7 @@ fn read_segments(
         return Err(AuditError::damaged(root, why));
     }
     let path = layout::segment(root, last);
-    let mut current = disk.open_append(&path).map_err(AuditError::io("open", &path))?;
-    if cut_bytes > 0 {
-        current.set_len(end).map_err(AuditError::io("cut the torn end off", &path))?;
-    }
+    let current = disk.open_append(&path).map_err(AuditError::io("open", &path))?;
     let segments = Segments {
         disk: disk.clone(),
         root: root.clone(),
@@ -290,6 +292,9 @@ fn write_full(
 /// Removes unfinished tiles that no checkpoint names: a crash came between them and their checkpoint.
 fn remove_leftovers(disk: &dyn Disk, root: &Path, size: u64) {
     let kept: Vec<String> = partial_names(size).collect();
+    for name in ["checkpoint.tmp", "log.keys.tmp"] {
+        let _ = disk.remove(&root.join(name));
+    }
     let edges =
         partial_tiles(size.max(1)).map(|(level, index, _)| layout::tile_name(level, index, 1));
     for example in edges.chain([layout::bundle_name(size / TILE_WIDTH, 1)]) {

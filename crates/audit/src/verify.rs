@@ -8,6 +8,7 @@ mod files;
 mod keys;
 mod wal;
 
+use std::ffi::OsString;
 use std::path::Path;
 
 use serde::Serialize;
@@ -68,11 +69,46 @@ impl Found {
     }
 }
 
+/// How often a log that is being written is read anew.
+const LIVE_TRIES: u32 = 20;
+
 /// Checks a log. Without keys those in its own directory are taken at their word, and that is said.
 ///
 /// `progress` is told how many records of how many were looked at. An error means that the check could not be made;
 /// damage is not an error.
 pub fn verify(
+    root: &Path,
+    keys: Vec<VerifierKey>,
+    known: &[Known],
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Found, AuditError> {
+    std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
+    for _ in 0..LIVE_TRIES {
+        let before = stamp(root);
+        let found = look(root, keys.clone(), known, progress)?;
+        // A log that grew meanwhile has replaced files that were still to be read.
+        if found.intact() || before == stamp(root) {
+            return Ok(found);
+        }
+    }
+    Err(AuditError::Missing(
+        "the log grows faster than it can be read; verify it when less is recorded, or its copy in object storage".into(),
+    ))
+}
+
+/// What changes whenever the log does: its checkpoint, and the names and lengths of its segments.
+fn stamp(root: &Path) -> (Option<Vec<u8>>, Vec<(OsString, u64)>) {
+    let mut segments: Vec<_> = std::fs::read_dir(layout::wal(root))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| (entry.file_name(), entry.metadata().map_or(0, |file| file.len())))
+        .collect();
+    segments.sort();
+    (std::fs::read(layout::checkpoint(root)).ok(), segments)
+}
+
+fn look(
     root: &Path,
     keys: Vec<VerifierKey>,
     known: &[Known],
@@ -93,7 +129,6 @@ pub fn verify(
         keys_from_log: keys.is_empty(),
         damage: Vec::new(),
     };
-    std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
     let Some((chain, notes)) = keys::to_use(root, keys, &mut found) else { return Ok(found) };
     let Some(signed) = signed_checkpoint(root, &chain, &mut found) else { return Ok(found) };
     chain.current().origin().clone_into(&mut found.origin);

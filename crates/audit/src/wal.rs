@@ -117,7 +117,9 @@ fn what_is_left(bytes: &[u8], at: usize, next: u64) -> Rest {
     if left.iter().all(|byte| *byte == 0) {
         return Rest::Torn;
     }
-    if let Some(header) = left.get(..HEADER) {
+    // A header that never came, before pages that did, is as torn as one that was cut off.
+    let came = |header: &&[u8]| header.iter().any(|byte| *byte != 0);
+    if let Some(header) = left.get(..HEADER).filter(came) {
         let len = u32::from_be_bytes([header[0], header[1], header[2], header[3]]) as usize;
         if HEADER + len < left.len() {
             return Rest::Damaged(format!(

@@ -34,8 +34,9 @@ pub(super) fn look_for_strangers(
                 Ok(kind) if kind.is_dir() => directories.push(path),
                 Ok(kind)
                     if kind.is_file()
-                        && (is_rotation(&path, rotations) || belongs(root, &path, all, signed)) => {
-                }
+                        && (is_left_over(&path)
+                            || is_rotation(&path, rotations)
+                            || belongs(root, &path, all, signed)) => {}
                 // The checkpoint is copied last.
                 Ok(kind)
                     if kind.is_file()
@@ -61,9 +62,18 @@ fn is_rotation(path: &str, rotations: usize) -> bool {
     })
 }
 
+/// What a crash left of a file that was to be replaced.
+fn is_left_over(path: &str) -> bool {
+    path.strip_suffix(".tmp").is_some_and(|path| {
+        matches!(path, "checkpoint" | "log.keys")
+            || is_rotation(path, usize::MAX)
+            || path.strip_prefix("wal/").is_some_and(|name| layout::segment_first(name).is_some())
+            || tile(path).is_some()
+    })
+}
+
 fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
-    let is_temporary = Path::new(path).extension().is_some_and(|end| end == "tmp");
-    if is_temporary || path == "checkpoint" || path == "log.keys" {
+    if path == "checkpoint" || path == "log.keys" {
         return true;
     }
     if path == "lock" {

@@ -149,8 +149,8 @@ fn a_directory_that_takes_no_files_is_said() {
     assert!(refused.to_string().contains("file"), "{refused}");
 }
 
-/// The power goes at a random operation, under sixty-four writers, on a disk that forgets what was not synced. Then
-/// once more while the next start recovers.
+/// The power goes at a random operation, under sixty-four writers, on a disk that forgets appended bytes that
+/// were not synced.
 #[test]
 fn what_was_acknowledged_survives_every_power_cut() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();

@@ -176,3 +176,35 @@ fn a_second_process_is_refused() {
     log.close();
     made.append(1);
 }
+
+/// Files are replaced all the time while a log grows; that is no damage.
+#[test]
+fn a_log_can_be_verified_while_it_grows() {
+    let made = empty();
+    let mut options = made.options();
+    options.publish_every = std::time::Duration::from_millis(5);
+    options.segment_max_bytes = 20_000;
+    let log = lockgate_audit::Log::open(&options, made.key.clone()).unwrap();
+    let session = log.session();
+    let writer = std::thread::spawn(move || {
+        for n in 0..1_500 {
+            session.append_blocking(&entry(n)).unwrap();
+        }
+    });
+    let mut looks = 0;
+    while !writer.is_finished() {
+        match lockgate_audit::verify(&made.root(), made.public(), &[], &mut |_, _| {}) {
+            Ok(found) => assert!(found.intact(), "look {looks}: {found:?}"),
+            Err(busy) => assert!(busy.to_string().contains("grows faster"), "{busy}"),
+        }
+        looks += 1;
+    }
+    writer.join().unwrap();
+    log.close();
+    assert!(looks > 1 && made.verify(&[]).intact());
+    let all = made.dir.path().join("log/tile/0");
+    let empty = std::fs::read_dir(all).unwrap().flatten().filter(|entry| {
+        entry.path().is_dir() && std::fs::read_dir(entry.path()).unwrap().next().is_none()
+    });
+    assert_eq!(empty.count(), 0, "directories of unfinished tiles go with them");
+}

@@ -206,9 +206,14 @@ fn every_bit_counts() {
 #[test]
 fn files_that_are_none_of_the_logs_are_named() {
     let made = log_of(300);
-    for name in
-        ["tile/0/007", "tile/entries/000.p/9", "notes.txt", "wal/x.wal", "tile/entries/1000"]
-    {
+    for name in [
+        "tile/0/007",
+        "tile/entries/000.p/9",
+        "notes.txt",
+        "wal/x.wal",
+        "tile/entries/1000",
+        "notes.tmp",
+    ] {
         let path = made.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, "x").unwrap();
