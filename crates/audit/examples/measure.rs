@@ -153,7 +153,7 @@ fn large(runtime: &tokio::runtime::Runtime, dir: &Path, records: u64) -> Outcome
     println!("filled with {records} records in {:.1} s", begin.elapsed().as_secs_f64());
     let before = resident_mb();
     let begin = Instant::now();
-    let found = verify(&root, public.clone(), &[], &mut |_, _| {})?;
+    let found = verify(&root, &public, &[], &mut |_, _| {})?;
     let seconds = begin.elapsed().as_secs_f64();
     let rate = records as f64 / seconds;
     println!(

@@ -78,14 +78,14 @@ const LIVE_TRIES: u32 = 20;
 /// damage is not an error.
 pub fn verify(
     root: &Path,
-    keys: Vec<VerifierKey>,
+    keys: &[VerifierKey],
     known: &[Known],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, AuditError> {
     std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
     for _ in 0..LIVE_TRIES {
         let before = stamp(root);
-        let found = look(root, keys.clone(), known, progress)?;
+        let found = look(root, keys.to_owned(), known, progress);
         // A log that grew meanwhile has replaced files that were still to be read.
         if found.intact() || before == stamp(root) {
             return Ok(found);
@@ -113,7 +113,7 @@ fn look(
     keys: Vec<VerifierKey>,
     known: &[Known],
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Found, AuditError> {
+) -> Found {
     let mut found = Found {
         origin: String::new(),
         size: 0,
@@ -129,8 +129,8 @@ fn look(
         keys_from_log: keys.is_empty(),
         damage: Vec::new(),
     };
-    let Some((chain, notes)) = keys::to_use(root, keys, &mut found) else { return Ok(found) };
-    let Some(signed) = signed_checkpoint(root, &chain, &mut found) else { return Ok(found) };
+    let Some((chain, notes)) = keys::to_use(root, keys, &mut found) else { return found };
+    let Some(signed) = signed_checkpoint(root, &chain, &mut found) else { return found };
     chain.current().origin().clone_into(&mut found.origin);
     found.size = signed.size;
     found.root = hex(&signed.root);
@@ -145,7 +145,7 @@ fn look(
     files::look_for_strangers(root, signed.size + found.unsigned, signed.size, notes, &mut found);
     walk.finish(&anchors, &mut found);
     found.damage.sort_by_key(|damage| damage.seq.unwrap_or(u64::MAX));
-    Ok(found)
+    found
 }
 
 fn signed_checkpoint(root: &Path, chain: &Chain, found: &mut Found) -> Option<Checkpoint> {

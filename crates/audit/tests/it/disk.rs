@@ -171,7 +171,7 @@ fn what_was_acknowledged_survives_every_power_cut() {
         };
         acknowledged_in_all += acknowledged.len();
         let found = found_after(&disk, &made);
-        let seen = verify(&found.root(), found.public(), &[], &mut |_, _| {}).unwrap();
+        let seen = verify(&found.root(), &found.public(), &[], &mut |_, _| {}).unwrap();
         assert!(seen.intact(), "seed {seed}: {seen:?}");
         found.append(3);
         assert!(found.verify(&[]).intact(), "seed {seed}");

@@ -50,7 +50,7 @@ fn one_known_key_leads_to_all_others() {
     made.append(3);
     for key in [first.public(), second.public(), made.key.public()] {
         let found =
-            verify(&made.root(), vec![key.clone()], std::slice::from_ref(&kept), &mut |_, _| {});
+            verify(&made.root(), &[key.clone()], std::slice::from_ref(&kept), &mut |_, _| {});
         let found = found.unwrap();
         assert!(found.intact(), "{:?}", found.damage);
         assert_eq!((found.size, found.unanchored_from), (310, Some(5)));

@@ -161,7 +161,7 @@ fn another_key_is_named() {
     let kept = made.kept();
     let other = LogKey::generate("test.example/log").unwrap();
     let look = |made: &Made, known: &[Known]| -> Found {
-        verify(&made.root(), vec![other.public().clone()], known, &mut |_, _| {}).unwrap()
+        verify(&made.root(), &[other.public().clone()], known, &mut |_, _| {}).unwrap()
     };
     let found = look(&made, &[]);
     assert!(found.damage.iter().any(|damage| damage.kind == WrongKey), "{found:?}");
@@ -170,7 +170,7 @@ fn another_key_is_named() {
     let fake = Made { dir: tempfile::tempdir().unwrap(), key: other.clone() };
     Log::create(&fake.options(), &other).unwrap();
     fake.append(10);
-    let found = verify(&fake.root(), made.public(), &[kept], &mut |_, _| {}).unwrap();
+    let found = verify(&fake.root(), &made.public(), &[kept], &mut |_, _| {}).unwrap();
     assert!(found.damage.iter().any(|damage| damage.kind == WrongKey), "{found:?}");
     assert!(Log::open(&made.options(), other).is_err(), "nor is it opened with it");
 }

@@ -71,7 +71,7 @@ impl Made {
     }
 
     pub(crate) fn verify(&self, known: &[Known]) -> Found {
-        verify(&self.root(), self.public(), known, &mut |_, _| {}).unwrap()
+        verify(&self.root(), &self.public(), known, &mut |_, _| {}).unwrap()
     }
 
     /// Every file of the log, relative to it.

@@ -44,7 +44,7 @@ impl Verify {
             })
             .collect();
         let mut progress = progress();
-        let found = verify(&self.dir, self.keys.read()?, &known?, &mut progress)
+        let found = verify(&self.dir, &self.keys.read()?, &known?, &mut progress)
             .map_err(|error| unusable(error, &self.dir))?;
         match format {
             Format::Json => {
