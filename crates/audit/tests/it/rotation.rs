@@ -33,8 +33,8 @@ fn rotate(made: &mut Made) -> LogKey {
 }
 
 fn damage(root: &Path, keys: &[&VerifierKey]) -> Vec<(DamageKind, String)> {
-    let keys = keys.iter().map(|key| (*key).clone()).collect();
-    let found = verify(root, keys, &[], &mut |_, _| {}).unwrap();
+    let keys: Vec<_> = keys.iter().map(|key| (*key).clone()).collect();
+    let found = verify(root, &keys, &[], &mut |_, _| {}).unwrap();
     let file = |file: Option<String>| file.unwrap_or_default();
     found.damage.into_iter().map(|damage| (damage.kind, file(damage.file))).collect()
 }
