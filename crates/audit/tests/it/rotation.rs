@@ -49,8 +49,12 @@ fn one_known_key_leads_to_all_others() {
     let second = rotate(&mut made);
     made.append(3);
     for key in [first.public(), second.public(), made.key.public()] {
-        let found =
-            verify(&made.root(), &[key.clone()], std::slice::from_ref(&kept), &mut |_, _| {});
+        let found = verify(
+            &made.root(),
+            std::slice::from_ref(key),
+            std::slice::from_ref(&kept),
+            &mut |_, _| {},
+        );
         let found = found.unwrap();
         assert!(found.intact(), "{:?}", found.damage);
         assert_eq!((found.size, found.unanchored_from), (310, Some(5)));

@@ -161,7 +161,7 @@ fn another_key_is_named() {
     let kept = made.kept();
     let other = LogKey::generate("test.example/log").unwrap();
     let look = |made: &Made, known: &[Known]| -> Found {
-        verify(&made.root(), &[other.public().clone()], known, &mut |_, _| {}).unwrap()
+        verify(&made.root(), std::slice::from_ref(other.public()), known, &mut |_, _| {}).unwrap()
     };
     let found = look(&made, &[]);
     assert!(found.damage.iter().any(|damage| damage.kind == WrongKey), "{found:?}");

@@ -49,7 +49,8 @@ async fn a_copy_can_be_read_and_proved_from_without_a_write_ahead_log() {
     let log = Reader::open(&there, vec![made.key.public().clone()]).unwrap();
     assert_eq!((log.size(), log.record(302).unwrap().seq), (303, 302));
     lockgate_audit::prove_inclusion(&log, 7).unwrap();
-    let verified = || verify(&there, &[made.key.public().clone()], &[], &mut |_, _| {}).unwrap();
+    let verified =
+        || verify(&there, std::slice::from_ref(made.key.public()), &[], &mut |_, _| {}).unwrap();
     assert!(verified().intact() && verified().is_copy);
     // A log, other than a copy, has its lock: without its write-ahead log it is damaged.
     fs::write(there.join("lock"), "").unwrap();

@@ -67,7 +67,7 @@ impl Made {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::write(to, bytes).unwrap();
         }
-        verify(down.path(), &[self.key.public().clone()], &[], &mut |_, _| {}).unwrap()
+        verify(down.path(), std::slice::from_ref(self.key.public()), &[], &mut |_, _| {}).unwrap()
     }
 }
 
