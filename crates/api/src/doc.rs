@@ -247,6 +247,24 @@ pub(crate) struct ArmViewDoc {
     /// −100 to 100.
     #[schema(required = true)]
     nps: Option<f64>,
+    /// The agent's own measures.
+    measures: Vec<MeasuredViewDoc>,
+}
+
+/// One measure of one version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = MeasuredView)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MeasuredViewDoc {
+    /// Its name.
+    name: String,
+    /// Answers that reported it.
+    reports: u64,
+    /// Reports that were no number.
+    unreadable: u64,
+    /// Mean of the reports, in the measure's unit.
+    #[schema(required = true)]
+    mean: Option<f64>,
 }
 
 /// One stage of the bar.

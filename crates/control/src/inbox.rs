@@ -189,6 +189,7 @@ async fn begin(
         latency: agent.latency,
         sources: agent.sources(),
         probes: agent.probes.as_ref().map(Probes::names).unwrap_or_default(),
+        measures: agent.measures.clone(),
         by: item.by.clone(),
         reason: asked.reason.to_owned(),
         fuses,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{HeaderValue, Uri};
 use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
 use lockgate_model::ids::{AgentName, Epoch, RolloutId, VersionName};
+use lockgate_model::measure::Measure;
 use lockgate_model::plan::HardLimit;
 use lockgate_model::probe::Probes;
 use lockgate_model::snapshot::{Member, Mode, Route, Snapshot};
@@ -130,6 +131,8 @@ pub(crate) struct AgentRoute {
     pub(crate) limits: Limits,
     pub(crate) shares: Option<Shares>,
     probes: Option<Probes>,
+    /// What its versions may report.
+    pub(crate) measures: Vec<Measure>,
     pub(crate) live: Arc<AgentLive>,
 }
 
@@ -278,6 +281,7 @@ fn compile_route(
         limits: agent.limits.clone(),
         shares,
         probes: agent.probes.clone(),
+        measures: agent.measures.clone(),
         live: registry.agent(&agent.name),
     })
 }

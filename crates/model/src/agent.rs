@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, ChannelName, PlanName, VersionName};
+use crate::measure::{Measure, MeasureName};
 use crate::probe::Probes;
 use crate::version::Manifest;
 
@@ -63,6 +64,9 @@ pub enum SignalSource {
     /// A probe set; follows from the agent's `probes` and is not written.
     #[schemars(skip)]
     Probes,
+    /// A measure of the agent; follows from its `measures` and is not written.
+    #[schemars(skip)]
+    Measure(MeasureName),
 }
 
 /// Active health checks: `GET path` on each endpoint.
@@ -145,7 +149,7 @@ pub enum OnNewVersion {
 }
 
 /// An agent and its versions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Agent {
     /// Its name.
     pub name: AgentName,
@@ -157,6 +161,9 @@ pub struct Agent {
     pub protocol: Protocol,
     /// Signals it produces.
     pub signals: Vec<SignalSource>,
+    /// What its versions report of their answers, besides.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
     /// Which latency its judges read.
     pub latency: LatencyMeasure,
     /// Active health checks; `None` when switched off.
@@ -180,10 +187,16 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Where its signals come from: those declared, and its probes.
+    /// Where its signals come from: those declared, its probes and its measures.
     pub fn sources(&self) -> Vec<SignalSource> {
         let probes = self.probes.as_ref().map(|_| SignalSource::Probes);
-        self.signals.iter().copied().chain(probes).collect()
+        let measures = self.measures.iter().map(|measure| SignalSource::Measure(measure.name));
+        self.signals.iter().copied().chain(probes).chain(measures).collect()
+    }
+
+    /// The measure called `name`.
+    pub fn measure(&self, name: MeasureName) -> Option<&Measure> {
+        self.measures.iter().find(|measure| measure.name == name)
     }
 
     /// The version called `name`.

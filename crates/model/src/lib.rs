@@ -11,6 +11,7 @@ pub mod hook;
 pub mod ids;
 pub mod interaction;
 pub mod ledger;
+pub mod measure;
 pub mod plan;
 pub mod ports;
 pub mod probe;

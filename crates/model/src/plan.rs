@@ -9,6 +9,7 @@ use crate::agent::SignalSource;
 use crate::freeze::Freeze;
 use crate::hook::{Confirm, Hook};
 use crate::ids::PlanName;
+use crate::measure::{InvalidMeasureName, MeasureName};
 
 /// Basis points in the whole: 10,000 bp = 100 %.
 pub const WHOLE_BP: u32 = 10_000;
@@ -18,7 +19,7 @@ pub const STAGES_MIN: usize = 4;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(try_from = "String", into = "String")]
 pub enum Metric {
     /// Share of assigned units (keys when sticky, else requests) that ended in an error charged to
     /// the version, 0 to 1.
@@ -39,11 +40,13 @@ pub enum Metric {
     Health,
     /// Share of probes that were answered as expected, 0 to 1.
     Probes,
+    /// Mean of what the version reports under this name.
+    Measure(MeasureName),
 }
 
 impl Metric {
-    /// All metrics, in a fixed order.
-    pub const ALL: [Self; 9] = [
+    /// All built-in metrics, in a fixed order.
+    pub const BUILT_IN: [Self; 9] = [
         Self::ErrorRate,
         Self::P95Ms,
         Self::CostUsd,
@@ -55,8 +58,13 @@ impl Metric {
         Self::Probes,
     ];
 
+    /// The built-in metric of this name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        Self::BUILT_IN.into_iter().find(|metric| metric.as_str() == name)
+    }
+
     /// The name used in files, metrics and explanations.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::ErrorRate => "error_rate",
             Self::P95Ms => "p95_ms",
@@ -67,6 +75,7 @@ impl Metric {
             Self::SecurityEvents => "security_events",
             Self::Health => "health",
             Self::Probes => "probes",
+            Self::Measure(name) => name.as_str(),
         }
     }
 
@@ -76,8 +85,23 @@ impl Metric {
             Self::Nps | Self::SatisfiedShare | Self::NegativeShare => Some(SignalSource::Feedback),
             Self::CostUsd => Some(SignalSource::Cost),
             Self::Probes => Some(SignalSource::Probes),
+            Self::Measure(name) => Some(SignalSource::Measure(name)),
             Self::ErrorRate | Self::P95Ms | Self::SecurityEvents | Self::Health => None,
         }
+    }
+}
+
+impl TryFrom<String> for Metric {
+    type Error = InvalidMeasureName;
+
+    fn try_from(name: String) -> Result<Self, InvalidMeasureName> {
+        Self::built_in(&name).map_or_else(|| name.parse().map(Self::Measure), Ok)
+    }
+}
+
+impl From<Metric> for String {
+    fn from(metric: Metric) -> Self {
+        metric.as_str().to_owned()
     }
 }
 
@@ -100,6 +124,15 @@ pub enum Bound {
     Equal(f64),
     /// Strictly more than the baseline by this share of it: `0.2` is 20 % above.
     AboveBaselineBy(f64),
+    /// Strictly less than the baseline by this share of it. For measures of one's own.
+    BelowBaselineBy(f64),
+}
+
+impl Bound {
+    /// Whether it asks for a comparison with the stable version.
+    pub fn is_relative(self) -> bool {
+        matches!(self, Self::AboveBaselineBy(_) | Self::BelowBaselineBy(_))
+    }
 }
 
 impl fmt::Display for Bound {
@@ -110,6 +143,7 @@ impl fmt::Display for Bound {
             Self::Equal(value) => write!(f, "= {value}"),
             Self::AboveBaselineBy(0.0) => f.write_str("> baseline"),
             Self::AboveBaselineBy(share) => write!(f, "> baseline + {} %", share * 100.0),
+            Self::BelowBaselineBy(share) => write!(f, "< baseline - {} %", share * 100.0),
         }
     }
 }

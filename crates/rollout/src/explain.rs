@@ -59,12 +59,8 @@ impl Cause {
     /// The sentence, and where the true value lies if that is known.
     pub fn told(&self) -> String {
         let Some([low, high]) = self.interval else { return self.text.clone() };
-        let what = match self.metric {
-            Some(Metric::CostUsd) => "its distance to stable",
-            _ => "its true value",
-        };
         let (low, high) = (judge::number(low), judge::number(high));
-        format!("{}; {what} lies between {low} and {high}", self.text)
+        format!("{}; its true value lies between {low} and {high}", self.text)
     }
 }
 

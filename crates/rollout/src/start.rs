@@ -3,6 +3,7 @@
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
+use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Plan, WHOLE_BP};
 
 use crate::event::Effect;
@@ -31,6 +32,8 @@ pub struct NewRollout {
     pub sources: Vec<SignalSource>,
     /// Names of its probes.
     pub probes: Vec<String>,
+    /// What its versions report of their answers, besides.
+    pub measures: Vec<Measure>,
     /// Who.
     pub by: String,
     /// Why.
@@ -93,6 +96,7 @@ fn pending(new: NewRollout, now: Now) -> Rollout {
         latency: new.latency,
         sources: new.sources,
         probes: new.probes,
+        measures: new.measures,
         started_by: new.by,
         reason: new.reason,
         started_wall_ms: now.wall_ms,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
+use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Action, Environment, Plan, Stage};
 use lockgate_model::snapshot::{InTest, Member, Mode, Split};
 use serde::{Deserialize, Serialize};
@@ -144,6 +145,9 @@ pub struct Rollout {
     /// Names of the agent's probes: each is to be run.
     #[serde(default)]
     pub probes: Vec<String>,
+    /// What its versions report of their answers, besides.
+    #[serde(default)]
+    pub measures: Vec<Measure>,
     /// Who started it.
     pub started_by: String,
     /// Why.

@@ -2,7 +2,8 @@
 
 use lockgate_model::agent::SignalSource;
 use lockgate_model::ids::{AgentName, RolloutId, VersionName};
-use lockgate_telemetry::arm::{Arm, Arms, Mirrored, Probed};
+use lockgate_model::measure::{Measure, MeasureName};
+use lockgate_telemetry::arm::{Arm, Arms, Measured, Mirrored, Probed};
 use serde::{Deserialize, Serialize};
 
 use crate::explain::Cause;
@@ -42,10 +43,26 @@ pub struct ArmView {
     pub negative_share: Option<f64>,
     /// −100 to 100.
     pub nps: Option<f64>,
+    /// The agent's own measures, each of them.
+    #[serde(default)]
+    pub measures: Vec<MeasuredView>,
 }
 
-impl From<&Arm> for ArmView {
-    fn from(arm: &Arm) -> Self {
+/// One measure of one version.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MeasuredView {
+    /// Its name.
+    pub name: MeasureName,
+    /// Answers that reported it.
+    pub reports: u64,
+    /// Reports that were no number.
+    pub unreadable: u64,
+    /// Mean of the reports, in the measure's unit.
+    pub mean: Option<f64>,
+}
+
+impl ArmView {
+    fn of(arm: &Arm, measures: &[Measure]) -> Self {
         let share = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         let mut latency = arm.plain.total.clone();
         latency.merge(&arm.sse.first_byte);
@@ -64,6 +81,19 @@ impl From<&Arm> for ArmView {
             satisfied_share: share(arm.feedback.positive, votes),
             negative_share: share(arm.feedback.negative, votes),
             nps: arm.feedback.nps(),
+            measures: measures.iter().map(|measure| MeasuredView::of(arm, measure)).collect(),
+        }
+    }
+}
+
+impl MeasuredView {
+    fn of(arm: &Arm, measure: &Measure) -> Self {
+        let seen = arm.measures.get(&measure.name);
+        Self {
+            name: measure.name,
+            reports: seen.map_or(0, Measured::count),
+            unreadable: seen.map_or(0, |seen| seen.unreadable),
+            mean: seen.and_then(Measured::mean).map(|share| measure.value(share)),
         }
     }
 }
@@ -260,8 +290,8 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
         ended_wall_ms: rollout.ended_wall_ms,
         security_events: rollout.security_events,
         revoked: rollout.revoked,
-        candidate_arm: ArmView::from(&arms.candidate),
-        stable_arm: ArmView::from(&arms.stable),
+        candidate_arm: ArmView::of(&arms.candidate, &rollout.measures),
+        stable_arm: ArmView::of(&arms.stable, &rollout.measures),
         why: why::why(rollout, &gates, left_ms),
         would_change: why::would_change(rollout),
         warnings: silent(rollout, &arms),
@@ -303,22 +333,26 @@ fn judge_all(rollout: &Rollout, signals: &Signals) -> Judged {
 
 /// Declared signals that no request brought: what reads them waits for nothing.
 fn silent(rollout: &Rollout, arms: &Arms) -> Vec<String> {
-    if !rollout.sources.contains(&SignalSource::Cost) {
-        return Vec::new();
-    }
-    let versions =
-        [(Some(&rollout.candidate), &arms.candidate), (rollout.stable.as_ref(), &arms.stable)];
-    let costless = |arm: &Arm| arm.cost.known == 0 && arm.cost.unknown >= SILENT_AFTER;
-    versions
-        .into_iter()
-        .filter(|(_, arm)| costless(arm))
-        .filter_map(|(version, arm)| {
-            let (version, unknown) = (version?, arm.cost.unknown);
-            Some(format!(
+    let declares_cost = rollout.sources.contains(&SignalSource::Cost);
+    let stable = rollout.stable.as_ref().map(|version| (version, &arms.stable));
+    let mut warnings = Vec::new();
+    for (version, arm) in stable.into_iter().chain([(&rollout.candidate, &arms.candidate)]) {
+        let unknown = arm.cost.unknown;
+        if declares_cost && arm.cost.known == 0 && unknown >= SILENT_AFTER {
+            warnings.push(format!(
                 "cost: 0 of {unknown} requests of {version} known, though `signals` declares it; see `protocol` (`auto` goes by path) and `prices`"
-            ))
-        })
-        .collect()
+            ));
+        }
+        let never = rollout.measures.iter().filter(|measure| {
+            arm.completed >= SILENT_AFTER
+                && arm.measures.get(&measure.name).is_none_or(|seen| seen.count() == 0)
+        });
+        warnings.extend(never.map(|Measure { name, .. }| {
+            let answers = arm.completed;
+            format!("{name}: none of {answers} answers of {version} reports it; the header is `lockgate-measure: {name}=NUMBER`")
+        }));
+    }
+    warnings
 }
 
 /// A length of time in its two largest units.

@@ -1,14 +1,20 @@
 //! What so many requests show when chance is left out.
 
 use lockgate_model::interaction::ErrorClass;
+use lockgate_model::measure::Measure;
 use lockgate_telemetry::arm::{Arm, Keys};
 use lockgate_telemetry::sketch::Sketch;
 
 use crate::traffic::Conversation;
-use crate::truth::{Truth, cost_square};
+use crate::truth::{Truth, cost_square, levels};
 
 /// The counts that are expected of `requests` to such a version.
-pub(crate) fn arm(requests: u64, truth: &Truth, conversation: Option<&Conversation>) -> Arm {
+pub(crate) fn arm(
+    requests: u64,
+    truth: &Truth,
+    measures: &[Measure],
+    conversation: Option<&Conversation>,
+) -> Arm {
     let mut arm = Arm { assigned: requests, completed: requests, ..Arm::default() };
     let errors = part(requests, truth.error_rate);
     if errors > 0 {
@@ -27,6 +33,10 @@ pub(crate) fn arm(requests: u64, truth: &Truth, conversation: Option<&Conversati
     arm.feedback.negative = part(votes, truth.negative);
     arm.feedback.positive = part(votes, truth.satisfied).min(votes - arm.feedback.negative);
     arm.feedback.neutral = votes - arm.feedback.negative - arm.feedback.positive;
+    for measure in measures {
+        let levels = levels(measure, truth.report).map(|(level, p)| (level, part(requests, p)));
+        arm.measures.entry(measure.name).or_default().levels.extend(levels);
+    }
     arm
 }
 
@@ -78,7 +88,7 @@ mod tests {
     #[test]
     fn shares_and_quantiles_are_those_of_the_truth() {
         let truth = Truth::default();
-        let arm = arm(100_000, &truth, Some(&Conversation::USUAL));
+        let arm = arm(100_000, &truth, &[], Some(&Conversation::USUAL));
         assert_eq!(arm.errors_charged(), 200);
         assert_eq!((arm.feedback.count(), arm.feedback.negative), (5_000, 150));
         assert_eq!(arm.plain.total.count(), 100_000);

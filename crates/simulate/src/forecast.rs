@@ -188,11 +188,12 @@ impl Asked<'_> {
     /// Counts as they are expected when the candidate has had so many requests.
     fn signals(&self, candidate: &Truth, n: u64, share: f64, lasts: Option<u64>) -> Signals {
         let conversation = self.setting.traffic.conversation.as_ref();
+        let measures = &self.setting.measures;
         let arms = |n: u64| {
             let beside = expected::whole((n as f64 * (1.0 - share) / share).round());
             Arms {
-                candidate: expected::arm(n, candidate, conversation),
-                stable: expected::arm(beside, &self.setting.stable, conversation),
+                candidate: expected::arm(n, candidate, measures, conversation),
+                stable: expected::arm(beside, &self.setting.stable, measures, conversation),
             }
         };
         let per_ms = self.setting.traffic.requests_per_s * share / 1e3;
@@ -290,8 +291,8 @@ impl Asked<'_> {
         let [of_release, _] = self.by_the_end(last, stages[last].duration_ms);
         let mut forecasts = Vec::new();
         for trigger in &self.setting.plan.triggers {
-            let Some((fault, truth)) = fault(trigger.metric, trigger.bound, &self.setting.stable)
-            else {
+            let fault = fault(trigger.metric, trigger.bound, self.setting);
+            let Some((fault, truth)) = fault else {
                 continue;
             };
             let missing =

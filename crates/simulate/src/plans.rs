@@ -23,7 +23,7 @@ pub fn naive(mut plan: Plan) -> Plan {
             Metric::SecurityEvents => 0,
             Metric::Health | Metric::Probes => 1,
             Metric::ErrorRate => 100,
-            Metric::P95Ms | Metric::CostUsd => 300,
+            Metric::P95Ms | Metric::CostUsd | Metric::Measure(_) => 300,
             Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => 50,
         };
     }

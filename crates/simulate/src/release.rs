@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, Epoch, RolloutId};
+use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Plan, WHOLE_BP};
 use lockgate_rollout::event::{Effect, Event, OutsideGate};
 use lockgate_rollout::explain::{Cause, Transition};
@@ -27,6 +28,8 @@ pub struct Setting {
     pub plan: Arc<Plan>,
     /// Signals the agent produces.
     pub sources: Vec<SignalSource>,
+    /// The agent's own measures. Every answer reports all of them.
+    pub measures: Vec<Measure>,
     /// Which latency its judges read.
     pub latency: LatencyMeasure,
     /// How users come.
@@ -45,6 +48,7 @@ impl Setting {
         Self {
             plan,
             sources: vec![SignalSource::Feedback, SignalSource::Cost],
+            measures: Vec::new(),
             latency: LatencyMeasure::Total,
             traffic: Traffic::default(),
             stable: Truth::default(),
@@ -116,7 +120,8 @@ pub fn run(setting: &Setting, seed: u64) -> Ended {
     let weather = Weather::new(&setting.traffic.arrivals, &mut dice);
     let mut world = World {
         setting,
-        versions: [Drawn::new(setting.candidate), Drawn::new(setting.stable)],
+        versions: [setting.candidate, setting.stable]
+            .map(|truth| Drawn::new(truth, &setting.measures)),
         dice,
         weather,
         pinned: [Pinned::default(); 2],
@@ -142,6 +147,7 @@ pub(crate) fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
         latency: setting.latency,
         sources: setting.sources.clone(),
         probes: Vec::new(),
+        measures: setting.measures.clone(),
         by: "simulation".into(),
         reason: "what would become of it".into(),
         fuses: Vec::new(),
@@ -291,7 +297,7 @@ impl World<'_> {
             && self.versions[0].truth != later
         {
             // From here on it is another version that has to be found.
-            self.versions[0] = Drawn::new(later);
+            self.versions[0] = Drawn::new(later, &self.setting.measures);
             self.ended.candidate_requests = 1;
             self.ended.requests = 0;
         }

@@ -7,6 +7,7 @@ use crate::truth::Truth;
 use crate::world::{Faults, Setup};
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::hook::Confirm;
+use lockgate_model::measure::{Better, Measure};
 use lockgate_model::plan::{
     ALPHA_DEFAULT, Absent, Action, AlertLevel, Assurance, Bound, Environment, Gate, Judge, Metric,
     OnInsufficient, Plan, Stage, Trigger, WHOLE_BP,
@@ -148,6 +149,40 @@ fn held_up(plan: &mut Plan, seed: u64) {
     }
 }
 
+/// Some agents have measures of their own, and some candidates are worse by them alone. Dice of its own,
+/// as above.
+fn measured(setup: &mut Setup, seed: u64) {
+    let mut dice = Dice::new(seed.rotate_left(41) ^ 0x3EA5_0BED);
+    if !dice.chance(0.2) {
+        return;
+    }
+    let measure = |name: &str, better| Measure {
+        name: name.parse().expect("a literal that is a name"),
+        better,
+        from: 0.0,
+        to: 1.0,
+    };
+    setup.measures = vec![measure("grounded", Better::Higher), measure("idle", Better::Lower)];
+    let [grounded, idle] = [0, 1].map(|index: usize| Metric::Measure(setup.measures[index].name));
+    setup.sources.extend([grounded, idle].into_iter().filter_map(Metric::source));
+    let plan = Arc::make_mut(&mut setup.plan);
+    let judge = plan.triggers.last().map_or(Judge::Statistical, |trigger| trigger.judge);
+    let samples = if judge == Judge::Threshold { 30 } else { 1 };
+    let triggers = [
+        trigger(grounded, Bound::BelowBaselineBy(0.1), samples.max(100), Action::Switch),
+        trigger(idle, Bound::Above(0.3), samples, Action::Stop),
+    ];
+    plan.triggers.extend(triggers.map(|trigger| Trigger { judge, ..trigger }));
+    for stage in plan.stages.iter_mut().filter(|stage| stage.weight_bp > 0 && stage.duration_ms > 0)
+    {
+        let gate = gate(grounded, Bound::Above(0.8), 50);
+        stage.gates.push(Gate { judge, ..gate });
+    }
+    if dice.chance(0.3) {
+        setup.candidate.report = 0.5;
+    }
+}
+
 /// What a seed stands for.
 pub fn setup(seed: u64, faults: Faults) -> Setup {
     let mut dice = Dice::new(!seed);
@@ -168,9 +203,10 @@ pub fn setup(seed: u64, faults: Faults) -> Setup {
     };
     held_up(&mut plan, seed);
     let sources = [SignalSource::Feedback, SignalSource::Cost];
-    Setup {
+    let mut setup = Setup {
         plan: Arc::new(plan),
         sources: sources.into_iter().filter(|_| dice.chance(0.9)).collect(),
+        measures: Vec::new(),
         latency: if dice.chance(0.5) { LatencyMeasure::Auto } else { LatencyMeasure::Total },
         requests_per_s: 20.0,
         stable: good,
@@ -178,5 +214,7 @@ pub fn setup(seed: u64, faults: Faults) -> Setup {
         healthy: dice.chance(0.9),
         gateways: 1 + usize::try_from(dice.below(3)).unwrap_or(0),
         faults,
-    }
+    };
+    measured(&mut setup, seed);
+    setup
 }

@@ -130,6 +130,13 @@ pub(crate) fn answer(places: &mut Places<'_>, version: &Drawn, requests: u64, di
             _ => feedback.negative += count,
         });
     });
+    for (name, levels) in &version.measures {
+        levels.draw(requests, dice, |level, count| {
+            each(places, |arm| {
+                *arm.measures.entry(*name).or_default().levels.entry(level).or_default() += count;
+            });
+        });
+    }
 }
 
 /// Conversations that are under way on one version.
@@ -201,7 +208,7 @@ mod tests {
 
     #[test]
     fn one_conversation_that_always_fails_is_one_error_in_four_epochs() {
-        let always = Drawn::new(Truth { error_rate: 1.0, ..Truth::default() });
+        let always = Drawn::new(Truth { error_rate: 1.0, ..Truth::default() }, &[]);
         let endless = Conversation { length_s: 1e12, requests_per_s: 10.0 };
         let (mut pinned, mut dice) = (Pinned::default(), Dice::new(1));
         let mut sum = Arm::default();

@@ -1,5 +1,6 @@
 //! What a version is like, which its judges do not know.
 
+use lockgate_model::measure::{Better, LEVELS, Measure, MeasureName};
 use lockgate_telemetry::sketch::Sketch;
 
 use crate::draw::Discrete;
@@ -23,6 +24,9 @@ pub struct Truth {
     pub satisfied: f64,
     /// Of the votes, the negative ones.
     pub negative: f64,
+    /// Mean of what it reports of the agent's own measures, as a share of their ranges from the worst
+    /// to the best.
+    pub report: f64,
 }
 
 impl Default for Truth {
@@ -37,6 +41,7 @@ impl Default for Truth {
             vote_share: 0.05,
             satisfied: 0.9,
             negative: 0.03,
+            report: 0.9,
         }
     }
 }
@@ -51,6 +56,8 @@ pub struct Drawn {
     pub(crate) cost: Discrete<u64>,
     /// −1, 0 and 1.
     pub(crate) vote: Discrete<i8>,
+    /// Levels.
+    pub(crate) measures: Vec<(MeasureName, Discrete<u8>)>,
 }
 
 /// How far apart the latencies are that are drawn, in bins of the sketch: about 8 %.
@@ -61,16 +68,16 @@ const COSTS: u32 = 12;
 
 impl Drawn {
     /// Distributions that have the truth's medians, means and tails.
-    pub fn new(truth: Truth) -> Self {
-        Self::in_steps(truth, LATENCY_STEP_BINS, COSTS)
+    pub fn new(truth: Truth, measures: &[Measure]) -> Self {
+        Self::in_steps(truth, measures, LATENCY_STEP_BINS, COSTS)
     }
 
     /// The same in few steps: quick to draw from where exact tails do not matter.
-    pub(crate) fn coarse(truth: Truth) -> Self {
-        Self::in_steps(truth, 4 * LATENCY_STEP_BINS, COSTS / 4)
+    pub(crate) fn coarse(truth: Truth, measures: &[Measure]) -> Self {
+        Self::in_steps(truth, measures, 4 * LATENCY_STEP_BINS, COSTS / 4)
     }
 
-    fn in_steps(truth: Truth, latency_bins: usize, costs: u32) -> Self {
+    fn in_steps(truth: Truth, measures: &[Measure], latency_bins: usize, costs: u32) -> Self {
         let spread = 4.0 * truth.latency_sigma;
         let bin = |log: f64| Sketch::bin(micros(truth.median_ms * log.exp() * 1e3));
         let bins = (bin(-spread)..=bin(spread).max(bin(-spread))).step_by(latency_bins);
@@ -93,8 +100,32 @@ impl Drawn {
             latency: Discrete::new(&latency),
             cost: Discrete::new(&cost),
             vote: Discrete::new(&votes),
+            measures: measures
+                .iter()
+                .map(|measure| (measure.name, Discrete::new(&levels(measure, truth.report))))
+                .collect(),
         }
     }
+}
+
+/// The share of a measure's range at which something this good lies.
+pub(crate) fn share_of(measure: &Measure, report: f64) -> f64 {
+    match measure.better {
+        Better::Higher => report,
+        Better::Lower => 1.0 - report,
+    }
+}
+
+/// Levels with their chances: four yes-or-no parts, whose mean is the share and whose variance a
+/// quarter of the largest possible.
+pub(crate) fn levels(measure: &Measure, report: f64) -> [(u8, f64); 5] {
+    const WAYS: [f64; 5] = [1.0, 4.0, 6.0, 4.0, 1.0];
+    let share = share_of(measure, report);
+    [0_u8, 1, 2, 3, 4].map(|well| {
+        let (yes, no) = (i32::from(well), i32::from(4 - well));
+        let chance = WAYS[usize::from(well)] * share.powi(yes) * (1.0 - share).powi(no);
+        (well * (LEVELS / 4), chance)
+    })
 }
 
 /// The means of equal parts of a log-normal, about: its quantiles, scaled to a mean of 1.

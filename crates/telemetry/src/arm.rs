@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::interaction::{ErrorClass, Outcome, Score, Usage};
+use lockgate_model::measure::{LEVELS, MeasureName};
 use serde::{Deserialize, Serialize};
 
 use crate::sketch::Sketch;
@@ -179,6 +180,49 @@ impl Probed {
     }
 }
 
+/// What a version reported of one measure.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Reports by level, see [`lockgate_model::measure::Measure::level`].
+    pub levels: BTreeMap<u8, u64>,
+    /// Reports that were no number.
+    pub unreadable: u64,
+}
+
+impl Measured {
+    /// Counts one report.
+    pub fn record(&mut self, level: Option<u8>) {
+        match level {
+            Some(level) => *self.levels.entry(level.min(LEVELS)).or_default() += 1,
+            None => self.unreadable += 1,
+        }
+    }
+
+    /// Reports that were numbers.
+    pub fn count(&self) -> u64 {
+        self.levels.values().sum()
+    }
+
+    /// Reports by their share of the measure's range, 0 to 1.
+    pub fn shares(&self) -> impl Iterator<Item = (f64, u64)> + Clone {
+        self.levels.iter().map(|(level, count)| (f64::from(*level) / f64::from(LEVELS), *count))
+    }
+
+    /// Mean share of the range; `None` without reports.
+    pub fn mean(&self) -> Option<f64> {
+        let n = self.count();
+        (n > 0).then(|| self.shares().map(|(x, count)| x * count as f64).sum::<f64>() / n as f64)
+    }
+
+    /// Adds what `other` has.
+    pub fn merge(&mut self, other: &Self) {
+        for (level, count) in &other.levels {
+            *self.levels.entry(*level).or_default() += count;
+        }
+        self.unreadable += other.unreadable;
+    }
+}
+
 /// Copies of users' requests, and how their answers compare with those that users got.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mirrored {
@@ -229,6 +273,9 @@ pub struct Arm {
     pub feedback: Feedback,
     /// Outcomes.
     pub outcomes: Outcomes,
+    /// What was reported besides, by measure. An answer need not report.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub measures: BTreeMap<MeasureName, Measured>,
     /// Runs of probes by their names. A probe is no request: it counts nowhere else.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<String, Probed>,
@@ -254,6 +301,8 @@ pub struct Completion {
     pub cost_nanousd: Option<u64>,
     /// What the version reported.
     pub outcome: Option<Outcome>,
+    /// Levels of measures that it reported; `None` for what was no number.
+    pub measures: Vec<(MeasureName, Option<u8>)>,
 }
 
 impl Arm {
@@ -285,6 +334,9 @@ impl Arm {
         }
         if let Some(outcome) = completion.outcome {
             self.outcomes.record(outcome);
+        }
+        for (name, level) in &completion.measures {
+            self.measures.entry(*name).or_default().record(*level);
         }
     }
 
@@ -326,6 +378,9 @@ impl Arm {
         self.outcomes.resolved += other.outcomes.resolved;
         self.outcomes.escalated += other.outcomes.escalated;
         self.outcomes.failed += other.outcomes.failed;
+        for (name, measured) in &other.measures {
+            self.measures.entry(*name).or_default().merge(measured);
+        }
         for (name, probed) in &other.probes {
             self.probes.entry(name.clone()).or_default().merge(probed);
         }
@@ -369,6 +424,20 @@ mod tests {
         assert_eq!(cost.mean_usd(), None);
         cost.record(Some(2_000_000_000));
         assert_eq!((cost.known, cost.unknown, cost.mean_usd()), (1, 1, Some(2.0)));
+    }
+
+    #[test]
+    fn reports_of_a_measure_merge_and_none_is_unknown() {
+        let mut one = Measured::default();
+        assert_eq!(one.mean(), None);
+        one.record(Some(40));
+        one.record(None);
+        let mut other = Measured::default();
+        other.record(Some(80));
+        other.record(Some(40));
+        one.merge(&other);
+        assert_eq!((one.count(), one.unreadable), (3, 1));
+        assert!((one.mean().unwrap() - 160.0 / 300.0).abs() < 1e-12);
     }
 
     #[test]

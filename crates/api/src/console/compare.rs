@@ -1,13 +1,15 @@
 //! Candidate beside baseline, one row per measure. Differences are shown and not judged: whether
 //! one matters is for the judges to say.
 
+use std::borrow::Cow;
+
 use lockgate_rollout::view::ArmView;
 
 use crate::console::number::{self, UNKNOWN};
 
 /// One measure of both versions.
 pub(crate) struct Row {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) stable: String,
     pub(crate) candidate: String,
     pub(crate) difference: String,
@@ -15,8 +17,8 @@ pub(crate) struct Row {
 
 /// All measures, in the order people look for them.
 pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
-    let plain = |name, stable: u64, candidate: u64| Row {
-        name,
+    let plain = |name: &'static str, stable: u64, candidate: u64| Row {
+        name: name.into(),
         stable: number::count(stable),
         candidate: number::count(candidate),
         difference: String::new(),
@@ -37,7 +39,7 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
             format!("{} of {}", number::count(known), number::count(all))
         };
         rows.push(Row {
-            name: "Cost known",
+            name: "Cost known".into(),
             stable: known(stable),
             candidate: known(candidate),
             difference: String::new(),
@@ -47,13 +49,17 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
     rows.push(share_row("Satisfied", points(|arm| arm.satisfied_share)));
     rows.push(share_row("Negative", points(|arm| arm.negative_share)));
     rows.push(score_row(points(|arm| arm.nps)));
+    for (of_stable, of_candidate) in stable.measures.iter().zip(&candidate.measures) {
+        let means = (of_stable.mean, of_candidate.mean);
+        rows.push(ratio_row(of_candidate.name.to_string(), means, number::plain));
+    }
     rows
 }
 
 fn score_row((stable, candidate): (Option<f64>, Option<f64>)) -> Row {
     let change = change(stable, candidate, |stable, candidate| candidate - stable);
     Row {
-        name: "NPS",
+        name: "NPS".into(),
         stable: number::score(stable),
         candidate: number::score(candidate),
         difference: change.map_or(UNKNOWN.into(), |change| number::signed(change, 0)),
@@ -63,7 +69,7 @@ fn score_row((stable, candidate): (Option<f64>, Option<f64>)) -> Row {
 fn share_row(name: &'static str, (stable, candidate): (Option<f64>, Option<f64>)) -> Row {
     let change = change(stable, candidate, |stable, candidate| (candidate - stable) * 100.0);
     Row {
-        name,
+        name: name.into(),
         stable: number::share(stable),
         candidate: number::share(candidate),
         difference: change
@@ -72,13 +78,13 @@ fn share_row(name: &'static str, (stable, candidate): (Option<f64>, Option<f64>)
 }
 
 fn ratio_row(
-    name: &'static str,
+    name: impl Into<Cow<'static, str>>,
     (stable, candidate): (Option<f64>, Option<f64>),
     show: fn(Option<f64>) -> String,
 ) -> Row {
     let change = change(stable, candidate, |stable, candidate| (candidate / stable - 1.0) * 100.0);
     Row {
-        name,
+        name: name.into(),
         stable: show(stable),
         candidate: show(candidate),
         difference: change

@@ -63,6 +63,20 @@ pub(crate) fn usd(usd: Option<f64>) -> String {
     }))
 }
 
+/// A number without a unit, to four digits.
+pub(crate) fn plain(value: Option<f64>) -> String {
+    or_unknown(finite(value).map(|value| {
+        let decimals = if value.abs() >= 1_000.0 {
+            0
+        } else if value.abs() >= 10.0 {
+            2
+        } else {
+            4
+        };
+        format!("{value:.decimals$}")
+    }))
+}
+
 /// A score of −100 to 100.
 pub(crate) fn score(score: Option<f64>) -> String {
     or_unknown(finite(score).map(|score| signed(score, 0)))

@@ -68,6 +68,7 @@ impl JudgeRow {
             class,
             name: cause
                 .metric
+                .as_ref()
                 .map_or_else(|| cause.rule.clone(), |metric| metric_name(metric).to_owned()),
             value: measured(cause.metric, cause.value),
             threshold: limit(cause.metric, cause.threshold.as_deref().unwrap_or_default()),
@@ -102,7 +103,7 @@ fn limit(metric: Option<Metric>, threshold: &str) -> String {
     }
 }
 
-fn metric_name(metric: Metric) -> &'static str {
+fn metric_name(metric: &Metric) -> &str {
     match metric {
         Metric::ErrorRate => "Error rate",
         Metric::P95Ms => "Latency p95",
@@ -113,6 +114,7 @@ fn metric_name(metric: Metric) -> &'static str {
         Metric::SecurityEvents => "Security events",
         Metric::Health => "Health",
         Metric::Probes => "Probes",
+        Metric::Measure(name) => name.as_str(),
     }
 }
 
@@ -129,6 +131,7 @@ fn measured(metric: Option<Metric>, value: Option<f64>) -> String {
             Some(_) => "unhealthy".into(),
             None => number::UNKNOWN.into(),
         },
+        Some(Metric::Measure(_)) => number::plain(value),
         Some(Metric::SecurityEvents) | None => {
             number::finite(value).map_or(number::UNKNOWN.into(), |value| value.to_string())
         }

@@ -137,6 +137,7 @@ impl World {
             latency: defined.latency,
             sources: defined.sources(),
             probes: Vec::new(),
+            measures: Vec::new(),
             by: "ada".into(),
             reason: reason.into(),
             fuses: Vec::new(),

@@ -124,19 +124,21 @@ pub(crate) async fn ask(
     };
     let total_us = micros(started.elapsed());
     let scanned = hearing.scanner.map(|scanner| scanner.finish(end.is_ok()));
+    let status = hearing.answered.as_ref().map(|answered| answered.status);
     let answered = hearing.answered.unwrap_or_default();
     let cost_nanousd =
         answered.cost_nanousd.or_else(|| priced(prices, scanned.as_ref()?, started_wall_ms));
     let completion = Completion {
         error: end.err().or_else(|| class_of(&answered, scanned.as_ref())),
         sse: answered.sse,
-        first_byte_us: hearing.first_byte.map(micros).or(hearing.answered.map(|_| total_us)),
+        first_byte_us: hearing.first_byte.map(micros).or(status.map(|_| total_us)),
         total_us: Some(total_us),
         usage: scanned.map(|scanned| scanned.usage).unwrap_or_default(),
         cost_nanousd,
         outcome: answered.outcome,
+        measures: answered.measures,
     };
-    Heard { status: hearing.answered.map(|answered| answered.status), completion }
+    Heard { status, completion }
 }
 
 impl Hearing {
@@ -153,7 +155,7 @@ impl Hearing {
         let answer: Response<Incoming> =
             head.await.map_err(|_| ErrorClass::Timeout)?.map_err(|_| ErrorClass::Reset)?;
         let (parts, mut body) = answer.into_parts();
-        self.answered = Some(Answered::of(&parts));
+        self.answered = Some(Answered::of(&parts, &agent.measures));
         let status = parts.status.as_u16();
         let scanner =
             self.scanner.insert(Scanner::new(agent.protocol, path, status, &parts.headers));

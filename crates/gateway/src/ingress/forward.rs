@@ -331,9 +331,10 @@ impl Back {
         if parts.status.is_informational() {
             return refuse(record, Problem::PROTOCOL);
         }
-        let answered = Answered::of(&parts);
+        let answered = Answered::of(&parts, &record.agent.measures);
         let protocol = record.agent.protocol;
         let scanner = Scanner::new(protocol, &self.path, answered.status, &parts.headers);
+        let idle = (!answered.sse).then(|| record.agent.idle_timeout());
         record.answered(answered, scanner);
         headers::remove_hop_by_hop(&mut parts.headers);
         headers::remove_ours(&mut parts.headers);
@@ -348,7 +349,6 @@ impl Back {
         parts.headers.insert(headers::INTERACTION, headers::id_value(record.id));
         parts.headers.insert(headers::CONVERSATION, self.conversation);
         parts.version = Version::HTTP_11;
-        let idle = (!answered.sse).then(|| record.agent.idle_timeout());
         Response::from_parts(parts, AnswerBody::passing(body, record, lease, idle))
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::Outcome;
+use lockgate_model::measure::{Measure, MeasureName};
 
 /// The interaction's id.
 pub(crate) const INTERACTION: HeaderName = HeaderName::from_static("lockgate-interaction");
@@ -20,6 +21,7 @@ pub(crate) const ENVIRONMENT: HeaderName = HeaderName::from_static("lockgate-env
 pub(crate) const TEST: HeaderValue = HeaderValue::from_static("test");
 const OUTCOME: HeaderName = HeaderName::from_static("lockgate-outcome");
 const COST_USD: HeaderName = HeaderName::from_static("lockgate-cost-usd");
+const MEASURE: HeaderName = HeaderName::from_static("lockgate-measure");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -204,6 +206,32 @@ pub(crate) fn cost_nanousd(headers: &HeaderMap) -> Option<u64> {
     (0.0..=COST_USD_MAX).contains(&usd).then(|| (usd * 1e9).round() as u64)
 }
 
+/// What the version reports of its answer, `name=number, …`, each declared measure once: the first
+/// time counts. What is declared and no number is told apart from what is not there.
+pub(crate) fn measures(
+    headers: &HeaderMap,
+    declared: &[Measure],
+) -> Vec<(MeasureName, Option<u8>)> {
+    let mut found: Vec<(MeasureName, Option<u8>)> = Vec::new();
+    if declared.is_empty() {
+        return found;
+    }
+    let fields = headers.get_all(MEASURE).iter().filter_map(|value| value.to_str().ok());
+    for (name, value) in
+        fields.flat_map(|text| text.split(',')).filter_map(|one| one.split_once('='))
+    {
+        let Some(measure) = declared.iter().find(|one| one.name.as_str() == name.trim()) else {
+            continue;
+        };
+        if found.iter().all(|(seen, _)| *seen != measure.name) {
+            let level = value.trim().parse().ok();
+            let level = level.and_then(|value: f64| measure.level(value, rand::random()));
+            found.push((measure.name, level));
+        }
+    }
+    found
+}
+
 /// Whether the answer is a stream of server-sent events.
 pub(crate) fn is_sse(headers: &HeaderMap) -> bool {
     headers
@@ -322,6 +350,30 @@ mod tests {
         ] {
             assert_eq!(cost_nanousd(&map(&[("lockgate-cost-usd", text)])), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn measures_are_read_once_each_and_only_those_declared() {
+        let declare = |name: &str, to| Measure {
+            name: name.parse().unwrap(),
+            better: lockgate_model::measure::Better::Higher,
+            from: 0.0,
+            to,
+        };
+        let declared = [declare("grounded", 1.0), declare("steps", 50.0)];
+        let read = |fields: &[(&str, &str)]| -> Vec<(String, Option<u8>)> {
+            let found = measures(&map(fields), &declared);
+            found.into_iter().map(|(name, level)| (name.to_string(), level)).collect()
+        };
+        let (grounded, steps) = ("grounded".to_owned(), "steps".to_owned());
+        let field = "lockgate-measure";
+        assert_eq!(
+            read(&[(field, "grounded=0.9, other=1"), (field, " steps = 10 ,grounded=0.1")]),
+            [(grounded.clone(), Some(90)), (steps.clone(), Some(20))]
+        );
+        assert_eq!(read(&[(field, "steps=NaN")]), [(steps.clone(), None)]);
+        assert_eq!(read(&[(field, "steps=many,grounded=")]), [(steps, None), (grounded, None)]);
+        assert_eq!(read(&[(field, "grounded, =1, ,,"), ("lockgate-measures", "grounded=1")]), []);
     }
 
     #[test]

@@ -2,28 +2,31 @@
 
 use http::response::Parts;
 use lockgate_model::interaction::{ErrorClass, Outcome};
+use lockgate_model::measure::{Measure, MeasureName};
 use lockgate_telemetry::price::Prices;
 
 use crate::ingress::headers;
 use crate::protocol::Scanned;
 
 /// What was read from the head of an answer.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Answered {
     pub(crate) status: u16,
     pub(crate) sse: bool,
     pub(crate) outcome: Option<Outcome>,
     pub(crate) cost_nanousd: Option<u64>,
+    pub(crate) measures: Vec<(MeasureName, Option<u8>)>,
 }
 
 impl Answered {
-    /// Of this head.
-    pub(crate) fn of(parts: &Parts) -> Self {
+    /// Of this head, from a version of an agent that declares these measures.
+    pub(crate) fn of(parts: &Parts, declared: &[Measure]) -> Self {
         Self {
             status: parts.status.as_u16(),
             sse: headers::is_sse(&parts.headers),
             outcome: headers::outcome(&parts.headers),
             cost_nanousd: headers::cost_nanousd(&parts.headers),
+            measures: headers::measures(&parts.headers, declared),
         }
     }
 }

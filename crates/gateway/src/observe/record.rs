@@ -132,13 +132,13 @@ impl Record {
             return;
         }
         if let (Some((pair, half)), Some(answered), End::Complete) =
-            (self.pair.take(), self.answered, end)
+            (self.pair.take(), &self.answered, end)
         {
             pair.whole(answered.status, half);
         }
         let scanned = self.scanner.take().map(|scanner| scanner.finish(end == End::Complete));
         let total_us = self.elapsed_us();
-        let answered = self.answered.unwrap_or_default();
+        let answered = self.answered.clone().unwrap_or_default();
         // A client that leaves once it has read the format's own end has the whole answer.
         let whole = scanned.as_ref().is_some_and(|scanned| scanned.ended);
         let error = match end {
@@ -156,11 +156,12 @@ impl Record {
         let completion = Completion {
             error,
             sse: answered.sse,
-            first_byte_us: self.first_byte_us.or(self.answered.map(|_| total_us)),
+            first_byte_us: self.first_byte_us.or(self.answered.as_ref().map(|_| total_us)),
             total_us: Some(total_us),
             usage: scanned.as_ref().map(|scanned| scanned.usage).unwrap_or_default(),
             cost_nanousd,
             outcome: answered.outcome,
+            measures: answered.measures,
         };
         if let Some(target) = &self.target {
             self.worker.shard().completed(target, self.user, clock::wall_ms(), &completion);
@@ -180,7 +181,7 @@ impl Record {
             user: self.user,
             conversation: self.conversation,
             started_wall_ms: self.started_wall_ms,
-            status: self.answered.map(|answered| answered.status),
+            status: self.answered.as_ref().map(|answered| answered.status),
             error: completion.error,
             outcome: completion.outcome,
             first_byte_us: completion.first_byte_us,

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use http::Response;
 use lockgate_model::ids::Epoch;
 use lockgate_model::interaction::ErrorClass;
+use lockgate_model::measure::{Better, Measure};
 use lockgate_model::snapshot::Split;
 use lockgate_telemetry::arm::Arm;
 use lockgate_telemetry::window::Window;
@@ -95,4 +96,30 @@ async fn nothing_is_lost_while_the_store_is_away() {
     assert_eq!((stats.windows_dropped, stats.interactions_dropped), (0, 0));
     let counted: u64 = stats.requests.iter().map(|(_, _, _, count)| count).sum();
     assert_eq!(counted, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_version_reports_of_its_answers_is_counted_if_it_is_declared() {
+    let v1 = Upstream::start(|_| async {
+        let answer = Response::builder().header("lockgate-measure", "steps=12, unheard_of=1");
+        answer.body(full("")).unwrap()
+    })
+    .await;
+    let mut agent = agent(&[("v1", v1.at)]);
+    let name = "steps".parse().unwrap();
+    agent.measures = vec![Measure { name, better: Better::Lower, from: 0.0, to: 50.0 }];
+    let world = World::start(agent, Split::whole(version("v1"))).await;
+    let mut client = world.client().await;
+    for n in 0..20 {
+        let answer = client.send(get_as(&format!("u{n}"))).await;
+        assert_eq!(answer.status, 200);
+        assert!(!answer.headers.contains_key("lockgate-measure"), "it is not for users");
+    }
+    let all = || sum(&world.fake.windows.lock().unwrap().clone(), |_| true);
+    until("all windows arrive", || all().completed == 20).await;
+    let measures = all().measures;
+    assert_eq!(measures.len(), 1);
+    let steps = &measures[&name];
+    assert_eq!((steps.count(), steps.unreadable), (20, 0));
+    assert!((steps.mean().unwrap() * 50.0 - 12.0).abs() < 1e-9, "{steps:?}");
 }

@@ -69,6 +69,7 @@ pub(crate) fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
         on_new_version: lockgate_model::agent::OnNewVersion::Hold,
         after: vec![],
         probes: None,
+        measures: Vec::new(),
         versions: versions.iter().map(manifest).collect(),
     }
 }

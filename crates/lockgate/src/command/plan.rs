@@ -66,6 +66,9 @@ pub(crate) struct Check {
     /// Share of the votes that are negative
     #[arg(long, value_name = "SHARE", default_value = "3%", value_parser = share)]
     negative: f64,
+    /// Mean of the agent's own measures, between the worst and the best of their ranges
+    #[arg(long, value_name = "SHARE", default_value = "90%", value_parser = share)]
+    measures: f64,
     /// Conversations stay with the version they began with, also where the agent does not ask for it
     #[arg(long)]
     sticky: bool,
@@ -83,6 +86,7 @@ impl Check {
         let sticky = self.sticky || agent.is_some_and(|agent| agent.sticky.is_some());
         let setting = Setting {
             sources: agent.map_or(identical.sources, Agent::sources),
+            measures: agent.map_or(identical.measures, |agent| agent.measures.clone()),
             latency: agent.map_or(identical.latency, |agent| agent.latency),
             traffic: Traffic {
                 requests_per_s: self.rate,
@@ -105,6 +109,7 @@ impl Check {
                     "cost_usd": self.cost,
                     "votes": self.votes,
                     "negative": self.negative,
+                    "measures": self.measures,
                     "sticky": sticky,
                 },
                 "runs": self.runs,
@@ -128,6 +133,7 @@ impl Check {
             vote_share: self.votes,
             negative: self.negative,
             satisfied: (usual.satisfied + usual.negative - self.negative).max(0.0),
+            report: self.measures,
             ..usual
         }
     }

@@ -84,6 +84,10 @@ struct CandidateArgs {
     /// Negative votes among the candidate's
     #[arg(long, value_name = "SHARE", value_parser = share)]
     negative: Option<f64>,
+    /// How good the candidate's own measures are on average, between the worst and the best of their ranges;
+    /// the stable version has 90%
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    measures: Option<f64>,
 }
 
 impl Simulate {
@@ -121,6 +125,7 @@ impl Simulate {
         let setup = Setup {
             plan: Arc::clone(&setting.plan),
             sources: setting.sources.clone(),
+            measures: setting.measures.clone(),
             latency: setting.latency,
             requests_per_s: setting.traffic.requests_per_s,
             stable: setting.stable,
@@ -172,7 +177,7 @@ impl Simulate {
     fn setting(&self, plan: &Plan, agent: Option<&Agent>) -> CliResult<Setting> {
         let identical = Setting::identical(Arc::new(plan.clone()));
         let usual = Truth::default();
-        let CandidateArgs { errors, stable_errors, p95_factor, cost_factor, negative } =
+        let CandidateArgs { errors, stable_errors, p95_factor, cost_factor, negative, measures } =
             &self.candidate;
         let stable = Truth { error_rate: stable_errors.unwrap_or(usual.error_rate), ..usual };
         let negative = negative.unwrap_or(stable.negative);
@@ -183,6 +188,7 @@ impl Simulate {
             negative,
             // Who is unhappy was happy before.
             satisfied: (stable.satisfied + stable.negative - negative).max(0.0),
+            report: measures.unwrap_or(stable.report),
             ..stable
         };
         let sticky = self.traffic.sticky || agent.is_some_and(|agent| agent.sticky.is_some());
@@ -196,6 +202,7 @@ impl Simulate {
         }
         Ok(Setting {
             sources: agent.map_or(identical.sources, Agent::sources),
+            measures: agent.map_or(identical.measures, |agent| agent.measures.clone()),
             latency: agent.map_or(identical.latency, |agent| agent.latency),
             traffic,
             stable,

@@ -215,6 +215,12 @@ fn arms(view: &RolloutView) -> Vec<Line> {
         Line::of(Style::Plain, row(name, &cell(&view.candidate_arm), &cell(&view.stable_arm)))
     };
     lines.extend(ROWS.iter().map(|(name, cell)| plain(name, cell)));
+    for (index, measure) in view.candidate_arm.measures.iter().enumerate() {
+        lines.push(plain(measure.name.as_str(), &|arm| {
+            let mean = arm.measures.get(index).and_then(|measure| measure.mean);
+            mean.map_or_else(|| output::UNKNOWN.to_owned(), |mean| format!("{mean:.4}"))
+        }));
+    }
     if view.candidate_arm.cost_unknown + view.stable_arm.cost_unknown > 0 {
         lines.push(plain("cost known", &|arm| {
             let (known, all) = (arm.cost_known, arm.cost_known + arm.cost_unknown);

@@ -4,6 +4,7 @@
 mod crash;
 mod disk;
 mod edits;
+mod judged;
 mod outside;
 mod people;
 mod restart;

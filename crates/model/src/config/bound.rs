@@ -32,7 +32,7 @@ pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Pro
     }
     check_side(metric, role, side)?;
     let bound = if let Some(rest) = value.strip_prefix("baseline") {
-        relative(metric, role, rest.trim())?
+        relative(metric, role, side, rest.trim())?
     } else {
         let number = number(metric, role, value)?;
         match side {
@@ -77,6 +77,8 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
         (Role::Trigger, Metric::Nps) => "< 0",
         (Role::Trigger, Metric::SatisfiedShare) => "< 80%",
         (Role::Trigger, Metric::SecurityEvents) => "> 0",
+        (Role::Gate, Metric::Measure(_)) => "> 0.8",
+        (Role::Trigger, Metric::Measure(_)) => "< baseline - 10%",
     };
     format!("write it like `{metric}: \"{bound}\"`")
 }
@@ -85,6 +87,8 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
 fn check_side(metric: Metric, role: Role, side: char) -> Result<(), Problem> {
     let allowed: &[char] = match (metric, role) {
         (Metric::Health, _) => &['='],
+        // Which side is the good one is the agent's to say.
+        (Metric::Measure(_), _) => &['<', '>'],
         (Metric::Probes, _) => &['=', '>'],
         (Metric::SecurityEvents, Role::Gate) => &['=', '<'],
         (
@@ -116,8 +120,8 @@ fn check_side(metric: Metric, role: Role, side: char) -> Result<(), Problem> {
     Err((message, example(metric, role)))
 }
 
-/// `> baseline + 20%`, and `> baseline` for counts.
-fn relative(metric: Metric, role: Role, rest: &str) -> Result<Bound, Problem> {
+/// `> baseline + 20%`, and `> baseline` for counts; `< baseline - 20%` for measures.
+fn relative(metric: Metric, role: Role, side: char, rest: &str) -> Result<Bound, Problem> {
     if role == Role::Gate {
         return Err((
             "a gate cannot be compared with the baseline".into(),
@@ -133,7 +137,7 @@ fn relative(metric: Metric, role: Role, rest: &str) -> Result<Bound, Problem> {
             )),
         };
     }
-    if !matches!(metric, Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd) {
+    if !matches!(metric, Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::Measure(_)) {
         return Err((
             format!("`{metric}` is not compared with the baseline"),
             example(metric, role),
@@ -144,19 +148,31 @@ fn relative(metric: Metric, role: Role, rest: &str) -> Result<Bound, Problem> {
         return Ok(Bound::AboveBaselineBy(0.0));
     }
     let share = rest
-        .strip_prefix('+')
+        .strip_prefix(if side == '<' { '-' } else { '+' })
         .and_then(|rest| rest.trim().strip_suffix('%'))
         .and_then(|percent| hundredth(percent.trim()));
     match share {
-        Some(share) if share > 0.0 && share <= 10.0 => Ok(Bound::AboveBaselineBy(share)),
+        Some(share) if share > 0.0 && share < 1.0 && side == '<' => {
+            Ok(Bound::BelowBaselineBy(share))
+        }
+        Some(share) if share > 0.0 && share <= 10.0 && side == '>' => {
+            Ok(Bound::AboveBaselineBy(share))
+        }
+        Some(_) if side == '<' => Err((
+            "the distance below the baseline must be more than 0 % and less than 100 %".into(),
+            example(metric, role),
+        )),
         Some(_) => Err((
             "the distance to the baseline must be more than 0 % and at most 1000 %".into(),
             example(metric, role),
         )),
-        None => Err((
-            "the distance to the baseline is missing".into(),
-            "write it like `> baseline + 20%`".into(),
-        )),
+        None => {
+            let shape = if side == '<' { "< baseline - 20%" } else { "> baseline + 20%" };
+            Err((
+                "the distance to the baseline is missing".into(),
+                format!("write it like `{shape}`"),
+            ))
+        }
     }
 }
 
@@ -205,6 +221,8 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Metric::P95Ms => (0.0, 3_600_000.0),
         Metric::CostUsd => (0.0, 1_000.0),
         Metric::Nps => (-100.0, 100.0),
+        // The agent says what its measures can reach, see `fit`.
+        Metric::Measure(_) => return Ok(()),
         Metric::Health => {
             let wanted = if role == Role::Gate { 1.0 } else { 0.0 };
             return match bound {
@@ -226,7 +244,7 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Bound::Below(value) => value > low && value <= high,
         Bound::Above(value) => value >= low && value < high,
         Bound::Equal(value) => value >= low && value <= high,
-        Bound::AboveBaselineBy(_) => true,
+        Bound::AboveBaselineBy(_) | Bound::BelowBaselineBy(_) => true,
     };
     // A share bounded by the whole says nothing.
     let trivial = is_share(metric) && matches!(bound, Bound::Below(value) if value >= 1.0);
@@ -240,7 +258,9 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         Metric::P95Ms => "a latency bound must lie between 0 and 1 hour".into(),
         Metric::CostUsd => "a cost bound must lie between 0 and 1000 US dollars a request".into(),
         Metric::Nps => "NPS lies between -100 and 100".into(),
-        Metric::SecurityEvents | Metric::Health => "one security event is enough".into(),
+        Metric::SecurityEvents | Metric::Health | Metric::Measure(_) => {
+            "one security event is enough".into()
+        }
     };
     let hint = match bound {
         Bound::Below(value) | Bound::Above(value) if is_share(metric) && value >= 1.0 => {
@@ -254,6 +274,10 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn measure() -> Metric {
+        Metric::Measure("groundedness".parse().unwrap())
+    }
 
     #[test]
     fn bounds_are_read_in_their_metrics_unit() {
@@ -274,6 +298,9 @@ mod tests {
             (Metric::Probes, Role::Gate, "= 100%", Bound::Equal(1.0)),
             (Metric::Probes, Role::Gate, "> 95%", Bound::Above(0.95)),
             (Metric::Health, Role::Trigger, "= 0", Bound::Equal(0.0)),
+            (measure(), Role::Gate, "> -0.8", Bound::Above(-0.8)),
+            (measure(), Role::Trigger, "< baseline - 10%", Bound::BelowBaselineBy(0.1)),
+            (measure(), Role::Trigger, "> baseline + 10%", Bound::AboveBaselineBy(0.1)),
         ] {
             assert_eq!(parse(metric, role, text), Ok(bound), "{metric} {text}");
         }
@@ -304,6 +331,14 @@ mod tests {
             (Metric::SecurityEvents, Role::Trigger, "> 3"),
             (Metric::SatisfiedShare, Role::Trigger, "> baseline + 5%"),
             (Metric::Health, Role::Gate, "= 0"),
+            (measure(), Role::Gate, "= 1"),
+            (measure(), Role::Gate, "> 80%"),
+            (measure(), Role::Gate, "> baseline + 10%"),
+            (measure(), Role::Trigger, "< baseline"),
+            (measure(), Role::Trigger, "< baseline + 10%"),
+            (measure(), Role::Trigger, "< baseline - 100%"),
+            (measure(), Role::Trigger, "> baseline - 10%"),
+            (Metric::CostUsd, Role::Trigger, "< baseline - 10%"),
             (Metric::Probes, Role::Gate, "= 95%"),
             (Metric::Probes, Role::Gate, "< 95%"),
             (Metric::Probes, Role::Gate, "> 100%"),

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Config;
-use crate::plan::{Bound, Metric, Plan, Stage, Trigger};
+use crate::plan::{Metric, Plan, Stage, Trigger};
 
 /// One change. Things with a name are found by it, whatever their place in the file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
             let softer = [
                 (is.dry_run && !was.dry_run, "only watches"),
                 (
-                    is.bound != was.bound && matches!(is.bound, Bound::AboveBaselineBy(_)),
+                    is.bound != was.bound && is.bound.is_relative(),
                     "spares events that stable shows too",
                 ),
                 (is.action < was.action, "acts more softly"),

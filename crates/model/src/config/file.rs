@@ -8,10 +8,11 @@ use serde::Deserialize;
 
 use super::field::Field;
 use super::text::{
-    AddressText, DurationText, FileNameText, MirrorText, NameText, SecretText, SizeText, SomeText,
-    Switchable, UrlPathText, UrlText,
+    AddressText, DurationText, FileNameText, MeasureNameText, MirrorText, NameText, SecretText,
+    SizeText, SomeText, Switchable, UrlPathText, UrlText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
+use crate::measure::Better;
 use crate::plan::AlertLevel;
 use crate::version::SideEffects;
 
@@ -99,6 +100,9 @@ pub(super) struct AgentFile {
     /// Signals it produces beyond errors and latency. Gates on others are refused. Default: none.
     #[schemars(extend("uniqueItems" = true))]
     pub(super) signals: Field<Vec<SignalSource>>,
+    /// Numbers that its versions report of their answers in `lockgate-measure`. Default: none.
+    #[schemars(extend("maxItems" = 16))]
+    pub(super) measures: Field<Vec<Field<MeasureFile>>>,
     /// Which latency is judged. Default: auto.
     pub(super) latency: Field<LatencyMeasure>,
     /// Active health checks, or `off`. Default: GET / every 5s.
@@ -145,6 +149,21 @@ pub(super) struct ProbesFile {
     /// How many each gateway sends a second, from 0.001 to 100. Default: 1.
     #[schemars(range(min = 0.001, max = 100))]
     pub(super) per_second: Field<f64>,
+}
+
+/// A number that versions report of an answer.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Measure", extend("required" = ["name", "better"]))]
+pub(super) struct MeasureFile {
+    /// Its name, unique in the agent.
+    pub(super) name: Field<MeasureNameText>,
+    /// Which values are the good ones.
+    pub(super) better: Field<Better>,
+    /// The lowest value; lower ones count as this. Default: 0.
+    pub(super) from: Field<f64>,
+    /// The highest value; higher ones count as this. Default: 1.
+    pub(super) to: Field<f64>,
 }
 
 /// Where the sticky key of a request is found: one of these.

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::agent::Agent;
 use crate::ids::VersionName;
-use crate::plan::{Absent, Environment, Metric, Plan};
+use crate::measure::{Better, Measure};
+use crate::plan::{Absent, Bound, Environment, Metric, Plan};
 
 /// Something that a plan asks for and an agent does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,15 @@ pub enum Misfit {
         /// The version.
         version: VersionName,
     },
+    /// A bound on a measure that nothing or everything keeps, or on its wrong side.
+    SenselessBound {
+        /// Index of the stage whose gate it is; `None` for a trigger.
+        stage: Option<usize>,
+        /// The measure.
+        metric: Metric,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl fmt::Display for Misfit {
@@ -43,6 +53,12 @@ impl fmt::Display for Misfit {
             Self::NoTestEndpoint { stage, version } => {
                 write!(f, "stage {stage} looks at the test endpoint, and `{version}` has none")
             }
+            Self::SenselessBound { stage: Some(stage), metric, why } => {
+                write!(f, "gate `{metric}` of stage {stage}: {why}")
+            }
+            Self::SenselessBound { stage: None, metric, why } => {
+                write!(f, "trigger `{metric}`: {why}")
+            }
         }
     }
 }
@@ -53,12 +69,20 @@ impl fmt::Display for Misfit {
 pub fn misfits(agent: &Agent, plan: &Plan) -> Vec<Misfit> {
     let mut found = Vec::new();
     let sources = agent.sources();
+    let senseless = |stage, metric, bound, is_gate| {
+        let Metric::Measure(name) = metric else { return None };
+        let why = senseless(agent.measure(name)?, bound, is_gate)?;
+        Some(Misfit::SenselessBound { stage, metric, why })
+    };
+    let triggers = plan.triggers.iter();
+    found.extend(triggers.filter_map(|one| senseless(None, one.metric, one.bound, false)));
     for (index, stage) in plan.stages.iter().enumerate() {
         for gate in &stage.gates {
             let has = gate.metric.source().is_none_or(|source| sources.contains(&source));
             if !has && gate.absent == Absent::Refuse {
                 found.push(Misfit::NoSource { stage: index, metric: gate.metric });
             }
+            found.extend(senseless(Some(index), gate.metric, gate.bound, true));
         }
         if !stage.gates.iter().any(|gate| gate.metric == Metric::Health) {
             continue;
@@ -75,4 +99,25 @@ pub fn misfits(agent: &Agent, plan: &Plan) -> Vec<Misfit> {
         }
     }
     found
+}
+
+/// What is wrong with a bound on a measure, if anything.
+fn senseless(measure: &Measure, bound: Bound, is_gate: bool) -> Option<String> {
+    let Measure { name, better, from, to } = measure;
+    let names_high_values = matches!(bound, Bound::Above(_) | Bound::AboveBaselineBy(_));
+    if names_high_values != (is_gate == (*better == Better::Higher)) {
+        let (high, side) = match better {
+            Better::Higher => ("higher", if is_gate { ">" } else { "<" }),
+            Better::Lower => ("lower", if is_gate { "<" } else { ">" }),
+        };
+        return Some(format!("{high} values of `{name}` are the good ones: write `{side}`"));
+    }
+    match bound {
+        Bound::Below(value) | Bound::Above(value) | Bound::Equal(value) => {
+            let inside = value > *from && value < *to;
+            (!inside).then(|| format!("`{name}` lies between {from} and {to}: so must its bound"))
+        }
+        Bound::AboveBaselineBy(_) | Bound::BelowBaselineBy(_) => (*from < 0.0)
+            .then(|| format!("`{name}` can be negative, and percents of it would mean nothing")),
+    }
 }

@@ -18,6 +18,7 @@ mod agents;
 mod fitting;
 mod gates;
 mod holds;
+mod measures;
 mod plans;
 mod probes;
 mod requests;
@@ -89,13 +90,13 @@ fn items<'f, T>(
     items
 }
 
-fn name<N: FromStr<Err: std::fmt::Display>>(
+fn name<N: FromStr<Err: std::fmt::Display>, T: AsRef<str>>(
     report: &mut Report<'_>,
-    field: &Field<NameText>,
+    field: &Field<T>,
     path: &Path,
 ) -> Option<N> {
     let text = report.take(field, path)?;
-    match text.0.parse() {
+    match text.as_ref().parse() {
         Ok(name) => Some(name),
         Err(error) => {
             report.error(path, error.to_string(), "");

@@ -21,7 +21,7 @@ pub(super) fn of_gate(metric: Metric, bound: Bound) -> u64 {
     match metric {
         Metric::ErrorRate | Metric::NegativeShare | Metric::SatisfiedShare => needed(metric, bound),
         Metric::P95Ms | Metric::CostUsd => 200,
-        Metric::Nps => 30,
+        Metric::Nps | Metric::Measure(_) => 30,
         Metric::Health | Metric::Probes => 1,
         Metric::SecurityEvents => 0,
     }

@@ -190,7 +190,9 @@ impl<'a> Finding<'a> {
     fn condition(&self) -> String {
         let keys: Vec<&str> = self.path.keys().collect();
         let role = if keys.contains(&"triggers") { Role::Trigger } else { Role::Gate };
-        let metric = Metric::ALL.into_iter().find(|metric| keys.contains(&metric.as_str()));
+        let built_in = keys.iter().find_map(|key| Metric::built_in(key));
+        let own = || keys.last().and_then(|key| key.parse().ok()).map(Metric::Measure);
+        let metric = built_in.or_else(|| keys.contains(&"measures").then(own)?);
         metric.map_or_else(String::new, |metric| bound::example(metric, role))
     }
 

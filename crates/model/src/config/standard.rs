@@ -114,7 +114,7 @@ pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
         Metric::CostUsd => Bound::AboveBaselineBy(0.3),
         Metric::SatisfiedShare => Bound::Below(0.8),
         Metric::SecurityEvents => Bound::Above(0.0),
-        Metric::Nps | Metric::Health | Metric::Probes => return None,
+        Metric::Nps | Metric::Health | Metric::Probes | Metric::Measure(_) => return None,
     };
     Some(trigger_of(metric, bound))
 }
@@ -123,7 +123,7 @@ pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
 pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
     let (action, alert) = match metric {
         Metric::ErrorRate | Metric::Health | Metric::Probes => (Action::Stop, AlertLevel::High),
-        Metric::P95Ms => (Action::Switch, AlertLevel::Medium),
+        Metric::P95Ms | Metric::Measure(_) => (Action::Switch, AlertLevel::Medium),
         Metric::CostUsd => (Action::Stop, AlertLevel::Medium),
         Metric::SecurityEvents => (Action::StopImmediately, AlertLevel::Highest),
         Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => {
@@ -132,26 +132,27 @@ pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
     };
     // Feedback is rare, and quantiles and means scatter: they look back further.
     let window_ms = match metric {
-        Metric::P95Ms | Metric::CostUsd => 30 * MINUTE_MS,
+        Metric::P95Ms | Metric::CostUsd | Metric::Measure(_) => 30 * MINUTE_MS,
         Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => 4 * HOUR_MS,
         Metric::ErrorRate | Metric::SecurityEvents | Metric::Health | Metric::Probes => {
             5 * MINUTE_MS
         }
     };
     let judge = Judge::default();
-    let min_samples = trigger_samples(metric, judge);
+    let min_samples = trigger_samples(metric, bound, judge);
     Trigger { metric, bound, judge, window_ms, min_samples, action, alert, dry_run: false }
 }
 
 /// Fewest samples of a trigger that does not say. Statistical judges need none to bound their
 /// error, but for means, whose test holds only after some.
-pub(super) fn trigger_samples(metric: Metric, judge: Judge) -> u64 {
+pub(super) fn trigger_samples(metric: Metric, bound: Bound, judge: Judge) -> u64 {
     match (metric, judge) {
         (Metric::SecurityEvents, _) => 0,
         (Metric::CostUsd, Judge::Statistical) => 200,
+        (Metric::Measure(_), Judge::Statistical) if bound.is_relative() => 200,
         (Metric::Health | Metric::Probes, _) | (_, Judge::Statistical) => 1,
         (Metric::ErrorRate, Judge::Threshold) => 100,
-        (Metric::P95Ms | Metric::CostUsd, Judge::Threshold) => 300,
+        (Metric::P95Ms | Metric::CostUsd | Metric::Measure(_), Judge::Threshold) => 300,
         (Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps, Judge::Threshold) => 50,
     }
 }

@@ -22,6 +22,12 @@ macro_rules! text {
         #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
         pub(super) struct $name(pub(super) String);
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl JsonSchema for $name {
             fn inline_schema() -> bool {
                 true
@@ -47,6 +53,10 @@ macro_rules! text {
 text!(
     /// A name, as [`crate::ids`] takes them.
     NameText: NAME, "^[a-z0-9][a-z0-9._-]{0,62}$", ["support", "v1.2.0"]
+);
+text!(
+    /// A name, as [`crate::measure::MeasureName`] takes them.
+    MeasureNameText: "a name of small letters, digits and `_`", "^[a-z][a-z0-9_]{0,31}$", ["groundedness", "steps"]
 );
 text!(
     /// A span of time.
@@ -94,8 +104,7 @@ text!(
 );
 
 /// The shape of a gate's or a trigger's bound.
-pub(super) const BOUND_PATTERN: &str =
-    r"^ *([<>=] *-?[0-9]+(\.[0-9]+)? *(%|ms|s)?|> *baseline( *\+ *[0-9]+(\.[0-9]+)? *%)?) *$";
+pub(super) const BOUND_PATTERN: &str = r"^ *([<>=] *-?[0-9]+(\.[0-9]+)? *(%|ms|s)?|> *baseline( *\+ *[0-9]+(\.[0-9]+)? *%)?|< *baseline *- *[0-9]+(\.[0-9]+)? *%) *$";
 
 text!(
     /// A metric's bound.

@@ -316,3 +316,41 @@ fn a_test_stage_shorter_than_a_verdict_on_health_is_known() {
     let enough = config::read("f.yaml", &with("15s")).unwrap().warnings.to_string();
     assert!(!enough.contains("unhealthy"), "{enough}");
 }
+
+#[test]
+fn measures_that_make_no_sense() {
+    let with = |measures: &str, plan: &str| {
+        format!(
+            "agents:\n  - name: a\n    measures: {measures}\n    plan: p\n    versions:\n      - name: v1\n        endpoint: http://127.0.0.1:9001\nplans:\n  - name: p\n{plan}"
+        )
+    };
+    refused(
+        "measures_wrong",
+        &with(
+            "[{ name: Grounded, better: higher }, { name: p95_ms, better: lower }, { name: a, better: up }, { name: b, better: lower, from: 5, to: 5 }, { name: c, better: lower, to: 1e300 }, { better: lower }, { name: d, better: lower }, { name: d, better: lower }]",
+            "",
+        ),
+    );
+    let one = "[{ name: steps, better: lower, from: -5, to: 50 }, { name: good, better: higher }]";
+    refused(
+        "measures_bounds_on_the_wrong_side",
+        &with(
+            one,
+            "    gates: { security_events: \"= 0\", measures: { steps: \"> 10\", good: \"< 0.5\" } }\n    triggers: { measures: { steps: \"< 10\", good: \"> baseline + 10%\" } }\n",
+        ),
+    );
+    refused(
+        "measures_bounds_out_of_reach",
+        &with(
+            one,
+            "    gates: { security_events: \"= 0\", measures: { steps: \"< 50\", good: \"> 80%\" } }\n    triggers: { measures: { steps: \"> baseline + 10%\", good: \"< -1\" } }\n",
+        ),
+    );
+    refused(
+        "measures_unknown",
+        &with(
+            one,
+            "    gates: { security_events: \"= 0\", measures: { stepz: \"< 10\", \"Not one\": \"< 1\", p95_ms: \"< 1\" } }\n    triggers: { measures: { stepz: { off_because: x }, good: { judge: threshold } } }\n",
+        ),
+    );
+}

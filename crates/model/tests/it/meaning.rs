@@ -170,7 +170,7 @@ fn a_file_may_say_everything() {
     assert_eq!(careful.hard_limits, [HardLimit::ConsecutiveErrors(50)]);
     assert_eq!(careful.stages[1].name, "canary");
     assert_eq!(careful.stages[1].gates.len(), 2, "exactly its own");
-    assert_eq!(careful.stages[2].gates.len(), 6, "the plan's");
+    assert_eq!(careful.stages[2].gates.len(), 7, "the plan's");
     assert_eq!(careful.stages[2].gates[1].bound, Bound::Below(2_000.0));
     assert_eq!(careful.stages[5].gates, [], "done on reaching it");
     assert_eq!(careful.progress_deadline_ms, Some(5 * 86_400_000));
@@ -280,4 +280,48 @@ fn probes_come_from_the_file_that_is_named() {
     let wrong = wrong.unwrap_err();
     let first = wrong.iter().next().unwrap();
     assert_eq!((first.file.as_str(), first.line), ("sets/p.jsonl", 2), "{first}");
+}
+
+#[test]
+fn measures_of_an_agent_and_bounds_on_them() {
+    let text = "agents:\n  - name: a\n    measures:\n      - { name: grounded, better: higher }\n      - { name: steps, better: lower, from: 1, to: 50 }\n    plan: p\n    versions: [{ name: v1, endpoint: \"http://x\" }]\nplans:\n  - name: p\n    gates: { security_events: \"= 0\", measures: { steps: \"< 20\", grounded: { bound: \"> 0.8\", min_samples: 50, assurance: proved } } }\n    triggers: { measures: { grounded: \"< baseline - 10%\", steps: { bound: \"> 30\", judge: threshold, action: stop } } }\n";
+    let config = config::read("f.yaml", text).unwrap();
+    let agent = &config.agents[0];
+    let [grounded, steps] = ["grounded", "steps"].map(|name| name.parse().unwrap());
+    assert_eq!(agent.measures.len(), 2);
+    assert_eq!((agent.measures[0].from, agent.measures[0].to), (0.0, 1.0));
+    assert_eq!((agent.measures[1].from, agent.measures[1].to), (1.0, 50.0));
+    assert_eq!(
+        agent.sources(),
+        [grounded, steps].map(lockgate_model::agent::SignalSource::Measure)
+    );
+    let plan = plan(&config, "p");
+    let gates: Vec<(Metric, Bound, u64)> = plan.stages[1]
+        .gates
+        .iter()
+        .map(|gate| (gate.metric, gate.bound, gate.min_samples))
+        .collect();
+    assert_eq!(
+        gates[1..],
+        [
+            (Metric::Measure(grounded), Bound::Above(0.8), 50),
+            (Metric::Measure(steps), Bound::Below(20.0), 30),
+        ]
+    );
+    let own: Vec<_> = plan
+        .triggers
+        .iter()
+        .filter(|trigger| matches!(trigger.metric, Metric::Measure(_)))
+        .map(|trigger| (trigger.bound, trigger.action, trigger.min_samples))
+        .collect();
+    assert_eq!(
+        own,
+        [
+            (Bound::BelowBaselineBy(0.1), Action::Switch, 200),
+            (Bound::Above(30.0), Action::Stop, 300),
+        ]
+    );
+    // A plan is kept as JSON, too.
+    let written = serde_json::to_string(plan).unwrap();
+    assert_eq!(&serde_json::from_str::<lockgate_model::plan::Plan>(&written).unwrap(), plan);
 }

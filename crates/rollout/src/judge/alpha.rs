@@ -6,7 +6,7 @@
 use lockgate_model::plan::{Bound, Gate, Judge, Metric, Plan, Trigger};
 
 use super::Role;
-use super::reading::Measure;
+use super::reading::Population;
 use crate::state::Rollout;
 
 const TRIGGERS_SHARE: f64 = 0.95;
@@ -53,7 +53,7 @@ pub(super) fn of(role: Role<'_>, rollout: &Rollout) -> f64 {
 
 /// Streams and plain answers may be judged apart.
 fn populations(metric: Metric, rollout: &Rollout) -> f64 {
-    Measure::of(metric, rollout.latency).len() as f64
+    Population::of(metric, rollout.latency).len() as f64
 }
 
 /// Errors harm most and take longest to find, so they get most of the budget.

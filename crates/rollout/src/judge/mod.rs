@@ -5,18 +5,20 @@
 //! an estimate beside its bound. Health and security events need neither.
 
 mod alpha;
+mod means;
 mod probes;
 mod reading;
 mod statistical;
 mod threshold;
 mod words;
 
+use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Absent, Bound, Gate, Judge, Metric, Trigger};
 
 use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
-use reading::Measure;
+use reading::Population;
 pub(crate) use words::number;
 
 /// Why the numbers failed: the candidate, or something that the stable version shows as well.
@@ -51,7 +53,9 @@ struct Question<'a> {
     bound: Bound,
     role: Role<'a>,
     min_samples: u64,
-    measure: Measure,
+    population: Population,
+    /// Of a measure of the agent's own: what its values can be.
+    measure: Option<Measure>,
 }
 
 /// Whether the bound names the good side (gates) or the bad one (triggers).
@@ -61,7 +65,19 @@ enum Role<'a> {
     Trigger(&'a Trigger),
 }
 
-impl Question<'_> {
+impl<'a> Question<'a> {
+    fn of_gate(gate: &'a Gate, population: Population, rollout: &Rollout) -> Self {
+        let Gate { metric, bound, min_samples, .. } = *gate;
+        let measure = measure(metric, rollout);
+        Self { metric, bound, role: Role::Gate(gate), min_samples, population, measure }
+    }
+
+    fn of_trigger(trigger: &'a Trigger, population: Population, rollout: &Rollout) -> Self {
+        let Trigger { metric, bound, min_samples, .. } = *trigger;
+        let measure = measure(metric, rollout);
+        Self { metric, bound, role: Role::Trigger(trigger), min_samples, population, measure }
+    }
+
     /// What it is called in explanations.
     fn rule(&self, rollout: &Rollout) -> String {
         let Self { metric, bound, .. } = self;
@@ -96,47 +112,37 @@ pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
     if gate.metric == Metric::Probes {
         return probes::judge(gate, rollout, signals);
     }
-    let question = |measure| Question {
-        metric: gate.metric,
-        bound: gate.bound,
-        role: Role::Gate(gate),
-        min_samples: gate.min_samples,
-        measure,
-    };
-    let judge = |measure| ask(&question(measure), rollout, signals);
-    let measures = Measure::of(gate.metric, rollout.latency);
-    worst(measures.iter().copied().map(judge))
+    let judge = |population| ask(&Question::of_gate(gate, population, rollout), rollout, signals);
+    let populations = Population::of(gate.metric, rollout.latency);
+    worst(populations.iter().copied().map(judge))
 }
 
 /// Judges a trigger: on everything since the start, or on its look-back window. `fail` means that
 /// it fires.
 pub fn trigger(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> Judgement {
-    let judge = |measure| ask(&trigger_question(trigger, measure), rollout, signals);
-    let measures = Measure::of(trigger.metric, rollout.latency);
-    worst(measures.iter().copied().map(judge))
+    let judge =
+        |population| ask(&Question::of_trigger(trigger, population, rollout), rollout, signals);
+    let populations = Population::of(trigger.metric, rollout.latency);
+    worst(populations.iter().copied().map(judge))
 }
 
 /// Whether a trigger fires; the same answer as [`trigger`] gives, without its numbers.
 pub(crate) fn fires(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> bool {
-    let fires = |measure: Measure| {
-        let question = trigger_question(trigger, measure);
+    let fires = |population: Population| {
+        let question = Question::of_trigger(trigger, population, rollout);
         if question.by_statistics() {
             statistical::refuted(&question, rollout, signals)
         } else {
             threshold::judge(&question, rollout, signals).verdict() == Verdict::Fail
         }
     };
-    Measure::of(trigger.metric, rollout.latency).iter().copied().any(fires)
+    Population::of(trigger.metric, rollout.latency).iter().copied().any(fires)
 }
 
-fn trigger_question(trigger: &Trigger, measure: Measure) -> Question<'_> {
-    Question {
-        metric: trigger.metric,
-        bound: trigger.bound,
-        role: Role::Trigger(trigger),
-        min_samples: trigger.min_samples,
-        measure,
-    }
+/// The measure that a metric is, if the agent has it.
+fn measure(metric: Metric, rollout: &Rollout) -> Option<Measure> {
+    let Metric::Measure(name) = metric else { return None };
+    rollout.measures.iter().find(|measure| measure.name == name).copied()
 }
 
 fn ask(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> Judgement {
@@ -158,7 +164,7 @@ fn worst(judgements: impl Iterator<Item = Judgement>) -> Judgement {
     };
     judgements
         .max_by_key(|judgement| (seen(judgement), rank(judgement.verdict())))
-        .expect("every metric has at least one measure")
+        .expect("every metric has at least one population")
 }
 
 /// The gates of the stage under way, and the health that no weight is raised without.

@@ -5,7 +5,7 @@ use lockgate_model::plan::{Bound, Metric};
 use lockgate_telemetry::arm::Arm;
 use lockgate_telemetry::sketch::Sketch;
 
-use super::{Question, Role};
+use super::{Question, Role, means};
 use crate::signals::Signals;
 use crate::state::Rollout;
 
@@ -41,20 +41,23 @@ impl Reading {
             Metric::Health => health(rollout, signals),
             // A count of what must not happen is complete at any time: no samples are needed.
             Metric::SecurityEvents => Self::of(u64::MAX, Some(rollout.security_events as f64)),
-            metric => Self::of_arm(metric, arm, rollout.by_key, question.measure),
+            _ => Self::of_arm(question, arm, rollout.by_key),
         }
     }
 
-    pub(super) fn of_arm(metric: Metric, arm: &Arm, by_key: bool, measure: Measure) -> Self {
-        match metric {
+    pub(super) fn of_arm(question: &Question<'_>, arm: &Arm, by_key: bool) -> Self {
+        match question.metric {
             Metric::ErrorRate if by_key => Self::share(arm.keys.first_errors, arm.keys.at_risk),
             Metric::ErrorRate => Self::share(arm.errors_charged(), arm.judged()),
             Metric::P95Ms => {
                 let mut all = Sketch::default();
-                measure.sketches(arm).into_iter().flatten().for_each(|sketch| all.merge(sketch));
+                let sketches = question.population.sketches(arm);
+                sketches.into_iter().flatten().for_each(|sketch| all.merge(sketch));
                 Self::of(all.count(), all.quantile_us(0.95).map(|us| us / 1e3))
             }
-            Metric::CostUsd => Self::of(arm.cost.known, arm.cost.mean_usd()),
+            Metric::CostUsd | Metric::Measure(_) => {
+                Self::of(means::count(question, arm), means::mean(question, arm))
+            }
             Metric::Nps => Self::of(arm.feedback.count(), arm.feedback.nps()),
             Metric::SatisfiedShare => Self::share(arm.feedback.positive, arm.feedback.count()),
             Metric::NegativeShare => Self::share(arm.feedback.negative, arm.feedback.count()),
@@ -74,14 +77,14 @@ fn health(rollout: &Rollout, signals: &Signals) -> Reading {
 
 /// Which latency a reading takes. Never mixed in one judgement under `auto`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(super) enum Population {
     SseFirstByte,
     PlainTotal,
     FirstByte,
     Total,
 }
 
-impl Measure {
+impl Population {
     /// The populations that are judged apart.
     pub(super) fn of(metric: Metric, latency: LatencyMeasure) -> &'static [Self] {
         match (metric, latency) {
@@ -111,6 +114,9 @@ pub(super) fn inside(bound: Bound, value: f64, baseline: Option<f64>) -> Option<
         Bound::AboveBaselineBy(share) => baseline
             .filter(|baseline| *baseline > 0.0)
             .map(|baseline| value > baseline * (1.0 + share)),
+        Bound::BelowBaselineBy(share) => baseline
+            .filter(|baseline| *baseline > 0.0)
+            .map(|baseline| value < baseline * (1.0 - share)),
     }
 }
 
@@ -123,7 +129,7 @@ const SLACK_SHARE: f64 = 0.1;
 pub(super) fn clearly_worse(bound: Bound, value: f64, baseline: f64) -> bool {
     let limit = match bound {
         Bound::Below(limit) | Bound::Above(limit) | Bound::Equal(limit) => limit,
-        Bound::AboveBaselineBy(_) => return true,
+        Bound::AboveBaselineBy(_) | Bound::BelowBaselineBy(_) => return true,
     };
     let beyond = |value: f64| (value - limit).abs();
     beyond(value) > CLEARLY_WORSE_RATIO * beyond(baseline) + SLACK_SHARE * limit.abs()

@@ -1,18 +1,17 @@
 //! Anytime-valid tests on everything since the start of the release.
 
 use lockgate_model::plan::{Assurance, Bound, Metric};
-use lockgate_telemetry::arm::{Arm, Arms, Cost};
+use lockgate_telemetry::arm::{Arm, Arms};
 use lockgate_telemetry::sketch::{BINS_PER_20_PERCENT, Sketch};
 
 use super::alpha::{self, Span};
-use super::reading::{Measure, Reading, clearly_worse, inside};
+use super::reading::{Population, Reading, clearly_worse, inside, names_good_side};
 use super::words::{self, Finding};
-use super::{Blame, Judgement, Question, Role};
+use super::{Blame, Judgement, Question, Role, means};
 use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
-use crate::stats::bounded::{self, Votes};
-use crate::stats::mean::{self, Difference, Moments};
+use crate::stats::bounded::{self, Values};
 use crate::stats::quantile::{self, Histogram};
 use crate::stats::share::{self, Stratum};
 use crate::stats::{bernoulli, ln_sum_exp};
@@ -38,8 +37,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
     } else {
         (Span::Release, signals.evidence_merged())
     };
-    let reading =
-        |arm: &Arm| Reading::of_arm(question.metric, arm, rollout.by_key, question.measure);
+    let reading = |arm: &Arm| Reading::of_arm(question, arm, rollout.by_key);
     let (candidate, stable) = (reading(&merged.candidate), reading(&merged.stable));
     let verdict = match question.role {
         _ if refuted => Verdict::Fail,
@@ -112,8 +110,8 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
     let loudness = |span: &Span| {
         let strata = strata(*span, rollout, signals);
         let share = span.share(&rollout.plan);
-        if question.metric == Metric::CostUsd {
-            return cost_difference(&strata, question.bound, alpha * share)
+        if means::by_difference(question) {
+            return means::difference(question, &strata, question.bound, alpha * share)
                 .map_or(f64::NEG_INFINITY, |seen| seen.estimate - seen.half_width);
         }
         ln_e(question, rollout.by_key, &strata).map_or(f64::NEG_INFINITY, |ln_e| share.ln() + ln_e)
@@ -141,15 +139,18 @@ fn suspect(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> bool {
         }
         (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
             let [candidate, stable] =
-                [&arms.candidate, &arms.stable].map(|arm| question.measure.sketches(arm));
+                [&arms.candidate, &arms.stable].map(|arm| question.population.sketches(arm));
             quantile::suspect(&candidate, &stable, QUANTILE, shift_bins(allowed))
         }
-        (Metric::CostUsd, Bound::AboveBaselineBy(allowed)) => {
-            let mean = |arm: &Arm| arm.cost.mean_usd();
-            mean(&arms.candidate)
-                .zip(mean(&arms.stable))
-                .is_some_and(|(candidate, stable)| candidate > (1.0 + allowed) * stable)
-        }
+        (
+            Metric::CostUsd | Metric::Measure(_),
+            Bound::AboveBaselineBy(_) | Bound::BelowBaselineBy(_),
+        ) => means::mean(question, &arms.candidate)
+            .and_then(|value| inside(question.bound, value, means::mean(question, &arms.stable)))
+            .unwrap_or(false),
+        (Metric::Measure(_), bound) => means::mean(question, &arms.candidate)
+            .and_then(|value| inside(bound, value, None))
+            .is_some_and(|inside| question.verdict(inside) == Verdict::Fail),
         (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
             bad_and_good(metric, &arms.candidate, by_key).is_some_and(|[bad, good]| {
@@ -174,9 +175,9 @@ fn beyond(question: &Question<'_>, by_key: bool, spans: &[(f64, &[&Arms])], alph
                     && keys(|arms| &arms.stable) >= KEYS_MIN))
     };
     let large_enough = || spans.iter().filter(|(_, strata)| large(strata));
-    if question.metric == Metric::CostUsd {
+    if means::by_difference(question) {
         return large_enough().any(|(share, strata)| {
-            cost_difference(strata, question.bound, alpha * share)
+            means::difference(question, strata, question.bound, alpha * share)
                 .is_some_and(|seen| seen.estimate > seen.half_width)
         });
     }
@@ -207,9 +208,9 @@ fn bad_and_good(metric: Metric, arm: &Arm, by_key: bool) -> Option<[u64; 2]> {
 fn samples(question: &Question<'_>, arm: &Arm, by_key: bool) -> u64 {
     match question.metric {
         Metric::P95Ms => {
-            question.measure.sketches(arm).into_iter().flatten().map(Sketch::count).sum()
+            question.population.sketches(arm).into_iter().flatten().map(Sketch::count).sum()
         }
-        Metric::CostUsd => arm.cost.known,
+        Metric::CostUsd | Metric::Measure(_) => means::count(question, arm),
         Metric::Nps => arm.feedback.count(),
         metric => bad_and_good(metric, arm, by_key).map_or(0, |[bad, good]| bad + good),
     }
@@ -232,14 +233,22 @@ fn ln_e(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> Option<f64> 
             share::above(&strata, 1.0 + allowed)
         }
         (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
-            slower(strata, question.measure, shift_bins(allowed))
+            slower(strata, question.population, shift_bins(allowed))
         }
         (Metric::P95Ms, Bound::Above(limit_ms) | Bound::Below(limit_ms)) => {
-            let [over, under] = over_and_under(strata, question.measure, limit_ms);
+            let [over, under] = over_and_under(strata, question.population, limit_ms);
             bernoulli::above(over, under, 1.0 - QUANTILE)
         }
         (Metric::Nps, Bound::Above(limit) | Bound::Below(limit)) => {
-            bounded::below(votes(strata), limit / 100.0)
+            bounded::below(votes(strata), of_nps(limit))
+        }
+        (Metric::Measure(_), Bound::Above(limit) | Bound::Below(limit)) => {
+            let limit = question.measure?.share(limit);
+            if good_is_high(question) {
+                bounded::below(means::shares(question, strata), limit)
+            } else {
+                bounded::above(means::shares(question, strata), limit)
+            }
         }
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
             let [bad, good] = sum(strata, |arm| bad_and_good(metric, arm, by_key))?;
@@ -272,12 +281,12 @@ fn stratum(arms: &Arms, by_key: bool) -> Stratum {
 }
 
 /// Each epoch is compared with itself, as the mix of traffic differs between them.
-fn slower(strata: &[&Arms], measure: Measure, shift: i32) -> Option<f64> {
+fn slower(strata: &[&Arms], population: Population, shift: i32) -> Option<f64> {
     let mut whole = None;
     for arms in strata {
         let seen = quantile::above(
-            &histogram(measure, &arms.candidate),
-            &histogram(measure, &arms.stable),
+            &histogram(population, &arms.candidate),
+            &histogram(population, &arms.stable),
             QUANTILE,
             shift,
         );
@@ -289,8 +298,8 @@ fn slower(strata: &[&Arms], measure: Measure, shift: i32) -> Option<f64> {
     whole
 }
 
-fn histogram(measure: Measure, arm: &Arm) -> Histogram {
-    match measure.sketches(arm) {
+fn histogram(population: Population, arm: &Arm) -> Histogram {
+    match population.sketches(arm) {
         [Some(one), None] | [None, Some(one)] => Histogram::new(one.bins()),
         sketches => {
             let mut all = Sketch::default();
@@ -308,11 +317,11 @@ fn shift_bins(allowed: f64) -> i32 {
 }
 
 /// Values in bins wholly above a limit, and all others.
-fn over_and_under(strata: &[&Arms], measure: Measure, limit_ms: f64) -> [u64; 2] {
+fn over_and_under(strata: &[&Arms], population: Population, limit_ms: f64) -> [u64; 2] {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates")]
     let bin = Sketch::bin((limit_ms * 1e3) as u64);
     let (mut over, mut under) = (0, 0);
-    for sketch in strata.iter().flat_map(|arms| measure.sketches(&arms.candidate)).flatten() {
+    for sketch in strata.iter().flat_map(|arms| population.sketches(&arms.candidate)).flatten() {
         for (at, count) in sketch.bins() {
             *(if at > bin { &mut over } else { &mut under }) += count;
         }
@@ -320,39 +329,26 @@ fn over_and_under(strata: &[&Arms], measure: Measure, limit_ms: f64) -> [u64; 2]
     [over, under]
 }
 
-fn votes(strata: &[&Arms]) -> Votes {
+/// Votes of −1, 0 and 1 on the scale from 0 to 1.
+fn votes(strata: &[&Arms]) -> impl Values {
     let sum = |of: fn(&Arm) -> u64| strata.iter().map(|arms| of(&arms.candidate)).sum();
-    Votes {
-        negative: sum(|arm| arm.feedback.negative),
-        neutral: sum(|arm| arm.feedback.neutral),
-        positive: sum(|arm| arm.feedback.positive),
-    }
+    [
+        (0.0, sum(|arm| arm.feedback.negative)),
+        (0.5, sum(|arm| arm.feedback.neutral)),
+        (1.0, sum(|arm| arm.feedback.positive)),
+    ]
+    .into_iter()
 }
 
-fn moments(cost: &Cost) -> Moments {
-    let n = cost.known as f64;
-    let mean = cost.sum_nanousd as f64 / n / 1e9;
-    let squares = cost.sum_squares as f64 / n / 1e18;
-    Moments { n: cost.known, mean, variance: (squares - mean * mean).max(0.0) }
+/// A net promoter score on the same scale.
+fn of_nps(score: f64) -> f64 {
+    f64::midpoint(score / 100.0, 1.0)
 }
 
-/// How far the candidate's mean cost lies beyond the bound, US dollars.
-fn cost_difference(strata: &[&Arms], bound: Bound, alpha: f64) -> Option<Difference> {
-    let pairs: Vec<[Moments; 2]> = strata
-        .iter()
-        .map(|arms| match bound {
-            Bound::AboveBaselineBy(_) => {
-                [moments(&arms.candidate.cost), moments(&arms.stable.cost)]
-            }
-            // A fixed bound is a stable version whose every request costs just that.
-            Bound::Above(limit) | Bound::Below(limit) | Bound::Equal(limit) => {
-                let fixed = Moments { n: u64::MAX, mean: limit, variance: 0.0 };
-                [moments(&arms.candidate.cost), fixed]
-            }
-        })
-        .collect();
-    let factor = if let Bound::AboveBaselineBy(allowed) = bound { 1.0 + allowed } else { 1.0 };
-    mean::difference(&pairs, factor, alpha)
+/// Whether the bound has the good values above it.
+fn good_is_high(question: &Question<'_>) -> bool {
+    let names_high = matches!(question.bound, Bound::Above(_) | Bound::AboveBaselineBy(_));
+    names_high == names_good_side(question.role)
 }
 
 fn few_keys(rollout: &Rollout, merged: &Arms) -> bool {
@@ -361,7 +357,7 @@ fn few_keys(rollout: &Rollout, merged: &Arms) -> bool {
 }
 
 fn enough(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
-    let relative = matches!(question.bound, Bound::AboveBaselineBy(_));
+    let relative = question.bound.is_relative();
     let few = |arm| samples(question, arm, rollout.by_key) < question.min_samples.max(1);
     !(few_keys(rollout, merged) || few(&merged.candidate) || relative && few(&merged.stable))
 }
@@ -369,17 +365,27 @@ fn enough(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
 /// Whether the bound is shown to be kept.
 fn proved(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
     let ln_e = match (question.metric, question.bound) {
-        (Metric::CostUsd, bound) => {
-            return cost_difference(&[merged], bound, ALPHA_PROOF)
+        _ if means::by_difference(question) => {
+            return means::difference(question, &[merged], question.bound, ALPHA_PROOF)
                 .is_some_and(|seen| seen.estimate < -seen.half_width);
         }
         (Metric::P95Ms, Bound::Below(limit_ms)) => {
             // The bin of the limit counts as above it: a proof leaves nothing open.
             let just_below_ms = limit_ms / 1.2_f64.powf(1.0 / f64::from(BINS_PER_20_PERCENT));
-            let [over, under] = over_and_under(&[merged], question.measure, just_below_ms);
+            let [over, under] = over_and_under(&[merged], question.population, just_below_ms);
             bernoulli::below(over, under, 1.0 - QUANTILE)
         }
-        (Metric::Nps, Bound::Above(limit)) => bounded::above(votes(&[merged]), limit / 100.0),
+        (Metric::Nps, Bound::Above(limit)) => bounded::above(votes(&[merged]), of_nps(limit)),
+        (Metric::Measure(_), Bound::Above(limit) | Bound::Below(limit)) => {
+            let limit = question.measure.map(|measure| measure.share(limit));
+            limit.and_then(|limit| {
+                if good_is_high(question) {
+                    bounded::above(means::shares(question, &[merged]), limit)
+                } else {
+                    bounded::below(means::shares(question, &[merged]), limit)
+                }
+            })
+        }
         (metric, Bound::Below(limit) | Bound::Above(limit)) => {
             bad_and_good(metric, &merged.candidate, rollout.by_key)
                 .and_then(|[bad, good]| bernoulli::below(bad, good, bad_limit(metric, limit)))
@@ -391,10 +397,22 @@ fn proved(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
 
 /// Where the true value lies.
 fn interval(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> Option<[f64; 2]> {
-    if question.metric == Metric::CostUsd {
-        let zero = Bound::Equal(0.0);
-        let seen = cost_difference(&[merged], zero, ALPHA_SHOWN)?;
-        return Some([seen.estimate - seen.half_width, seen.estimate + seen.half_width]);
+    match question.metric {
+        Metric::CostUsd => {
+            let zero = Bound::Equal(0.0);
+            let seen = means::difference(question, &[merged], zero, ALPHA_SHOWN)?;
+            return Some([seen.estimate - seen.half_width, seen.estimate + seen.half_width]);
+        }
+        Metric::Measure(_) => {
+            let measure = question.measure?;
+            let shares = bounded::interval(means::shares(question, &[merged]), ALPHA_SHOWN)?;
+            return Some(shares.map(|share| measure.value(share)));
+        }
+        Metric::Nps => {
+            let means = bounded::interval(votes(&[merged]), ALPHA_SHOWN)?;
+            return Some(means.map(|mean| 200.0 * mean - 100.0));
+        }
+        _ => {}
     }
     let [bad, good] = bad_and_good(question.metric, &merged.candidate, rollout.by_key)?;
     let [low, high] = bernoulli::interval(bad, good, ALPHA_SHOWN)?;
@@ -416,7 +434,7 @@ fn blame(
     let (Some(value), Some(base)) = (candidate.value, stable.enough(question.min_samples)) else {
         return Blame::Candidate;
     };
-    let relative = matches!(question.bound, Bound::AboveBaselineBy(_));
+    let relative = question.bound.is_relative();
     let stable_breaks_it = inside(question.bound, base, None)
         .is_some_and(|inside| question.verdict(inside) == Verdict::Fail);
     if relative || !stable_breaks_it {

@@ -1,6 +1,6 @@
 //! An estimate over enough samples beside its bound. It bounds no error over repeated looks.
 
-use lockgate_model::plan::{Bound, Metric};
+use lockgate_model::plan::Metric;
 use lockgate_telemetry::arm::Arms;
 
 use super::reading::{Reading, clearly_worse, inside};
@@ -22,7 +22,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
         Role::Trigger(trigger) => signals.recent.get(&trigger.window_ms).unwrap_or(&empty),
     };
     let candidate = Reading::of_candidate(question, &arms.candidate, rollout, signals);
-    let stable = Reading::of_arm(question.metric, &arms.stable, rollout.by_key, question.measure);
+    let stable = Reading::of_arm(question, &arms.stable, rollout.by_key);
     let mut judgement = compare(question, rollout.by_key, candidate, stable);
     judgement.cause.rule = question.rule(rollout);
     judgement
@@ -42,7 +42,7 @@ fn compare(
         inside(bound, value, base).map_or(Verdict::Insufficient, |inside| question.verdict(inside))
     };
     let verdict = candidate.enough(min_samples).map_or(Verdict::Insufficient, verdict_of);
-    let relative = matches!(bound, Bound::AboveBaselineBy(_));
+    let relative = bound.is_relative();
     let baseline_fails = !relative && base.is_some_and(|value| verdict_of(value) == Verdict::Fail);
     let blame = match (candidate.value, base) {
         (Some(value), Some(base)) if baseline_fails && !clearly_worse(bound, value, base) => {
@@ -78,9 +78,11 @@ fn compare(
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::plan::{Absent, Action, AlertLevel, Assurance, Gate, Judge, Trigger};
+    use lockgate_model::plan::{
+        Absent, Action, AlertLevel, Assurance, Bound, Gate, Judge, Trigger,
+    };
 
-    use super::super::reading::Measure;
+    use super::super::reading::Population;
     use super::*;
 
     fn ask(bound: Bound, good_side: bool, candidate: Reading, baseline: Reading) -> Judgement {
@@ -108,7 +110,8 @@ mod tests {
             bound,
             role: if good_side { Role::Gate(&gate) } else { Role::Trigger(&trigger) },
             min_samples: 100,
-            measure: Measure::Total,
+            population: Population::Total,
+            measure: None,
         };
         compare(&question, false, candidate, baseline)
     }

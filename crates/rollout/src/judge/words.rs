@@ -90,6 +90,7 @@ pub(super) fn unit(metric: Metric, by_key: bool) -> &'static str {
         Metric::Health => "readings",
         Metric::Probes => "runs",
         Metric::SecurityEvents => "events",
+        Metric::Measure(_) => "reports",
     }
 }
 

@@ -1,7 +1,7 @@
 //! Taking a release back.
 
 use lockgate_model::ids::FuseId;
-use lockgate_model::plan::{Action, AlertLevel, Bound, Metric};
+use lockgate_model::plan::{Action, AlertLevel, Metric};
 
 use super::Work;
 use crate::event::Effect;
@@ -48,7 +48,7 @@ impl Work<'_> {
             .triggers
             .iter()
             .find(|trigger| trigger.metric == Metric::SecurityEvents && !trigger.dry_run)?;
-        let excess_only = matches!(trigger.bound, Bound::AboveBaselineBy(_));
+        let excess_only = trigger.bound.is_relative();
         if excess_only && stable_shows_it == Some(true) {
             return None;
         }

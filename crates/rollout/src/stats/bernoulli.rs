@@ -6,7 +6,7 @@
 //! data*, `NeurIPS` 2022, with a grid in place of the Beta mixture: on the near side of the bound
 //! the mixture puts nothing, and evidence of several strata shares one prior.
 
-use super::{ln_sum_exp, mixture, times};
+use super::{ln_sum_exp, mixture, refuted_until, times};
 
 /// How many times worse than the bound, in odds, and with what weight: most lies where releases
 /// that are worth stopping lie.
@@ -67,21 +67,9 @@ pub fn interval(bad: u64, good: u64, alpha: f64) -> Option<[f64; 2]> {
     if bad + good == 0 {
         return None;
     }
-    let limit = (2.0 / alpha).ln();
     let estimate = bad as f64 / (bad + good) as f64;
-    let cross = |mut refuted: f64, mut kept: f64, ln_e: &dyn Fn(f64) -> Option<f64>| {
-        for _ in 0..40 {
-            let middle = f64::midpoint(refuted, kept);
-            if ln_e(middle).is_some_and(|ln_e| ln_e >= limit) {
-                refuted = middle;
-            } else {
-                kept = middle;
-            }
-        }
-        refuted
-    };
-    let low = cross(0.0, estimate, &|p| above(bad, good, p));
-    let high = cross(1.0, estimate, &|p| below(bad, good, p));
+    let low = refuted_until(0.0, estimate, alpha, |p| above(bad, good, p));
+    let high = refuted_until(1.0, estimate, alpha, |p| below(bad, good, p));
     Some([low, high])
 }
 

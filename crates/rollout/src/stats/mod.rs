@@ -23,6 +23,26 @@ pub(crate) fn ln_sum_exp(terms: impl Iterator<Item = f64> + Clone) -> f64 {
     top + terms.map(|term| (term - top).exp()).sum::<f64>().ln()
 }
 
+/// From a value that is refuted at `1 − alpha` towards one that is not: how far it stays refuted, with
+/// half of the budget for this side. `ln_e` is the evidence against a value.
+pub(crate) fn refuted_until(
+    mut refuted: f64,
+    mut kept: f64,
+    alpha: f64,
+    ln_e: impl Fn(f64) -> Option<f64>,
+) -> f64 {
+    let limit = (2.0 / alpha).ln();
+    for _ in 0..40 {
+        let middle = f64::midpoint(refuted, kept);
+        if ln_e(middle).is_some_and(|ln_e| ln_e >= limit) {
+            refuted = middle;
+        } else {
+            kept = middle;
+        }
+    }
+    refuted
+}
+
 /// `n · x`, where no events of an impossible kind are no contradiction: `0 · −∞ = 0`.
 pub(crate) fn times(n: u64, x: f64) -> f64 {
     if n == 0 { 0.0 } else { n as f64 * x }

@@ -5,5 +5,6 @@
 mod invariants;
 mod keys;
 mod listed;
+mod measures;
 mod oracle;
 mod scenarios;

@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use lockgate_rollout::stats::bounded::{self, Votes};
+use lockgate_rollout::stats::bounded;
 use lockgate_rollout::stats::quantile::{self, Histogram};
 use lockgate_rollout::stats::{bernoulli, mean};
 use lockgate_telemetry::sketch::{BINS_PER_20_PERCENT, Sketch};
@@ -48,14 +48,11 @@ fn share_stops(run: &Value) -> Option<u64> {
 
 fn votes_stop(run: &Value) -> Option<u64> {
     let x = numbers(run, "x");
-    let mut votes = Votes { negative: 0, neutral: 0, positive: 0 };
+    let mut votes = [0, 0, 0];
     first(x.len(), |at| {
-        match x[at] {
-            -1 => votes.negative += 1,
-            0 => votes.neutral += 1,
-            _ => votes.positive += 1,
-        }
-        bounded::below(votes, 0.5)
+        let score = usize::try_from(x[at] + 1).unwrap();
+        votes[score] += 1;
+        bounded::below([0.0, 0.5, 1.0].into_iter().zip(votes), 0.75)
     })
 }
 

@@ -1,11 +1,14 @@
 //! Faults that a plan should find.
 
+use lockgate_model::measure::{Better, MeasureName};
 use lockgate_model::plan::{Bound, Metric};
 
-use crate::truth::Truth;
+use crate::release::Setting;
+use crate::truth::{Truth, share_of};
 
 /// A fault that a trigger is there for: clearly beyond its bound, and no more.
-pub(super) fn fault(metric: Metric, bound: Bound, stable: &Truth) -> Option<(String, Truth)> {
+pub(super) fn fault(metric: Metric, bound: Bound, setting: &Setting) -> Option<(String, Truth)> {
+    let stable = &setting.stable;
     let percent = |share: f64| format!("{} %", (share * 1e4).round() / 1e2);
     let beyond = |bound: Bound, least: f64| match bound {
         Bound::AboveBaselineBy(allowed) => Some(least.max(1.0 + 1.5 * allowed)),
@@ -45,6 +48,26 @@ pub(super) fn fault(metric: Metric, bound: Bound, stable: &Truth) -> Option<(Str
             let satisfied = (limit - 0.6 * (1.0 - limit)).max(0.0);
             (format!("{} satisfied", percent(satisfied)), Truth { satisfied, ..*stable })
         }
+        (Metric::Measure(name), bound) => worse_reports(name, bound, setting)?,
         _ => return None,
     })
+}
+
+/// Reports that are half as far again beyond the bound as the bound is from the stable version, and a
+/// tenth of the range at least.
+fn worse_reports(name: MeasureName, bound: Bound, setting: &Setting) -> Option<(String, Truth)> {
+    let measure = setting.measures.iter().find(|measure| measure.name == name)?;
+    let stable = measure.value(share_of(measure, setting.stable.report));
+    let limit = match bound {
+        Bound::Below(limit) | Bound::Above(limit) | Bound::Equal(limit) => limit,
+        Bound::AboveBaselineBy(allowed) => stable * (1.0 + allowed),
+        Bound::BelowBaselineBy(allowed) => stable * (1.0 - allowed),
+    };
+    let beyond = 0.5 * (stable - limit).abs() + 0.1 * (measure.to - measure.from);
+    let worse = if measure.better == Better::Higher { limit - beyond } else { limit + beyond };
+    let value = worse.clamp(measure.from, measure.to);
+    let share = measure.share(value);
+    let report = if measure.better == Better::Higher { share } else { 1.0 - share };
+    let words = format!("{name} {}", (value * 1e4).round() / 1e4);
+    Some((words, Truth { report, ..setting.stable }))
 }

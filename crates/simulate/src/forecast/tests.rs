@@ -95,7 +95,7 @@ fn triggers_fire_about_when_simulated_releases_do() {
             known.metric == trigger.metric && known.bound.to_string() == trigger.bound
         });
         let bound = bound.expect("of the plan").bound;
-        let (_, candidate) = fault(trigger.metric, bound, &setting.stable).expect("has one");
+        let (_, candidate) = fault(trigger.metric, bound, &setting).expect("has one");
         let faulty = Setting { candidate, ..setting.clone() };
         let mut found: Vec<u64> =
             (0..9).map(|seed| run(&faulty, seed).candidate_requests).collect();

@@ -97,7 +97,7 @@ impl Seen<'_> {
             let relative = named == "errors_vs_baseline";
             let metric = cause.metric;
             let of = |t: &&Trigger| {
-                let vs = matches!(t.bound, Bound::AboveBaselineBy(_));
+                let vs = t.bound.is_relative();
                 Some(t.metric) == metric
                     && !t.dry_run
                     && (t.metric != Metric::ErrorRate || vs == relative)

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
 use lockgate_model::ids::{BootId, FuseId, RolloutId};
+use lockgate_model::measure::Measure;
 use lockgate_model::plan::Plan;
 use lockgate_rollout::event::{Command, OutsideGate};
 use lockgate_rollout::start::{NewRollout, start};
@@ -46,6 +47,8 @@ pub struct Setup {
     pub plan: Arc<Plan>,
     /// Signals the agent produces.
     pub sources: Vec<SignalSource>,
+    /// The agent's own measures, all from 0 to 1.
+    pub measures: Vec<Measure>,
     /// Which latency its judges read.
     pub latency: LatencyMeasure,
     /// Mean requests per second of all users.
@@ -133,6 +136,7 @@ impl<'a> World<'a> {
             latency: setup.latency,
             sources: setup.sources.clone(),
             probes: Vec::new(),
+            measures: setup.measures.clone(),
             by: "simulation".into(),
             reason: "what could become of it".into(),
             fuses: Vec::new(),
@@ -144,7 +148,8 @@ impl<'a> World<'a> {
         let chances = Chances::new(&setup.faults, seed);
         let controllers = if chances.on(Fault::TwoControllers) { 2 } else { 1 };
         let split = store.snapshots[0].split.clone();
-        let sick = |truth: Truth| Drawn::coarse(Truth { error_rate: 0.5, ..truth });
+        let drawn = |truth: Truth| Drawn::coarse(truth, &setup.measures);
+        let sick = |truth: Truth| drawn(Truth { error_rate: 0.5, ..truth });
         Self {
             setup,
             t_ms: 0,
@@ -156,7 +161,7 @@ impl<'a> World<'a> {
             controllers: (0..controllers).map(Controller::new).collect(),
             gateways: (0..setup.gateways).map(|n| Gateway::new(n, split.clone(), seed)).collect(),
             network: Vec::new(),
-            versions: [setup.candidate, setup.stable].map(Drawn::coarse),
+            versions: [setup.candidate, setup.stable].map(drawn),
             sick: [setup.candidate, setup.stable].map(sick),
             sick_until_ms: 0,
             fresh: 0,

@@ -42,6 +42,14 @@ pub(super) fn estimate<'a>(
             let value = 100.0 * (up as f64 - down as f64) / votes.max(1) as f64;
             (votes > 0).then_some(Estimate { n: votes, value })
         }
+        // All measures of simulated agents go from 0 to 1.
+        Metric::Measure(name) => {
+            let levels = arms.filter_map(|arm| arm.measures.get(&name)).flat_map(|of| &of.levels);
+            let (n, sum) = levels.fold((0, 0), |(n, sum), (level, count)| {
+                (n + count, sum + u64::from(*level) * count)
+            });
+            (n > 0).then(|| Estimate { n, value: sum as f64 / 100.0 / n as f64 })
+        }
         Metric::SecurityEvents | Metric::Health | Metric::Probes => None,
     }
 }
@@ -65,13 +73,14 @@ fn on_named_side(metric: Metric, bound: Bound, value: f64, stable: Option<f64>) 
     let limit = match bound {
         Bound::Below(limit) | Bound::Above(limit) | Bound::Equal(limit) => limit,
         Bound::AboveBaselineBy(share) => stable.filter(|stable| *stable > 0.0)? * (1.0 + share),
+        Bound::BelowBaselineBy(share) => stable.filter(|stable| *stable > 0.0)? * (1.0 - share),
     };
     let slack = if metric == Metric::P95Ms { LATENCY_SLACK * limit.abs() } else { 1e-9 };
     if (value - limit).abs() <= slack {
         return None;
     }
     Some(match bound {
-        Bound::Below(_) => value < limit,
+        Bound::Below(_) | Bound::BelowBaselineBy(_) => value < limit,
         Bound::Above(_) | Bound::AboveBaselineBy(_) => value > limit,
         Bound::Equal(_) => false,
     })
@@ -136,7 +145,7 @@ pub(super) fn fires(trigger: &Trigger, signals: &Signals) -> Option<(bool, bool)
         return Some((false, false));
     };
     let stable = stable.map(|stable| stable.value);
-    if matches!(bound, Bound::AboveBaselineBy(_)) {
+    if bound.is_relative() {
         if stable.is_none_or(|stable| stable <= 0.0) {
             return Some((false, false));
         }

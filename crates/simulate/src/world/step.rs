@@ -1,7 +1,7 @@
 //! What must hold of one committed step.
 
 use lockgate_model::ids::FuseId;
-use lockgate_model::plan::{Action, Bound, Metric, WHOLE_BP};
+use lockgate_model::plan::{Action, Metric, WHOLE_BP};
 use lockgate_model::snapshot::{Mode, Split};
 use lockgate_rollout::event::{Command, Effect, Event};
 use lockgate_rollout::explain::Transition;
@@ -212,9 +212,8 @@ impl Seen<'_> {
         })?;
         let triggers = &before.plan.triggers;
         let trigger = triggers.iter().find(|t| t.metric == Metric::SecurityEvents && !t.dry_run);
-        let acts = trigger.filter(|trigger| {
-            !(matches!(trigger.bound, Bound::AboveBaselineBy(_)) && stable_shows_it == Some(true))
-        });
+        let acts = trigger
+            .filter(|trigger| !(trigger.bound.is_relative() && stable_shows_it == Some(true)));
         let Some(trigger) = acts else {
             return need(before.phase == after.phase, TAKEN_BACK, || {
                 "taken back by a security event that is no trigger".into()

@@ -8,12 +8,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lockgate_model::plan::{Metric, Plan};
+use lockgate_model::measure::{Better, Measure};
+use lockgate_model::plan::{Bound, Metric, Plan, Trigger};
 use lockgate_rollout::state::Phase;
 use lockgate_simulate::calibration::{Case, RATES, cases, found, releases};
 use lockgate_simulate::plans::{naive, standard};
-use lockgate_simulate::release::Ended;
+use lockgate_simulate::release::{Ended, Setting};
 use lockgate_simulate::report::{Spread, Summary, upper_95};
+use lockgate_simulate::truth::Truth;
 
 use crate::number;
 
@@ -142,6 +144,45 @@ fn cost_feedback_and_pinned_errors_are_found() {
             assert!(seldom(others, count), "{name} {rate}/s: {others} of {count} by other metrics");
         }
     }
+}
+
+/// Two measures of one's own: one beside a bound and one beside the stable version.
+fn measured() -> (Arc<Plan>, Vec<Measure>) {
+    let measure =
+        |name: &str, better| Measure { name: name.parse().unwrap(), better, from: 0.0, to: 1.0 };
+    let measures = vec![measure("grounded", Better::Higher), measure("idle", Better::Lower)];
+    let [grounded, idle] = [0, 1].map(|at: usize| Metric::Measure(measures[at].name));
+    let mut plan = standard();
+    let like = plan.triggers.iter().find(|trigger| trigger.metric == Metric::CostUsd).unwrap();
+    let (below, above) = (Bound::BelowBaselineBy(0.05), Bound::Above(0.15));
+    let beside = Trigger { metric: grounded, bound: below, min_samples: 200, ..like.clone() };
+    let fixed = Trigger { metric: idle, bound: above, min_samples: 1, ..like.clone() };
+    plan.triggers.extend([beside, fixed]);
+    (Arc::new(plan), measures)
+}
+
+#[test]
+fn measures_of_ones_own_are_judged_as_rightly() {
+    let (plan, measures) = measured();
+    let sources = measures.iter().filter_map(|measure| Metric::Measure(measure.name).source());
+    let mut setting = Setting { measures: measures.clone(), ..Setting::identical(plan) };
+    setting.sources.extend(sources);
+    // At the very bound of both: 0.9 · (1 − 0.05), and 0.15 from the best.
+    let at_the_bound =
+        Setting { candidate: Truth { report: 0.855, ..setting.candidate }, ..setting.clone() };
+    let worse =
+        Setting { candidate: Truth { report: 0.8, ..setting.candidate }, ..setting.clone() };
+    let count = count(8);
+    let own = |ended: &[Ended]| {
+        let rules = ended.iter().filter_map(Ended::rule);
+        rules.filter(|rule| rule.contains("grounded") || rule.contains("idle")).count() as u64
+    };
+    for setting in [&setting, &at_the_bound] {
+        let ended = releases(setting, 1..count + 1);
+        assert!(seldom(own(&ended), count), "{} of {count} taken back", own(&ended));
+    }
+    let ended = releases(&worse, 1..count + 1);
+    assert_eq!((in_phase(&ended, &Phase::RolledBack), own(&ended)), (count, count));
 }
 
 #[test]

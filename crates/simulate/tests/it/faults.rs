@@ -84,7 +84,7 @@ fn a_seed_fixes_a_story() {
 #[test]
 fn without_faults_only_versions_that_deserve_it_are_promoted() {
     let mut promoted = 0;
-    for seed in 1..=40 {
+    for seed in 1..=60 {
         let setup = setup(seed, Faults::default());
         let story = run(&setup, seed);
         assert_eq!(story.broken, None, "seed {seed}");

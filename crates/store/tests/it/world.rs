@@ -124,6 +124,7 @@ pub(crate) fn agent(name: &str, versions: &[&str]) -> Agent {
         on_new_version: OnNewVersion::Hold,
         after: vec![],
         probes: None,
+        measures: vec![],
         versions: versions.iter().map(|version| manifest(name, version)).collect(),
     }
 }
@@ -180,6 +181,7 @@ pub(crate) fn rollout(agent: &str) -> Rollout {
         latency: LatencyMeasure::Auto,
         sources: vec![],
         probes: vec![],
+        measures: vec![],
         started_by: "ada".into(),
         reason: "test".into(),
         started_wall_ms: T0,

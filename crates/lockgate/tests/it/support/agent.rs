@@ -19,6 +19,8 @@ pub(crate) struct Behaviour {
     pub(crate) errors_percent: AtomicU32,
     /// How long an answer takes.
     pub(crate) delay_ms: AtomicU64,
+    /// What it reports of its answers as `grounded`, percent; nothing at 0.
+    pub(crate) grounded_percent: AtomicU32,
     /// Requests that arrived, health checks aside.
     pub(crate) begun: AtomicU64,
     /// Requests answered, health checks aside.
@@ -95,6 +97,33 @@ impl World {
                     let status = sent.send().await.ok().map(|answer| answer.status());
                     counts.count(status);
                     tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            });
+        }
+        Traffic { counts }
+    }
+
+    /// Conversations that go on until told to stop: each asks again and again, `lanes` of them at once.
+    pub(crate) fn conversations(&self, count: usize, lanes: usize, ingress: &str) -> Traffic {
+        let counts = Arc::new(Counts::default());
+        for _ in 0..lanes {
+            let (http, counts) = (self.http.clone(), Arc::clone(&counts));
+            let url = format!("{ingress}/ask");
+            self.runtime.spawn(async move {
+                let mut pins = vec![None; count / lanes];
+                while counts.stop.load(Ordering::Relaxed) == 0 {
+                    for pin in &mut pins {
+                        let mut asked = http.post(&url).body("hello");
+                        if let Some(pin) = pin.clone() {
+                            asked = asked.header("lockgate-conversation", pin);
+                        }
+                        let answer = asked.send().await.ok();
+                        counts.count(answer.as_ref().map(reqwest::Response::status));
+                        let given = answer.and_then(|answer| {
+                            answer.headers().get("lockgate-conversation").cloned()
+                        });
+                        *pin = given.or(pin.take());
+                    }
                 }
             });
         }
@@ -190,7 +219,13 @@ async fn answer(State(behaviour): State<Arc<Behaviour>>, method: Method) -> Resp
     if (n * errors) % 100 + errors >= 100 {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
-    "an answer".into_response()
+    let grounded = f64::from(behaviour.grounded_percent.load(Ordering::Relaxed)) / 100.0;
+    let mut answer = "an answer".into_response();
+    if grounded > 0.0 {
+        let report = format!("grounded={grounded}").parse().expect("visible ASCII");
+        answer.headers_mut().insert("lockgate-measure", report);
+    }
+    answer
 }
 
 /// A thread's result, with its panic as the test's.

@@ -1,5 +1,7 @@
 //! The file form of plans.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -152,6 +154,8 @@ pub(in crate::config) struct GatesFile {
     /// Runs of probes that were answered as expected, such as "= 100%" or "> 95%". Every probe
     /// runs at least once. In the test environment only.
     pub(in crate::config) probes: Field<BoundOr<GateFile>>,
+    /// Means of measures that the agent declares, by their names, such as "> 0.8".
+    pub(in crate::config) measures: Field<BTreeMap<String, Field<BoundOr<GateFile>>>>,
 }
 
 /// A condition that must hold for a stage to be passed.
@@ -200,6 +204,9 @@ pub(in crate::config) struct TriggersFile {
     pub(in crate::config) security_events: Field<BoundOr<TriggerFile>>,
     /// Default: none.
     pub(in crate::config) health: Field<BoundOr<TriggerFile>>,
+    /// Means of measures that the agent declares, by their names, such as "< baseline - 10%" or "< 0.7". Default: none;
+    /// those written switch, medium.
+    pub(in crate::config) measures: Field<BTreeMap<String, Field<BoundOr<TriggerFile>>>>,
 }
 
 /// A condition that rolls a release back at once.

@@ -21,7 +21,7 @@ pub(super) fn names(
     let mut after = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let path = path.index(index);
-        let Some(name) = name::<AgentName>(report, entry, &path) else { continue };
+        let Some(name) = name::<AgentName, _>(report, entry, &path) else { continue };
         if !known.agents.iter().any(|known| known == name.as_str()) {
             let hint = did_you_mean(name.as_str(), &known.agents)
                 .unwrap_or_else(|| format!("the agents are {}", list(&known.agents)));

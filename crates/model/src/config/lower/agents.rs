@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use super::{Unique, after, duration_within, items, name, probes, requests, versions};
+use super::{Unique, after, duration_within, items, measures, name, probes, requests, versions};
 use crate::agent::{Agent, HealthCheck, LatencyMeasure, Limits, OnNewVersion, Protocol};
 use crate::config::field::Field;
 use crate::config::file::{AgentFile, HealthFile, LimitsFile};
@@ -68,6 +68,7 @@ fn agent(
         sticky: requests::sticky(report, &file.sticky, &path.key("sticky")),
         protocol: report.take_or(&file.protocol, &path.key("protocol"), Protocol::default()),
         signals,
+        measures: measures::measures(report, &file.measures, &path.key("measures")),
         latency: report.take_or(&file.latency, &path.key("latency"), LatencyMeasure::default()),
         health: health(report, &file.health, &path.key("health")),
         limits: limits(report, &file.limits, &path.key("limits")),
@@ -119,7 +120,7 @@ fn channels(
     let mut channels = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let path = path.index(index);
-        let Some(name) = name::<ChannelName>(report, entry, &path) else { continue };
+        let Some(name) = name::<ChannelName, _>(report, entry, &path) else { continue };
         if !known.channels.iter().any(|known| known == name.as_str()) {
             let all = if known.channels.is_empty() {
                 "the file has no `channels`; add them at the top level".to_owned()

@@ -16,6 +16,7 @@ pub(super) fn check(report: &mut Report<'_>, agents: &[(Path, Agent)], plans: &[
         let users: Vec<&(Path, Agent)> =
             agents.iter().filter(|(_, agent)| agent.plan == planned.plan.name).collect();
         check_sources(report, planned, &users);
+        check_measures(report, planned, &users);
         for (path, agent) in users {
             check_health(report, planned, path, agent);
             warn_of_silence(report, planned, path, agent);
@@ -37,13 +38,12 @@ fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Ag
     }
     for ((stage, metric), agents) in lacking {
         let names: Vec<&str> = agents.iter().map(|(_, name)| *name).collect();
-        let index = planned.plan.stages[stage].gates.iter().position(|gate| gate.metric == metric);
-        let written = index.and_then(|index| planned.gates[stage].get(index));
         let fallback = agents.first().map(|(path, _)| path.key("plan"));
-        let Some(path) = written.cloned().or(fallback) else { continue };
+        let Some(path) = gate_path(planned, stage, metric).or(fallback) else { continue };
         let (add, noun) = match metric.source() {
             Some(SignalSource::Cost) => ("`cost` to the agent's `signals`", "cost"),
             Some(SignalSource::Probes) => ("`probes` to the agent", "probe"),
+            Some(SignalSource::Measure(_)) => ("it to the agent's `measures`", "such"),
             _ => ("`feedback` to the agent's `signals`", "feedback"),
         };
         let gives = if names.len() == 1 { "agent" } else { "agents" };
@@ -59,11 +59,32 @@ fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Ag
     }
 }
 
+/// Bounds on measures that make no sense for some agent's.
+fn check_measures(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Agent)]) {
+    for (_, agent) in users {
+        for misfit in misfits(agent, &planned.plan) {
+            let Misfit::SenselessBound { stage, metric, why } = misfit else { continue };
+            let path = match stage {
+                Some(stage) => gate_path(planned, stage, metric),
+                None => Some(planned.path.key("triggers").key("measures").key(metric.as_str())),
+            };
+            let hint = format!("`{}` declares it in its `measures`", agent.name);
+            report.error(&path.unwrap_or_else(|| planned.path.clone()), why, hint);
+        }
+    }
+}
+
+/// Where a gate is written; `None` for one that is built in.
+fn gate_path(planned: &Planned, stage: usize, metric: Metric) -> Option<Path> {
+    let index = planned.plan.stages[stage].gates.iter().position(|gate| gate.metric == metric)?;
+    planned.gates[stage].get(index).cloned()
+}
+
 fn check_health(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
     let plan = &planned.plan;
     for misfit in misfits(agent, plan) {
         match misfit {
-            Misfit::NoSource { .. } => {}
+            Misfit::NoSource { .. } | Misfit::SenselessBound { .. } => {}
             Misfit::NoHealthChecks { stage } => report.error(
                 &path.key("health"),
                 format!(
@@ -146,7 +167,7 @@ fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agen
     // An agent without probes has none because it names none: that is no surprise.
     let lacking = |metric: &Metric| {
         metric.source().is_some_and(|source| {
-            source != SignalSource::Probes && !agent.signals.contains(&source)
+            source != SignalSource::Probes && !agent.sources().contains(&source)
         })
     };
     let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
@@ -163,7 +184,14 @@ fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agen
     if sources.is_empty() {
         return;
     }
-    let words: Vec<&str> = sources.iter().map(|source| word(*source)).collect();
+    let words: Vec<&str> = sources.iter().map(word).collect();
+    let is_own = |source: &&SignalSource| matches!(source, SignalSource::Measure(_));
+    let own = sources.iter().filter(is_own).count();
+    let list_to_add_to = match own {
+        0 => "`signals`",
+        all if all == sources.len() => "`measures`",
+        _ => "`signals` and `measures`",
+    };
     let parts: Vec<String> = [("gate", waived), ("trigger", silent)]
         .into_iter()
         .filter(|(_, metrics)| !metrics.is_empty())
@@ -180,14 +208,15 @@ fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agen
             words.join(" and no "),
             parts.join(" and ")
         ),
-        format!("once it does, add it to the agent's `signals` ({})", words.join(", ")),
+        format!("once it does, add it to the agent's {list_to_add_to} ({})", words.join(", ")),
     );
 }
 
-fn word(source: SignalSource) -> &'static str {
+fn word(source: &SignalSource) -> &str {
     match source {
         SignalSource::Feedback => "feedback",
         SignalSource::Cost => "cost",
         SignalSource::Probes => "probe",
+        SignalSource::Measure(name) => name.as_str(),
     }
 }

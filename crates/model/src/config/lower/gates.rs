@@ -1,5 +1,7 @@
 //! Gates of a stage.
 
+use std::collections::BTreeMap;
+
 use crate::config::bound::{self, Role};
 use crate::config::field::Field;
 use crate::config::file::{GateFile, GatesFile};
@@ -34,7 +36,29 @@ pub(super) fn gates(report: &mut Report<'_>, file: &GatesFile, path: &Path) -> V
             gates.push((path, gate));
         }
     }
+    for (metric, path, field) in own(report, &file.measures, &path.key("measures")) {
+        if let Some(gate) = gate(report, metric, field, &path) {
+            gates.push((path, gate));
+        }
+    }
     gates
+}
+
+/// What is written at `path` by the names of an agent's own measures.
+pub(super) fn own<'f, T>(
+    report: &mut Report<'_>,
+    field: &'f Field<BTreeMap<String, Field<T>>>,
+    path: &Path,
+) -> Vec<(Metric, Path, &'f Field<T>)> {
+    let mut found = Vec::new();
+    for (name, field) in report.take(field, path).into_iter().flatten() {
+        let path = path.key(name);
+        match name.parse() {
+            Ok(name) => found.push((Metric::Measure(name), path, field)),
+            Err(error) => report.key_error(&path, error.to_string(), "name a measure of the agent"),
+        }
+    }
+    found
 }
 
 fn gate(

@@ -17,6 +17,7 @@ use crate::plan::{
 /// A plan, and where its parts are written.
 pub(super) struct Planned {
     pub(super) plan: Plan,
+    pub(super) path: Path,
     /// By stage and gate. Empty for a stage whose gates are built in.
     pub(super) gates: Vec<Vec<Path>>,
 }
@@ -76,7 +77,7 @@ fn plan(report: &mut Report<'_>, file: &PlanFile, path: &Path, name: Option<&Pla
         rollback_gate: holds::hook(report, &file.rollback_gate, &path.key("rollback_gate")),
         stages,
     };
-    Planned { plan, gates: gate_paths }
+    Planned { plan, path: path.clone(), gates: gate_paths }
 }
 
 fn alpha(report: &mut Report<'_>, field: &Field<f64>, path: &Path) -> f64 {

@@ -1,7 +1,7 @@
 //! Triggers of a plan. Those that are not written stay armed as they are built in.
 
 use super::duration_within;
-use super::gates::bound_at;
+use super::gates::{bound_at, own};
 use crate::config::bound::Role;
 use crate::config::field::Field;
 use crate::config::file::{TriggerFile, TriggersFile};
@@ -14,37 +14,42 @@ use crate::plan::{Bound, Judge, Metric, Trigger};
 /// One key under `triggers`.
 #[derive(Clone, Copy)]
 struct Key {
-    name: &'static str,
     metric: Metric,
-    built_in: fn() -> Option<Trigger>,
+    /// Whether it is the one that compares errors with those of the stable version.
+    compares_errors: bool,
+}
+
+impl Key {
+    fn of(metric: Metric) -> Self {
+        Self { metric, compares_errors: false }
+    }
+
+    fn name(&self) -> &str {
+        if self.compares_errors { "errors_vs_baseline" } else { self.metric.as_str() }
+    }
+
+    fn built_in(self) -> Option<Trigger> {
+        if self.compares_errors {
+            Some(standard::errors_vs_baseline())
+        } else {
+            standard::trigger(self.metric)
+        }
+    }
 }
 
 impl TriggersFile {
     fn by_key(&self) -> [(Key, &Field<BoundOr<TriggerFile>>); 9] {
-        macro_rules! key {
-            ($metric:ident, $field:ident) => {{
-                let built_in = || standard::trigger(Metric::$metric);
-                (
-                    Key { name: Metric::$metric.as_str(), metric: Metric::$metric, built_in },
-                    &self.$field,
-                )
-            }};
-        }
-        let against_baseline = Key {
-            name: "errors_vs_baseline",
-            metric: Metric::ErrorRate,
-            built_in: || Some(standard::errors_vs_baseline()),
-        };
+        let against_baseline = Key { metric: Metric::ErrorRate, compares_errors: true };
         [
-            key!(ErrorRate, error_rate),
+            (Key::of(Metric::ErrorRate), &self.error_rate),
             (against_baseline, &self.errors_vs_baseline),
-            key!(P95Ms, p95_ms),
-            key!(CostUsd, cost_usd),
-            key!(SecurityEvents, security_events),
-            key!(SatisfiedShare, satisfied_share),
-            key!(NegativeShare, negative_share),
-            key!(Nps, nps),
-            key!(Health, health),
+            (Key::of(Metric::P95Ms), &self.p95_ms),
+            (Key::of(Metric::CostUsd), &self.cost_usd),
+            (Key::of(Metric::SecurityEvents), &self.security_events),
+            (Key::of(Metric::SatisfiedShare), &self.satisfied_share),
+            (Key::of(Metric::NegativeShare), &self.negative_share),
+            (Key::of(Metric::Nps), &self.nps),
+            (Key::of(Metric::Health), &self.health),
         ]
     }
 }
@@ -58,23 +63,33 @@ pub(super) fn triggers(
     let Some(file) = report.take(field, path) else { return standard::triggers() };
     let mut triggers = Vec::new();
     for (key, field) in file.by_key() {
-        let path = path.key(key.name);
-        let trigger = match report.take(field, &path) {
-            None => (key.built_in)(),
-            Some(BoundOr::Bound(text)) => {
-                bound_of(report, key, text, &path).map(|bound| changed(key, Some(bound)))
-            }
-            Some(BoundOr::More(file)) => full(report, key, file, &path),
-        };
-        triggers.extend(trigger);
+        triggers.extend(trigger(report, key, field, &path.key(key.name())));
+    }
+    for (metric, path, field) in own(report, &file.measures, &path.key("measures")) {
+        triggers.extend(trigger(report, Key::of(metric), field, &path));
     }
     triggers
 }
 
+fn trigger(
+    report: &mut Report<'_>,
+    key: Key,
+    field: &Field<BoundOr<TriggerFile>>,
+    path: &Path,
+) -> Option<Trigger> {
+    match report.take(field, path) {
+        None => key.built_in(),
+        Some(BoundOr::Bound(text)) => {
+            bound_of(report, key, text, path).map(|bound| changed(key, Some(bound)))
+        }
+        Some(BoundOr::More(file)) => full(report, key, file, path),
+    }
+}
+
 fn bound_of(report: &mut Report<'_>, key: Key, text: &str, path: &Path) -> Option<Bound> {
     let bound = bound_at(report, key.metric, Role::Trigger, text, path)?;
-    let relative = matches!(bound, Bound::AboveBaselineBy(_));
-    if key.name == "errors_vs_baseline" && !relative {
+    let relative = bound.is_relative();
+    if key.compares_errors && !relative {
         let message = format!("`{text}` does not compare with the baseline");
         report.error(path, message, "write it like `errors_vs_baseline: \"> baseline + 10%\"`");
         return None;
@@ -84,7 +99,7 @@ fn bound_of(report: &mut Report<'_>, key: Key, text: &str, path: &Path) -> Optio
 
 /// The built-in trigger with another bound; one of its own kind where none is built in.
 fn changed(key: Key, bound: Option<Bound>) -> Trigger {
-    match ((key.built_in)(), bound) {
+    match (key.built_in(), bound) {
         (Some(trigger), None) => trigger,
         (_, Some(bound)) => standard::trigger_of(key.metric, bound),
         (None, None) => standard::trigger_of(key.metric, Bound::Equal(0.0)),
@@ -92,7 +107,8 @@ fn changed(key: Key, bound: Option<Bound>) -> Trigger {
 }
 
 fn full(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) -> Option<Trigger> {
-    let Key { name, metric, .. } = key;
+    let Key { metric, .. } = key;
+    let name = key.name();
     if !file.off_because.is_missing() {
         off(report, key, file, path);
         return None;
@@ -100,7 +116,7 @@ fn full(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) -> O
     let bound_path = path.key("bound");
     let bound = match report.take(&file.bound, &bound_path) {
         Some(text) => Some(bound_of(report, key, &text.0, &bound_path)?),
-        None if file.bound.is_missing() && (key.built_in)().is_none() => {
+        None if file.bound.is_missing() && key.built_in().is_none() => {
             let message = format!("`bound` is missing: no trigger on `{name}` is built in");
             report.missing(path, "bound", message, "add `bound` with the bad side");
             return None;
@@ -134,7 +150,8 @@ fn full(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) -> O
     Some(Trigger {
         judge,
         window_ms,
-        min_samples: min_samples.unwrap_or_else(|| standard::trigger_samples(metric, judge)),
+        min_samples: min_samples
+            .unwrap_or_else(|| standard::trigger_samples(metric, default.bound, judge)),
         action: report.take_or(&file.action, &path.key("action"), default.action),
         alert: report.take_or(&file.alert, &path.key("alert"), default.alert),
         dry_run,
@@ -143,7 +160,8 @@ fn full(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) -> O
 }
 
 fn off(report: &mut Report<'_>, key: Key, file: &TriggerFile, path: &Path) {
-    let Key { name, metric, .. } = key;
+    let Key { metric, .. } = key;
+    let name = key.name();
     let at = path.key("off_because");
     let alone = file.bound.is_missing()
         && file.judge.is_missing()
