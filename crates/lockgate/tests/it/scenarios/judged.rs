@@ -51,17 +51,18 @@ fn s50_doubled_errors_are_found_while_conversations_keep_the_share_low() {
 /// A release whose versions report how well their answers are grounded.
 fn measured() -> Scene {
     scene_with(&["v1", "v2"], |text| {
+        let text = text.replace("duration: 200ms", "duration: 2s");
         text.replace(
             "    plan: quick\n",
             "    measures: [{name: grounded, better: higher}]\n    plan: quick\n",
         )
         .replace(
             "      error_rate: \"< 20%\"\n",
-            "      measures: {grounded: \"> 0.6\"}\n      security_events: \"= 0\"\n",
+            "      measures: {grounded: {bound: \"> 0.6\", min_samples: 60}}\n      security_events: \"= 0\"\n",
         )
         .replace(
             "    triggers:\n",
-            "    triggers:\n      measures: {grounded: \"< baseline - 10%\"}\n",
+            "    triggers:\n      measures: {grounded: {bound: \"< baseline - 10%\", min_samples: 60}}\n",
         )
     })
 }
@@ -96,8 +97,7 @@ fn a_measure_that_nobody_reports_passes_nothing() {
     scene.start("v2");
     scene.until("it is extended", |view| view["phase"] == "extended");
     let view = scene.view();
-    let why = view["gates"][0]["text"].as_str().expect("a text");
-    assert!(why.contains("grounded: nothing seen yet"), "{view}");
+    assert!(view["why"].to_string().contains("grounded: nothing seen yet"), "{view}");
     scene.until("it is told", |view| {
         let told = view["warnings"].to_string();
         told.contains("none of") && told.contains("answers of v2 reports it")
