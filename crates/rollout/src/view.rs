@@ -3,6 +3,7 @@
 use lockgate_model::agent::SignalSource;
 use lockgate_model::ids::{AgentName, RolloutId, VersionName};
 use lockgate_model::measure::{Measure, MeasureName};
+use lockgate_model::plan::Trigger;
 use lockgate_telemetry::arm::{Arm, Arms, Measured, Mirrored, Probed};
 use serde::{Deserialize, Serialize};
 
@@ -320,6 +321,9 @@ fn judge_all(rollout: &Rollout, signals: &Signals) -> Judged {
         cause
     };
     let triggers = rollout.plan.triggers.iter().map(|trigger| {
+        if !judge::is_declared(trigger.metric, rollout) {
+            return not_judged(trigger);
+        }
         let cause = judge::trigger(trigger, rollout, signals).cause;
         if trigger.dry_run { dry(cause) } else { cause }
     });
@@ -328,6 +332,19 @@ fn judge_all(rollout: &Rollout, signals: &Signals) -> Judged {
         gates: judge::gates(rollout, signals).into_iter().map(|judged| judged.cause).collect(),
         triggers: triggers.collect(),
         watched: watched.map(|gate| dry(judge::gate(gate, rollout, signals).cause)).collect(),
+    }
+}
+
+/// A trigger without a source, which nothing can make fire.
+fn not_judged(trigger: &Trigger) -> Cause {
+    let metric = trigger.metric;
+    Cause {
+        metric: Some(metric),
+        threshold: Some(trigger.bound.to_string()),
+        ..Cause::plain(
+            format!("trigger {metric}"),
+            format!("{metric}: not judged, as the agent declares no such signal"),
+        )
     }
 }
 

@@ -41,9 +41,8 @@ pub(crate) fn arm(
 }
 
 fn keys(requests: u64, truth: &Truth, conversation: &Conversation) -> Keys {
-    let each = (conversation.requests_per_s * conversation.length_s).max(1.0);
-    let assigned = part(requests, 1.0 / each);
-    let erroring = part(assigned, -(each * (-truth.error_rate).ln_1p()).exp_m1());
+    let assigned = part(requests, 1.0 / conversation.requests());
+    let erroring = part(assigned, conversation.users_with_errors(truth.error_rate));
     Keys { assigned, erroring, at_risk: assigned, first_errors: erroring, keys_dropped: 0 }
 }
 

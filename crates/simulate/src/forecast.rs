@@ -273,9 +273,7 @@ impl Asked<'_> {
             (Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare, _) => {
                 self.setting.candidate.vote_share
             }
-            (Metric::ErrorRate, Some(conversation)) => {
-                1.0 / (conversation.requests_per_s * conversation.length_s).max(1.0)
-            }
+            (Metric::ErrorRate, Some(conversation)) => 1.0 / conversation.requests(),
             _ => 1.0,
         }
     }

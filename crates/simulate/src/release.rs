@@ -124,7 +124,7 @@ pub fn run(setting: &Setting, seed: u64) -> Ended {
             .map(|truth| Drawn::new(truth, &setting.measures)),
         dice,
         weather,
-        pinned: [Pinned::default(); 2],
+        pinned: [Pinned::default(), Pinned::under_way(&setting.traffic)],
         applied: (Epoch(0), 0),
         block: None,
         look_back: LookBack::new(&setting.plan.windows_ms()),
@@ -185,7 +185,8 @@ impl World<'_> {
             let now = at(tick * tick_ms);
             self.ended.time_ms = tick * tick_ms;
             if let Some((epoch, weight_bp)) = ordered.take() {
-                self.applied = (epoch, weight_bp);
+                let (_, before_bp) = std::mem::replace(&mut self.applied, (epoch, weight_bp));
+                self.follow(before_bp, weight_bp);
                 self.begin_epoch(&mut event);
                 self.take(&Event::Applied { epoch }, now, &mut ordered);
                 if self.rollout.phase.is_end() {
@@ -223,6 +224,17 @@ impl World<'_> {
         self.rollout = step.rollout;
         self.ended.transitions.extend(step.transition);
         take_splits(&step.effects, ordered);
+    }
+
+    /// Users by key change over with the weight.
+    fn follow(&mut self, before_bp: u32, weight_bp: u32) {
+        if !self.setting.traffic.conversation.is_some_and(|one| one.keyed) || weight_bp <= before_bp
+        {
+            return;
+        }
+        let share = f64::from(weight_bp - before_bp) / f64::from(WHOLE_BP - before_bp);
+        let [candidate, stable] = &mut self.pinned;
+        stable.change_over(candidate, share, &mut self.dice);
     }
 
     fn begin_epoch(&mut self, event: &mut Event) {
@@ -273,8 +285,7 @@ impl World<'_> {
                 answer(&mut stable, &self.versions[1], requests - to_candidate, dice);
             }
             Some(conversation) => {
-                let requests = conversation.requests_per_s * conversation.length_s;
-                let begun = dice.poisson(expected / requests.max(1e-9));
+                let begun = dice.poisson(expected / conversation.requests());
                 let to_candidate = dice.binomial(begun, weight);
                 let [first, second] = &mut self.pinned;
                 let [new, old] = &self.versions;

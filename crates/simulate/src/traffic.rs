@@ -40,11 +40,29 @@ pub struct Conversation {
     pub length_s: f64,
     /// Mean requests per second of one.
     pub requests_per_s: f64,
+    /// Whether users follow the weight, as they do by a sticky key: when it is raised, some of those
+    /// under way change over at once. Otherwise only those who begin are drawn.
+    pub keyed: bool,
 }
 
 impl Conversation {
-    /// Some six requests in five minutes.
-    pub const USUAL: Self = Self { length_s: 300.0, requests_per_s: 0.02 };
+    /// Six requests in five minutes, which stay where they began.
+    pub const USUAL: Self = Self { length_s: 300.0, requests_per_s: 0.02, keyed: false };
+
+    /// Requests of one, on average.
+    pub fn requests(&self) -> f64 {
+        (self.length_s * self.requests_per_s).max(1.0)
+    }
+
+    /// The share of users who meet an error when so many requests fail.
+    pub fn users_with_errors(&self, error_rate: f64) -> f64 {
+        -(self.requests() * (-error_rate).ln_1p()).exp_m1()
+    }
+
+    /// The share of requests that fail when so many users meet an error.
+    pub fn failing_requests(&self, users_with_errors: f64) -> f64 {
+        -((-users_with_errors).ln_1p() / self.requests()).exp_m1()
+    }
 }
 
 impl Default for Traffic {
@@ -151,6 +169,23 @@ pub(crate) struct Pinned {
 }
 
 impl Pinned {
+    /// As many as there are at this rate when nothing changes.
+    pub(crate) fn under_way(traffic: &Traffic) -> Self {
+        let count = traffic
+            .conversation
+            .map_or(0.0, |one| traffic.requests_per_s / one.requests_per_s.max(1e-9));
+        Self { clean: crate::expected::whole(count), ..Self::default() }
+    }
+
+    /// So many of them, by chance, change over to another version, where they begin anew.
+    pub(crate) fn change_over(&mut self, to: &mut Self, share: f64, dice: &mut Dice) {
+        for group in [&mut self.clean, &mut self.erred_before, &mut self.erred] {
+            let going = dice.binomial(*group, share);
+            *group -= going;
+            to.clean += going;
+        }
+    }
+
     fn active(&self) -> u64 {
         self.clean + self.erred_before + self.erred
     }
@@ -209,7 +244,7 @@ mod tests {
     #[test]
     fn one_conversation_that_always_fails_is_one_error_in_four_epochs() {
         let always = Drawn::new(Truth { error_rate: 1.0, ..Truth::default() }, &[]);
-        let endless = Conversation { length_s: 1e12, requests_per_s: 10.0 };
+        let endless = Conversation { length_s: 1e12, requests_per_s: 10.0, keyed: false };
         let (mut pinned, mut dice) = (Pinned::default(), Dice::new(1));
         let mut sum = Arm::default();
         for epoch in 0..4 {
@@ -230,6 +265,32 @@ mod tests {
         assert_eq!((sum.keys.at_risk, sum.keys.first_errors), (1, 1));
     }
 
+    #[test]
+    fn users_with_errors_and_failing_requests_are_two_sides_of_one() {
+        let six = Conversation::USUAL;
+        assert!((six.users_with_errors(0.002) - 0.011_94).abs() < 1e-5);
+        for rate in [0.0, 0.0005, 0.3] {
+            assert!((six.failing_requests(six.users_with_errors(rate)) - rate).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn users_by_key_follow_the_weight_at_once() {
+        let mut setting = Setting::identical(Arc::new(standard()));
+        let mut share = |keyed| {
+            let conversation = Some(Conversation { keyed, ..Conversation::USUAL });
+            setting.traffic = Traffic { conversation, ..Traffic::default() };
+            setting.candidate.error_rate = 1.0;
+            let found = run(&setting, 1);
+            assert_eq!(found.phase, Phase::RolledBack);
+            found.candidate_requests as f64 / found.requests as f64
+        };
+        // Taken back after some seconds: who only draws those who begin has few by then.
+        let [by_key, by_conversation] = [share(true), share(false)];
+        assert!(by_key > 0.07, "{by_key}");
+        assert!(by_conversation < 0.05, "{by_conversation}");
+    }
+
     /// From 10 to 25 %, while conversations that began before keep the real share low.
     #[test]
     fn s50_doubled_errors_are_found_under_pinned_conversations() {
@@ -240,7 +301,7 @@ mod tests {
         plan.triggers.retain(|trigger| trigger.metric == Metric::ErrorRate);
         plan.triggers[0].min_samples = 200;
         let errors = |error_rate| Truth { error_rate, ..Truth::default() };
-        let long = Conversation { length_s: 2.0 * 3_600.0, requests_per_s: 0.01 };
+        let long = Conversation { length_s: 2.0 * 3_600.0, requests_per_s: 0.01, keyed: false };
         let traffic =
             Traffic { requests_per_s: 20.0, conversation: Some(long), ..Traffic::default() };
         let identical = Setting {

@@ -12,7 +12,7 @@ use lockgate_simulate::traffic::{Conversation, Traffic};
 use lockgate_simulate::truth::Truth;
 use serde_json::json;
 
-use super::simulate::{plan_of, positive, share};
+use super::simulate::{RUNS_MAX, between, conversation, plan_of, rate, requests, share};
 use crate::config_file;
 use crate::error::{CliResult, Exit};
 use crate::output::{self, Format, UNKNOWN};
@@ -49,16 +49,16 @@ pub(crate) struct Check {
     #[arg(long, value_name = "NAME")]
     plan: Option<String>,
     /// Requests a second of all users, on average
-    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    #[arg(long, default_value_t = 10.0, value_parser = rate, allow_negative_numbers = true)]
     rate: f64,
-    /// Share of errors
+    /// Share of errors: of requests, or of users where they stay with their version
     #[arg(long, value_name = "SHARE", default_value = "0.2%", value_parser = share)]
     errors: f64,
     /// 95th percentile of latency, milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 137.0, value_parser = positive)]
+    #[arg(long, value_name = "MS", default_value_t = 137.0, value_parser = milliseconds, allow_negative_numbers = true)]
     p95_ms: f64,
     /// Cost of a request, US dollars
-    #[arg(long, value_name = "USD", default_value_t = 0.01, value_parser = positive)]
+    #[arg(long, value_name = "USD", default_value_t = 0.01, value_parser = dollars, allow_negative_numbers = true)]
     cost: f64,
     /// Share of answers that draw a vote
     #[arg(long, value_name = "SHARE", default_value = "5%", value_parser = share)]
@@ -72,8 +72,11 @@ pub(crate) struct Check {
     /// Conversations stay with the version they began with, also where the agent does not ask for it
     #[arg(long)]
     sticky: bool,
-    /// How many releases are simulated to see how stages end; 0 for none
-    #[arg(long, default_value_t = 50)]
+    /// Requests of one user or conversation, on average, where they stay with their version
+    #[arg(long, value_name = "N", default_value_t = 6.0, value_parser = requests, allow_negative_numbers = true)]
+    requests_per_user: f64,
+    /// How many releases are simulated to see how stages end, up to 100,000; 0 for none
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(..=RUNS_MAX))]
     runs: u64,
 }
 
@@ -81,18 +84,14 @@ impl Check {
     fn run(self, format: Format) -> CliResult {
         let config = config_file::read(&self.file)?.config;
         let (plan, agent) = plan_of(&config, &self.file, self.plan.as_deref())?;
-        let truth = self.truth();
+        let conversation = conversation(agent, self.sticky, self.requests_per_user);
+        let truth = self.truth(conversation.as_ref());
         let identical = Setting::identical(Arc::new(plan.clone()));
-        let sticky = self.sticky || agent.is_some_and(|agent| agent.sticky.is_some());
         let setting = Setting {
             sources: agent.map_or(identical.sources, Agent::sources),
             measures: agent.map_or(identical.measures, |agent| agent.measures.clone()),
             latency: agent.map_or(identical.latency, |agent| agent.latency),
-            traffic: Traffic {
-                requests_per_s: self.rate,
-                conversation: sticky.then_some(Conversation::USUAL),
-                ..Traffic::default()
-            },
+            traffic: Traffic { requests_per_s: self.rate, conversation, ..Traffic::default() },
             stable: truth,
             candidate: truth,
             ..identical
@@ -110,24 +109,35 @@ impl Check {
                     "votes": self.votes,
                     "negative": self.negative,
                     "measures": self.measures,
-                    "sticky": sticky,
+                    "sticky": conversation.is_some(),
+                    "requests_per_user": conversation.map(|one| one.requests()),
                 },
                 "runs": self.runs,
                 "verdict": forecast.verdict,
                 "stages": forecast.stages,
                 "triggers": forecast.triggers,
             }))?,
-            Format::Text => output::print(&text(plan.name.as_str(), self.rate, &forecast))?,
+            Format::Text => {
+                let counted = conversation.map_or_else(String::new, |one| self.counted(&one));
+                output::print(&text(plan.name.as_str(), self.rate, &counted, &forecast))?;
+            }
         }
         let impossible = forecast.verdict == Decidable::Impossible;
         Ok(if impossible { Exit::Failed } else { Exit::Done })
     }
 
+    /// What error rates count.
+    fn counted(&self, conversation: &Conversation) -> String {
+        let (errors, requests) = (output::percent(Some(self.errors)), conversation.requests());
+        format!(", {requests} of each user; error rates count users, {errors} meet an error")
+    }
+
     /// What both versions are like.
-    fn truth(&self) -> Truth {
+    fn truth(&self, conversation: Option<&Conversation>) -> Truth {
         let usual = Truth::default();
+        let of_requests = |share| conversation.map_or(share, |one| one.failing_requests(share));
         Truth {
-            error_rate: self.errors,
+            error_rate: of_requests(self.errors),
             median_ms: self.p95_ms / P95_BY_MEDIAN,
             cost_usd: self.cost,
             vote_share: self.votes,
@@ -139,7 +149,17 @@ impl Check {
     }
 }
 
-fn text(plan: &str, rate: f64, forecast: &Forecast) -> String {
+/// Milliseconds, up to an hour.
+fn milliseconds(text: &str) -> Result<f64, String> {
+    between(text, 0.1, 3_600_000.0)
+}
+
+/// US dollars a request.
+fn dollars(text: &str) -> Result<f64, String> {
+    between(text, 1e-9, 1_000.0)
+}
+
+fn text(plan: &str, rate: f64, counted: &str, forecast: &Forecast) -> String {
     let stages: Vec<Vec<String>> = forecast.stages.iter().map(stage).collect();
     let gates: Vec<Vec<String>> = forecast
         .stages
@@ -165,7 +185,7 @@ fn text(plan: &str, rate: f64, forecast: &Forecast) -> String {
         })
         .collect();
     let mut parts = vec![
-        format!("plan {plan} at {rate} requests/s: {}", forecast.verdict.as_str()),
+        format!("plan {plan} at {rate} requests/s{counted}: {}", forecast.verdict.as_str()),
         output::table(
             &["stage", "weight", "lasts", "at most", "in time", "with extension", "simulated", ""],
             &stages,

@@ -36,8 +36,8 @@ pub(crate) struct Simulate {
     /// Where chance begins; further runs count up from it
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many releases
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    /// How many releases, up to 100,000
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=RUNS_MAX))]
     runs: u64,
     /// What goes wrong around the release: a name, or `all`; `NAME=TIMES` at most so often
     ///
@@ -56,7 +56,7 @@ pub(crate) struct Simulate {
 #[derive(Debug, Args)]
 struct TrafficArgs {
     /// Requests a second, on average
-    #[arg(long, default_value_t = 10.0, value_parser = positive)]
+    #[arg(long, default_value_t = 10.0, value_parser = rate, allow_negative_numbers = true)]
     rate: f64,
     /// A CSV file whose first column, TIMESTAMP, says when requests came: as bursty as that
     #[arg(long, value_name = "FILE")]
@@ -64,22 +64,25 @@ struct TrafficArgs {
     /// Conversations stay with the version they began with, also where the agent does not ask for it
     #[arg(long)]
     sticky: bool,
+    /// Requests of one user or conversation, on average, where they stay with their version
+    #[arg(long, value_name = "N", default_value_t = 6.0, value_parser = requests, allow_negative_numbers = true)]
+    requests_per_user: f64,
 }
 
 /// What the versions are truly like.
 #[derive(Debug, Args)]
 struct CandidateArgs {
-    /// The candidate's share of errors
+    /// The candidate's share of errors: of requests, or of users where they stay with their version
     #[arg(long, value_name = "SHARE", value_parser = share)]
     errors: Option<f64>,
     /// The stable version's share of errors; the candidate's too, if nothing else is said
     #[arg(long, value_name = "SHARE", value_parser = share)]
     stable_errors: Option<f64>,
     /// How many times slower the candidate is
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = positive)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor, allow_negative_numbers = true)]
     p95_factor: f64,
     /// How many times dearer the candidate is
-    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = positive)]
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0, value_parser = factor, allow_negative_numbers = true)]
     cost_factor: f64,
     /// Negative votes among the candidate's
     #[arg(long, value_name = "SHARE", value_parser = share)]
@@ -179,10 +182,13 @@ impl Simulate {
         let usual = Truth::default();
         let CandidateArgs { errors, stable_errors, p95_factor, cost_factor, negative, measures } =
             &self.candidate;
-        let stable = Truth { error_rate: stable_errors.unwrap_or(usual.error_rate), ..usual };
+        let conversation = conversation(agent, self.traffic.sticky, self.traffic.requests_per_user);
+        let of_requests = |share| conversation.map_or(share, |one| one.failing_requests(share));
+        let stable_errors = of_requests(stable_errors.unwrap_or(usual.error_rate));
+        let stable = Truth { error_rate: stable_errors, ..usual };
         let negative = negative.unwrap_or(stable.negative);
         let candidate = Truth {
-            error_rate: errors.unwrap_or(stable.error_rate),
+            error_rate: errors.map_or(stable.error_rate, of_requests),
             median_ms: stable.median_ms * p95_factor,
             cost_usd: stable.cost_usd * cost_factor,
             negative,
@@ -191,12 +197,8 @@ impl Simulate {
             report: measures.unwrap_or(stable.report),
             ..stable
         };
-        let sticky = self.traffic.sticky || agent.is_some_and(|agent| agent.sticky.is_some());
-        let mut traffic = Traffic {
-            requests_per_s: self.traffic.rate,
-            conversation: sticky.then_some(Conversation::USUAL),
-            ..Traffic::default()
-        };
+        let mut traffic =
+            Traffic { requests_per_s: self.traffic.rate, conversation, ..Traffic::default() };
         if let Some(file) = &self.traffic.trace {
             traffic.arrivals = Arrivals::Trace(Arc::new(trace(file)?));
         }
@@ -235,7 +237,31 @@ pub(crate) fn plan_of<'a>(
         CliError::usage(format!("{} has no plan {name}", file.display()))
             .hint(format!("it has {}", known.join(", ")))
     })?;
-    Ok((plan, config.agents.iter().find(|agent| agent.plan == plan.name)))
+    let agent = config.agents.iter().find(|agent| agent.plan == plan.name).or_else(|| {
+        let [only] = config.agents.as_slice() else { return None };
+        Some(only)
+    });
+    if agent.is_none() && !config.agents.is_empty() {
+        output::note(format!(
+            "no agent of {} follows plan {}: users do not stay with a version, and all signals are assumed",
+            file.display(),
+            plan.name
+        ));
+    }
+    Ok((plan, agent))
+}
+
+/// How users stay with their version: by key where the agent has one, else as conversations if that is
+/// asked for.
+pub(crate) fn conversation(
+    agent: Option<&Agent>,
+    sticky: bool,
+    requests_per_user: f64,
+) -> Option<Conversation> {
+    let keyed = agent.is_some_and(|agent| agent.sticky.is_some());
+    let usual = Conversation::USUAL;
+    let requests_per_s = requests_per_user / usual.length_s;
+    (keyed || sticky).then_some(Conversation { requests_per_s, keyed, ..usual })
 }
 
 /// A seed with which something does not hold, and the least that it takes.
@@ -380,14 +406,31 @@ pub(crate) fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// A number above 0.
-pub(crate) fn positive(text: &str) -> Result<f64, String> {
+/// The most releases of one command.
+pub(crate) const RUNS_MAX: u64 = 100_000;
+
+/// Requests a second.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    between(text, 0.001, 1e6)
+}
+
+/// Requests of a user.
+pub(crate) fn requests(text: &str) -> Result<f64, String> {
+    between(text, 1.0, 10_000.0)
+}
+
+pub(crate) fn between(text: &str, least: f64, most: f64) -> Result<f64, String> {
     let number = text.parse::<f64>().map_err(|error| error.to_string())?;
-    if number > 0.0 && number.is_finite() {
+    if (least..=most).contains(&number) {
         Ok(number)
     } else {
-        Err("more than 0 is needed".into())
+        Err(format!("a number from {least} to {most} is needed"))
     }
+}
+
+/// How many times as much.
+fn factor(text: &str) -> Result<f64, String> {
+    between(text, 0.001, 1_000.0)
 }
 
 #[cfg(test)]
@@ -401,6 +444,9 @@ mod tests {
         for wrong in ["120%", "-1%", "NaN", "ten", "inf"] {
             assert!(share(wrong).is_err(), "{wrong}");
         }
-        assert!(positive("0").is_err() && positive("inf").is_err() && positive("1.5").is_ok());
+        for bad in ["0", "inf", "NaN", "-1", "1e308", ""] {
+            assert!(rate(bad).is_err(), "{bad}");
+        }
+        assert!(rate("1.5").is_ok() && requests("0.5").is_err() && factor("2").is_ok());
     }
 }

@@ -242,7 +242,8 @@ fn trigger_word(verdict: Option<Verdict>) -> (Style, &'static str) {
     match verdict {
         Some(Verdict::Fail) => (Style::Bad, "fired"),
         Some(Verdict::Pass) => (Style::Good, "quiet"),
-        Some(Verdict::Insufficient) | None => (Style::Open, "open"),
+        Some(Verdict::Insufficient) => (Style::Open, "open"),
+        None => (Style::Faint, "off"),
     }
 }
 

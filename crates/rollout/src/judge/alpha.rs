@@ -5,8 +5,8 @@
 
 use lockgate_model::plan::{Bound, Gate, Judge, Metric, Plan, Trigger};
 
-use super::Role;
 use super::reading::Population;
+use super::{Role, is_declared};
 use crate::state::Rollout;
 
 const TRIGGERS_SHARE: f64 = 0.95;
@@ -71,7 +71,7 @@ fn armed(trigger: &Trigger, rollout: &Rollout) -> bool {
     trigger.judge == Judge::Statistical
         && statistical(trigger.metric)
         && !trigger.dry_run
-        && trigger.metric.source().is_none_or(|source| rollout.sources.contains(&source))
+        && is_declared(trigger.metric, rollout)
 }
 
 /// The same gate in several stages is one test on evidence that grows.

@@ -98,6 +98,16 @@ impl<'a> Question<'a> {
         if inside == good { Verdict::Pass } else { Verdict::Fail }
     }
 
+    /// What is asked about, in words: the two triggers on errors are told apart.
+    fn subject(&self) -> String {
+        match (self.role, self.metric, self.bound) {
+            (Role::Trigger(_), Metric::ErrorRate, Bound::AboveBaselineBy(_)) => {
+                format!("{} beside stable", self.metric)
+            }
+            _ => self.metric.to_string(),
+        }
+    }
+
     fn by_statistics(&self) -> bool {
         let judge = match self.role {
             Role::Gate(gate) => gate.judge,
@@ -188,6 +198,23 @@ pub(crate) fn gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement> {
 
 /// Whether a gate is left out because its signal has no source and the plan says so.
 fn waived(rollout: &Rollout, gate: &Gate) -> bool {
-    let has = |source| rollout.sources.contains(&source);
-    gate.absent == Absent::Waive && !gate.metric.source().is_none_or(has)
+    gate.absent == Absent::Waive && !is_declared(gate.metric, rollout)
+}
+
+/// Whether the agent declares where the metric's numbers come from. A trigger without such a source has
+/// no part of the error budget, and is not judged, whatever comes.
+pub(crate) fn is_declared(metric: Metric, rollout: &Rollout) -> bool {
+    metric.source().is_none_or(|source| rollout.sources.contains(&source))
+}
+
+/// A gate of the stage under way that can never pass any more, if there is one.
+pub(crate) fn hopeless(rollout: &Rollout, signals: &Signals) -> Option<Cause> {
+    let asked = rollout.stage().gates.iter().filter(|gate| {
+        gate.metric == Metric::Probes
+            && probes::is_all(gate)
+            && !gate.dry_run
+            && !waived(rollout, gate)
+    });
+    let mut judged = asked.map(|gate| self::gate(gate, rollout, signals));
+    judged.find(|judgement| judgement.verdict() == Verdict::Fail).map(|judgement| judgement.cause)
 }

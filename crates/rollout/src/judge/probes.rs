@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockgate_model::plan::Gate;
+use lockgate_model::plan::{Bound, Gate};
 use lockgate_telemetry::arm::Probed;
 
 use super::reading::inside;
@@ -25,6 +25,7 @@ pub(super) fn judge(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgem
     let missing: Vec<&String> = rollout.probes.iter().filter(|name| !ran(name)).collect();
     let enough = runs >= gate.min_samples.max(1) && missing.is_empty();
     let verdict = match value.filter(|_| enough) {
+        _ if failed > 0 && is_all(gate) => Verdict::Fail,
         None => Verdict::Insufficient,
         Some(value) if inside(gate.bound, value, None) == Some(true) => Verdict::Pass,
         Some(_) => Verdict::Fail,
@@ -41,6 +42,11 @@ pub(super) fn judge(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgem
         )
     };
     Judgement { cause, blame: Blame::Candidate }
+}
+
+/// Whether every run must go as expected: one that did not can never be made good.
+pub(super) fn is_all(gate: &Gate) -> bool {
+    matches!(gate.bound, Bound::Equal(_))
 }
 
 fn text(

@@ -111,6 +111,8 @@ pub(super) fn inside(bound: Bound, value: f64, baseline: Option<f64>) -> Option<
         Bound::Below(limit) => Some(value < limit),
         Bound::Above(limit) => Some(value > limit),
         Bound::Equal(limit) => Some((value - limit).abs() < f64::EPSILON),
+        // Nothing beside nothing is no more.
+        Bound::AboveBaselineBy(_) if value <= 0.0 && baseline.is_some() => Some(false),
         Bound::AboveBaselineBy(share) => baseline
             .filter(|baseline| *baseline > 0.0)
             .map(|baseline| value > baseline * (1.0 + share)),

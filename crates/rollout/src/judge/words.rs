@@ -15,16 +15,16 @@ pub(super) fn sentence(
     [candidate, baseline]: [Reading; 2],
 ) -> String {
     let Question { metric, bound, min_samples, .. } = question;
-    let unit = unit(*metric, by_key);
+    let (subject, unit) = (question.subject(), unit(*metric, by_key));
     let Some(value) = candidate.value else {
-        return format!("{metric}: nothing seen yet, {} {unit} needed", (*min_samples).max(1));
+        return format!("{subject}: nothing seen yet, {} {unit} needed", (*min_samples).max(1));
     };
     let value = number(value);
     let beside =
         baseline.value.map(|value| format!(", stable {}", number(value))).unwrap_or_default();
     if verdict == Verdict::Insufficient && candidate.n < *min_samples {
         return format!(
-            "{metric} is {value}{beside}: {} of {min_samples} {unit} seen",
+            "{subject} is {value}{beside}: {} of {min_samples} {unit} seen",
             candidate.n
         );
     }
@@ -34,7 +34,7 @@ pub(super) fn sentence(
         format!(" over {} {unit}", candidate.n)
     };
     let role = if names_good_side(question.role) { "required" } else { "limit" };
-    format!("{metric} is {value}{samples}{beside}; {role} {bound}")
+    format!("{subject} is {value}{samples}{beside}; {role} {bound}")
 }
 
 /// What a statistical judge adds.

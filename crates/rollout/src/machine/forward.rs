@@ -148,13 +148,16 @@ impl Work<'_> {
             let text = match next_stage(Some(plan), &self.next) {
                 Some(stage) => {
                     let next = &plan.stages[stage].name;
-                    format!("takes effect at the next stage, {next}; stage {name} keeps its own")
+                    format!(
+                        "takes effect at the next stage, {next}; stage {name} keeps its own, but for freeze windows"
+                    )
                 }
                 None => format!("takes no effect: {name} is the last stage"),
             };
             self.next.next_plan = Some(plan.clone());
             text
         };
+        self.look_up();
         self.transition(vec![Cause::plain(rule, text)], "the stage under way is over")
     }
 

@@ -17,6 +17,7 @@ impl Work<'_> {
             .triggers
             .iter()
             .filter(|trigger| !trigger.dry_run && trigger.metric != Metric::SecurityEvents)
+            .filter(|trigger| judge::is_declared(trigger.metric, self.before))
             .filter(|trigger| judge::fires(trigger, self.before, signals))
             .map(|trigger| (trigger, judge::trigger(trigger, self.before, signals)))
             .collect();
@@ -31,6 +32,15 @@ impl Work<'_> {
             Blame::Candidate => self.take_back(action, RollbackEnd::RolledBack, alert, causes),
             Blame::Baseline => self.hold_for_baseline(causes),
         }
+    }
+
+    /// A gate that nothing can open any more: there is no use in waiting for the stage's end.
+    pub(super) fn hopeless(&mut self, signals: &Signals) -> Option<Transition> {
+        if matches!(self.next.phase, Phase::Paused { .. }) {
+            return None;
+        }
+        let cause = judge::hopeless(self.before, signals)?;
+        self.take_back(Action::Switch, RollbackEnd::RolledBack, AlertLevel::High, vec![cause])
     }
 
     /// The stable version is sick itself: taking the candidate back would not help anyone.

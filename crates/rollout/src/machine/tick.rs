@@ -25,6 +25,9 @@ impl Work<'_> {
         if let Some(transition) = self.triggers(&signals) {
             return Some(transition);
         }
+        if let Some(transition) = self.hopeless(&signals) {
+            return Some(transition);
+        }
         if let Some(transition) = self.deadline() {
             return Some(transition);
         }
@@ -37,9 +40,11 @@ impl Work<'_> {
         if due { self.gates(&signals) } else { None }
     }
 
-    /// In the calendar.
-    fn look_up(&mut self) {
-        self.next.frozen_until_wall_ms = self.next.plan.frozen_until(self.now.wall_ms);
+    /// In the calendar. That of an edited plan counts at once: it judges nothing, and whoever adds or lifts
+    /// a freeze means now.
+    pub(super) fn look_up(&mut self) {
+        let plan = self.next.next_plan.as_ref().unwrap_or(&self.next.plan);
+        self.next.frozen_until_wall_ms = plan.frozen_until(self.now.wall_ms);
     }
 
     /// The stage's clock runs only while the weight is confirmed and someone watches. One tick

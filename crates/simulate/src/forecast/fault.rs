@@ -9,19 +9,23 @@ use crate::truth::{Truth, share_of};
 /// A fault that a trigger is there for: clearly beyond its bound, and no more.
 pub(super) fn fault(metric: Metric, bound: Bound, setting: &Setting) -> Option<(String, Truth)> {
     let stable = &setting.stable;
+    let users = setting.traffic.conversation;
     let percent = |share: f64| format!("{} %", (share * 1e4).round() / 1e2);
     let beyond = |bound: Bound, least: f64| match bound {
         Bound::AboveBaselineBy(allowed) => Some(least.max(1.0 + 1.5 * allowed)),
         _ => None,
     };
     Some(match (metric, bound) {
+        // Of users, where they are what is counted.
         (Metric::ErrorRate, Bound::Above(limit)) => {
-            let error_rate = (4.0 * limit).min(f64::midpoint(limit, 1.0));
-            (format!("{} errors", percent(error_rate)), Truth { error_rate, ..*stable })
+            let share = (4.0 * limit).min(f64::midpoint(limit, 1.0));
+            let error_rate = users.map_or(share, |one| one.failing_requests(share));
+            (format!("{} errors", percent(share)), Truth { error_rate, ..*stable })
         }
         (Metric::ErrorRate, bound) => {
             let error_rate = (stable.error_rate * beyond(bound, 2.0)?).min(1.0);
-            let words = format!("{} → {} errors", percent(stable.error_rate), percent(error_rate));
+            let share = |rate| percent(users.map_or(rate, |one| one.users_with_errors(rate)));
+            let words = format!("{} → {} errors", share(stable.error_rate), share(error_rate));
             (words, Truth { error_rate, ..*stable })
         }
         (Metric::P95Ms, Bound::AboveBaselineBy(_)) => {

@@ -22,6 +22,7 @@ impl Seen<'_> {
             .triggers
             .iter()
             .filter(|trigger| !trigger.dry_run && trigger.metric != Metric::SecurityEvents)
+            .filter(|trigger| self.declares(trigger.metric))
             .collect();
         for trigger in &armed {
             if trigger.judge == Judge::Statistical
@@ -41,6 +42,10 @@ impl Seen<'_> {
         self.asked()?;
         self.not_late()?;
         if back { self.deserved(signals) } else { Ok(()) }
+    }
+
+    fn declares(&self, metric: Metric) -> bool {
+        metric.source().is_none_or(|source| self.before.sources.contains(&source))
     }
 
     /// Whatever a gate led to, the plan asks it: not for show only, and of a signal that there is.
@@ -100,6 +105,7 @@ impl Seen<'_> {
                 let vs = t.bound.is_relative();
                 Some(t.metric) == metric
                     && !t.dry_run
+                    && self.declares(t.metric)
                     && (t.metric != Metric::ErrorRate || vs == relative)
             };
             let trigger = before.plan.triggers.iter().find(of);
@@ -142,9 +148,8 @@ impl Seen<'_> {
         need(signals.candidate_healthy != Some(false), NO_DATA, || {
             "the weight was raised on an unhealthy candidate".into()
         })?;
-        let has =
-            |metric: Metric| metric.source().is_none_or(|source| before.sources.contains(&source));
-        let gates = before.stage().gates.iter().filter(|gate| !gate.dry_run && has(gate.metric));
+        let gates = before.stage().gates.iter();
+        let gates = gates.filter(|gate| !gate.dry_run && self.declares(gate.metric));
         for gate in gates {
             let metric = gate.metric;
             let passed = |cause: &&Cause| {
