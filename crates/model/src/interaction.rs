@@ -28,6 +28,9 @@ pub enum ErrorClass {
     Client4xx,
     /// Refused here before any version was asked.
     GatewayRefused,
+    /// The version sent the client elsewhere: 3xx other than 304.
+    #[serde(rename = "upstream_3xx")]
+    Upstream3xx,
     /// The version answered 429.
     #[serde(rename = "upstream_429")]
     Upstream429,
@@ -35,7 +38,7 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// All classes, in a fixed order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Upstream5xx,
         Self::Timeout,
         Self::Reset,
@@ -45,6 +48,7 @@ impl ErrorClass {
         Self::ClientCancel,
         Self::Client4xx,
         Self::GatewayRefused,
+        Self::Upstream3xx,
         Self::Upstream429,
     ];
 
@@ -57,9 +61,11 @@ impl ErrorClass {
             | Self::Protocol
             | Self::StreamError
             | Self::OutcomeFailed => true,
-            Self::ClientCancel | Self::Client4xx | Self::GatewayRefused | Self::Upstream429 => {
-                false
-            }
+            Self::ClientCancel
+            | Self::Client4xx
+            | Self::GatewayRefused
+            | Self::Upstream3xx
+            | Self::Upstream429 => false,
         }
     }
 
@@ -75,6 +81,7 @@ impl ErrorClass {
             Self::ClientCancel => "client_cancel",
             Self::Client4xx => "client_4xx",
             Self::GatewayRefused => "gateway_refused",
+            Self::Upstream3xx => "upstream_3xx",
             Self::Upstream429 => "upstream_429",
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::ids::Epoch;
-use lockgate_telemetry::arm::{Arm, Arms};
+use lockgate_telemetry::arm::{Arm, Arms, Keys};
 use serde::{Deserialize, Serialize};
 
 /// Everything that judges read, merged over all gateways.
@@ -28,13 +28,33 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Evidence of all epochs together. Distinct keys are added, so a key that was seen in
-    /// several epochs counts in each.
+    /// Evidence of all epochs together. A key that several epochs met is one key, and at risk once.
     pub fn evidence_merged(&self) -> Arms {
-        self.evidence.values().fold(Arms::default(), |mut sum, arms| {
+        let mut sum = self.evidence.values().fold(Arms::default(), |mut sum, arms| {
             sum.candidate.merge(&arms.candidate);
             sum.stable.merge(&arms.stable);
             sum
-        })
+        });
+        sum.candidate.keys = self.release_keys(|arms| &arms.candidate);
+        sum.stable.keys = self.release_keys(|arms| &arms.stable);
+        sum
+    }
+
+    /// Keys of one version in the whole release. Those that were met first where nothing counts (in a
+    /// test, or during a delay) are first ones nowhere: then the largest epoch says how many there are
+    /// at least.
+    fn release_keys(&self, of: fn(&Arms) -> &Arm) -> Keys {
+        let epochs = || self.evidence.values().map(|arms| of(arms).keys);
+        let first: u64 = epochs().map(|keys| keys.first_assigned).sum();
+        let distinct = epochs().map(|keys| keys.assigned).fold(first, u64::max);
+        let mut keys = epochs().fold(Keys::default(), |mut sum, keys| {
+            sum.erroring += keys.erroring;
+            sum.first_errors += keys.first_errors;
+            sum.keys_dropped += keys.keys_dropped;
+            sum
+        });
+        (keys.assigned, keys.at_risk, keys.first_assigned) = (distinct, distinct, distinct);
+        keys.erroring = keys.erroring.min(distinct);
+        keys
     }
 }

@@ -43,7 +43,14 @@ pub(crate) fn arm(
 fn keys(requests: u64, truth: &Truth, conversation: &Conversation) -> Keys {
     let assigned = part(requests, 1.0 / conversation.requests());
     let erroring = part(assigned, conversation.users_with_errors(truth.error_rate));
-    Keys { assigned, erroring, at_risk: assigned, first_errors: erroring, keys_dropped: 0 }
+    Keys {
+        assigned,
+        erroring,
+        at_risk: assigned,
+        first_errors: erroring,
+        first_assigned: assigned,
+        keys_dropped: 0,
+    }
 }
 
 /// Bins of a log-normal. What is left of a request by rounding goes to the next bin, so that the

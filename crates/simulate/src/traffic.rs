@@ -166,6 +166,8 @@ pub(crate) struct Pinned {
     erred_before: u64,
     /// Those with one in this weight epoch.
     erred: u64,
+    /// Of all these, the ones that no epoch has met yet.
+    unmet: u64,
 }
 
 impl Pinned {
@@ -174,7 +176,8 @@ impl Pinned {
         let count = traffic
             .conversation
             .map_or(0.0, |one| traffic.requests_per_s / one.requests_per_s.max(1e-9));
-        Self { clean: crate::expected::whole(count), ..Self::default() }
+        let clean = crate::expected::whole(count);
+        Self { clean, unmet: clean, ..Self::default() }
     }
 
     /// So many of them, by chance, change over to another version, where they begin anew.
@@ -183,6 +186,7 @@ impl Pinned {
             let going = dice.binomial(*group, share);
             *group -= going;
             to.clean += going;
+            to.unmet += going;
         }
     }
 
@@ -219,6 +223,7 @@ impl Pinned {
             keys.assigned += begun;
             keys.erroring += first + again;
             keys.at_risk += begun;
+            keys.first_assigned += begun;
             keys.first_errors += first;
         });
     }
@@ -228,6 +233,7 @@ impl Pinned {
         self.erred_before += std::mem::take(&mut self.erred);
         arm.keys.assigned += self.active();
         arm.keys.at_risk += self.clean;
+        arm.keys.first_assigned += std::mem::take(&mut self.unmet);
     }
 }
 
@@ -287,7 +293,7 @@ mod tests {
         };
         // Taken back after some seconds: who only draws those who begin has few by then.
         let [by_key, by_conversation] = [share(true), share(false)];
-        assert!(by_key > 0.07, "{by_key}");
+        assert!(by_key > 0.06, "{by_key}");
         assert!(by_conversation < 0.05, "{by_conversation}");
     }
 

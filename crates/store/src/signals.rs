@@ -157,14 +157,15 @@ async fn evidence(
     conn: &mut SqliteConnection,
     rollout: &Rollout,
 ) -> Result<BTreeMap<Epoch, Arms>, StoreError> {
-    let rows: Vec<(i64, String, String, i64, i64)> = sqlx::query_as(
-        "SELECT epoch, version, arm, first_erroring, erred_before FROM evidence WHERE rollout = ?",
+    let rows: Vec<(i64, String, String, i64, i64, i64)> = sqlx::query_as(
+        "SELECT epoch, version, arm, first_assigned, first_erroring, erred_before FROM evidence
+         WHERE rollout = ?",
     )
     .bind(rollout.id.to_string())
     .fetch_all(conn)
     .await?;
     let mut evidence: BTreeMap<Epoch, Arms> = BTreeMap::new();
-    for (epoch, version, arm, first_erroring, erred_before) in rows {
+    for (epoch, version, arm, first_assigned, first_erroring, erred_before) in rows {
         let epoch = Epoch(codec::unsigned("epoch", epoch)?);
         let arms = evidence.entry(epoch).or_default();
         let arm_of = arm_of(rollout, &version, &mut arms.candidate, &mut arms.stable);
@@ -173,6 +174,7 @@ async fn evidence(
             let erred_before = codec::unsigned("keys", erred_before)?;
             place.keys.at_risk = place.keys.assigned.saturating_sub(erred_before);
             place.keys.first_errors = codec::unsigned("keys", first_erroring)?;
+            place.keys.first_assigned = codec::unsigned("keys", first_assigned)?;
         }
     }
     Ok(evidence)
@@ -205,6 +207,7 @@ fn count_keys(arm: &mut Arm, keys: &KeySet) {
     arm.keys.assigned = keys.len() as u64;
     arm.keys.erroring = keys.values().filter(|errored| **errored).count() as u64;
     (arm.keys.at_risk, arm.keys.first_errors) = (arm.keys.assigned, arm.keys.erroring);
+    arm.keys.first_assigned = arm.keys.assigned;
 }
 
 struct RecentRow {

@@ -145,10 +145,24 @@ pub struct Keys {
     /// fails is one first error, however many epochs meet them.
     #[serde(default)]
     pub first_errors: u64,
+    /// Of those assigned, the ones that no earlier epoch of the release met.
+    #[serde(default)]
+    pub first_assigned: u64,
     /// Sightings of keys that were not listed for want of room: when not 0, the counts above are
     /// too low.
     #[serde(default)]
     pub keys_dropped: u64,
+}
+
+/// Requests without a sticky key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Keyless {
+    /// Routed.
+    pub assigned: u64,
+    /// Ended so that they say something about the version.
+    pub judged: u64,
+    /// Ended in an error charged to it.
+    pub errors: u64,
 }
 
 /// Runs of one probe.
@@ -261,6 +275,9 @@ pub struct Arm {
     /// Distinct sticky keys. Zero when the agent has none. Counted by whoever sees all windows;
     /// merging arms adds them, so merge only disjoint sets.
     pub keys: Keys,
+    /// Of the requests, those without a sticky key: all of them where the agent has none.
+    #[serde(default)]
+    pub keyless: Keyless,
     /// Latency of server-sent event streams.
     pub sse: Latency,
     /// Latency of every other answer.
@@ -307,15 +324,14 @@ pub struct Completion {
 
 impl Arm {
     /// Counts the end of one request. Refusals of our own and clients that left do not enter
-    /// latency: the version did not decide how long they took. Timeouts do, at the time they took.
+    /// latency: the version did not decide how long they took. Nor do its own quick refusals and
+    /// redirects, which are no answers. Timeouts do, at the time they took.
     pub fn complete(&mut self, completion: &Completion) {
         self.completed += 1;
         if let Some(class) = completion.error {
             *self.errors.entry(class).or_default() += 1;
         }
-        let ours =
-            matches!(completion.error, Some(ErrorClass::ClientCancel | ErrorClass::GatewayRefused));
-        if !ours {
+        if completion.error.is_none_or(ErrorClass::charged) {
             let latency = if completion.sse { &mut self.sse } else { &mut self.plain };
             if let Some(us) = completion.first_byte_us {
                 latency.first_byte.record(us);
@@ -345,13 +361,29 @@ impl Arm {
         self.errors.iter().filter(|(class, _)| class.charged()).map(|(_, count)| count).sum()
     }
 
-    /// Ended requests that say something about the version: not refused here, not left by the
-    /// client. The denominator of the error rate by request.
+    /// Ended requests that say something about the version: answered, or failed by it. Not those refused
+    /// here or left by the client, nor those that it refused or sent elsewhere: they are neither
+    /// errors nor a sign of health. The denominator of the error rate by request.
     pub fn judged(&self) -> u64 {
-        let of = |class| self.errors.get(&class).copied().unwrap_or(0);
-        self.completed
-            .saturating_sub(of(ErrorClass::ClientCancel))
-            .saturating_sub(of(ErrorClass::GatewayRefused))
+        let others = self.errors.iter().filter(|(class, _)| !class.charged());
+        self.completed.saturating_sub(others.map(|(_, count)| count).sum())
+    }
+
+    /// Ended requests that say nothing about the version, but for those refused here.
+    pub fn unjudged(&self) -> u64 {
+        let refused = self.errors.get(&ErrorClass::GatewayRefused).copied().unwrap_or(0);
+        self.completed.saturating_sub(self.judged()).saturating_sub(refused)
+    }
+
+    /// Counts the routing of a request without a sticky key, and its end.
+    pub fn keyless(&mut self, ended: Option<Option<ErrorClass>>) {
+        match ended {
+            None => self.keyless.assigned += 1,
+            Some(error) => {
+                self.keyless.judged += u64::from(error.is_none_or(ErrorClass::charged));
+                self.keyless.errors += u64::from(error.is_some_and(ErrorClass::charged));
+            }
+        }
     }
 
     /// Adds everything of `other`.
@@ -365,7 +397,11 @@ impl Arm {
         self.keys.erroring += other.keys.erroring;
         self.keys.at_risk += other.keys.at_risk;
         self.keys.first_errors += other.keys.first_errors;
+        self.keys.first_assigned += other.keys.first_assigned;
         self.keys.keys_dropped += other.keys.keys_dropped;
+        self.keyless.assigned += other.keyless.assigned;
+        self.keyless.judged += other.keyless.judged;
+        self.keyless.errors += other.keyless.errors;
         self.sse.merge(&other.sse);
         self.plain.merge(&other.plain);
         self.cost.merge(&other.cost);
@@ -411,10 +447,10 @@ mod tests {
                 ..Completion::default()
             });
         }
-        assert_eq!(arm.completed, 10);
+        assert_eq!(arm.completed, 11);
         assert_eq!(arm.errors_charged(), 6);
-        assert_eq!(arm.judged(), 8);
-        assert_eq!(arm.plain.total.count(), 8);
+        assert_eq!((arm.judged(), arm.unjudged()), (6, 4));
+        assert_eq!(arm.plain.total.count(), 6);
     }
 
     #[test]

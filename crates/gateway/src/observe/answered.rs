@@ -37,6 +37,7 @@ pub(crate) fn class_of(answered: &Answered, scanned: Option<&Scanned>) -> Option
         500.. => Some(ErrorClass::Upstream5xx),
         429 => Some(ErrorClass::Upstream429),
         400..=499 => Some(ErrorClass::Client4xx),
+        300..=399 if answered.status != 304 => Some(ErrorClass::Upstream3xx),
         _ if scanned.is_some_and(|scanned| scanned.stream_error) => Some(ErrorClass::StreamError),
         _ if answered.outcome == Some(Outcome::Failed) => Some(ErrorClass::OutcomeFailed),
         _ => None,

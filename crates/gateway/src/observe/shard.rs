@@ -82,6 +82,9 @@ impl Shard {
         let key = (target.id, second_of(wall_ms));
         let tally = inner.tallies.entry(key).or_insert_with(|| Tally::new(target));
         tally.arm.assigned += 1;
+        if user.is_none() {
+            tally.arm.keyless(None);
+        }
         tally.see(user, false);
     }
 
@@ -97,6 +100,9 @@ impl Shard {
         let key = (target.id, second_of(wall_ms));
         let tally = inner.tallies.entry(key).or_insert_with(|| Tally::new(target));
         tally.arm.complete(completion);
+        if user.is_none() {
+            tally.arm.keyless(Some(completion.error));
+        }
         let error = completion.error.is_some_and(ErrorClass::charged);
         tally.see(user, error);
     }

@@ -150,6 +150,8 @@ pub(super) fn trigger_samples(metric: Metric, bound: Bound, judge: Judge) -> u64
         (Metric::SecurityEvents, _) => 0,
         (Metric::CostUsd, Judge::Statistical) => 200,
         (Metric::Measure(_), Judge::Statistical) if bound.is_relative() => 200,
+        // Whoever has a ticket may vote: a handful of them is not the users.
+        (Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps, Judge::Statistical) => 30,
         (Metric::Health | Metric::Probes, _) | (_, Judge::Statistical) => 1,
         (Metric::ErrorRate, Judge::Threshold) => 100,
         (Metric::P95Ms | Metric::CostUsd | Metric::Measure(_), Judge::Threshold) => 300,

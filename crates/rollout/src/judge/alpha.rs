@@ -5,11 +5,14 @@
 
 use lockgate_model::plan::{Bound, Gate, Judge, Metric, Plan, Trigger};
 
-use super::reading::Population;
+use super::population::Population;
 use super::{Role, is_declared};
 use crate::state::Rollout;
 
 const TRIGGERS_SHARE: f64 = 0.95;
+
+/// Epochs beside those of the stages.
+const EPOCHS_MORE: usize = 4;
 
 /// Evidence is read in three spans: since the start of the release, since the weight epoch began,
 /// and since the block began. The first sees most; the others see what comes late.
@@ -23,12 +26,16 @@ pub(super) enum Span {
 impl Span {
     pub(super) const ALL: [Self; 3] = [Self::Release, Self::Epoch, Self::Block];
 
-    /// Its part of a test's budget. There are several epochs and many blocks, each with its own.
-    pub(super) fn share(self, plan: &Plan) -> f64 {
+    /// Its part of a test's budget. There are several epochs and many blocks, each with its own. A share
+    /// that somebody else changed is set anew in an epoch more: when there are more of them than that,
+    /// epochs and blocks have spent their part.
+    pub(super) fn share(self, plan: &Plan, epochs: usize) -> f64 {
+        let most = plan.stages.len() + EPOCHS_MORE;
         match self {
             Self::Release => 0.85,
-            Self::Epoch => 0.075 / plan.stages.len() as f64,
-            Self::Block => 0.075 / plan.blocks_max() as f64,
+            _ if epochs > most => 0.0,
+            Self::Epoch => 0.075 / most as f64,
+            Self::Block => 0.075 / (plan.blocks_max() + EPOCHS_MORE as u64) as f64,
         }
     }
 }
@@ -42,18 +49,13 @@ pub(super) fn of(role: Role<'_>, rollout: &Rollout) -> f64 {
             let all: f64 = armed.map(weight).sum();
             plan.alpha * TRIGGERS_SHARE * weight(trigger)
                 / all.max(weight(trigger))
-                / populations(trigger.metric, rollout)
+                / Population::most(trigger.metric, rollout)
         }
         Role::Gate(gate) => {
             let tests = gates(plan).max(1) as f64;
-            plan.alpha * (1.0 - TRIGGERS_SHARE) / tests / populations(gate.metric, rollout)
+            plan.alpha * (1.0 - TRIGGERS_SHARE) / tests / Population::most(gate.metric, rollout)
         }
     }
-}
-
-/// Streams and plain answers may be judged apart.
-fn populations(metric: Metric, rollout: &Rollout) -> f64 {
-    Population::of(metric, rollout.latency).len() as f64
 }
 
 /// Errors harm most and take longest to find, so they get most of the budget.

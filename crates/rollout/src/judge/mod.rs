@@ -5,7 +5,9 @@
 //! an estimate beside its bound. Health and security events need neither.
 
 mod alpha;
+mod coverage;
 mod means;
+mod population;
 mod probes;
 mod reading;
 mod statistical;
@@ -15,10 +17,12 @@ mod words;
 use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Absent, Bound, Gate, Judge, Metric, Trigger};
 
+use lockgate_telemetry::arm::Arms;
+
 use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
-use reading::Population;
+use population::Population;
 pub(crate) use words::number;
 
 /// Why the numbers failed: the candidate, or something that the stable version shows as well.
@@ -122,18 +126,27 @@ pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
     if gate.metric == Metric::Probes {
         return probes::judge(gate, rollout, signals);
     }
-    let judge = |population| ask(&Question::of_gate(gate, population, rollout), rollout, signals);
-    let populations = Population::of(gate.metric, rollout.latency);
-    worst(populations.iter().copied().map(judge))
+    let seen = signals.evidence_merged();
+    let populations = Population::of(gate.metric, rollout, &seen).iter();
+    let judged = populations.map(|population| {
+        let question = Question::of_gate(gate, *population, rollout);
+        let judgement = coverage::checked(ask(&question, rollout, signals), &question, signals);
+        // The few streams of an agent that answers plainly, or the few requests without a key, hold
+        // nothing up for want of more.
+        let few = judgement.cause.n.is_some_and(|n| n < gate.min_samples.max(1));
+        (few && population.is_marginal(&seen.candidate), judgement)
+    });
+    worst(judged)
 }
 
 /// Judges a trigger: on everything since the start, or on its look-back window. `fail` means that
 /// it fires.
 pub fn trigger(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> Judgement {
-    let judge =
-        |population| ask(&Question::of_trigger(trigger, population, rollout), rollout, signals);
-    let populations = Population::of(trigger.metric, rollout.latency);
-    worst(populations.iter().copied().map(judge))
+    let populations = Population::of(trigger.metric, rollout, &signals.evidence_merged()).iter();
+    let judged = populations.map(|population| {
+        (false, ask(&Question::of_trigger(trigger, *population, rollout), rollout, signals))
+    });
+    worst(judged)
 }
 
 /// Whether a trigger fires; the same answer as [`trigger`] gives, without its numbers.
@@ -146,7 +159,10 @@ pub(crate) fn fires(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> 
             threshold::judge(&question, rollout, signals).verdict() == Verdict::Fail
         }
     };
-    Population::of(trigger.metric, rollout.latency).iter().copied().any(fires)
+    // What the populations are depends on what was seen, where there may be several.
+    let several = Population::most(trigger.metric, rollout) > 1.0;
+    let seen = if several { signals.evidence_merged() } else { Arms::default() };
+    Population::of(trigger.metric, rollout, &seen).iter().copied().any(fires)
 }
 
 /// The measure that a metric is, if the agent has it.
@@ -163,17 +179,18 @@ fn ask(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> Judgeme
     }
 }
 
-/// Streams and plain answers are two populations under `auto`: each is judged, and the worse of
-/// those that could be judged is what the metric says.
-fn worst(judgements: impl Iterator<Item = Judgement>) -> Judgement {
+/// Of several populations: the worse of those that could be judged is what the metric says. Those that
+/// are set apart speak only if no other does.
+fn worst(judged: impl Iterator<Item = (bool, Judgement)>) -> Judgement {
     let seen = |judgement: &Judgement| judgement.cause.n.is_none_or(|n| n > 0);
     let rank = |verdict| match verdict {
         Verdict::Pass => 0,
         Verdict::Insufficient => 1,
         Verdict::Fail => 2,
     };
-    judgements
-        .max_by_key(|judgement| (seen(judgement), rank(judgement.verdict())))
+    judged
+        .max_by_key(|(apart, judgement)| (!apart, seen(judgement), rank(judgement.verdict())))
+        .map(|(_, judgement)| judgement)
         .expect("every metric has at least one population")
 }
 

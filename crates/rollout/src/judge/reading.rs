@@ -1,6 +1,5 @@
 //! Estimates from counts, whoever judges them.
 
-use lockgate_model::agent::LatencyMeasure;
 use lockgate_model::plan::{Bound, Metric};
 use lockgate_telemetry::arm::Arm;
 use lockgate_telemetry::sketch::Sketch;
@@ -41,14 +40,16 @@ impl Reading {
             Metric::Health => health(rollout, signals),
             // A count of what must not happen is complete at any time: no samples are needed.
             Metric::SecurityEvents => Self::of(u64::MAX, Some(rollout.security_events as f64)),
-            _ => Self::of_arm(question, arm, rollout.by_key),
+            _ => Self::of_arm(question, arm),
         }
     }
 
-    pub(super) fn of_arm(question: &Question<'_>, arm: &Arm, by_key: bool) -> Self {
+    pub(super) fn of_arm(question: &Question<'_>, arm: &Arm) -> Self {
         match question.metric {
-            Metric::ErrorRate if by_key => Self::share(arm.keys.first_errors, arm.keys.at_risk),
-            Metric::ErrorRate => Self::share(arm.errors_charged(), arm.judged()),
+            Metric::ErrorRate => {
+                let [bad, all] = question.population.errors(arm);
+                Self::share(bad, all)
+            }
             Metric::P95Ms => {
                 let mut all = Sketch::default();
                 let sketches = question.population.sketches(arm);
@@ -73,35 +74,6 @@ fn health(rollout: &Rollout, signals: &Signals) -> Reading {
         signals.candidate_healthy
     };
     Reading::of(u64::from(healthy.is_some()), healthy.map(f64::from))
-}
-
-/// Which latency a reading takes. Never mixed in one judgement under `auto`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Population {
-    SseFirstByte,
-    PlainTotal,
-    FirstByte,
-    Total,
-}
-
-impl Population {
-    /// The populations that are judged apart.
-    pub(super) fn of(metric: Metric, latency: LatencyMeasure) -> &'static [Self] {
-        match (metric, latency) {
-            (Metric::P95Ms, LatencyMeasure::Auto) => &[Self::PlainTotal, Self::SseFirstByte],
-            (_, LatencyMeasure::FirstByte) => &[Self::FirstByte],
-            _ => &[Self::Total],
-        }
-    }
-
-    pub(super) fn sketches(self, arm: &Arm) -> [Option<&Sketch>; 2] {
-        match self {
-            Self::SseFirstByte => [Some(&arm.sse.first_byte), None],
-            Self::PlainTotal => [Some(&arm.plain.total), None],
-            Self::FirstByte => [Some(&arm.sse.first_byte), Some(&arm.plain.first_byte)],
-            Self::Total => [Some(&arm.sse.total), Some(&arm.plain.total)],
-        }
-    }
 }
 
 /// Whether the value lies on the side that the bound names; `None` when that needs a baseline

@@ -5,7 +5,8 @@ use lockgate_telemetry::arm::{Arm, Arms};
 use lockgate_telemetry::sketch::{BINS_PER_20_PERCENT, Sketch};
 
 use super::alpha::{self, Span};
-use super::reading::{Population, Reading, clearly_worse, inside, names_good_side};
+use super::population::Population;
+use super::reading::{Reading, clearly_worse, inside, names_good_side};
 use super::words::{self, Finding};
 use super::{Blame, Judgement, Question, Role, means};
 use crate::explain::{Cause, Verdict};
@@ -37,28 +38,29 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
     } else {
         (Span::Release, signals.evidence_merged())
     };
-    let reading = |arm: &Arm| Reading::of_arm(question, arm, rollout.by_key);
+    let reading = |arm: &Arm| Reading::of_arm(question, arm);
     let (candidate, stable) = (reading(&merged.candidate), reading(&merged.stable));
-    let verdict = match question.role {
-        _ if refuted => Verdict::Fail,
-        _ if !enough(question, rollout, &merged) => Verdict::Insufficient,
-        Role::Gate(gate) if gate.assurance == Assurance::Proved => {
-            if proved(question, rollout, &merged) { Verdict::Pass } else { Verdict::Insufficient }
-        }
-        _ => candidate
-            .value
-            .and_then(|value| inside(question.bound, value, stable.value))
-            .map(|inside| question.verdict(inside))
-            // The estimate is on the bad side, but chance could have put it there.
-            .map_or(Verdict::Insufficient, |verdict| match verdict {
-                Verdict::Pass => Verdict::Pass,
-                _ => Verdict::Insufficient,
-            }),
-    };
+    let verdict =
+        match question.role {
+            _ if refuted => Verdict::Fail,
+            _ if !enough(question, rollout, &merged) => Verdict::Insufficient,
+            Role::Gate(gate) if gate.assurance == Assurance::Proved => {
+                if proved(question, &merged) { Verdict::Pass } else { Verdict::Insufficient }
+            }
+            _ => candidate
+                .value
+                .and_then(|value| inside(question.bound, value, stable.value))
+                .map(|inside| question.verdict(inside))
+                // The estimate is on the bad side, but chance could have put it there.
+                .map_or(Verdict::Insufficient, |verdict| match verdict {
+                    Verdict::Pass => Verdict::Pass,
+                    _ => Verdict::Insufficient,
+                }),
+        };
     let finding = Finding {
         span,
         alpha: alpha::of(question.role, rollout),
-        few_keys: few_keys(rollout, &merged),
+        few_keys: few_keys(question, rollout, &merged),
         wants_proof: matches!(question.role, Role::Gate(gate) if gate.assurance == Assurance::Proved),
     };
     Judgement {
@@ -68,10 +70,10 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
             n: Some(candidate.n),
             value: candidate.value,
             baseline: stable.value,
-            interval: interval(question, rollout, &merged),
+            interval: interval(question, &merged),
             threshold: Some(question.bound.to_string()),
             rule: question.rule(rollout),
-            text: words::found(question, verdict, rollout.by_key, [candidate, stable], &finding),
+            text: words::found(question, verdict, [candidate, stable], &finding),
         },
         blame: blame(question, rollout, signals, [candidate, stable]),
     }
@@ -79,20 +81,37 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
 
 /// Whether the bound is refuted, within the budget of this test.
 pub(super) fn refuted(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> bool {
-    let by_key = rollout.by_key;
+    let by_users = by_users(question, rollout);
     if matches!(question.role, Role::Gate(_)) {
         let release: Vec<&Arms> = signals.evidence.values().collect();
-        return beyond(question, by_key, &[(1.0, &release)], alpha::of(question.role, rollout));
+        return beyond(question, by_users, &[(1.0, &release)], alpha::of(question.role, rollout));
     }
     let epoch = signals.evidence.get(&rollout.epoch);
     let block = [&signals.block];
     let epoch = epoch.as_slice();
-    if !suspect(question, by_key, epoch) && !suspect(question, by_key, &block) {
+    if !suspect(question, epoch) && !suspect(question, &block) && !late(question, signals) {
         return false;
     }
-    let spans = Span::ALL.map(|span| (span.share(&rollout.plan), strata(span, rollout, signals)));
+    let epochs = signals.evidence.len();
+    let spans =
+        Span::ALL.map(|span| (span.share(&rollout.plan, epochs), strata(span, rollout, signals)));
     let spans = [0, 1, 2].map(|index: usize| (spans[index].0, spans[index].1.as_slice()));
-    beyond(question, by_key, &spans, alpha::of(question.role, rollout))
+    beyond(question, by_users, &spans, alpha::of(question.role, rollout))
+}
+
+/// Whether users are what makes numbers independent of each other.
+fn by_users(question: &Question<'_>, rollout: &Rollout) -> bool {
+    rollout.by_key && question.population != Population::Keyless
+}
+
+/// Votes and outcomes come after their answer, and count where it was given: an epoch that is over may
+/// become suspect later.
+fn late(question: &Question<'_>, signals: &Signals) -> bool {
+    let comes_late = matches!(
+        question.metric,
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare
+    );
+    comes_late && signals.evidence.values().any(|arms| suspect(question, &[arms]))
 }
 
 /// The evidence of a span, by weight epoch.
@@ -109,16 +128,19 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
     let alpha = alpha::of(question.role, rollout);
     let loudness = |span: &Span| {
         let strata = strata(*span, rollout, signals);
-        let share = span.share(&rollout.plan);
+        let share = span.share(&rollout.plan, signals.evidence.len());
         if means::by_difference(question) {
             return means::difference(question, &strata, question.bound, alpha * share)
                 .map_or(f64::NEG_INFINITY, |seen| seen.estimate - seen.half_width);
         }
-        ln_e(question, rollout.by_key, &strata).map_or(f64::NEG_INFINITY, |ln_e| share.ln() + ln_e)
+        ln_e(question, &strata).map_or(f64::NEG_INFINITY, |ln_e| share.ln() + ln_e)
     };
     let louder = |a: &Span, b: &Span| loudness(a).total_cmp(&loudness(b));
     // The widest one when they are equal.
     let span = Span::ALL.into_iter().rev().max_by(louder).unwrap_or(Span::Release);
+    if span == Span::Release {
+        return (span, signals.evidence_merged());
+    }
     let mut merged = Arms::default();
     for arms in strata(span, rollout, signals) {
         merged.candidate.merge(&arms.candidate);
@@ -129,10 +151,10 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
 
 /// Whether the estimate over this stretch lies on the bad side. Where it does not, the stretch adds
 /// nothing to the evidence, and what came before it was judged when it came.
-fn suspect(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> bool {
+fn suspect(question: &Question<'_>, strata: &[&Arms]) -> bool {
     strata.iter().any(|arms| match (question.metric, question.bound) {
         (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
-            let Stratum { assigned, errors } = stratum(arms, by_key);
+            let Stratum { assigned, errors } = stratum(question, arms);
             let [candidate, stable] = errors.map(|errors| errors as f64);
             let [of_candidate, of_stable] = assigned.map(|assigned| assigned as f64);
             candidate * of_stable > (1.0 + allowed) * stable * of_candidate
@@ -153,7 +175,7 @@ fn suspect(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> bool {
             .is_some_and(|inside| question.verdict(inside) == Verdict::Fail),
         (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
-            bad_and_good(metric, &arms.candidate, by_key).is_some_and(|[bad, good]| {
+            bad_and_good(question, &arms.candidate).is_some_and(|[bad, good]| {
                 bad as f64 > bad_limit(metric, limit) * (bad + good) as f64
             })
         }
@@ -162,19 +184,16 @@ fn suspect(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> bool {
 }
 
 /// Whether spans of evidence, each with its part of the budget, show the bound to be crossed.
-fn beyond(question: &Question<'_>, by_key: bool, spans: &[(f64, &[&Arms])], alpha: f64) -> bool {
+fn beyond(question: &Question<'_>, by_users: bool, spans: &[(f64, &[&Arms])], alpha: f64) -> bool {
     let large = |strata: &[&Arms]| {
-        let sum = |of: fn(&Arms) -> &Arm| {
-            strata.iter().map(|arms| samples(question, of(arms), by_key)).sum::<u64>()
-        };
-        let keys =
-            |of: fn(&Arms) -> &Arm| strata.iter().map(|arms| of(arms).keys.assigned).sum::<u64>();
-        sum(|arms| &arms.candidate) >= question.min_samples.max(1)
-            && (!by_key
-                || (keys(|arms| &arms.candidate) >= KEYS_MIN
-                    && keys(|arms| &arms.stable) >= KEYS_MIN))
+        let seen: u64 = strata.iter().map(|arms| samples(question, &arms.candidate)).sum();
+        let users = |of: fn(&Arms) -> &Arm| distinct_users(strata.iter().map(|arms| of(arms)));
+        seen >= question.min_samples.max(1)
+            && (!by_users
+                || (users(|arms| &arms.candidate) >= KEYS_MIN
+                    && users(|arms| &arms.stable) >= KEYS_MIN))
     };
-    let large_enough = || spans.iter().filter(|(_, strata)| large(strata));
+    let large_enough = || spans.iter().filter(|(share, strata)| *share > 0.0 && large(strata));
     if means::by_difference(question) {
         return large_enough().any(|(share, strata)| {
             means::difference(question, strata, question.bound, alpha * share)
@@ -183,7 +202,7 @@ fn beyond(question: &Question<'_>, by_key: bool, spans: &[(f64, &[&Arms])], alph
     }
     let mut terms = [f64::NEG_INFINITY; Span::ALL.len()];
     for (term, (share, strata)) in terms.iter_mut().zip(large_enough()) {
-        if let Some(ln_e) = ln_e(question, by_key, strata) {
+        if let Some(ln_e) = ln_e(question, strata) {
             *term = share.ln() + ln_e;
         }
     }
@@ -191,11 +210,13 @@ fn beyond(question: &Question<'_>, by_key: bool, spans: &[(f64, &[&Arms])], alph
 }
 
 /// Bad and good samples of a metric that is a share.
-fn bad_and_good(metric: Metric, arm: &Arm, by_key: bool) -> Option<[u64; 2]> {
+fn bad_and_good(question: &Question<'_>, arm: &Arm) -> Option<[u64; 2]> {
     let split = |bad: u64, all: u64| Some([bad, all.saturating_sub(bad)]);
-    match metric {
-        Metric::ErrorRate if by_key => split(arm.keys.first_errors, arm.keys.at_risk),
-        Metric::ErrorRate => split(arm.errors_charged(), arm.judged()),
+    match question.metric {
+        Metric::ErrorRate => {
+            let [bad, all] = question.population.errors(arm);
+            split(bad, all)
+        }
         Metric::NegativeShare => split(arm.feedback.negative, arm.feedback.count()),
         Metric::SatisfiedShare => {
             let votes = arm.feedback.count();
@@ -205,31 +226,42 @@ fn bad_and_good(metric: Metric, arm: &Arm, by_key: bool) -> Option<[u64; 2]> {
     }
 }
 
-fn samples(question: &Question<'_>, arm: &Arm, by_key: bool) -> u64 {
+fn samples(question: &Question<'_>, arm: &Arm) -> u64 {
     match question.metric {
         Metric::P95Ms => {
             question.population.sketches(arm).into_iter().flatten().map(Sketch::count).sum()
         }
         Metric::CostUsd | Metric::Measure(_) => means::count(question, arm),
         Metric::Nps => arm.feedback.count(),
-        metric => bad_and_good(metric, arm, by_key).map_or(0, |[bad, good]| bad + good),
+        _ => bad_and_good(question, arm).map_or(0, |[bad, good]| bad + good),
     }
 }
 
-fn sum(strata: &[&Arms], of: impl Fn(&Arm) -> Option<[u64; 2]>) -> Option<[u64; 2]> {
+/// Users that several epochs met, each counted once.
+fn distinct_users<'a>(arms: impl Iterator<Item = &'a Arm> + Clone) -> u64 {
+    let first: u64 = arms.clone().map(|arm| arm.keys.first_assigned).sum();
+    arms.map(|arm| arm.keys.assigned).fold(first, u64::max)
+}
+
+/// Bad and good samples of several epochs. A user whom several of them met is one, and good once.
+fn sum(question: &Question<'_>, strata: &[&Arms]) -> Option<[u64; 2]> {
     let mut sum = [0, 0];
     for arms in strata {
-        let [bad, good] = of(&arms.candidate)?;
+        let [bad, good] = bad_and_good(question, &arms.candidate)?;
         sum = [sum[0] + bad, sum[1] + good];
+    }
+    if strata.len() > 1 && question.population == Population::Users {
+        let users = distinct_users(strata.iter().map(|arms| &arms.candidate));
+        sum[1] = sum[1].min(users.saturating_sub(sum[0]));
     }
     Some(sum)
 }
 
 /// `ln E` against "the bound is kept".
-fn ln_e(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> Option<f64> {
+fn ln_e(question: &Question<'_>, strata: &[&Arms]) -> Option<f64> {
     match (question.metric, question.bound) {
         (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
-            let strata: Vec<Stratum> = strata.iter().map(|arms| stratum(arms, by_key)).collect();
+            let strata: Vec<Stratum> = strata.iter().map(|arms| stratum(question, arms)).collect();
             share::above(&strata, 1.0 + allowed)
         }
         (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
@@ -251,7 +283,7 @@ fn ln_e(question: &Question<'_>, by_key: bool, strata: &[&Arms]) -> Option<f64> 
             }
         }
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
-            let [bad, good] = sum(strata, |arm| bad_and_good(metric, arm, by_key))?;
+            let [bad, good] = sum(question, strata)?;
             bernoulli::above(bad, good, bad_limit(metric, limit))
         }
         _ => None,
@@ -265,19 +297,14 @@ fn bad_limit(metric: Metric, limit: f64) -> f64 {
 
 /// Of keys, only those that had no error before: each adds one error to a release at most, so that
 /// who always fails is not new evidence in every epoch.
-fn stratum(arms: &Arms, by_key: bool) -> Stratum {
-    let Arms { candidate, stable } = arms;
-    if by_key {
-        Stratum {
-            assigned: [candidate.keys.at_risk, stable.keys.at_risk],
-            errors: [candidate.keys.first_errors, stable.keys.first_errors],
-        }
-    } else {
-        Stratum {
-            assigned: [candidate.assigned, stable.assigned],
-            errors: [candidate.errors_charged(), stable.errors_charged()],
-        }
-    }
+fn stratum(question: &Question<'_>, arms: &Arms) -> Stratum {
+    let of = |arm: &Arm| match question.population {
+        Population::Users => [arm.keys.at_risk, arm.keys.first_errors],
+        Population::Keyless => [arm.keyless.assigned, arm.keyless.errors],
+        _ => [arm.assigned, arm.errors_charged()],
+    };
+    let [candidate, stable] = [of(&arms.candidate), of(&arms.stable)];
+    Stratum { assigned: [candidate[0], stable[0]], errors: [candidate[1], stable[1]] }
 }
 
 /// Each epoch is compared with itself, as the mix of traffic differs between them.
@@ -351,19 +378,21 @@ fn good_is_high(question: &Question<'_>) -> bool {
     names_high == names_good_side(question.role)
 }
 
-fn few_keys(rollout: &Rollout, merged: &Arms) -> bool {
-    rollout.by_key
+fn few_keys(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
+    by_users(question, rollout)
         && (merged.candidate.keys.assigned < KEYS_MIN || merged.stable.keys.assigned < KEYS_MIN)
 }
 
 fn enough(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
     let relative = question.bound.is_relative();
-    let few = |arm| samples(question, arm, rollout.by_key) < question.min_samples.max(1);
-    !(few_keys(rollout, merged) || few(&merged.candidate) || relative && few(&merged.stable))
+    let few = |arm| samples(question, arm) < question.min_samples.max(1);
+    !(few_keys(question, rollout, merged)
+        || few(&merged.candidate)
+        || relative && few(&merged.stable))
 }
 
 /// Whether the bound is shown to be kept.
-fn proved(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
+fn proved(question: &Question<'_>, merged: &Arms) -> bool {
     let ln_e = match (question.metric, question.bound) {
         _ if means::by_difference(question) => {
             return means::difference(question, &[merged], question.bound, ALPHA_PROOF)
@@ -387,7 +416,7 @@ fn proved(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
             })
         }
         (metric, Bound::Below(limit) | Bound::Above(limit)) => {
-            bad_and_good(metric, &merged.candidate, rollout.by_key)
+            bad_and_good(question, &merged.candidate)
                 .and_then(|[bad, good]| bernoulli::below(bad, good, bad_limit(metric, limit)))
         }
         _ => None,
@@ -396,7 +425,7 @@ fn proved(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> bool {
 }
 
 /// Where the true value lies.
-fn interval(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> Option<[f64; 2]> {
+fn interval(question: &Question<'_>, merged: &Arms) -> Option<[f64; 2]> {
     match question.metric {
         Metric::CostUsd => {
             let zero = Bound::Equal(0.0);
@@ -414,7 +443,7 @@ fn interval(question: &Question<'_>, rollout: &Rollout, merged: &Arms) -> Option
         }
         _ => {}
     }
-    let [bad, good] = bad_and_good(question.metric, &merged.candidate, rollout.by_key)?;
+    let [bad, good] = bad_and_good(question, &merged.candidate)?;
     let [low, high] = bernoulli::interval(bad, good, ALPHA_SHOWN)?;
     Some(if question.metric == Metric::SatisfiedShare {
         [1.0 - high, 1.0 - low]
@@ -442,7 +471,7 @@ fn blame(
     }
     let worse = if question.metric == Metric::ErrorRate {
         let strata: Vec<Stratum> =
-            signals.evidence.values().map(|arms| stratum(arms, rollout.by_key)).collect();
+            signals.evidence.values().map(|arms| stratum(question, arms)).collect();
         let alpha = alpha::of(question.role, rollout);
         share::above(&strata, 1.0).is_some_and(|ln_e| ln_e >= -alpha.ln())
     } else {

@@ -22,18 +22,13 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
         Role::Trigger(trigger) => signals.recent.get(&trigger.window_ms).unwrap_or(&empty),
     };
     let candidate = Reading::of_candidate(question, &arms.candidate, rollout, signals);
-    let stable = Reading::of_arm(question, &arms.stable, rollout.by_key);
-    let mut judgement = compare(question, rollout.by_key, candidate, stable);
+    let stable = Reading::of_arm(question, &arms.stable);
+    let mut judgement = compare(question, candidate, stable);
     judgement.cause.rule = question.rule(rollout);
     judgement
 }
 
-fn compare(
-    question: &Question<'_>,
-    by_key: bool,
-    candidate: Reading,
-    baseline: Reading,
-) -> Judgement {
+fn compare(question: &Question<'_>, candidate: Reading, baseline: Reading) -> Judgement {
     let Question { metric, bound, min_samples, .. } = *question;
     // Health is one reading, not a sample.
     let min_samples = if metric == Metric::Health { 1 } else { min_samples };
@@ -55,10 +50,10 @@ fn compare(
         format!(
             "{metric}: stable has {} of {min_samples} {} to compare with",
             baseline.n,
-            unit(metric, by_key)
+            unit(question)
         )
     } else {
-        sentence(question, verdict, by_key, [candidate, baseline])
+        sentence(question, verdict, [candidate, baseline])
     };
     Judgement {
         cause: Cause {
@@ -82,7 +77,7 @@ mod tests {
         Absent, Action, AlertLevel, Assurance, Bound, Gate, Judge, Trigger,
     };
 
-    use super::super::reading::Population;
+    use super::super::population::Population;
     use super::*;
 
     fn ask(bound: Bound, good_side: bool, candidate: Reading, baseline: Reading) -> Judgement {
@@ -110,10 +105,10 @@ mod tests {
             bound,
             role: if good_side { Role::Gate(&gate) } else { Role::Trigger(&trigger) },
             min_samples: 100,
-            population: Population::Total,
+            population: Population::All,
             measure: None,
         };
-        compare(&question, false, candidate, baseline)
+        compare(&question, candidate, baseline)
     }
 
     const NOTHING: Reading = Reading { n: 0, value: None };

@@ -11,11 +11,10 @@ use crate::explain::Verdict;
 pub(super) fn sentence(
     question: &Question<'_>,
     verdict: Verdict,
-    by_key: bool,
     [candidate, baseline]: [Reading; 2],
 ) -> String {
     let Question { metric, bound, min_samples, .. } = question;
-    let (subject, unit) = (question.subject(), unit(*metric, by_key));
+    let (subject, unit) = (question.subject(), unit(question));
     let Some(value) = candidate.value else {
         return format!("{subject}: nothing seen yet, {} {unit} needed", (*min_samples).max(1));
     };
@@ -53,11 +52,10 @@ pub(super) struct Finding {
 pub(super) fn found(
     question: &Question<'_>,
     verdict: Verdict,
-    by_key: bool,
     readings: [Reading; 2],
     finding: &Finding,
 ) -> String {
-    let sentence = sentence(question, verdict, by_key, readings);
+    let sentence = sentence(question, verdict, readings);
     let [candidate, _] = readings;
     let few = candidate.n < question.min_samples.max(1);
     match verdict {
@@ -81,10 +79,10 @@ pub(super) fn found(
 }
 
 /// What a sample of the metric is: error rates of sticky agents count users, not requests.
-pub(super) fn unit(metric: Metric, by_key: bool) -> &'static str {
-    match metric {
-        Metric::ErrorRate if by_key => "users",
-        Metric::ErrorRate | Metric::P95Ms => "requests",
+pub(super) fn unit(question: &Question<'_>) -> &'static str {
+    match question.metric {
+        Metric::ErrorRate => question.population.unit(),
+        Metric::P95Ms => "requests",
         Metric::CostUsd => "requests of known cost",
         Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => "votes",
         Metric::Health => "readings",

@@ -7,4 +7,5 @@ mod keys;
 mod listed;
 mod measures;
 mod oracle;
+mod populations;
 mod scenarios;

@@ -145,6 +145,29 @@ fn a_measure_of_which_high_values_are_good_is_compared_downwards() {
     }
 }
 
+/// Who declares no feedback has no budget for it: what comes all the same decides nothing.
+#[test]
+fn what_is_not_declared_fires_nothing_and_that_is_said() {
+    let unloved =
+        trigger(Metric::NegativeShare, Bound::Above(0.05), Action::Switch, AlertLevel::High);
+    let mut world = world(|plan| plan.triggers.push(unloved));
+    let mut angry = good();
+    for arms in angry.evidence.values_mut().chain(angry.recent.values_mut()) {
+        arms.candidate.feedback.negative = 500;
+    }
+    let angry = at_work(&world, angry);
+    world.tick(&angry);
+    assert_eq!(world.phase(), "running");
+    let seen = lockgate_rollout::view::view(&world.rollout, &angry);
+    let told =
+        seen.triggers.iter().find(|cause| cause.metric == Some(Metric::NegativeShare)).unwrap();
+    assert_eq!((told.verdict, told.value), (None, None));
+    assert!(told.text.contains("declares no such signal"), "{told:?}");
+    world.rollout.sources.push(SignalSource::Feedback);
+    world.tick(&angry);
+    assert_eq!(world.phase(), "rolling_back");
+}
+
 #[test]
 fn the_budget_is_shared_with_measures_that_are_armed() {
     let told = |change: fn(&mut Plan)| {

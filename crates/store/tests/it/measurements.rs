@@ -15,12 +15,19 @@ use crate::world::{
 
 /// Keys that nobody has met before.
 fn counted(assigned: u64, erroring: u64) -> Keys {
-    Keys { assigned, erroring, at_risk: assigned, first_errors: erroring, keys_dropped: 0 }
+    Keys {
+        assigned,
+        erroring,
+        at_risk: assigned,
+        first_errors: erroring,
+        first_assigned: assigned,
+        keys_dropped: 0,
+    }
 }
 
-/// Keys of an epoch of a release that some of them were in before.
+/// Keys of an epoch of a release that all of them were in before.
 fn met_again(assigned: u64, erroring: u64, at_risk: u64, first_errors: u64) -> Keys {
-    Keys { at_risk, first_errors, ..counted(assigned, erroring) }
+    Keys { at_risk, first_errors, first_assigned: 0, ..counted(assigned, erroring) }
 }
 
 pub(crate) async fn a_window_counts_once(db: &Database) {
@@ -127,8 +134,9 @@ pub(crate) async fn keys_of_several_epochs_count_once_in_the_release(db: &Databa
     assert_eq!(release[&Epoch(3)], [of(0, 1, 1), nobody]);
     let evidence = db.signals(&rollout, T0).await.unwrap().evidence;
     let in_epoch = |epoch| evidence[&Epoch(epoch)].candidate.keys;
-    let (late, third) = (met_again(5, 2, 5, 1), met_again(3, 2, 2, 1));
-    assert_eq!([1, 2, 3].map(in_epoch), [late, met_again(5, 4, 4, 3), third]);
+    let late = Keys { first_assigned: 5, ..met_again(5, 2, 5, 1) };
+    let second = Keys { first_assigned: 2, ..met_again(5, 4, 4, 3) };
+    assert_eq!([1, 2, 3].map(in_epoch), [late, second, met_again(3, 2, 2, 1)]);
     let recent = &db.signals(&rollout, T0).await.unwrap().recent[&SHORT_MS];
     assert_eq!(recent.candidate.keys, counted(7, 5), "as many as the epochs of the release add");
 }

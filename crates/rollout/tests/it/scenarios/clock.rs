@@ -1,5 +1,7 @@
 //! Time: stages last as long as they should, whatever clocks, restarts and calendars do.
 
+use std::sync::Arc;
+
 use lockgate_model::clock::Now;
 use lockgate_model::ids::BootId;
 use lockgate_model::ids::Epoch;
@@ -148,6 +150,28 @@ fn s42_nothing_advances_within_a_freeze_window() {
     world.now.wall_ms = THAW_MS;
     world.tick(&good());
     assert_eq!((world.phase(), world.rollout.stage), ("confirming", 2));
+}
+
+/// Whoever adds a freeze in an emergency, or lifts one, means now.
+#[test]
+fn s27_s42_a_freeze_that_is_added_or_lifted_counts_at_once() {
+    let edited = |freeze: Vec<_>| {
+        let plan = Arc::new(Plan { freeze, ..frozen_at_weekends() });
+        Event::PlanChanged { plan, by: "eve".into() }
+    };
+    let mut world = before_the_freeze();
+    world.now.wall_ms = FREEZE_MS;
+    world.run(2 * STAGE_MS, &good());
+    assert_eq!(world.rollout.stage, 1);
+    world.event(&edited(vec![])).unwrap();
+    world.run(STAGE_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 2));
+
+    let mut world = World::begin(new_rollout(plan(), Some("v1")), THURSDAY_MS).to_stage(1);
+    let always = "2020-01-01 00:00 - 2100-01-01 00:00 UTC".parse().unwrap();
+    world.event(&edited(vec![always])).unwrap();
+    world.run(3 * STAGE_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("running", 1));
 }
 
 #[test]

@@ -99,6 +99,19 @@ fn a_probe_that_fails_takes_the_release_back_and_is_named() {
 }
 
 #[test]
+fn a_gate_that_nothing_can_open_any_more_is_not_waited_for() {
+    let mut world = world(tested());
+    world.tick(&probed(&[("refund", 0, 1)]));
+    assert_eq!(world.phase(), "rolling_back", "a minute before the stage's end");
+    assert!(world.last().causes[0].text.contains("`refund` failed 1 of 1 times"));
+    let mut plan = tested();
+    plan.stages[0].gates[1].bound = Bound::Above(0.95);
+    let mut world = self::world(plan);
+    world.tick(&probed(&[("refund", 0, 1), ("hello", 1, 0)]));
+    assert_eq!(world.phase(), "running", "this one may still open");
+}
+
+#[test]
 fn a_share_may_fail_when_the_gate_says_so() {
     let mut plan = tested();
     plan.stages[0].gates[1].bound = Bound::Above(0.95);
