@@ -41,7 +41,8 @@ async fn of(at: SocketAddr) -> (Option<u16>, Option<ErrorClass>) {
 async fn statuses_have_their_classes() {
     for (status, class) in [
         (200, None),
-        (302, None),
+        (302, Some(ErrorClass::Upstream3xx)),
+        (304, None),
         (404, Some(ErrorClass::Client4xx)),
         (429, Some(ErrorClass::Upstream429)),
         (500, Some(ErrorClass::Upstream5xx)),

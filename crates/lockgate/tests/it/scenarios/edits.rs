@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{ENOUGH, number, steps_to};
-use crate::support::scene::{causes, scene_with};
+use crate::support::scene::{Scene, causes, scene_with};
 
 #[test]
 fn s27_s41_s42_an_edited_plan_rules_the_next_stage_freezes_it_there_and_triggers_stay_armed() {
@@ -15,24 +15,28 @@ fn s27_s41_s42_an_edited_plan_rules_the_next_stage_freezes_it_there_and_triggers
     scene.start("v2");
     scene.until("its first stage runs", |view| number(view, "/dwell_ms") > 0);
     assert_eq!(scene.view()["stage"], 0, "the machine is too slow for this test");
-    let always = "freeze: [\"2020-01-01 00:00 - 2100-01-01 00:00 UTC\"]";
-    let edited = file
-        .replace("    drain: 1s\n", &format!("    drain: 1s\n    {always}\n"))
-        .replace("{weight: 25%,", "{weight: 20%,");
-    assert_ne!(edited, file);
-    scene.server.write_config(&edited);
-    scene.server.signal("HUP");
-    // Twice the stage's time: it would have gone on long ago.
-    scene.until("it stands in the second stage of the new plan", |view| {
-        view["weight_bp"] == 2_000 && number(view, "/dwell_ms") > 4_000
+    let edit = |scene: &Scene, to: &str| {
+        scene.server.write_config(to);
+        scene.server.signal("HUP");
+    };
+    let narrower = file.replace("{weight: 25%, duration: 2s,", "{weight: 20%, duration: 6s,");
+    assert_ne!(narrower, file);
+    edit(&scene, &narrower);
+    scene.until("it is in the second stage of the new plan", |view| {
+        view["weight_bp"] == 2_000 && number(view, "/dwell_ms") > 0
     });
+    let always = "    drain: 1s\n    freeze: [\"2020-01-01 00:00 - 2100-01-01 00:00 UTC\"]\n";
+    edit(&scene, &narrower.replace("    drain: 1s\n", always));
+    // Half as much again as the stage's time: it would have gone on long ago.
+    scene.until("it stands there", |view| number(view, "/dwell_ms") > 9_000);
+    assert_eq!(scene.view()["weight_bp"], 2_000);
     let view = scene.view();
     assert_eq!(view["phase"], "running");
     assert!(view["why"].as_str().expect("a text").contains("freeze window"), "{view}");
     let history = scene.history();
     let changed: Vec<_> =
         history.iter().filter(|step| causes(step).contains("plan chang")).collect();
-    assert_eq!(changed.len(), 2, "heard of, and taken up: {history:?}");
+    assert_eq!(changed.len(), 3, "heard of, taken up, and heard of again: {history:?}");
     assert_eq!(changed[0]["transition"]["weight_bp"], 1_000, "the stage under way keeps its own");
     assert_eq!(changed[1]["transition"]["weight_bp"], 2_000);
     let told = ["version", "security-event", "support", "v2", "--detail", "it read a file"];
