@@ -137,9 +137,12 @@ impl Follower {
         if self.noted.is_none_or(|noted| now.duration_since(noted) >= NOTE_EVERY) {
             self.noted = Some(now);
             // Not synced: losing it makes the gateway more careful after a crash, not less.
-            if let Err(error) = fs::write(heard_path(&core.dir), wall_ms.to_string()) {
-                warn!(%error, "cannot note that control was heard");
-            }
+            let path = heard_path(&core.dir);
+            tokio::task::spawn_blocking(move || {
+                if let Err(error) = fs::write(path, wall_ms.to_string()) {
+                    warn!(%error, "cannot note that control was heard");
+                }
+            });
         }
     }
 

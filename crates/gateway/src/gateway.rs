@@ -22,7 +22,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::aside::copy::{Copied, Copies};
-use crate::aside::{mirror, probe};
+use crate::aside::{self, mirror};
 use crate::conversations::Conversations;
 use crate::core::{ControlHeard, Core, Crossed};
 use crate::follow::{self, Follower};
@@ -194,12 +194,11 @@ impl Gateway {
         let lanes = Arc::new(lanes.map_err(StartError::Worker)?);
         let background = CancellationToken::new();
         // It ends by itself: nobody waits for what it does.
-        mirror::start(Arc::clone(&core), to_mirror, connector.clone(), background.clone())
+        aside::start(Arc::clone(&core), to_mirror, connector.clone(), background.clone())
             .map_err(StartError::Worker)?;
         let tasks = vec![
             tokio::spawn(Follower::new(Arc::clone(&core)).run(background.clone())),
-            tokio::spawn(health::run(Arc::clone(&core), connector.clone(), background.clone())),
-            tokio::spawn(probe::run(Arc::clone(&core), connector, background.clone())),
+            tokio::spawn(health::run(Arc::clone(&core), connector, background.clone())),
             tokio::spawn(watch_crossings(Arc::clone(&core), crossings, background.clone())),
             tokio::spawn(keep_conversations(Arc::clone(&core), background.clone())),
             tokio::spawn(Publisher::new(Arc::clone(&core)).run(background.clone())),

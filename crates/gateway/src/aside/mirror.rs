@@ -1,8 +1,7 @@
-//! Sends copies of users' requests to a candidate, on a thread of its own.
+//! Sends copies of users' requests to a candidate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, header};
@@ -11,7 +10,6 @@ use lockgate_model::ids::AgentName;
 use lockgate_model::interaction::ErrorClass;
 use lockgate_telemetry::arm::{Completion, Mirrored};
 use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
 
 use crate::aside::client::{Client, ask};
 use crate::aside::copy::{Copied, skipped};
@@ -29,21 +27,12 @@ const IN_FLIGHT_MAX: usize = 64;
 /// Tells the users of copies from those who are served: the two are different samples.
 const COPY_OF_USER: u64 = 0x6d69_7272_6f72_2031;
 
-/// Starts the thread; it ends with `stop`.
-pub(crate) fn start(
+/// Sends what comes in.
+pub(crate) async fn run(
     core: Arc<Core>,
-    receiver: mpsc::Receiver<Copied>,
+    mut receiver: mpsc::Receiver<Copied>,
     connector: Connector,
-    stop: CancellationToken,
-) -> std::io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let run = async move {
-        stop.run_until_cancelled(send_all(core, receiver, connector)).await;
-    };
-    thread::Builder::new().name("gateway-mirror".to_owned()).spawn(move || runtime.block_on(run))
-}
-
-async fn send_all(core: Arc<Core>, mut receiver: mpsc::Receiver<Copied>, connector: Connector) {
+) {
     let client = Client::new(connector);
     let mut places: HashMap<AgentName, Arc<Semaphore>> = HashMap::new();
     while let Some(copied) = receiver.recv().await {

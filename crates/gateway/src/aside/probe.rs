@@ -13,7 +13,6 @@ use lockgate_model::interaction::ErrorClass;
 use lockgate_model::probe::{ANSWER_BYTES_MAX, Probe, ProbeAnswer};
 use lockgate_telemetry::arm::Probed;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 
 use crate::aside::client::{Client, Heard, ask, at};
 use crate::clock;
@@ -37,17 +36,15 @@ struct Pace {
     places: Arc<Semaphore>,
 }
 
-/// Sends probes until `stop`.
-pub(crate) async fn run(core: Arc<Core>, connector: Connector, stop: CancellationToken) {
+/// Sends probes for ever.
+pub(crate) async fn run(core: Arc<Core>, connector: Connector) {
     let client = Client::new(connector);
+    let bench = Bench::default();
     let mut paces: HashMap<AgentName, Pace> = HashMap::new();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            () = stop.cancelled() => return,
-            _ = tick.tick() => {}
-        }
+        tick.tick().await;
         let table = core.table.load_full();
         let tested = |agent: &&Arc<AgentRoute>| agent.probed().is_some();
         paces.retain(|name, _| table.agents.iter().any(|agent| agent.name == *name));
@@ -66,12 +63,17 @@ pub(crate) async fn run(core: Arc<Core>, connector: Connector, stop: Cancellatio
             let Ok(permit) = Arc::clone(&pace.places).try_acquire_owned() else { continue };
             let index = pace.next % probes.set.len().max(1);
             pace.next = index + 1;
-            let (core, client) = (Arc::clone(&core), client.clone());
+            let (core, client, bench) = (Arc::clone(&core), client.clone(), bench.clone());
             let (agent, testing) = (Arc::clone(agent), Arc::clone(testing));
             let Some(probe) = probes.set.get(index).cloned() else { continue };
             tokio::spawn(async move {
-                let result = send(&core, &client, &agent, &testing, &probe).await;
-                core.copies.shard.probed(&testing.target, clock::wall_ms(), probe.name, &result);
+                let name = probe.name.clone();
+                let result = match send(&core, &client, &agent, &testing, &probe).await {
+                    Ok(answer) => bench.judge(probe, answer).await,
+                    Err(why) => Err(why),
+                };
+                let run = Probed::of(result);
+                core.copies.shard.probed(&testing.target, clock::wall_ms(), name, &run);
                 drop(permit);
             });
         }
@@ -84,15 +86,47 @@ impl Pace {
     }
 }
 
+/// Where answers are judged, one at a time: how long that takes is the candidate's to choose.
+#[derive(Clone)]
+struct Bench(Arc<Semaphore>);
+
+impl Default for Bench {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Bench {
+    async fn judge(&self, probe: Probe, answer: Answer) -> Result<(), String> {
+        let seat = Arc::clone(&self.0).acquire_owned().await.expect("it is never closed");
+        let judged = tokio::task::spawn_blocking(move || {
+            let Answer { status, body, total_ms, cost_nanousd } = answer;
+            let judged = probe.judge(&ProbeAnswer { status, body: &body, total_ms, cost_nanousd });
+            drop(seat);
+            judged
+        });
+        judged.await.unwrap_or_else(|_| Err("the answer could not be judged".into()))
+    }
+}
+
+/// A whole answer.
+struct Answer {
+    status: u16,
+    body: Vec<u8>,
+    total_ms: u64,
+    cost_nanousd: Option<u64>,
+}
+
+/// Gets the answer, or why there is none.
 async fn send(
     core: &Core,
     client: &Client,
     agent: &AgentRoute,
     testing: &Testing,
     probe: &Probe,
-) -> Probed {
+) -> Result<Answer, String> {
     let Some(request) = request(testing, probe) else {
-        return Probed::of(Err("it makes no request that can be sent".into()));
+        return Err("it makes no request that can be sent".into());
     };
     let path = probe.request.path.as_str();
     let mut body: Vec<u8> = Vec::new();
@@ -105,17 +139,17 @@ async fn send(
     };
     let heard = ask(client, agent, &core.prices, path, request, saw).await;
     let Some(status) = heard.status.filter(|_| heard.is_whole()) else {
-        return Probed::of(Err(why(&heard).into()));
+        return Err(why(&heard).into());
     };
     if large {
-        return Probed::of(Err(format!("the answer is larger than {ANSWER_BYTES_MAX} bytes")));
+        return Err(format!("the answer is larger than {ANSWER_BYTES_MAX} bytes"));
     }
-    Probed::of(probe.judge(&ProbeAnswer {
+    Ok(Answer {
         status,
-        body: &body,
+        body,
         total_ms: heard.completion.total_us.unwrap_or(u64::MAX) / 1_000,
         cost_nanousd: heard.completion.cost_nanousd,
-    }))
+    })
 }
 
 fn why(heard: &Heard) -> &'static str {

@@ -1,6 +1,8 @@
 //! Probes and copies of requests, to a candidate that users do not meet yet.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -259,6 +261,38 @@ async fn probes_are_sent_in_turn_and_judged() {
     let so_far = v2.requests();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(v2.requests(), so_far);
+}
+
+/// The expression costs most where the candidate answers with what it almost matches. Were it sought on the
+/// runtime that everything else runs on, nothing else would have a turn meanwhile.
+#[tokio::test]
+async fn an_answer_that_is_hard_to_judge_holds_nobody_up() {
+    let v1 = Upstream::start(echo).await;
+    // No two stretches alike: every byte makes work of its own.
+    let letters =
+        (0..6_000_u32).map(|n| if split::hash(&n.to_string()) % 2 == 0 { 'a' } else { 'b' });
+    let answer = Bytes::from(letters.collect::<String>());
+    let v2 = Upstream::start(move |_| {
+        let answer = answer.clone();
+        async move { Response::new(full(answer)) }
+    })
+    .await;
+    let mut agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
+    let line = r#"{"name":"p","request":{"path":"/"},"expect":{"matches":"[ab]*a[ab]{800}c"}}"#;
+    agent.probes = Some(Probes { every_ms: 1, set: probe::read(line).unwrap() });
+    let world = World::start(agent, testing(0)).await;
+    let turns = Arc::new(AtomicU64::new(0));
+    let counted = turns.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let runs = || world.candidate().probes.get("p").map_or(0, |run| run.failed);
+    until("it was judged a few times", || runs() >= 3).await;
+    let (turns, runs) = (turns.load(Ordering::Relaxed), runs());
+    assert!(turns > 20 * runs, "{turns} turns of others beside {runs} judgements");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Expect, PROBES_MAX, Probe, ProbeRequest, regex};
+use super::{Expect, PROBES_MAX, Pattern, Probe, ProbeRequest};
 
 const NAME_CHARS_MAX: usize = 100;
 const TEXTS_MAX: usize = 100;
@@ -186,12 +186,10 @@ fn expect(line: ExpectLine) -> Result<Expect, (String, &'static str)> {
     if contains.iter().chain(&lacks).any(String::is_empty) {
         return Err(("an empty text is in every answer".into(), "say what is expected"));
     }
-    if let Some(text) = &matches
-        && regex(text).is_err()
-    {
+    if matches.as_deref().is_some_and(|text| !Pattern::is_valid(text)) {
         return Err((
-            "`matches` is not a regular expression".into(),
-            "see docs.rs/regex for its syntax",
+            "`matches` is not a regular expression, or too large a one".into(),
+            "see docs.rs/regex for its syntax; counted repetitions make it large",
         ));
     }
     if json.keys().any(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
@@ -200,6 +198,7 @@ fn expect(line: ExpectLine) -> Result<Expect, (String, &'static str)> {
             "write it like `/choices/0/text` (RFC 6901)",
         ));
     }
+    let matches = matches.map(Pattern::from);
     Ok(Expect { status, contains, lacks, matches, json })
 }
 
