@@ -53,7 +53,7 @@ impl AnswerBody {
             return Self::Own(None);
         }
         let passing =
-            Passing { inner, record, lease: Some(lease), idle, sleep: None, last: Instant::now() };
+            Passing { inner, record, lease: Some(lease), idle, sleep: None, asked: Instant::now() };
         Self::Passing(Box::new(passing))
     }
 }
@@ -66,7 +66,8 @@ pub(crate) struct Passing {
     idle: Option<Duration>,
     /// Armed at the first silence only: most answers never need it.
     sleep: Option<Pin<Box<Sleep>>>,
-    last: Instant,
+    /// When it was asked for what has not come: a version is not silent while nobody listens.
+    asked: Instant,
 }
 
 impl Passing {
@@ -97,7 +98,7 @@ impl Passing {
 
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<AnswerError> {
         let Some(idle) = self.idle else { return Poll::Pending };
-        let deadline = self.last + idle;
+        let deadline = self.asked + idle;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         loop {
             if sleep.as_mut().poll(cx).is_pending() {
@@ -111,6 +112,9 @@ impl Passing {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, AnswerError>>> {
+        if let Some(asked) = self.record.asked() {
+            self.asked = asked.into();
+        }
         match Pin::new(&mut self.inner).poll_frame(cx) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
@@ -118,8 +122,8 @@ impl Passing {
                 }
                 if self.inner.is_end_stream() {
                     self.complete();
-                } else if self.idle.is_some() {
-                    self.last = Instant::now();
+                } else {
+                    self.record.handed_over();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
@@ -29,7 +30,7 @@ use crate::observe::answered::Answered;
 use crate::observe::record::{Arrival, End, Record};
 use crate::pin::Pin;
 use crate::protocol::{self, Scanner};
-use crate::table::{AgentRoute, Matched, Shares, Target, Testing};
+use crate::table::{Matched, Shares, Target, Testing};
 
 /// How often a request is routed anew because its version was closed under it.
 const ROUTES_MAX: u32 = 8;
@@ -126,7 +127,8 @@ impl Going<'_> {
             return Err(Problem::TOO_LARGE);
         }
         let path = parts.uri.path().get(self.strip_len..).unwrap_or_default().to_owned();
-        let (upload, ids) = self.look(&agent, &parts, &path, body).await?;
+        let (upload, ids) = self.look(record, &parts, &path, body).await?;
+        record.sends(upload.watch());
         let known = self.known(record, &parts, ids.conversation.as_deref());
         let request = self.request(&mut parts, upload);
         let (exchanged, target) = self.route(record, &known, request).await?;
@@ -137,11 +139,12 @@ impl Going<'_> {
     /// Reads the ids of the conversation, from headers and, where they may be there, from the body.
     async fn look(
         &self,
-        agent: &AgentRoute,
+        record: &mut Record,
         parts: &Parts,
         path: &str,
         body: Incoming,
     ) -> Result<(Upload, protocol::RequestIds), Problem> {
+        let agent = Arc::clone(&record.agent);
         let limit = agent.limits.request_body_bytes_max;
         let fields = &parts.headers;
         let empty = body.is_end_stream();
@@ -149,7 +152,9 @@ impl Going<'_> {
             let ids = protocol::request_ids(agent.protocol, path, fields, None);
             return Ok((Upload::new([].into(), Some(body), limit), ids));
         }
+        let began = Instant::now();
         let Peeked { frames, rest, start } = peek(body, agent.idle_timeout()).await?;
+        record.waited_for_client(began.elapsed());
         let size: u64 = frames.iter().map(|frame| frame.len() as u64).sum();
         let left = limit.checked_sub(size).ok_or(Problem::TOO_LARGE)?;
         let ids = protocol::request_ids(agent.protocol, path, fields, Some(&start));

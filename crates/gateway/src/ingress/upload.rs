@@ -43,20 +43,55 @@ pub(crate) struct UploadWatch {
     origin: Instant,
     state: AtomicU8,
     progress_us: AtomicU64,
+    /// Time for which the client was waited for, without the wait that is under way.
+    waited_us: AtomicU64,
+    /// When that one began; [`NOT_WAITING`] when there is none.
+    waiting_since_us: AtomicU64,
 }
+
+const NOT_WAITING: u64 = u64::MAX;
 
 impl UploadWatch {
     fn new() -> Self {
         let state = AtomicU8::new(UploadState::Sending as u8);
-        Self { origin: Instant::now(), state, progress_us: AtomicU64::new(0) }
+        Self {
+            origin: Instant::now(),
+            state,
+            progress_us: AtomicU64::new(0),
+            waited_us: AtomicU64::new(0),
+            waiting_since_us: AtomicU64::new(NOT_WAITING),
+        }
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     fn set(&self, state: UploadState) {
         self.state.store(state as u8, Ordering::Relaxed);
-        if state != UploadState::WaitingForClient {
-            let now = u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.progress_us.store(now, Ordering::Relaxed);
+        let now = self.now_us();
+        let waiting_since = self.waiting_since_us.load(Ordering::Relaxed);
+        match (state == UploadState::WaitingForClient, waiting_since == NOT_WAITING) {
+            (true, true) => self.waiting_since_us.store(now, Ordering::Relaxed),
+            (true, false) => {}
+            (false, was_not) => {
+                if !was_not {
+                    self.waiting_since_us.store(NOT_WAITING, Ordering::Relaxed);
+                    let waited = now.saturating_sub(waiting_since);
+                    self.waited_us.fetch_add(waited, Ordering::Relaxed);
+                }
+                self.progress_us.store(now, Ordering::Relaxed);
+            }
         }
+    }
+
+    /// For how long the client was the one who was waited for.
+    pub(crate) fn waited_for_client(&self) -> Duration {
+        let open = match self.waiting_since_us.load(Ordering::Relaxed) {
+            NOT_WAITING => 0,
+            since => self.now_us().saturating_sub(since),
+        };
+        Duration::from_micros(self.waited_us.load(Ordering::Relaxed).saturating_add(open))
     }
 
     /// Where it is.

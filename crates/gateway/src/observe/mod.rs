@@ -2,6 +2,7 @@
 //! accumulators; windows once a second; interactions in batches.
 
 pub(crate) mod answered;
+pub(crate) mod own_time;
 pub(crate) mod publish;
 pub(crate) mod record;
 pub(crate) mod shard;

@@ -2,7 +2,7 @@
 //! that is dropped unfinished was left by its client.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::{ErrorClass, Interaction};
@@ -12,9 +12,11 @@ use crate::affinity::Home;
 use crate::aside::pair::{Half, Pair};
 use crate::clock;
 use crate::core::Crossed;
+use crate::ingress::upload::UploadWatch;
 use crate::ingress::worker::Worker;
 use crate::live::InFlight;
 use crate::observe::answered::{Answered, class_of, priced};
+use crate::observe::own_time::OwnTime;
 use crate::protocol::Scanner;
 use crate::table::{AgentRoute, Target};
 
@@ -38,6 +40,8 @@ pub(crate) struct Record {
     pub(crate) user: Option<u64>,
     /// Salted hash of the conversation's id.
     pub(crate) conversation: Option<u64>,
+    /// What latency is counted in.
+    time: OwnTime,
     target: Option<Arc<Target>>,
     answered: Option<Answered>,
     first_byte_us: Option<u64>,
@@ -64,6 +68,7 @@ impl Record {
             started_wall_ms: arrival.wall_ms,
             user: None,
             conversation: None,
+            time: OwnTime::since(arrival.at),
             target: None,
             answered: None,
             first_byte_us: None,
@@ -100,8 +105,29 @@ impl Record {
         self.pair = Some((pair, Half::default()));
     }
 
+    /// The start of the request's body took so long to come in.
+    pub(crate) fn waited_for_client(&mut self, time: Duration) {
+        self.time.waited_for_client(time);
+    }
+
+    /// The request's body goes to the version from here on.
+    pub(crate) fn sends(&mut self, upload: Option<Arc<UploadWatch>>) {
+        self.time.sends(upload);
+    }
+
+    /// The client has room for more of the answer. When that is news, from when.
+    pub(crate) fn asked(&mut self) -> Option<Instant> {
+        self.time.asked()
+    }
+
+    /// Something of the answer was handed over, and more may be asked for.
+    pub(crate) fn handed_over(&mut self) {
+        self.time.handed_over();
+    }
+
     /// The head of the answer came.
     pub(crate) fn answered(&mut self, answered: Answered, mut scanner: Scanner) {
+        self.time.handed_over();
         self.learn_ids(&scanner.take_ids());
         self.answered = Some(answered);
         self.scanner = Some(scanner);
@@ -122,8 +148,9 @@ impl Record {
         self.learn_ids(&ids);
     }
 
+    /// Of the version's own time.
     fn elapsed_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        u64::try_from(self.time.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// It ended. Further ends are ignored.

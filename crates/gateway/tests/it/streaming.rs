@@ -99,6 +99,84 @@ async fn any_other_answer_that_falls_silent_is_a_timeout() {
     assert_eq!(interaction.error, Some(ErrorClass::Timeout));
 }
 
+/// Longer than any answer or request here takes by itself.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// Whether a request's latency is free of its client's pause.
+fn is_quick(total_us: Option<u64>) -> bool {
+    u128::from(total_us.unwrap()) < PAUSE.as_micros() / 2
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_the_answer_slowly_makes_no_version_slow() {
+    let v1 = Upstream::start(|request| async move {
+        let kind = if request.uri().path() == "/sse" { "text/event-stream" } else { "text/plain" };
+        // More than all buffers on the way hold together.
+        let event = "data: 0123456789012345678901234567890123456789\n\n";
+        Response::builder().header("content-type", kind).body(full(event.repeat(1 << 18))).unwrap()
+    })
+    .await;
+    let world = world(agent(&[("v1", v1.at)])).await;
+    for path in ["/plain", "/sse"] {
+        let mut client = world.client().await;
+        let body = client.open(get(path)).await.unwrap().into_body();
+        tokio::time::sleep(PAUSE).await;
+        assert!(body.collect().await.is_ok());
+    }
+    for interaction in world.interactions(2).await {
+        assert_eq!(interaction.error, None);
+        assert!(is_quick(interaction.first_byte_us), "{interaction:?}");
+        assert!(is_quick(interaction.total_us), "{interaction:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_sends_its_request_slowly_makes_no_version_slow() {
+    let v1 = Upstream::named("v1").await;
+    let world = world(agent(&[("v1", v1.at)])).await;
+    // The start of the second body is looked at before the request goes on.
+    for path in ["/", "/v1/chat/completions"] {
+        let mut stream = TcpStream::connect(world.gateway.local_addr()).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+             content-length: 10\r\nconnection: close\r\n\r\n{{\"a\":"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(PAUSE).await;
+        stream.write_all(b"1234}").await.unwrap();
+        let mut got = Vec::new();
+        stream.read_to_end(&mut got).await.unwrap();
+        assert!(got.ends_with(b"{\"a\":1234}"));
+    }
+    for interaction in world.interactions(2).await {
+        assert!(is_quick(interaction.total_us), "{interaction:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_takes_its_time_is_slow_whatever_the_client_does() {
+    const STEP: Duration = Duration::from_millis(200);
+    let v1 = Upstream::start(|request| async move {
+        let (sender, body) = pieces();
+        tokio::spawn(async move {
+            request.into_body().collect().await.unwrap();
+            for piece in ["one", "two", "three"] {
+                tokio::time::sleep(STEP).await;
+                let _ = sender.send(Ok(Bytes::from(piece))).await;
+            }
+        });
+        Response::new(body)
+    })
+    .await;
+    let world = world(agent(&[("v1", v1.at)])).await;
+    let mut client = world.client().await;
+    assert_eq!(client.send(post("/", "x")).await.body, "onetwothree");
+    let interaction = world.interactions(1).await.remove(0);
+    let took = |us: Option<u64>| Duration::from_micros(us.unwrap());
+    assert!(took(interaction.first_byte_us) >= STEP, "{interaction:?}");
+    assert!(took(interaction.total_us) >= 3 * STEP, "{interaction:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_a_stream_cancels_the_version() {
     let closed = Arc::new(AtomicBool::new(false));
