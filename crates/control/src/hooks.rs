@@ -1,5 +1,6 @@
 //! Gates that somebody else answers for: an address is asked by POST, and 200 is a yes. Every other
-//! answer, and none, is "not now". A yes is an item of the inbox like a person's word.
+//! answer, and none, is "not now". A yes is an item of the inbox like a person's word, and says what
+//! it is an answer to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +12,10 @@ use lockgate_model::ids::RolloutId;
 use lockgate_rollout::event::OutsideGate;
 use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_store::{InboxBody, NewInboxItem, Store, StoreError};
+use reqwest::RequestBuilder;
 use serde_json::json;
 use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::clock::wall_ms;
 use crate::http::{Clients, sign};
@@ -30,17 +33,24 @@ pub(crate) async fn run(
     leading: watch::Receiver<Option<u64>>,
     mut stopped: watch::Receiver<bool>,
 ) {
-    let mut asker = Asker { store, clients: Clients::default(), asked: BTreeMap::new() };
-    let mut changed = asker.store.changed();
+    let mut changed = store.changed();
+    let mut asker = Asker {
+        store,
+        clients: Clients::default(),
+        asked: BTreeMap::new(),
+        under_way: JoinSet::new(),
+    };
     while !*stopped.borrow() {
         let leads = leading.borrow().is_some();
         if leads && let Err(error) = asker.pass(&channels.load()).await {
             tracing::warn!(%error, "gates are not asked: the store did not answer");
         }
+        let pause = asker.pause();
         tokio::select! {
             _ = stopped.changed() => {}
             _ = changed.changed() => tokio::time::sleep(PAUSE).await,
-            () = tokio::time::sleep(asker.pause()) => {}
+            Some(_) = asker.under_way.join_next() => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -48,13 +58,29 @@ pub(crate) async fn run(
 struct Asker {
     store: Store,
     clients: Clients,
-    /// When each gate was asked last, and how often it may be.
-    asked: BTreeMap<(RolloutId, OutsideGate), (Instant, Duration)>,
+    /// By gate: when it was asked last.
+    asked: BTreeMap<(RolloutId, OutsideGate), Asked>,
+    /// One task for each gate that has not answered yet: a slow one keeps no other waiting.
+    under_way: JoinSet<()>,
+}
+
+struct Asked {
+    at: Instant,
+    /// How often it may be asked.
+    every: Duration,
+    task: AbortHandle,
+}
+
+impl Asked {
+    /// Time until it may be asked again; `None` while its answer is awaited.
+    fn left(&self) -> Option<Duration> {
+        self.task.is_finished().then(|| self.every.saturating_sub(self.at.elapsed()))
+    }
 }
 
 impl Asker {
     fn pause(&self) -> Duration {
-        let due = self.asked.values().map(|(at, every)| every.saturating_sub(at.elapsed()));
+        let due = self.asked.values().filter_map(Asked::left);
         due.min().unwrap_or(PERIOD).clamp(PAUSE, PERIOD)
     }
 
@@ -63,57 +89,55 @@ impl Asker {
         self.asked.retain(|(id, _), _| open.iter().any(|open| open.value.id == *id));
         for open in open {
             for (gate, hook) in due(&open.value) {
-                self.ask(&open.value, gate, hook, channels).await?;
+                self.ask(&open.value, gate, hook, channels);
             }
         }
         Ok(())
     }
 
-    async fn ask(
-        &mut self,
-        rollout: &Rollout,
-        gate: OutsideGate,
-        hook: &Hook,
-        channels: &Channels,
-    ) -> Result<(), StoreError> {
-        let every = Duration::from_millis(rollout.plan.tick_ms);
+    fn ask(&mut self, rollout: &Rollout, gate: OutsideGate, hook: &Hook, channels: &Channels) {
         let last = self.asked.get(&(rollout.id, gate));
-        if last.is_some_and(|(at, every)| at.elapsed() < *every) {
-            return Ok(());
+        if last.is_some_and(|last| last.left() != Some(Duration::ZERO)) {
+            return;
         }
-        self.asked.insert((rollout.id, gate), (Instant::now(), every));
-        match self.answer(rollout, gate, hook, channels).await {
-            Ok(true) => {}
-            Ok(false) => return Ok(()),
-            Err(error) => {
-                tracing::warn!(rollout = %rollout.id, ?gate, %error, "gate gave no answer");
-                return Ok(());
+        let (id, store) = (rollout.id, self.store.clone());
+        let request = self.request(rollout, gate, hook, channels);
+        let yes = NewInboxItem {
+            key: None,
+            agent: rollout.agent.clone(),
+            rollout: Some(id),
+            body: InboxBody::Gate {
+                gate,
+                about: Some(rollout.about()),
+                open: true,
+                reason: "its webhook answered 200".into(),
+            },
+            by: "webhook".into(),
+            at_wall_ms: wall_ms(),
+        };
+        let task = self.under_way.spawn(async move {
+            match is_yes(request).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    let yes = NewInboxItem { at_wall_ms: wall_ms(), ..yes };
+                    if let Err(error) = store.submit(yes).await {
+                        tracing::warn!(rollout = %id, ?gate, %error, "a yes is lost; asked again");
+                    }
+                }
+                Err(error) => tracing::warn!(rollout = %id, ?gate, %error, "gate gave no answer"),
             }
-        }
-        self.store
-            .submit(NewInboxItem {
-                key: None,
-                agent: rollout.agent.clone(),
-                rollout: Some(rollout.id),
-                body: InboxBody::Gate {
-                    gate,
-                    open: true,
-                    reason: "its webhook answered 200".into(),
-                },
-                by: "webhook".into(),
-                at_wall_ms: wall_ms(),
-            })
-            .await?;
-        Ok(())
+        });
+        let every = Duration::from_millis(rollout.plan.tick_ms);
+        self.asked.insert((id, gate), Asked { at: Instant::now(), every, task });
     }
 
-    async fn answer(
+    fn request(
         &mut self,
         rollout: &Rollout,
         gate: OutsideGate,
         hook: &Hook,
         channels: &Channels,
-    ) -> Result<bool, String> {
+    ) -> Result<RequestBuilder, String> {
         let body = question(rollout, gate).to_string();
         let mut request = self.clients.of(&hook.url)?.post(&hook.url);
         request = request.header("content-type", "application/json");
@@ -126,10 +150,13 @@ impl Asker {
                 .header("webhook-timestamp", at_seconds)
                 .header("webhook-signature", sign(secret, &id, at_seconds, &body));
         }
-        let answer = request.body(body).send().await;
-        let answer = answer.map_err(|error| error.without_url().to_string())?;
-        Ok(answer.status() == reqwest::StatusCode::OK)
+        Ok(request.body(body))
     }
+}
+
+async fn is_yes(request: Result<RequestBuilder, String>) -> Result<bool, String> {
+    let answer = request?.send().await.map_err(|error| error.without_url().to_string())?;
+    Ok(answer.status() == reqwest::StatusCode::OK)
 }
 
 /// Gates that are to be asked now.

@@ -65,9 +65,10 @@ async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, Store
             let (by, reason) = (item.by.clone(), reason.clone());
             say(pass, fence, item, &Event::Command { command: *command, by, reason }).await
         }
-        InboxBody::Gate { gate, open, reason } => {
+        InboxBody::Gate { gate, about, open, reason } => {
             let (by, reason) = (item.by.clone(), reason.clone());
-            say(pass, fence, item, &Event::Gate { gate: *gate, open: *open, by, reason }).await
+            let (gate, about, open) = (*gate, *about, *open);
+            say(pass, fence, item, &Event::Gate { gate, about, open, by, reason }).await
         }
         InboxBody::Security(event) => {
             let Some(rollout) = open_of(pass, &event.agent, &event.version).await? else {

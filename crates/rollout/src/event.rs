@@ -33,6 +33,15 @@ pub enum OutsideGate {
     Rollback,
 }
 
+/// What a gate was asked about. An answer that comes late opens nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// Index of the stage.
+    pub stage: usize,
+    /// The split that was in force.
+    pub epoch: Epoch,
+}
+
 /// What happens to a rollout.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "event")]
@@ -95,6 +104,8 @@ pub enum Event {
     Gate {
         /// Which.
         gate: OutsideGate,
+        /// What was asked about; `None` from a person, who means what waits now.
+        about: Option<About>,
         /// What.
         open: bool,
         /// Who.

@@ -86,7 +86,9 @@ impl<'a> Work<'a> {
                 Ok(self.security(detail, *stable_shows_it))
             }
             Event::Command { command, by, reason } => self.command(*command, by, reason),
-            Event::Gate { gate, open, by, reason } => self.gate(*gate, *open, by, reason),
+            Event::Gate { gate, about, open, by, reason } => {
+                self.gate(*gate, *about, *open, by, reason)
+            }
             Event::Ahead { agent, well, detail } => Ok(self.ahead(agent, *well, detail)),
             Event::PlanChanged { plan, by } => Ok(self.plan_changed(plan, by)),
             Event::Superseded { by } => {

@@ -12,6 +12,7 @@ use lockgate_model::plan::{Action, Environment, Plan, Stage};
 use lockgate_model::snapshot::{InTest, Member, Mode, Split};
 use serde::{Deserialize, Serialize};
 
+use crate::event::About;
 use crate::signals::Signals;
 
 /// The states of a rollout. The last four are ends.
@@ -225,6 +226,11 @@ impl Rollout {
     /// The stage under way.
     pub fn stage(&self) -> &Stage {
         &self.plan.stages[self.stage.min(self.plan.stages.len() - 1)]
+    }
+
+    /// What gates are asked about now.
+    pub fn about(&self) -> About {
+        About { stage: self.stage, epoch: self.epoch }
     }
 
     /// Whether its first split was ordered.

@@ -200,7 +200,9 @@ impl World<'_> {
                 // Whoever is asked says yes: what the numbers lead to is the question here.
                 let (by, reason) = ("simulation".into(), "assumed".into());
                 let gate = OutsideGate::Confirm;
-                self.take(&Event::Gate { gate, open: true, by, reason }, now, &mut ordered);
+                let about = Some(self.rollout.about());
+                let yes = Event::Gate { gate, about, open: true, by, reason };
+                self.take(&yes, now, &mut ordered);
             }
             if let Phase::Paused { overrides_gate, .. } = self.rollout.phase {
                 let Ended { time_ms, requests, candidate_requests, .. } = self.ended;

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use lockgate_model::ids::{AgentName, PlanName, RolloutId, VersionName};
 use lockgate_model::security::{Fuse, SecurityEvent};
 use lockgate_model::version::Digest;
-use lockgate_rollout::event::{Command, OutsideGate};
+use lockgate_rollout::event::{About, Command, OutsideGate};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sqlx::{FromRow, SqliteConnection};
@@ -72,6 +72,9 @@ pub enum InboxBody {
     Gate {
         /// Which.
         gate: OutsideGate,
+        /// What was asked about; `None` from a person, who means what waits now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        about: Option<About>,
         /// What.
         open: bool,
         /// Why.

@@ -8,7 +8,7 @@ use lockgate_model::plan::{
     OnInsufficient, Plan, Stage, Trigger,
 };
 use lockgate_model::snapshot::{Mode, Split};
-use lockgate_rollout::event::{Command, Effect, Event, OutsideGate};
+use lockgate_rollout::event::{About, Command, Effect, Event, OutsideGate};
 use lockgate_rollout::explain::Transition;
 use lockgate_rollout::machine::{self, TransitionError};
 use lockgate_rollout::signals::Signals;
@@ -224,9 +224,20 @@ impl World {
         self.event(&Event::Command { command, by: "ada".into(), reason: "because".into() })
     }
 
-    /// A gate is answered from outside.
+    /// A gate is answered by a person.
     pub fn gate(&mut self, gate: OutsideGate, open: bool) -> Result<(), TransitionError> {
-        self.event(&Event::Gate { gate, open, by: "bob".into(), reason: "looked at it".into() })
+        self.answer(gate, None, open)
+    }
+
+    /// A gate is answered from outside, by one who was asked about this.
+    pub fn answer(
+        &mut self,
+        gate: OutsideGate,
+        about: Option<About>,
+        open: bool,
+    ) -> Result<(), TransitionError> {
+        let (by, reason) = ("bob".into(), "looked at it".into());
+        self.event(&Event::Gate { gate, about, open, by, reason })
     }
 
     /// A look that finds no numbers.

@@ -101,7 +101,7 @@ pub(crate) async fn say(
         }
         Said::Confirm => {
             let (gate, reason) = (OutsideGate::Confirm, reason.into());
-            (Some(rollout.id), InboxBody::Gate { gate, open: true, reason })
+            (Some(rollout.id), InboxBody::Gate { gate, about: None, open: true, reason })
         }
         Said::Retry => (None, again(rollout, reason)),
     };

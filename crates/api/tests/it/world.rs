@@ -287,9 +287,10 @@ impl World {
                     refuse(why).await;
                 }
             }
-            InboxBody::Gate { gate, open, reason } => {
+            InboxBody::Gate { gate, about, open, reason } => {
                 let (by, reason) = (item.by.clone(), reason.clone());
-                let event = Event::Gate { gate: *gate, open: *open, by, reason };
+                let (gate, about, open) = (*gate, *about, *open);
+                let event = Event::Gate { gate, about, open, by, reason };
                 let id = item.rollout.unwrap();
                 if let Err(why) = self.step_answering(id, event, &done("done")).await {
                     refuse(why).await;

@@ -1,6 +1,7 @@
 //! What holds a release up, or brings it back faster, over a real store.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lockgate_control::{Channels, Secrets};
 use lockgate_model::ids::RolloutId;
@@ -121,7 +122,8 @@ async fn a_stage_waits_for_its_confirmation_and_goes_on() {
     let id = world.started("v2").await;
     world.until("the gate", async || world.phase(id).await == "waiting_gate").await;
     let say = async |gate| {
-        let body = InboxBody::Gate { gate, open: true, reason: "looked at it".into() };
+        let reason = "looked at it".into();
+        let body = InboxBody::Gate { gate, about: None, open: true, reason };
         world.submit(Some(id), body).await
     };
     let said = say(OutsideGate::Confirm).await;
@@ -245,6 +247,46 @@ async fn s33_a_webhook_that_says_yes_opens_its_gate() {
         let body: serde_json::Value = serde_json::from_str(&question.body).unwrap();
         assert_eq!((&body["gate"], &body["candidate"]), (&"confirm".into(), &"v2".into()));
     }
+}
+
+/// One that takes every question and answers none.
+async fn silent() -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = asked.clone();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            held.push(stream);
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn s33_a_webhook_that_is_slow_keeps_no_other_waiting_and_is_not_asked_twice_at_once() {
+    let (slow, slow_asked) = silent().await;
+    let asked = answering(2, "200 OK").await;
+    let text = text("").replace("after: [tools]", "after: []");
+    let at = text.find("- name: own").unwrap();
+    let (head, own) = text.split_at(at);
+    let head = head.replacen(
+        "tick: 50ms",
+        &format!("tick: 50ms\n    rollback_gate: {{ url: \"{slow}\" }}"),
+        1,
+    );
+    let confirm =
+        format!("weight: 10, duration: 50ms, confirm: {{ by: webhook, url: \"{}\" }}", asked.url);
+    let own = own.replacen("weight: 10, duration: 50ms", &confirm, 1);
+    let world = World::of(&format!("{head}{own}")).await;
+    world.until("stable versions", async || world.store.splits().await.unwrap().len() == 2).await;
+    world.start_of("tools", "v2").await;
+    world.until("a question", async || slow_asked.load(Ordering::SeqCst) > 0).await;
+    world.promoted("v2").await;
+    assert!(asked.seen().len() >= 3, "asked until it said yes");
+    assert_eq!(slow_asked.load(Ordering::SeqCst), 1, "it has not answered yet");
 }
 
 #[tokio::test]

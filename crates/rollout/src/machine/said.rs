@@ -3,7 +3,7 @@
 use lockgate_model::plan::{Action, AlertLevel};
 
 use super::{TransitionError, Work};
-use crate::event::{Command, OutsideGate};
+use crate::event::{About, Command, OutsideGate};
 use crate::explain::{Cause, Transition};
 use crate::state::{Phase, RollbackEnd};
 
@@ -85,8 +85,16 @@ impl Work<'_> {
         }
     }
 
-    /// Gates are judged once more after a confirmation: waiting may have taken days.
-    pub(super) fn gate(&mut self, gate: OutsideGate, open: bool, by: &str, reason: &str) -> Said {
+    /// Gates are judged once more after a confirmation: waiting may have taken days. To take back is
+    /// about the release, and never too late; to confirm is about one stage.
+    pub(super) fn gate(
+        &mut self,
+        gate: OutsideGate,
+        about: Option<About>,
+        open: bool,
+        by: &str,
+        reason: &str,
+    ) -> Said {
         let rolling_back = matches!(self.next.phase, Phase::RollingBack { .. });
         match gate {
             OutsideGate::Rollback if open && !rolling_back => {
@@ -98,6 +106,9 @@ impl Work<'_> {
             OutsideGate::Confirm => {
                 if !matches!(self.next.phase, Phase::WaitingGate { .. }) {
                     return Err(self.refuse("no stage of it waits to be confirmed"));
+                }
+                if about.is_some_and(|about| about != self.next.about()) {
+                    return Err(self.refuse("the answer is about what is over; it is asked again"));
                 }
                 if !open {
                     return Ok(None);

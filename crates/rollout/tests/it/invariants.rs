@@ -109,7 +109,7 @@ fn event(world: &mut World, next: &Move) -> Option<Event> {
         Move::SourceFails => Event::SourceFailed { error: "refused".into() },
         Move::Drifts => Event::Drifted { found: "80 %".into() },
         Move::Gate(gate, open) => {
-            Event::Gate { gate, open, by: "bob".into(), reason: "looked".into() }
+            Event::Gate { gate, about: None, open, by: "bob".into(), reason: "looked".into() }
         }
         Move::PlanChanges(held) => {
             let plan = Arc::new(if held { held_up() } else { plan() });

@@ -93,7 +93,7 @@ impl World<'_> {
                 }
                 Item::Gate(gate) => {
                     let (by, reason) = ("someone".into(), "it is fine".into());
-                    Event::Gate { gate, open: true, by, reason }
+                    Event::Gate { gate, about: None, open: true, by, reason }
                 }
                 Item::Security { id, stable_shows_it } => Event::Security {
                     id: SecurityEventId(Uuid::from_u128(id)),

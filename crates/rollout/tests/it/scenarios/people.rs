@@ -162,6 +162,37 @@ fn s33_a_closed_confirm_gate_waits_and_an_opened_one_goes_on() {
     assert_eq!((world.phase(), world.rollout.stage), ("confirming", 3), "one yes, one stage");
 }
 
+/// A webhook that was asked about one stage and answers when the next one waits.
+#[test]
+fn s33_a_late_yes_opens_no_stage_that_it_was_not_asked_about() {
+    let mut plan = confirmed();
+    plan.stages[2].confirm = Some(Confirm::Person);
+    let mut world = World::new(plan).to_stage(1);
+    world.run(STAGE_MS, &good());
+    let first = world.rollout.about();
+    world.gate(OutsideGate::Confirm, true).unwrap();
+    world.tick(&good());
+    world.apply();
+    world.run(STAGE_MS, &good());
+    assert_eq!((world.phase(), world.rollout.stage), ("waiting_gate", 2));
+    let late = world.answer(OutsideGate::Confirm, Some(first), true).unwrap_err();
+    assert!(late.to_string().contains("about what is over"), "{late}");
+    assert_eq!(world.phase(), "waiting_gate");
+    // The same stage under a weight that was written again is another question.
+    let before = world.rollout.about();
+    world.event(&Event::Drifted { found: "80 %".into() }).unwrap();
+    world.apply();
+    world.tick(&good());
+    assert_eq!(world.phase(), "waiting_gate");
+    assert!(world.answer(OutsideGate::Confirm, Some(before), true).is_err());
+    let now = world.rollout.about();
+    world.answer(OutsideGate::Confirm, Some(now), true).unwrap();
+    assert_eq!(world.phase(), "running");
+    // To take back is about the whole release.
+    world.answer(OutsideGate::Rollback, Some(first), true).unwrap();
+    assert_eq!(world.phase(), "rolling_back");
+}
+
 /// What was good on Friday may be bad on Monday.
 #[test]
 fn s33_gates_must_still_hold_when_the_stage_was_confirmed() {
