@@ -11,7 +11,7 @@ use lockgate_model::interaction::ErrorClass;
 use lockgate_telemetry::arm::{Completion, Mirrored};
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::aside::client::{Client, ask};
+use crate::aside::client::{Asker, Budget, Client, ask};
 use crate::aside::copy::{Copied, skipped};
 use crate::aside::pair::Half;
 use crate::clock;
@@ -23,6 +23,8 @@ use crate::ingress::worker::Connector;
 pub(crate) const WAITING_MAX: usize = 256;
 /// Copies of one agent whose answers are awaited: a candidate that hangs takes no place of others.
 const IN_FLIGHT_MAX: usize = 64;
+/// Largest answer that is read.
+const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Tells the users of copies from those who are served: the two are different samples.
 const COPY_OF_USER: u64 = 0x6d69_7272_6f72_2031;
@@ -34,24 +36,34 @@ pub(crate) async fn run(
     connector: Connector,
 ) {
     let client = Client::new(connector);
-    let mut places: HashMap<AgentName, Arc<Semaphore>> = HashMap::new();
+    let mut shares: HashMap<AgentName, Share> = HashMap::new();
     while let Some(copied) = receiver.recv().await {
-        let of_agent = places
-            .entry(copied.agent.name.clone())
-            .or_insert_with(|| Arc::new(Semaphore::new(IN_FLIGHT_MAX)));
-        let Ok(place) = Arc::clone(of_agent).try_acquire_owned() else {
+        let share = shares.entry(copied.agent.name.clone()).or_default();
+        let Ok(place) = Arc::clone(&share.places).try_acquire_owned() else {
             skipped(&core.copies.shard, &copied.testing);
             continue;
         };
-        let (core, client) = (Arc::clone(&core), client.clone());
+        let (core, client, budget) = (Arc::clone(&core), client.clone(), share.budget.clone());
         tokio::spawn(async move {
-            send(&core, &client, copied).await;
+            send(&core, &client, &budget, copied).await;
             drop(place);
         });
     }
 }
 
-async fn send(core: &Core, client: &Client, copied: Copied) {
+/// What one agent's copies may take: nothing that another agent's need.
+struct Share {
+    places: Arc<Semaphore>,
+    budget: Arc<Budget>,
+}
+
+impl Default for Share {
+    fn default() -> Self {
+        Self { places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)), budget: Arc::default() }
+    }
+}
+
+async fn send(core: &Core, client: &Client, budget: &Budget, copied: Copied) {
     let testing = Arc::clone(&copied.testing);
     let target = &testing.target;
     let shard = &core.copies.shard;
@@ -64,7 +76,9 @@ async fn send(core: &Core, client: &Client, copied: Copied) {
     shard.assigned(target, user, clock::wall_ms());
     shard.mirrored(target, clock::wall_ms(), &Mirrored { sent: 1, ..Mirrored::default() });
     let mut half = Half::default();
-    let asked = ask(client, &agent, &core.prices, &path, request, |data| half.saw(data));
+    let (agent, prices, answer_bytes_max) = (&*agent, &*core.prices, ANSWER_BYTES_MAX);
+    let asker = Asker { client, budget, agent, prices, answer_bytes_max };
+    let asked = ask(&asker, &path, request, |data| half.saw(data));
     // A version that is cut off gets no further copies; the one under way counts as cut here.
     let heard = connecting.cut.run_until_cancelled(asked).await;
     let mut completion = match &heard {

@@ -14,7 +14,7 @@ use lockgate_model::probe::{ANSWER_BYTES_MAX, Probe, ProbeAnswer};
 use lockgate_telemetry::arm::Probed;
 use tokio::sync::Semaphore;
 
-use crate::aside::client::{Client, Heard, ask, at};
+use crate::aside::client::{Asker, Budget, Client, Heard, ask, at};
 use crate::clock;
 use crate::core::Core;
 use crate::ingress::headers;
@@ -34,6 +34,7 @@ struct Pace {
     next: usize,
     due: Instant,
     places: Arc<Semaphore>,
+    budget: Arc<Budget>,
 }
 
 /// Sends probes for ever.
@@ -65,10 +66,11 @@ pub(crate) async fn run(core: Arc<Core>, connector: Connector) {
             pace.next = index + 1;
             let (core, client, bench) = (Arc::clone(&core), client.clone(), bench.clone());
             let (agent, testing) = (Arc::clone(agent), Arc::clone(testing));
+            let budget = Arc::clone(&pace.budget);
             let Some(probe) = probes.set.get(index).cloned() else { continue };
             tokio::spawn(async move {
                 let name = probe.name.clone();
-                let result = match send(&core, &client, &agent, &testing, &probe).await {
+                let result = match send(&core, &client, &budget, &agent, &testing, &probe).await {
                     Ok(answer) => bench.judge(probe, answer).await,
                     Err(why) => Err(why),
                 };
@@ -82,7 +84,8 @@ pub(crate) async fn run(core: Arc<Core>, connector: Connector) {
 
 impl Pace {
     fn new(of: (Option<RolloutId>, Epoch), due: Instant) -> Self {
-        Self { of, next: 0, due, places: Arc::new(Semaphore::new(IN_FLIGHT_MAX)) }
+        let (places, budget) = (Arc::new(Semaphore::new(IN_FLIGHT_MAX)), Arc::default());
+        Self { of, next: 0, due, places, budget }
     }
 }
 
@@ -121,6 +124,7 @@ struct Answer {
 async fn send(
     core: &Core,
     client: &Client,
+    budget: &Budget,
     agent: &AgentRoute,
     testing: &Testing,
     probe: &Probe,
@@ -129,21 +133,16 @@ async fn send(
         return Err("it makes no request that can be sent".into());
     };
     let path = probe.request.path.as_str();
+    let (prices, answer_bytes_max) = (&*core.prices, ANSWER_BYTES_MAX);
+    let asker = Asker { client, budget, agent, prices, answer_bytes_max };
     let mut body: Vec<u8> = Vec::new();
-    let mut large = false;
-    let saw = |data: &[u8]| {
-        large |= body.len() + data.len() > ANSWER_BYTES_MAX;
-        if !large {
-            body.extend_from_slice(data);
-        }
-    };
-    let heard = ask(client, agent, &core.prices, path, request, saw).await;
+    let heard = ask(&asker, path, request, |data| body.extend_from_slice(data)).await;
+    if heard.too_long {
+        return Err(format!("the answer is larger than {ANSWER_BYTES_MAX} bytes"));
+    }
     let Some(status) = heard.status.filter(|_| heard.is_whole()) else {
         return Err(why(&heard).into());
     };
-    if large {
-        return Err(format!("the answer is larger than {ANSWER_BYTES_MAX} bytes"));
-    }
     Ok(Answer {
         status,
         body,

@@ -161,13 +161,7 @@ async fn whatever_the_candidate_does_users_are_served() {
         Response::new(full(""))
     })
     .await;
-    let floods = Upstream::start(|_| async {
-        let (sender, body) = pieces();
-        let piece = Bytes::from(vec![b'x'; 65_536]);
-        tokio::spawn(async move { while sender.send(Ok(piece.clone())).await.is_ok() {} });
-        Response::new(body)
-    })
-    .await;
+    let floods = flooding().await;
     let limited = |at| {
         let mut agent = harmless(v1.at, at);
         agent.limits.first_byte_timeout_ms = 300;
@@ -306,6 +300,38 @@ async fn a_candidate_that_is_not_there_fails_its_probes() {
         .await;
     let why = world.candidate().probes["p"].why.clone();
     assert_eq!(why.as_deref(), Some("it could not be reached"));
+}
+
+/// An answer of as many bytes as anyone takes.
+async fn flooding() -> Upstream {
+    Upstream::start(|_| async {
+        let (sender, body) = pieces();
+        let piece = Bytes::from(vec![b'x'; 65_536]);
+        tokio::spawn(async move { while sender.send(Ok(piece.clone())).await.is_ok() {} });
+        Response::new(body)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_candidate_that_floods_fails_its_own_probes_and_not_those_of_another_agent() {
+    let v1 = Upstream::start(echo).await;
+    let good = Upstream::start(echo).await;
+    let floods = flooding().await;
+    let mut one = agent(&[("v1", v1.at), ("v2", floods.at)]);
+    let set = probe::read(r#"{"name":"floods","request":{"path":"/"}}"#).unwrap();
+    one.probes = Some(Probes { every_ms: 1, set });
+    let mut other = agent(&[("v1", v1.at), ("v2", good.at)]);
+    other.name = "billing".parse().unwrap();
+    other.matches[0].path = Some("/billing".into());
+    let line = r#"{"name":"quick","request":{"path":"/"},"latency_ms_max":500}"#;
+    other.probes = Some(Probes { every_ms: 50, set: probe::read(line).unwrap() });
+    let world = World::start_with(vec![route(one, testing(0)), route(other, testing(0))], |_| {});
+    let world = world.await;
+    let of = |name: &str| world.candidate().probes.get(name).cloned().unwrap_or_default();
+    until("both ran", || of("floods").failed > 20 && of("quick").passed > 20).await;
+    assert_eq!((of("floods").passed, of("quick").failed), (0, 0), "{:?}", of("quick"));
+    assert_eq!(of("floods").why.as_deref(), Some("the answer is larger than 1048576 bytes"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
