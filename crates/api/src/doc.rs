@@ -56,6 +56,8 @@ pub(crate) struct MemberDoc {
 pub(crate) struct InTestDoc {
     /// Share of users' requests that it gets copies of, basis points, if it has no side effects.
     mirror_bp: u32,
+    /// The set of probes that it is sent, by the digest of its text.
+    probes: Option<String>,
 }
 
 /// How one agent's traffic is split.

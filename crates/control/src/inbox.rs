@@ -190,6 +190,7 @@ async fn begin(
         latency: agent.latency,
         sources: agent.sources(),
         probes: agent.probes.as_ref().map(Probes::names).unwrap_or_default(),
+        probes_digest: agent.probes.as_ref().and_then(|probes| probes.digest.clone()),
         measures: agent.measures.clone(),
         by: item.by.clone(),
         reason: asked.reason.to_owned(),

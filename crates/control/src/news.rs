@@ -1,9 +1,10 @@
-//! What a release hears before each look at its numbers: that its plan was edited, that others
+//! What a release hears before each look at its numbers: that its plan or its probes were edited, that others
 //! have ended, that its split is not what it ordered.
 
 use std::sync::Arc;
 
 use lockgate_model::config::misfits;
+use lockgate_model::probe::Probes;
 use lockgate_model::snapshot::Split;
 use lockgate_rollout::event::Event;
 use lockgate_rollout::state::Rollout;
@@ -13,7 +14,7 @@ use crate::precede;
 use crate::reconcile::Pass;
 
 pub(crate) async fn of(pass: &Pass, rollout: &Rollout) -> Result<Option<Event>, StoreError> {
-    if let Some(event) = edited(pass, rollout) {
+    if let Some(event) = edited(pass, rollout).or_else(|| other_probes(pass, rollout)) {
         return Ok(Some(event));
     }
     if let Some(event) = precede::ahead(&pass.store, rollout).await? {
@@ -36,6 +37,19 @@ fn edited(pass: &Pass, rollout: &Rollout) -> Option<Event> {
         return None;
     }
     Some(Event::PlanChanged { plan: Arc::new(plan.clone()), by: by.to_owned() })
+}
+
+/// The agent's probes as the active configuration has them, when they are others than those that it
+/// is judged by.
+fn other_probes(pass: &Pass, rollout: &Rollout) -> Option<Event> {
+    let (config, by) = pass.definitions.active()?;
+    let probes = config.agent(&rollout.agent)?.probes.as_ref();
+    let digest = probes.and_then(|probes| probes.digest.clone());
+    if !rollout.awaits_probes() || digest == rollout.probes_digest {
+        return None;
+    }
+    let names = probes.map(Probes::names).unwrap_or_default();
+    Some(Event::ProbesChanged { names, digest, by: by.to_owned() })
 }
 
 /// What gateways are told of the candidate, if that is not what the rollout ordered.

@@ -280,10 +280,20 @@ fn compile_route(
         protocol: agent.protocol,
         limits: agent.limits.clone(),
         shares,
-        probes: agent.probes.clone(),
+        probes: probes(route),
         measures: agent.measures.clone(),
         live: registry.agent(&agent.name),
     })
+}
+
+/// What a candidate is asked. Not what the file has meanwhile, while its release is still judged by
+/// another set: runs of the one would count for the other.
+fn probes(route: &Route) -> Option<Probes> {
+    let candidate = route.split.as_ref()?.candidate.as_ref()?;
+    let asked = candidate.test.as_ref()?.probes.as_ref();
+    let probes = route.agent.probes.as_ref()?;
+    let is_asked = asked.is_none_or(|asked| probes.digest.as_ref() == Some(asked));
+    is_asked.then(|| probes.clone())
 }
 
 /// Which endpoint of a version.
@@ -322,9 +332,8 @@ impl Compiler<'_> {
 
     /// A candidate as the test environment has it.
     fn testing(&self, member: Option<&Member>) -> Result<Option<Arc<Testing>>, ApplyError> {
-        let Some((member, test)) = member.and_then(|member| Some((member, member.test?))) else {
-            return Ok(None);
-        };
+        let tested = member.and_then(|member| Some((member, member.test.as_ref()?)));
+        let Some((member, test)) = tested else { return Ok(None) };
         let manifest = self.manifest(&member.version)?;
         let harmless = manifest.side_effects == SideEffects::None;
         Ok(Some(Arc::new(Testing {

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::version::Digest;
+
 mod pattern;
 mod read;
 
@@ -25,6 +27,15 @@ pub struct Probes {
     pub every_ms: u64,
     /// In the file's order, sent in turn.
     pub set: Vec<Probe>,
+    /// The set's text, see [`digest`].
+    #[serde(default)]
+    pub digest: Option<Digest>,
+}
+
+/// The digest of a set's text, blank lines and spaces around lines aside.
+pub fn digest(text: &str) -> Digest {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Digest::of(lines.join("\n").as_bytes())
 }
 
 impl Probes {

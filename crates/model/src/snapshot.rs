@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent::Agent;
 use crate::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
 use crate::plan::HardLimit;
+use crate::version::Digest;
 
 /// What a version that is not stable may still get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,10 +40,13 @@ pub struct Member {
 }
 
 /// What a candidate gets in the test environment, where users are not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InTest {
     /// Share of users' requests that it gets copies of, basis points, if it has no side effects.
     pub mirror_bp: u32,
+    /// The set of probes that is to be sent, by its text; no other one is. `None`: whatever there is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes: Option<Digest>,
 }
 
 /// How one agent's traffic is split.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, SecurityEventId, VersionName};
 use lockgate_model::plan::{AlertLevel, Plan};
 use lockgate_model::snapshot::Split;
+use lockgate_model::version::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::signals::Signals;
@@ -126,6 +127,15 @@ pub enum Event {
     PlanChanged {
         /// As it is now.
         plan: Arc<Plan>,
+        /// Who.
+        by: String,
+    },
+    /// The set of probes was edited.
+    ProbesChanged {
+        /// Names of its probes.
+        names: Vec<String>,
+        /// Its text; `None` when the agent has no probes any more.
+        digest: Option<Digest>,
         /// Who.
         by: String,
     },

@@ -6,6 +6,7 @@
 mod back;
 mod forward;
 mod look;
+mod probes;
 mod read_back;
 mod said;
 mod tick;
@@ -91,6 +92,9 @@ impl<'a> Work<'a> {
             }
             Event::Ahead { agent, well, detail } => Ok(self.ahead(agent, *well, detail)),
             Event::PlanChanged { plan, by } => Ok(self.plan_changed(plan, by)),
+            Event::ProbesChanged { names, digest, by } => {
+                Ok(self.probes_changed(names, digest.as_ref(), by))
+            }
             Event::Superseded { by } => {
                 let text = format!("version {by} is released in its place");
                 let cause = Cause::plain("newer version", text);

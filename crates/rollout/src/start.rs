@@ -5,6 +5,7 @@ use lockgate_model::clock::Now;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
 use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Plan, WHOLE_BP};
+use lockgate_model::version::Digest;
 
 use crate::event::Effect;
 use crate::explain::{Cause, Transition};
@@ -32,6 +33,8 @@ pub struct NewRollout {
     pub sources: Vec<SignalSource>,
     /// Names of its probes.
     pub probes: Vec<String>,
+    /// The text of their set.
+    pub probes_digest: Option<Digest>,
     /// What its versions report of their answers, besides.
     pub measures: Vec<Measure>,
     /// Who.
@@ -96,6 +99,8 @@ fn pending(new: NewRollout, now: Now) -> Rollout {
         latency: new.latency,
         sources: new.sources,
         probes: new.probes,
+        probes_digest: new.probes_digest,
+        probes_since: Epoch::default(),
         measures: new.measures,
         started_by: new.by,
         reason: new.reason,

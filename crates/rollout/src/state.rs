@@ -1,6 +1,7 @@
 //! Where a release is.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
 use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Action, Environment, Plan, Stage};
 use lockgate_model::snapshot::{InTest, Member, Mode, Split};
+use lockgate_model::version::Digest;
+use lockgate_telemetry::arm::{Arm, Arms};
 use serde::{Deserialize, Serialize};
 
 use crate::event::About;
@@ -146,6 +149,12 @@ pub struct Rollout {
     /// Names of the agent's probes: each is to be run.
     #[serde(default)]
     pub probes: Vec<String>,
+    /// The text of their set, which gateways are told it by.
+    #[serde(default)]
+    pub probes_digest: Option<Digest>,
+    /// The first epoch of this set: runs of an earlier one count for nothing.
+    #[serde(default)]
+    pub probes_since: Epoch,
     /// What its versions report of their answers, besides.
     #[serde(default)]
     pub measures: Vec<Measure>,
@@ -244,6 +253,26 @@ impl Rollout {
         if self.stage().weight_bp > 0 { &self.test_epochs } else { &[] }
     }
 
+    /// What was seen of the candidate in the test environment: all copies, and the runs of the set of
+    /// probes that it is to pass.
+    pub fn tested(&self, evidence: &BTreeMap<Epoch, Arms>) -> Arm {
+        let mut tested = Arm::default();
+        for (epoch, arms) in evidence.iter().filter(|(epoch, _)| self.test_epochs.contains(epoch)) {
+            let mut seen = arms.candidate.clone();
+            if *epoch < self.probes_since {
+                seen.probes.clear();
+            }
+            tested.merge(&seen);
+        }
+        tested
+    }
+
+    /// Whether it matters what the set of probes is: it is being run, or will be.
+    pub fn awaits_probes(&self) -> bool {
+        let ends = self.phase.is_end() || matches!(self.phase, Phase::RollingBack { .. });
+        !ends && (!self.has_begun() || self.in_test().is_some())
+    }
+
     /// What judges may read of what was seen: nothing from initial delays.
     pub fn counted<'s>(&self, signals: &'s Signals) -> Cow<'s, Signals> {
         if self.warm_epochs.is_empty() {
@@ -314,7 +343,7 @@ impl Rollout {
     pub(crate) fn in_test(&self) -> Option<InTest> {
         let stage = self.stage();
         let test = stage.environment == Environment::Test && stage.weight_bp == 0;
-        test.then_some(InTest { mirror_bp: stage.mirror_bp })
+        test.then(|| InTest { mirror_bp: stage.mirror_bp, probes: self.probes_digest.clone() })
     }
 
     fn drain(&self, now: Now) -> Mode {

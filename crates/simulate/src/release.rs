@@ -147,6 +147,7 @@ pub(crate) fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
         latency: setting.latency,
         sources: setting.sources.clone(),
         probes: Vec::new(),
+        probes_digest: None,
         measures: setting.measures.clone(),
         by: "simulation".into(),
         reason: "what would become of it".into(),

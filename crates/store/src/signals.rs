@@ -41,9 +41,7 @@ impl Store {
         lengths.dedup();
         let mut recent = recent(&mut tx, rollout, &lengths, now_wall_ms).await?;
         let mut evidence = evidence(&mut tx, rollout).await?;
-        let mut tested = Arm::default();
-        let of_test = |epoch: &&Epoch| rollout.test_epochs.contains(epoch);
-        evidence.keys().filter(of_test).for_each(|epoch| tested.merge(&evidence[epoch].candidate));
+        let tested = rollout.tested(&evidence);
         evidence.retain(|epoch, _| !rollout.test_epochs_left().contains(epoch));
         Ok(Signals {
             evidence,

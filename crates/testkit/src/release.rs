@@ -138,6 +138,7 @@ pub fn new_rollout(plan: Plan, stable: Option<&str>) -> NewRollout {
         latency: LatencyMeasure::Auto,
         sources: vec![SignalSource::Cost],
         probes: Vec::new(),
+        probes_digest: None,
         measures: Vec::new(),
         by: "ada".into(),
         reason: "new prompt".into(),

@@ -137,6 +137,7 @@ impl World {
             latency: defined.latency,
             sources: defined.sources(),
             probes: Vec::new(),
+            probes_digest: None,
             measures: Vec::new(),
             by: "ada".into(),
             reason: reason.into(),

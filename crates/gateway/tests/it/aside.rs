@@ -22,8 +22,13 @@ use crate::world::{ROLLOUT, World, agent, canary, get, get_as, post, route, unti
 /// Stable `v1` serves; candidate `v2` is tested, and gets copies of so many requests.
 fn testing(mirror_bp: u32) -> Split {
     let mut split = canary(1, 0);
-    split.candidate.as_mut().unwrap().test = Some(InTest { mirror_bp });
+    split.candidate.as_mut().unwrap().test = Some(InTest { mirror_bp, probes: None });
     split
+}
+
+/// These probes, so often.
+fn every(every_ms: u64, text: &str) -> Probes {
+    Probes { every_ms, set: probe::read(text).unwrap(), digest: Some(probe::digest(text)) }
 }
 
 /// `v2` changes nothing outside itself.
@@ -221,7 +226,7 @@ async fn probes_are_sent_in_turn_and_judged() {
 {"name":"slow","request":{"path":"/slow"},"latency_ms_max":50}
 {"name":"dear","request":{"path":"/dear","body":{"q":1}},"cost_usd_max":0.01}"#,
     );
-    agent.probes = Some(Probes { every_ms: 20, set: set.unwrap() });
+    agent.probes = Some(Probes { every_ms: 20, set: set.unwrap(), digest: None });
     // Probes need no promise about side effects: they are the operator's own requests.
     let world = World::start(agent.clone(), testing(1_000)).await;
     let runs = |name: &str| world.candidate().probes.get(name).cloned().unwrap_or_default();
@@ -273,7 +278,7 @@ async fn an_answer_that_is_hard_to_judge_holds_nobody_up() {
     .await;
     let mut agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
     let line = r#"{"name":"p","request":{"path":"/"},"expect":{"matches":"[ab]*a[ab]{800}c"}}"#;
-    agent.probes = Some(Probes { every_ms: 1, set: probe::read(line).unwrap() });
+    agent.probes = Some(every(1, line));
     let world = World::start(agent, testing(0)).await;
     let turns = Arc::new(AtomicU64::new(0));
     let counted = turns.clone();
@@ -289,12 +294,43 @@ async fn an_answer_that_is_hard_to_judge_holds_nobody_up() {
     assert!(turns > 20 * runs, "{turns} turns of others beside {runs} judgements");
 }
 
+/// Between an edit of the file and the release that takes it up, the runs of either set would count for
+/// the other one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_of_probes_that_the_release_is_not_judged_by_is_not_sent() {
+    let v1 = Upstream::start(echo).await;
+    let v2 = Upstream::start(echo).await;
+    let [old, new] = ["old", "new"].map(|name| {
+        let line = format!("{{\"name\":\"{name}\",\"request\":{{\"path\":\"/{name}\"}}}}");
+        every(10, &line)
+    });
+    let of = |probes: &Probes| {
+        let mut agent = agent(&[("v1", v1.at), ("v2", v2.at)]);
+        agent.probes = Some(probes.clone());
+        agent
+    };
+    let judged_by = |epoch: u64, probes: &Probes| {
+        let mut split = canary(epoch, 0);
+        let digest = probes.digest.clone();
+        split.candidate.as_mut().unwrap().test = Some(InTest { mirror_bp: 0, probes: digest });
+        split
+    };
+    let world = World::start(of(&old), judged_by(1, &old)).await;
+    let sent = |path: &str| v2.seen.lock().unwrap().iter().any(|head| head.uri.path() == path);
+    until("the old set is sent", || sent("/old")).await;
+    world.publish(vec![route(of(&new), judged_by(1, &old))], Vec::new()).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!sent("/new"));
+    world.publish(vec![route(of(&new), judged_by(2, &new))], Vec::new()).await;
+    until("the new set is sent", || sent("/new")).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_candidate_that_is_not_there_fails_its_probes() {
     let v1 = Upstream::start(echo).await;
     let mut agent = agent(&[("v1", v1.at), ("v2", nowhere().await)]);
     let set = probe::read(r#"{"name":"p","request":{"path":"/"}}"#).unwrap();
-    agent.probes = Some(Probes { every_ms: 20, set });
+    agent.probes = Some(Probes { every_ms: 20, set, digest: None });
     let world = World::start(agent, testing(0)).await;
     until("it failed", || world.candidate().probes.get("p").is_some_and(|run| run.failed > 0))
         .await;
@@ -320,12 +356,12 @@ async fn a_candidate_that_floods_fails_its_own_probes_and_not_those_of_another_a
     let floods = flooding().await;
     let mut one = agent(&[("v1", v1.at), ("v2", floods.at)]);
     let set = probe::read(r#"{"name":"floods","request":{"path":"/"}}"#).unwrap();
-    one.probes = Some(Probes { every_ms: 1, set });
+    one.probes = Some(Probes { every_ms: 1, set, digest: None });
     let mut other = agent(&[("v1", v1.at), ("v2", good.at)]);
     other.name = "billing".parse().unwrap();
     other.matches[0].path = Some("/billing".into());
     let line = r#"{"name":"quick","request":{"path":"/"},"latency_ms_max":500}"#;
-    other.probes = Some(Probes { every_ms: 50, set: probe::read(line).unwrap() });
+    other.probes = Some(every(50, line));
     let world = World::start_with(vec![route(one, testing(0)), route(other, testing(0))], |_| {});
     let world = world.await;
     let of = |name: &str| world.candidate().probes.get(name).cloned().unwrap_or_default();

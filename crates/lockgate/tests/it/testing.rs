@@ -5,7 +5,7 @@ use std::fs;
 use std::sync::atomic::Ordering;
 
 use crate::support::config;
-use crate::support::scene::{Scene, scene_with};
+use crate::support::scene::{Scene, causes, scene_with};
 
 /// The quick plan after a second in the test environment, which probes are a gate of.
 fn tested(text: &str) -> String {
@@ -77,6 +77,23 @@ fn one_that_fails_a_probe_never_meets_a_user() {
     let history = scene.history();
     let met = history.iter().any(|step| step["transition"]["weight_bp"].as_u64() > Some(0));
     assert!(!met, "{history:?}");
+}
+
+/// More probes than there is time for, and then fewer.
+#[test]
+fn probes_that_are_edited_under_way_are_those_that_count() {
+    let mut scene = scene();
+    let line = |n: u32| format!("{{\"name\":\"p{n}\",\"request\":{{\"path\":\"/healthz\"}}}}\n");
+    let many: String = (0..1_000).map(line).collect();
+    assert_eq!(scene.apply_with(&many).code, 0);
+    scene.start("v2");
+    scene.until("some have run", |view| view["test"]["probes"].get(3).is_some());
+    assert_eq!(scene.apply_with(GOOD).code, 0);
+    assert_eq!(scene.end(), "promoted", "{}", scene.server.log());
+    let history = scene.history();
+    assert!(history.iter().any(|step| causes(step).contains("probes changed by")), "{history:?}");
+    let test = &scene.view()["test"];
+    assert_eq!(test["probes"].as_array().map(Vec::len), Some(2), "{test}");
 }
 
 #[test]

@@ -136,6 +136,7 @@ impl<'a> World<'a> {
             latency: setup.latency,
             sources: setup.sources.clone(),
             probes: Vec::new(),
+            probes_digest: None,
             measures: setup.measures.clone(),
             by: "simulation".into(),
             reason: "what could become of it".into(),

@@ -6,7 +6,7 @@ use lockgate_model::plan::Environment;
 use lockgate_model::ports::Snapshots as _;
 use lockgate_rollout::state::Rollout;
 use lockgate_store::ReleaseKeys;
-use lockgate_telemetry::arm::{Arm, Keys};
+use lockgate_telemetry::arm::{Arm, Keys, Probed};
 use lockgate_telemetry::ports::Windows as _;
 
 use crate::world::{
@@ -187,8 +187,13 @@ pub(crate) async fn what_was_seen_in_the_test_environment_is_kept_apart(db: &Dat
     rollout.test_epochs = vec![Epoch(1)];
     let mut seen = window("gw-1", 1, "v2", &rollout);
     seen.arm.mirrored.sent = 1;
+    seen.arm.probes.insert("p".into(), Probed::of(Err("it was wrong".into())));
     db.publish(vec![seen]).await.unwrap();
     let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.tested.probes.len(), 1);
+    rollout.probes_since = Epoch(2);
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    assert_eq!(signals.tested.probes.len(), 0, "that was another set");
     assert_eq!(signals.evidence[&Epoch(1)].candidate.assigned, 1, "triggers look at copies");
     assert_eq!(signals.recent[&LONG_MS].candidate.assigned, 1);
     assert_eq!(signals.tested.mirrored.sent, 1);

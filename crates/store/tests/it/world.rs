@@ -181,6 +181,8 @@ pub(crate) fn rollout(agent: &str) -> Rollout {
         latency: LatencyMeasure::Auto,
         sources: vec![],
         probes: vec![],
+        probes_digest: None,
+        probes_since: Epoch::default(),
         measures: vec![],
         started_by: "ada".into(),
         reason: "test".into(),

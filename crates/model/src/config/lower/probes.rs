@@ -9,6 +9,7 @@ use crate::config::report::Report;
 use crate::config::source::FILE_BYTES_MAX;
 use crate::config::text::FileNameText;
 use crate::probe::{self, Probe, Probes};
+use crate::version::Digest;
 
 const PER_SECOND_DEFAULT: f64 = 1.0;
 
@@ -26,7 +27,8 @@ pub(super) fn probes(
     };
     let every_ms = file.map_or(0, |file| every_ms(report, &file.per_second, path));
     let set = file.and_then(|file| set(report, &file.file, &path.key("file"), files));
-    Some(Probes { every_ms, set: set.unwrap_or_default() })
+    let (set, digest) = set.unzip();
+    Some(Probes { every_ms, set: set.unwrap_or_default(), digest })
 }
 
 fn every_ms(report: &mut Report<'_>, field: &Field<f64>, path: &Path) -> u64 {
@@ -47,7 +49,7 @@ fn set(
     field: &Field<FileNameText>,
     path: &Path,
     files: &BTreeMap<String, String>,
-) -> Option<Vec<Probe>> {
+) -> Option<(Vec<Probe>, Digest)> {
     let name = &report.take(field, path)?.0;
     let Some(text) = files.get(name) else {
         let hint =
@@ -61,7 +63,7 @@ fn set(
         return None;
     }
     let errors = match probe::read(text) {
-        Ok(set) => return Some(set),
+        Ok(set) => return Some((set, probe::digest(text))),
         Err(errors) => errors,
     };
     for error in errors {

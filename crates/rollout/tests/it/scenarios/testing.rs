@@ -1,15 +1,18 @@
 //! The test environment: probes and copies of requests, and what they lead to.
 
+use std::collections::BTreeMap;
+
 use lockgate_model::agent::SignalSource;
 use lockgate_model::ids::Epoch;
 use lockgate_model::plan::{Absent, Bound, Environment, Metric, Plan};
 use lockgate_model::snapshot::InTest;
-use lockgate_rollout::event::Effect;
+use lockgate_model::version::Digest;
+use lockgate_rollout::event::{Effect, Event};
 use lockgate_rollout::explain::Verdict;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::start::NewRollout;
 use lockgate_rollout::view::view;
-use lockgate_telemetry::arm::{Arm, Mirrored, Probed};
+use lockgate_telemetry::arm::{Arm, Arms, Mirrored, Probed};
 use lockgate_testkit::release::{
     STAGE_MS, TICK_MS, World, arm, gate, good, new_rollout, plan, signals,
 };
@@ -55,11 +58,13 @@ fn a_candidate_is_in_the_test_environment_until_users_meet_it() {
     world.run(STAGE_MS, &probed(&[("refund", 9, 0), ("hello", 9, 0)]));
     assert_eq!((world.phase(), world.rollout.stage), ("confirming", 1));
     let splits = world.effects.iter().filter_map(|effect| match effect {
-        Effect::SetSplit { split } => split.candidate.as_ref().map(|candidate| candidate.test),
+        Effect::SetSplit { split } => {
+            split.candidate.as_ref().map(|candidate| candidate.test.clone())
+        }
         _ => None,
     });
     let seen: Vec<Option<InTest>> = splits.collect();
-    assert_eq!(seen, [Some(InTest { mirror_bp: 1_000 }), None]);
+    assert_eq!(seen, [Some(InTest { mirror_bp: 1_000, probes: None }), None]);
 }
 
 #[test]
@@ -137,6 +142,53 @@ fn copies_that_fail_take_the_release_back_before_any_user_meets_it() {
     assert_eq!(world.phase(), "rolling_back");
     assert_eq!(world.last().causes[0].metric, Some(Metric::ErrorRate));
     assert_eq!(world.last().stage, 0);
+}
+
+/// A probe that was wrong is put right while the candidate is being asked: what it was asked before is
+/// held against it no more.
+#[test]
+fn an_edited_set_of_probes_begins_anew() {
+    let [old, new] = ["old", "new"].map(|text| Some(Digest::of(text.as_bytes())));
+    let rollout = NewRollout { probes_digest: old.clone(), ..with_probes(tested()) };
+    let mut world = World::begin(rollout, 1_000_000);
+    world.apply();
+    world.run(STAGE_MS / 2, &probed(&[("refund", 9, 0), ("hello", 9, 0)]));
+    let names = vec!["refund".to_owned(), "thanks".into()];
+    let edited = Event::ProbesChanged { names, digest: new.clone(), by: "eve".into() };
+    world.event(&edited).unwrap();
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 0));
+    let cause = &world.last().causes[0];
+    assert_eq!(cause.rule, "probes changed by eve");
+    assert!(cause.text.contains("the 2 of the new set are to be run"), "{}", cause.text);
+    let Some(Effect::SetSplit { split }) = world.effects.last() else { panic!("no split") };
+    let test = split.candidate.as_ref().unwrap().test.as_ref().unwrap();
+    assert_eq!((split.epoch, &test.probes), (Epoch(2), &new));
+    let steps = world.transitions.len();
+    world.event(&edited).unwrap();
+    assert_eq!(world.transitions.len(), steps, "once is enough");
+
+    let runs = |runs: &[(&str, u64, u64)]| Arms {
+        candidate: Arm { assigned: 1, ..probed(runs).tested },
+        ..Arms::default()
+    };
+    let of_old = runs(&[("refund", 9, 5), ("hello", 9, 0)]);
+    let mut evidence: BTreeMap<Epoch, Arms> = [(Epoch(1), of_old)].into();
+    let seen = |evidence: &BTreeMap<Epoch, Arms>, world: &World| Signals {
+        tested: world.rollout.tested(evidence),
+        ..good()
+    };
+    assert_eq!(world.rollout.tested(&evidence).assigned, 1, "copies are copies");
+    world.apply();
+    world.run(STAGE_MS, &seen(&evidence, &world));
+    assert_eq!((world.phase(), world.rollout.stage), ("extended", 0), "no run counts yet");
+    evidence.insert(Epoch(2), runs(&[("refund", 3, 0), ("thanks", 3, 0)]));
+    world.tick(&seen(&evidence, &world));
+    assert_eq!((world.phase(), world.rollout.stage), ("confirming", 1));
+    // Once users meet it, its probes are over.
+    let late = Event::ProbesChanged { names: vec!["x".into()], digest: old, by: "eve".into() };
+    let steps = world.transitions.len();
+    world.event(&late).unwrap();
+    assert_eq!((world.transitions.len(), world.rollout.probes_digest.clone()), (steps, new));
 }
 
 /// Where a candidate is tested is kept, so that what was seen there can be told from the rest.
