@@ -26,7 +26,8 @@ pub(crate) async fn passed_before(
     for rollout in store.rollouts(Some(agent), HISTORY_MAX).await? {
         let is_same = rollout.candidate == *candidate;
         match rollout.phase {
-            Phase::RolledBack if is_same => return Ok(None),
+            // By judgement or by a person.
+            Phase::RolledBack | Phase::Aborted if is_same => return Ok(None),
             Phase::Promoted if is_same => {
                 let by_itself = rollout.overridden_by.is_none();
                 return Ok(until_wall_ms

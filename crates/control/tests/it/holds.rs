@@ -99,6 +99,23 @@ async fn what_was_stable_until_lately_comes_back_without_its_stages() {
 }
 
 #[tokio::test]
+async fn what_a_person_took_back_has_to_pass_its_stages_when_it_comes_back() {
+    let world = world("").await;
+    world.promoted("v2").await;
+    world.promoted("v3").await;
+    // It would be stable again before anyone could say a word.
+    world.frozen.store(true, Ordering::SeqCst);
+    let back = world.started("v2").await;
+    assert!(world.told(back, "rollback window").await, "it was stable until lately");
+    world.command(back, Command::Abort).await;
+    world.frozen.store(false, Ordering::SeqCst);
+    world.until("the end", async || world.phase(back).await == "aborted").await;
+    let again = world.promoted("v2").await;
+    assert!(!world.told(again, "rollback window").await);
+    assert_eq!(world.transitions(again).await[0].weight_bp, 0);
+}
+
+#[tokio::test]
 async fn what_was_forced_through_has_to_pass_its_stages_when_it_comes_back() {
     let world = world("").await;
     let id = world.started("v2").await;
