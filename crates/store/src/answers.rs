@@ -14,8 +14,9 @@ use crate::windows::{Cell, add_evidence, change_evidence, rollout_column};
 
 impl Store {
     /// Counts an answer: once per interaction and kind, and feedback once per user, version and
-    /// rollout. A failed outcome is an error of the version, once per user as well: whoever holds
-    /// many tickets would otherwise set the error rate. On disk when this returns.
+    /// rollout. A failed outcome is an error of the version, once per user as well, and none where
+    /// users are not known: whoever holds many tickets would otherwise set the error rate. On disk
+    /// when this returns.
     pub(crate) async fn take_answer(
         &self,
         ticket: &Ticket,
@@ -24,9 +25,13 @@ impl Store {
     ) -> Result<Counted, StoreError> {
         let mut tx = self.begin().await?;
         let failed = answer == Answer::Outcome(Outcome::Failed);
-        let charged = failed
-            && !has_error(&mut tx, ticket).await?
-            && !has_failed_before(&mut tx, ticket).await?;
+        let charged = match ticket.user.filter(|_| failed) {
+            None => false,
+            Some(user) => {
+                !has_error(&mut tx, ticket).await?
+                    && !has_failed_before(&mut tx, ticket, user).await?
+            }
+        };
         let (kind, value) = columns(answer)?;
         let inserted = sqlx::query(
             "INSERT INTO answer (interaction, kind, value, agent, version, rollout, epoch,
@@ -88,10 +93,8 @@ async fn has_error(conn: &mut SqliteConnection, ticket: &Ticket) -> Result<bool,
 async fn has_failed_before(
     conn: &mut SqliteConnection,
     ticket: &Ticket,
+    user: u64,
 ) -> Result<bool, StoreError> {
-    let Some(user) = ticket.user else {
-        return Ok(false);
-    };
     let found: Option<i64> = sqlx::query_scalar(
         "SELECT 1 FROM answer WHERE agent = ? AND version = ? AND rollout = ?
              AND sticky_user = ? AND charged = 1",

@@ -117,7 +117,7 @@ pub(crate) async fn a_user_is_one_failure_per_version_and_rollout(db: &Database)
         fail(&first, Some(7), "v2", epoch).await;
     }
     fail(&first, Some(8), "v2", 2).await;
-    // without a user, tickets are all there is to tell them apart
+    // without a user, anyone could be anyone: it is counted, and charged to nobody
     fail(&first, None, "v2", 1).await;
     fail(&first, None, "v2", 1).await;
     fail(&first, Some(7), "v1", 1).await;
@@ -125,9 +125,9 @@ pub(crate) async fn a_user_is_one_failure_per_version_and_rollout(db: &Database)
 
     let signals = db.signals(&first, T0).await.unwrap();
     let of = |arm: &Arm| (arm.outcomes.failed, arm.errors_charged(), arm.keys.erroring);
-    assert_eq!(of(&signals.evidence[&Epoch(1)].candidate), (5, 3, 1));
+    assert_eq!(of(&signals.evidence[&Epoch(1)].candidate), (5, 1, 1));
     assert_eq!(of(&signals.evidence[&Epoch(2)].candidate), (2, 1, 1));
-    assert_eq!(of(&signals.recent[&SHORT_MS].candidate), (7, 4, 2));
+    assert_eq!(of(&signals.recent[&SHORT_MS].candidate), (7, 2, 2));
     assert_eq!(of(&signals.evidence[&Epoch(1)].stable), (1, 1, 1));
     assert_eq!(of(&candidate(db, &second).await), (1, 1, 1));
 }
@@ -135,7 +135,7 @@ pub(crate) async fn a_user_is_one_failure_per_version_and_rollout(db: &Database)
 pub(crate) async fn one_interaction_has_one_error(db: &Database) {
     let rollout = rollout("agent-a");
     // the interaction is known to have failed when its user says so too
-    let known = ticket(&rollout, None);
+    let known = ticket(&rollout, Some(1));
     let failed = interaction(known.interaction, Some(ErrorClass::Timeout));
     db.append(vec![failed]).await.unwrap();
     assert_eq!(db.answer(known, FAILED, T0).await.unwrap(), Counted::Yes);
@@ -143,7 +143,7 @@ pub(crate) async fn one_interaction_has_one_error(db: &Database) {
     assert_eq!((arm.outcomes.failed, arm.errors_charged()), (1, 0));
 
     // the user is faster than the batch of interactions
-    let early = ticket(&rollout, None);
+    let early = ticket(&rollout, Some(2));
     db.answer(early.clone(), FAILED, T0).await.unwrap();
     assert_eq!(candidate(db, &rollout).await.errors_charged(), 1);
     let failed = interaction(early.interaction, Some(ErrorClass::Timeout));
@@ -156,7 +156,7 @@ pub(crate) async fn one_interaction_has_one_error(db: &Database) {
     assert_eq!(signals.recent[&SHORT_MS].candidate.outcomes.failed, 2);
 
     // one that went well otherwise stays an error
-    let early = ticket(&rollout, None);
+    let early = ticket(&rollout, Some(3));
     db.answer(early.clone(), FAILED, T0).await.unwrap();
     db.append(vec![interaction(early.interaction, None)]).await.unwrap();
     assert_eq!(candidate(db, &rollout).await.errors_charged(), 1);
