@@ -5,14 +5,14 @@ use std::path::Path;
 
 use lockgate_model::config::{self, Config, Diagnostics, Source};
 
-use crate::error::{CliError, CliResult, Exit, OrExit as _};
-use crate::output;
+use crate::error::{CliError, CliResult};
+use crate::{output, text_file};
 
 /// The file that commands take when none is named.
 pub(crate) const DEFAULT: &str = "lockgate.yaml";
 
-/// Larger files are refused unread.
-const BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Larger files are refused.
+const BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A file that was read without errors.
 #[derive(Debug)]
@@ -25,14 +25,10 @@ pub(crate) struct Read {
 
 /// The text of a file that can be a configuration.
 pub(crate) fn text(path: &Path) -> CliResult<String> {
-    let name = path.display();
-    let metadata = std::fs::metadata(path)
-        .or_exit(Exit::Usage, format!("cannot read {name}"))
-        .map_err(|error| error.hint("`lockgate init` writes a first configuration file"))?;
-    if metadata.len() > BYTES_MAX {
-        return Err(CliError::usage(format!("{name} is larger than {BYTES_MAX} bytes")));
-    }
-    std::fs::read_to_string(path).or_exit(Exit::Usage, format!("cannot read {name}"))
+    text_file::read(path, BYTES_MAX).map_err(|error| match path.exists() {
+        true => error,
+        false => error.hint("`lockgate init` writes a first configuration file"),
+    })
 }
 
 /// The same with the files that it names, from beside it. One that is not there is left out: it
@@ -42,14 +38,9 @@ pub(crate) fn source(path: &Path) -> CliResult<Source> {
     let mut files = BTreeMap::new();
     for name in config::names_files(&text) {
         let beside = path.parent().unwrap_or(Path::new("")).join(&name);
-        let Ok(metadata) = std::fs::metadata(&beside) else { continue };
-        if metadata.len() > config::FILE_BYTES_MAX as u64 {
-            let what =
-                format!("{} is larger than {} bytes", beside.display(), config::FILE_BYTES_MAX);
-            return Err(CliError::usage(what));
+        if beside.exists() {
+            files.insert(name, text_file::read(&beside, config::FILE_BYTES_MAX)?);
         }
-        let read = std::fs::read_to_string(&beside);
-        files.insert(name, read.or_exit(Exit::Usage, format!("cannot read {}", beside.display()))?);
     }
     Ok(Source { text, files })
 }

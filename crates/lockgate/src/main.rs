@@ -9,6 +9,7 @@ mod error;
 mod output;
 mod reason;
 mod serve;
+mod text_file;
 mod watch;
 
 #[global_allocator]

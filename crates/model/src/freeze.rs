@@ -74,11 +74,33 @@ impl Freeze {
                 let left = i64::from((to + week - minute) % week);
                 let start = local.date().at(local.hour(), local.minute(), 0, 0);
                 let to = start.checked_add(left.minutes()).ok().filter(|_| inside)?;
-                to.to_zoned_datetime(zone).ok()?.timestamp()
+                // Where clocks go back this time of day comes twice, and the first may be over.
+                let ends = zone.to_ambiguous_timestamp(to);
+                let first = ends.compatible().ok()?;
+                if first > now { first } else { ends.later().ok()? }
             }
         };
         Some(end.as_millisecond())
     }
+}
+
+/// A week in winter and one in summer in which no clock is changed: Mondays, milliseconds since the
+/// Unix epoch.
+const ORDINARY_WEEKS_MS: [i64; 2] = [1_768_176_000_000, 1_783_296_000_000];
+const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1_000;
+
+/// Whether these windows leave no moment of an ordinary week.
+pub fn leave_nothing(windows: &[Freeze]) -> bool {
+    let weekly = || windows.iter().filter(|window| matches!(window.span, Span::Weekly { .. }));
+    ORDINARY_WEEKS_MS.into_iter().any(|start_ms| {
+        let mut at_ms = start_ms;
+        while at_ms < start_ms + WEEK_MS {
+            let last_ms = weekly().filter_map(|window| window.until(at_ms)).max();
+            let Some(end_ms) = last_ms.filter(|end_ms| *end_ms > at_ms) else { return false };
+            at_ms = end_ms;
+        }
+        true
+    })
 }
 
 /// A moment in words, milliseconds since the Unix epoch: `2026-11-30 07:00 UTC`.
@@ -220,6 +242,56 @@ mod tests {
         let night = "sun 01:30 - sun 02:30 Europe/Berlin";
         assert_eq!(until(night, "2026-03-29T00:45:00Z"), Some("2026-03-29T01:30:00Z".into()));
         assert_eq!(until(night, "2026-03-29T01:00:00Z"), None, "it is three o'clock already");
+    }
+
+    /// On 2026-10-25 clocks in Berlin go back from 3 to 2 o'clock: that hour comes twice.
+    #[test]
+    fn in_an_hour_that_comes_twice_the_end_is_still_to_come() {
+        let night = "sun 02:00 - sun 02:30 Europe/Berlin";
+        assert_eq!(until(night, "2026-10-25T00:15:00Z"), Some("2026-10-25T00:30:00Z".into()));
+        assert_eq!(until(night, "2026-10-25T00:45:00Z"), None);
+        assert_eq!(until(night, "2026-10-25T01:15:00Z"), Some("2026-10-25T01:30:00Z".into()));
+        assert_eq!(until(night, "2026-10-25T01:30:00Z"), None);
+    }
+
+    #[test]
+    fn no_end_is_in_the_past() {
+        let windows = [
+            ("sat 20:00 - sun 02:30 Europe/Berlin", "2026-10-24T00:00:00Z"),
+            ("sun 02:15 - sun 02:20 Europe/Berlin", "2026-10-24T12:00:00Z"),
+            ("sun 01:15 - sun 01:45 America/New_York", "2026-10-31T12:00:00Z"),
+            ("sun 01:40 - sun 02:10 Australia/Lord_Howe", "2026-04-04T00:00:00Z"),
+            ("sun 01:30 - sun 02:30 Europe/Berlin", "2026-03-28T12:00:00Z"),
+            ("mon 00:00 - sun 23:59 Europe/Berlin", "2026-10-24T12:00:00Z"),
+        ];
+        for (window, from) in windows {
+            let freeze = window.parse::<Freeze>().unwrap();
+            let mut seen = 0;
+            for minute in 0..48 * 60 {
+                let at = ms(from) + minute * 60_000;
+                let Some(end) = freeze.until(at) else { continue };
+                seen += 1;
+                assert!(end > at, "{window}: {} at {}", show(end), show(at));
+            }
+            assert!(seen > 0, "{window}");
+        }
+    }
+
+    #[test]
+    fn windows_that_leave_nothing_of_a_week() {
+        let leave_nothing = |texts: &[&str]| {
+            let windows: Vec<Freeze> = texts.iter().map(|text| text.parse().unwrap()).collect();
+            super::leave_nothing(&windows)
+        };
+        assert!(!leave_nothing(&[]));
+        assert!(!leave_nothing(&["fri 16:00 - mon 08:00 UTC"]));
+        assert!(!leave_nothing(&["mon 00:00 - sun 23:59 UTC"]), "a minute is left");
+        assert!(!leave_nothing(&["2026-01-01 00:00 - 2027-01-01 00:00 UTC"]), "it comes once");
+        let halves = ["mon 00:00 - thu 12:00 Europe/Berlin", "thu 12:00 - mon 00:00 Europe/Berlin"];
+        assert!(leave_nothing(&halves));
+        assert!(leave_nothing(&["fri 16:00 - fri 15:00 UTC", "fri 14:00 - fri 17:00 UTC"]));
+        let in_summer = ["mon 00:00 - thu 12:00 Europe/Berlin", "thu 10:00 - sun 22:00 UTC"];
+        assert!(leave_nothing(&in_summer));
     }
 
     #[test]

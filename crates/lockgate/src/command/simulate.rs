@@ -16,9 +16,9 @@ use lockgate_simulate::truth::Truth;
 use lockgate_simulate::world::{self, Faults, Setup, Story};
 use serde_json::json;
 
-use crate::config_file;
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
+use crate::{config_file, text_file};
 
 /// Says what a plan would do with a version that is like this.
 ///
@@ -309,9 +309,11 @@ fn stories_told(plan: &Plan, stories: &[(u64, Story)]) -> String {
     format!("{head}\n\n{ends}\n\n{struck}")
 }
 
+/// Some millions of requests.
+const TRACE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 fn trace(file: &Path) -> CliResult<Trace> {
-    let text = std::fs::read_to_string(file)
-        .or_exit(Exit::Usage, format!("cannot read {}", file.display()))?;
+    let text = text_file::read(file, TRACE_BYTES_MAX)?;
     Trace::parse(&text).or_exit(Exit::Usage, format!("{} is no trace", file.display())).map_err(
         |error| error.hint("a head line, then a time like 2023-11-16 18:15:46.680 in each row"),
     )

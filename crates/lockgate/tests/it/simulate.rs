@@ -61,6 +61,18 @@ fn arrivals_follow_a_trace() {
     assert!(text.stderr.contains("line 2: the time is not like"), "{}", text.stderr);
 }
 
+/// What never ends is left, whatever it says of its size.
+#[cfg(unix)]
+#[test]
+fn a_file_without_end_is_refused() {
+    let ran = simulate("quick.yaml", &["--trace", "/dev/zero"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("/dev/zero is larger than 67108864 bytes"), "{}", ran.stderr);
+    let ran = run(&["check", "/dev/zero"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("/dev/zero is larger than 4194304 bytes"), "{}", ran.stderr);
+}
+
 #[test]
 fn a_plan_that_is_not_there_is_named_with_those_that_are() {
     let ran = simulate("quick.yaml", &["--plan", "slow"]);

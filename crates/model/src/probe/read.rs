@@ -101,13 +101,35 @@ fn without_place(error: &serde_json::Error) -> String {
     text.rsplit_once(" at line ").map_or(text.clone(), |(what, _)| what.to_owned())
 }
 
+/// Controls, breaks of lines, marks of direction, and what has no width (Unicode 16, the categories Cc, Zl, Zp and
+/// those of Cf that reorder or hide text). Names are shown on terminals and pages.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
 fn probe(line: Line) -> Result<Probe, (String, &'static str)> {
     let Line { name, request, expect, latency_ms_max, cost_usd_max } = line;
-    let named = !name.trim().is_empty()
-        && name.chars().count() <= NAME_CHARS_MAX
-        && !name.chars().any(char::is_control);
-    if !named {
+    if name.trim().is_empty() || name.chars().count() > NAME_CHARS_MAX {
         return Err(("`name` is empty or too long".into(), "use 1 to 100 characters"));
+    }
+    if let Some(unseen) = name.chars().find(|c| is_unseen(*c)) {
+        let code = u32::from(unseen);
+        return Err((
+            format!("`name` has U+{code:04X}, which is not seen and changes how the rest is shown"),
+            "use letters, digits, spaces and punctuation",
+        ));
     }
     if latency_ms_max == Some(0) {
         return Err(("`latency_ms_max` is 0".into(), "use milliseconds from 1 on"));
@@ -219,6 +241,26 @@ mod tests {
         assert_eq!(told, [("GET", None), ("POST", Some("{\"q\":1}")), ("POST", Some("text"))]);
         assert_eq!(probes[1].request.headers["content-type"], "application/json");
         assert_eq!(probes[2].request.headers.keys().collect::<Vec<_>>(), ["x-a"]);
+    }
+
+    #[test]
+    fn a_name_is_shown_as_it_is_written() {
+        let read = |name: &str| {
+            read(&serde_json::json!({"name": name, "request": {"path": "/"}}).to_string())
+        };
+        for (name, code) in [
+            ("a\nb", "U+000A"),
+            ("a\u{1b}[2J", "U+001B"),
+            ("a\u{9b}2J", "U+009B"),
+            ("a\u{202e}b", "U+202E"),
+            ("\u{2066}a", "U+2066"),
+            ("a\u{200b}", "U+200B"),
+            ("\u{feff}a", "U+FEFF"),
+        ] {
+            let errors = read(name).unwrap_err();
+            assert!(errors[0].message.contains(code), "{errors:?}");
+        }
+        assert!(read("Rückgabe – 14 Tage? 返品").is_ok());
     }
 
     #[test]

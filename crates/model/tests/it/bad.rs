@@ -304,6 +304,23 @@ plans:
 }
 
 #[test]
+fn freeze_windows_that_never_end_are_known() {
+    let with = |windows: &str| {
+        format!(
+            "agents:\n  - name: a\n    plan: p\n    versions: [{{ name: v1, endpoint: \"http://x\" }}]\nplans:\n  - name: p\n    freeze: [{windows}]\n"
+        )
+    };
+    let all = with("\"mon 00:00 - thu 12:00 UTC\", \"thu 12:00 - mon 00:00 UTC\"");
+    let warned = config::read("f.yaml", &all).unwrap().warnings.to_string();
+    assert!(warned.contains("f.yaml:7:13: warning: these windows leave no moment"), "{warned}");
+    let most = with("\"mon 00:00 - thu 12:00 UTC\"");
+    let warned = config::read("f.yaml", &most).unwrap().warnings.to_string();
+    assert!(!warned.contains("no moment"), "{warned}");
+    let many = vec!["\"mon 00:00 - thu 12:00 UTC\""; 101].join(", ");
+    assert!(said(&with(&many)).contains("more than 100 windows"));
+}
+
+#[test]
 fn a_test_stage_shorter_than_a_verdict_on_health_is_known() {
     let with = |duration: &str| {
         format!(

@@ -9,8 +9,11 @@ use crate::config::report::Report;
 use crate::config::standard::{DAY_MS, HOUR_MS};
 use crate::config::text::FreezeText;
 use crate::config::units;
-use crate::freeze::{Freeze, InvalidFreeze};
+use crate::freeze::{self, Freeze, InvalidFreeze};
 use crate::hook::{Confirm, Hook};
+
+/// Each is looked up at every tick.
+const WINDOWS_MAX: usize = 100;
 
 pub(super) fn freeze(
     report: &mut Report<'_>,
@@ -18,6 +21,11 @@ pub(super) fn freeze(
     path: &Path,
 ) -> Vec<Freeze> {
     let Some(entries) = report.take(list, path) else { return Vec::new() };
+    if entries.len() > WINDOWS_MAX {
+        let message = format!("more than {WINDOWS_MAX} windows");
+        report.error(path, message, "join those that follow each other");
+        return Vec::new();
+    }
     let mut windows = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let path = path.index(index);
@@ -34,6 +42,11 @@ pub(super) fn freeze(
                 report.error(&path, format!("`{}` {error}", text.0), hint);
             }
         }
+    }
+    if freeze::leave_nothing(&windows) {
+        let message =
+            "these windows leave no moment of a week: no release begins or goes on by itself";
+        report.warning(path, message, "leave some hours, or use dates for what ends some day");
     }
     windows
 }
