@@ -111,8 +111,9 @@ pub struct Block {
     pub epoch: Epoch,
     /// When it began, milliseconds since the Unix epoch.
     pub since_wall_ms: i64,
-    /// The stage's clock when it began.
-    pub since_dwell_ms: u64,
+    /// Which of the release it is, from 1: later ones have a smaller part of the error budget.
+    #[serde(default)]
+    pub number: u64,
 }
 
 /// That a version passed its stages before, and until when it was stable.

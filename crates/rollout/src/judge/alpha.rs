@@ -27,18 +27,38 @@ impl Span {
     pub(super) const ALL: [Self; 3] = [Self::Release, Self::Epoch, Self::Block];
 
     /// Its part of a test's budget. There are several epochs and many blocks, each with its own. A share
-    /// that somebody else changed is set anew in an epoch more: when there are more of them than that,
-    /// epochs and blocks have spent their part.
-    pub(super) fn share(self, plan: &Plan, epochs: usize) -> f64 {
-        let most = plan.stages.len() + EPOCHS_MORE;
+    /// that somebody else changed is set anew in an epoch more; when there are too many of them, epochs
+    /// have spent their part. A release that is held may have any number of blocks more than its
+    /// plan, so the parts of those are a series whose sum is known.
+    pub(super) fn share(self, rollout: &Rollout, epochs: usize) -> f64 {
+        let plan = &rollout.plan;
+        let epochs_most = plan.stages.len() + EPOCHS_MORE;
         match self {
             Self::Release => 0.85,
-            _ if epochs > most => 0.0,
-            Self::Epoch => 0.075 / most as f64,
-            Self::Block => 0.075 / (plan.blocks_max() + EPOCHS_MORE as u64) as f64,
+            Self::Epoch if epochs > epochs_most => 0.0,
+            Self::Epoch => 0.075 / epochs_most as f64,
+            Self::Block => {
+                of_block(rollout.block.map_or(0, |block| block.number), plan.blocks_max())
+            }
         }
     }
 }
+
+/// The part of the block with this number, of a plan that has so many.
+fn of_block(number: u64, planned: u64) -> f64 {
+    let (n, planned) = (number as f64, planned as f64);
+    if n <= planned {
+        BLOCKS_PLANNED_SHARE / planned
+    } else {
+        // sum over n > N of N / (n (n + 1)) = N / (N + 1)
+        BLOCKS_BEYOND_SHARE * planned / (n * (n + 1.0))
+    }
+}
+
+/// Of all blocks that a plan has, extensions among them.
+const BLOCKS_PLANNED_SHARE: f64 = 0.065;
+/// Of all that come after those.
+const BLOCKS_BEYOND_SHARE: f64 = 0.01;
 
 /// The chance that this gate or trigger alone may be wrong about a release that keeps its bound.
 pub(super) fn of(role: Role<'_>, rollout: &Rollout) -> f64 {
@@ -92,4 +112,19 @@ fn gates(plan: &Plan) -> usize {
 /// Whether chance plays a part in it.
 pub(super) fn statistical(metric: Metric) -> bool {
     !matches!(metric, Metric::Health | Metric::SecurityEvents | Metric::Probes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_many_blocks_there_are_their_parts_stay_within_the_whole() {
+        for planned in [1, 53, 293, 10_000] {
+            let sum: f64 = (1..=1_000_000).map(|number| of_block(number, planned)).sum();
+            let whole = BLOCKS_PLANNED_SHARE + BLOCKS_BEYOND_SHARE;
+            assert!(sum <= whole && sum > BLOCKS_PLANNED_SHARE, "{planned}: {sum}");
+            assert!((whole - 0.075).abs() < 1e-12);
+        }
+    }
 }

@@ -94,7 +94,7 @@ pub(super) fn refuted(question: &Question<'_>, rollout: &Rollout, signals: &Sign
     }
     let epochs = signals.evidence.len();
     let spans =
-        Span::ALL.map(|span| (span.share(&rollout.plan, epochs), strata(span, rollout, signals)));
+        Span::ALL.map(|span| (span.share(rollout, epochs), strata(span, rollout, signals)));
     let spans = [0, 1, 2].map(|index: usize| (spans[index].0, spans[index].1.as_slice()));
     beyond(question, by_users, &spans, alpha::of(question.role, rollout))
 }
@@ -128,7 +128,7 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
     let alpha = alpha::of(question.role, rollout);
     let loudness = |span: &Span| {
         let strata = strata(*span, rollout, signals);
-        let share = span.share(&rollout.plan, signals.evidence.len());
+        let share = span.share(rollout, signals.evidence.len());
         if means::by_difference(question) {
             return means::difference(question, &strata, question.bound, alpha * share)
                 .map_or(f64::NEG_INFINITY, |seen| seen.estimate - seen.half_width);

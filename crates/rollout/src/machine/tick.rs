@@ -65,6 +65,9 @@ impl Work<'_> {
         if !held {
             self.next.elapsed_ms += since_ms;
         }
+        if observed && self.next.has_begun() {
+            self.begin_block();
+        }
         let runs = matches!(self.next.phase, Phase::Running | Phase::Extended);
         if !(runs && self.next.applied && observed) {
             return;
@@ -74,20 +77,27 @@ impl Work<'_> {
             return;
         }
         self.next.dwell_ms += since_ms;
-        self.begin_block();
     }
 
-    /// Begins a block of evidence when the last one is over or of another epoch.
+    /// Begins a block of evidence when an epoch is applied, and when the last one is over: by the wall
+    /// clock and in every phase, as triggers are armed in every phase and look back as far as it reaches.
     fn begin_block(&mut self) {
-        let Rollout { epoch, dwell_ms, block, .. } = &mut self.next;
-        let goes_on = block.is_some_and(|block| {
-            block.epoch == *epoch
-                && dwell_ms.saturating_sub(block.since_dwell_ms) < self.before.plan.block_ms()
-        });
-        if !goes_on {
-            let (since_wall_ms, since_dwell_ms) = (self.now.wall_ms, *dwell_ms);
-            *block = Some(Block { epoch: *epoch, since_wall_ms, since_dwell_ms });
+        let Rollout { epoch, applied, block, plan, .. } = &mut self.next;
+        let (is_new, is_over) = match block {
+            None => (true, false),
+            Some(last) => {
+                let age_ms = self.now.wall_ms.checked_sub(last.since_wall_ms);
+                let age_ms = age_ms.and_then(|age_ms| u64::try_from(age_ms).ok());
+                (last.epoch != *epoch, age_ms.is_none_or(|age_ms| age_ms >= plan.block_ms()))
+            }
+        };
+        if !(is_new && *applied || is_over) {
+            return;
         }
+        // What comes before an epoch is applied is in no block of it.
+        let epoch = block.filter(|_| !*applied).map_or(*epoch, |last| last.epoch);
+        let number = block.map_or(0, |last| last.number) + 1;
+        *block = Some(Block { epoch, since_wall_ms: self.now.wall_ms, number });
     }
 
     /// What judges may read: nothing from before an initial delay was over.

@@ -1,6 +1,7 @@
 //! What numbers lead to.
 
 use lockgate_model::clock::Now;
+use lockgate_model::hook::Confirm;
 use lockgate_model::ids::{BootId, SecurityEventId};
 use lockgate_model::plan::{
     Assurance, Bound, Judge, Metric, OnInsufficient, Plan, Trigger, WHOLE_BP,
@@ -11,6 +12,7 @@ use lockgate_rollout::explain::Verdict;
 use lockgate_rollout::signals::Signals;
 use lockgate_rollout::state::Phase;
 use lockgate_rollout::view::view;
+use lockgate_telemetry::arm::Arms;
 use lockgate_testkit::release::{STAGE_MS, TICK_MS, World, arm, good, plan, signals};
 use uuid::Uuid;
 
@@ -30,6 +32,76 @@ fn s09_after_a_restart_in_mid_analysis_counters_go_on() {
     assert_eq!(after.security_events, 1);
     assert_eq!((after.dwell_ms, after.elapsed_ms), (before.dwell_ms, before.elapsed_ms));
     assert_eq!((after.block, after.epoch), (before.block, before.epoch));
+}
+
+/// Runs for so many blocks, and sees that none reaches further back than it may.
+fn held_for(world: &mut World, blocks: u64, seen: &Signals) {
+    let block_ms = world.rollout.plan.block_ms();
+    for _ in 0..blocks * block_ms / TICK_MS {
+        world.pass_ms(TICK_MS);
+        world.tick(seen);
+        let block = world.rollout.block.unwrap();
+        let age_ms = u64::try_from(world.now.wall_ms - block.since_wall_ms).unwrap();
+        assert!(age_ms < block_ms, "{age_ms} ms in {}", world.phase());
+    }
+}
+
+/// What judges look back on is read anew at every look: it must not grow with the time that somebody takes.
+#[test]
+fn a_release_that_is_held_looks_back_no_further_than_a_block() {
+    let mut paused = World::new(plan()).to_stage(1);
+    paused.command(Command::Pause).unwrap();
+    let mut waiting = {
+        let mut plan = plan();
+        plan.stages[1].confirm = Some(Confirm::Person);
+        World::new(plan).to_stage(1)
+    };
+    waiting.run(STAGE_MS, &good());
+    let mut confirming = World::new(plan()).to_stage(1);
+    confirming.run(STAGE_MS, &good());
+    for (world, phase) in
+        [(&mut paused, "paused"), (&mut waiting, "waiting_gate"), (&mut confirming, "confirming")]
+    {
+        assert_eq!(world.phase(), phase);
+        world.tick(&good());
+        let before = world.rollout.block.unwrap().number;
+        held_for(world, 20, &good());
+        assert_eq!(world.rollout.block.unwrap().number, before + 20, "{phase}");
+    }
+    // No block of an epoch begins before it is applied.
+    let epoch = confirming.rollout.epoch;
+    assert_ne!(confirming.rollout.block.unwrap().epoch, epoch);
+    confirming.apply();
+    confirming.tick(&good());
+    assert_eq!(confirming.rollout.block.unwrap().epoch, epoch);
+}
+
+#[test]
+fn a_fault_that_comes_after_a_long_hold_is_found_by_its_minutes() {
+    let mut plan = plan();
+    for trigger in &mut plan.triggers {
+        trigger.judge = Judge::Statistical;
+    }
+    let planned = plan.blocks_max();
+    let mut world = World::new(plan).to_stage(1);
+    world.command(Command::Pause).unwrap();
+    let epoch = world.rollout.epoch;
+    let numbers = |errors: u64| Signals {
+        evidence: [(epoch, signals_of(20_000, errors))].into(),
+        ..signals(arm(20_000, errors, 100), arm(180_000, 0, 100))
+    };
+    held_for(&mut world, 20 * planned, &numbers(0));
+    assert_eq!(world.phase(), "paused");
+    world.pass_ms(TICK_MS);
+    world.tick(&Signals { block: signals_of(300, 120), ..numbers(120) });
+    assert_eq!(world.phase(), "rolling_back");
+    let text = &world.last().causes[0].text;
+    assert!(text.contains("seen in the last minutes"), "{text}");
+}
+
+/// A candidate with so many errors beside a stable version without.
+fn signals_of(requests: u64, errors: u64) -> Arms {
+    Arms { candidate: arm(requests, errors, 100), stable: arm(9 * requests, 0, 100) }
 }
 
 #[test]
