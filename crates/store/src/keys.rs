@@ -14,14 +14,18 @@ use crate::windows::Cell;
 const KEYS_PER_STATEMENT: usize = 1_000;
 /// Bytes of one packed key: the hash, and whether it erred.
 const KEY_BYTES: usize = 9;
-/// Stands for all epochs of a release together; those of splits are not negative.
+/// Stands for all epochs of a release with users together; those of splits are not negative.
 const ALL_EPOCHS: i64 = -1;
+/// The same for those of the test environment, which count for nothing once it was left: who was
+/// met there only as a copy is new when they come themselves.
+const ALL_TEST_EPOCHS: i64 = -2;
 
 /// Distinct keys, each with whether it erred.
 pub(crate) type KeySet = BTreeMap<u64, bool>;
 
 /// What one epoch adds to the distinct keys of a version over the whole release. A key counts in
 /// the epoch that met it first, and its first error in the epoch that saw it: epochs add up.
+/// Epochs of the test environment add up among themselves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseKeys {
     /// Keys that no other epoch has met before.
@@ -58,14 +62,29 @@ pub(crate) async fn add(
     let all: Vec<i64> = keys.keys().map(|key| key.cast_signed()).collect();
     let errored: Vec<i64> =
         keys.iter().filter(|(_, errored)| **errored).map(|(key, _)| key.cast_signed()).collect();
+    let whole = epochs_together(conn, cell).await?;
     let new = insert(conn, cell, epoch, &all).await?;
     let newly_errored = mark_errored(conn, cell, epoch, &errored).await?;
     let of_release = ReleaseKeys {
-        erred_before: count_errored(conn, cell, &new).await?,
-        assigned: insert(conn, cell, ALL_EPOCHS, &new).await?.len() as u64,
-        erroring: mark_errored(conn, cell, ALL_EPOCHS, &newly_errored).await?.len() as u64,
+        erred_before: count_errored(conn, cell, whole, &new).await?,
+        assigned: insert(conn, cell, whole, &new).await?.len() as u64,
+        erroring: mark_errored(conn, cell, whole, &newly_errored).await?.len() as u64,
     };
     Ok(Added { assigned: new.len() as u64, erroring: newly_errored.len() as u64, of_release })
+}
+
+/// What an epoch shares its keys with: the others with users, or the others of the test
+/// environment.
+async fn epochs_together(conn: &mut SqliteConnection, cell: &Cell) -> Result<i64, StoreError> {
+    let of_test: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM rollout, json_each(rollout.body, '$.test_epochs') AS of_test
+                        WHERE rollout.id = ? AND of_test.value = ?)",
+    )
+    .bind(cell.rollout.to_string())
+    .bind(codec::signed("epoch", cell.epoch.0)?)
+    .fetch_one(conn)
+    .await?;
+    Ok(if of_test { ALL_TEST_EPOCHS } else { ALL_EPOCHS })
 }
 
 /// Gives the keys that were not there.
@@ -112,16 +131,17 @@ async fn mark_errored(
     Ok(newly)
 }
 
-/// How many of these keys have erred in any epoch.
+/// How many of these keys have erred in any of the epochs that `whole` stands for.
 async fn count_errored(
     conn: &mut SqliteConnection,
     cell: &Cell,
+    whole: i64,
     keys: &[i64],
 ) -> Result<u64, StoreError> {
     let mut errored = 0;
     for chunk in keys.chunks(KEYS_PER_STATEMENT) {
         let mut query = QueryBuilder::<Sqlite>::new("SELECT COUNT(*) FROM rollout_key WHERE ");
-        push_keys(&mut query, cell, ALL_EPOCHS, 1, chunk);
+        push_keys(&mut query, cell, whole, 1, chunk);
         let query = query.build_query_scalar().persistent(false);
         let count: i64 = query.fetch_one(&mut *conn).await?;
         errored += codec::unsigned("keys", count)?;

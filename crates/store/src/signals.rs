@@ -61,7 +61,8 @@ impl Store {
         })
     }
 
-    /// What each epoch adds to the distinct keys of the whole release: candidate, stable.
+    /// What each epoch adds to the distinct keys of the whole release: candidate, stable. Of the
+    /// same epochs as the evidence in [`Self::signals`].
     pub async fn release_keys(
         &self,
         rollout: &Rollout,
@@ -77,6 +78,9 @@ impl Store {
         let mut keys: BTreeMap<Epoch, [ReleaseKeys; 2]> = BTreeMap::new();
         for (epoch, version, assigned, erroring, erred_before) in rows {
             let epoch = Epoch(codec::unsigned("epoch", epoch)?);
+            if rollout.test_epochs_left().contains(&epoch) {
+                continue;
+            }
             let [candidate, stable] = keys.entry(epoch).or_default();
             if let Some(place) = arm_of(rollout, &version, candidate, stable) {
                 *place = ReleaseKeys {

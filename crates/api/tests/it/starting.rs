@@ -105,8 +105,8 @@ async fn a_cost_that_never_comes_is_said_and_users_count_once() {
     assert_eq!(view["warnings"], json!([]));
 
     let silent = server.world.start("billing", "b2", Some("b1"), "test").await;
-    // The same users under the next weight.
-    for (seq, epoch) in [(2, 1), (3, 2)] {
+    // The same users under two weights.
+    for (seq, epoch) in [(2, 2), (3, 3)] {
         let mut arm = Arm { assigned: 40, ..Arm::default() };
         (0..40).for_each(|_| arm.complete(&Completion::default()));
         let keys = (0..40).map(|key| KeySeen { key, error: false }).collect();

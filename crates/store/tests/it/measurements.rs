@@ -204,6 +204,43 @@ pub(crate) async fn what_was_seen_in_the_test_environment_is_kept_apart(db: &Dat
     assert_eq!(signals.tested.mirrored.sent, 1, "it is still told");
 }
 
+/// Who was met there only as a copy is a new user when they come themselves, and so is their error.
+pub(crate) async fn keys_met_in_the_test_environment_are_new_to_the_stages_with_users(
+    db: &Database,
+) {
+    let fence = db.fence().await;
+    let mut rollout = rollout("agent-a");
+    let mut plan = (*rollout.plan).clone();
+    let mut test = plan.stages[0].clone();
+    (test.weight_bp, test.environment) = (0, Environment::Test);
+    plan.stages.insert(0, test);
+    rollout.plan = plan.into();
+    rollout.test_epochs = vec![Epoch(1), Epoch(2)];
+    db.create_rollout(fence, &rollout, None, &[], &[]).await.unwrap();
+    let publish = async |seq, version: &str, epoch, seen: &[(u64, bool)]| {
+        let mut window = window("gw-1", seq, version, &rollout);
+        window.epoch = Epoch(epoch);
+        window.keys = keys(seen);
+        db.publish(vec![window]).await.unwrap();
+    };
+    publish(1, "v2", 1, &[(1, true), (2, false), (3, false)]).await;
+    publish(2, "v1", 1, &[(1, true), (2, false), (3, false), (4, false)]).await;
+    publish(3, "v2", 2, &[(1, true), (4, false)]).await;
+    publish(4, "v2", 3, &[(1, true), (5, false)]).await;
+    publish(5, "v1", 3, &[(2, false), (3, true)]).await;
+
+    let of = |assigned, erroring, erred_before| ReleaseKeys { assigned, erroring, erred_before };
+    let release = db.release_keys(&rollout).await.unwrap();
+    assert_eq!(release[&Epoch(1)], [of(3, 1, 0), of(4, 1, 0)]);
+    assert_eq!(release[&Epoch(2)], [of(1, 0, 1), of(0, 0, 0)]);
+    let users = Rollout { stage: 1, epoch: Epoch(3), ..rollout.clone() };
+    let release = db.release_keys(&users).await.unwrap();
+    assert_eq!(release.keys().copied().collect::<Vec<_>>(), [Epoch(3)]);
+    assert_eq!(release[&Epoch(3)], [of(2, 1, 0), of(2, 1, 0)]);
+    let evidence = db.signals(&users, T0).await.unwrap().evidence;
+    assert_eq!(evidence[&Epoch(3)].candidate.keys, counted(2, 1), "their errors count");
+}
+
 pub(crate) async fn recent_is_what_happened_within_each_window(db: &Database) {
     let rollout = rollout("agent-a");
     let ages_ms = [0, 9_999, 10_000, 59_999, 60_000];

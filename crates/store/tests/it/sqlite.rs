@@ -63,6 +63,7 @@ conformance!(open:
         dropped_keys_are_told,
         recent_is_what_happened_within_each_window,
         what_was_seen_in_the_test_environment_is_kept_apart,
+        keys_met_in_the_test_environment_are_new_to_the_stages_with_users,
         what_came_in_an_initial_delay_is_not_recent,
         an_ended_rollout_gathers_no_more_evidence,
         gateways_must_agree_on_health,
