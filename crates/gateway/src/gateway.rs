@@ -33,6 +33,7 @@ use crate::ingress::worker::{Worker, connector};
 use crate::live::Registry;
 use crate::observe::Observed;
 use crate::observe::publish::Publisher;
+use crate::observe::totals::VersionTotals;
 use crate::pin::Pins;
 use crate::sealed::Salt;
 use crate::table::Table;
@@ -134,6 +135,8 @@ pub struct Stats {
     /// Ended requests by agent, version (`None`: refused before one was picked) and class (`None`:
     /// well).
     pub requests: Vec<(AgentName, Option<VersionName>, Option<ErrorClass>, u64)>,
+    /// Latency, cost and votes by agent and version.
+    pub versions: Vec<(AgentName, VersionName, VersionTotals)>,
     /// Requests that matched no agent.
     pub unmatched: u64,
     /// Requests in flight.
@@ -228,6 +231,12 @@ impl Gateway {
         Stats {
             requests: requests
                 .map(|((agent, version, class), count)| (agent, version, class, count))
+                .collect(),
+            versions: core
+                .observed
+                .totals()
+                .into_iter()
+                .map(|((agent, version), totals)| (agent, version, totals))
                 .collect(),
             unmatched: core.observed.unmatched.load(Ordering::Relaxed),
             in_flight: core.registry.in_flight(),

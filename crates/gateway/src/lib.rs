@@ -26,4 +26,5 @@ mod tickets;
 
 pub use fuse::LatchError;
 pub use gateway::{Gateway, Options, Ports, StartError, Stats};
+pub use observe::totals::VersionTotals;
 pub use tickets::{TicketError, Tickets};

@@ -70,6 +70,20 @@ impl Store {
         Ok(open)
     }
 
+    /// How many rollouts have ended, by agent and the phase that they ended in.
+    pub async fn rollouts_ended(&self) -> Result<Vec<(AgentName, String, u64)>, StoreError> {
+        let rows: Vec<(String, String, i64)> = sqlx::query_as(
+            "SELECT agent, phase, COUNT(*) FROM rollout WHERE is_open = 0
+             GROUP BY agent, phase ORDER BY agent, phase",
+        )
+        .fetch_all(&self.inner.reader)
+        .await?;
+        let row = |(agent, phase, count): (String, String, i64)| {
+            Ok((codec::parse("agent", &agent)?, phase, codec::unsigned("rollouts", count)?))
+        };
+        rows.into_iter().map(row).collect()
+    }
+
     /// One rollout.
     pub async fn rollout(&self, id: RolloutId) -> Result<Option<Versioned<Rollout>>, StoreError> {
         let row: Option<(i64, String)> =

@@ -18,7 +18,8 @@ pub struct Latency {
 }
 
 impl Latency {
-    fn merge(&mut self, other: &Self) {
+    /// Adds what `other` has.
+    pub fn merge(&mut self, other: &Self) {
         self.first_byte.merge(&other.first_byte);
         self.total.merge(&other.total);
     }
@@ -51,7 +52,8 @@ impl Cost {
         }
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds what `other` has.
+    pub fn merge(&mut self, other: &Self) {
         self.known += other.known;
         self.unknown += other.unknown;
         self.sum_nanousd = self.sum_nanousd.saturating_add(other.sum_nanousd);

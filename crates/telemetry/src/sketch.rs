@@ -126,6 +126,11 @@ impl Sketch {
         self.quantile_bin(q).map(Self::middle_us)
     }
 
+    /// About the sum of all values in microseconds: as if each lay in the middle of its bin.
+    pub fn sum_us(&self) -> f64 {
+        self.bins().map(|(bin, count)| Self::middle_us(bin) * count as f64).sum()
+    }
+
     /// The value whose relative distance to both edges of the bin is the same.
     fn middle_us(bin: i32) -> f64 {
         let gamma = ln_gamma().exp();
@@ -169,6 +174,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_sum_is_within_the_stated_error(values in prop::collection::vec(1_u64..10_000_000_000, 0..100)) {
+            let exact: f64 = values.iter().map(|value| *value as f64).sum();
+            prop_assert!((sketch(&values).sum_us() - exact).abs() <= 0.0102 * exact);
+        }
+
         #[test]
         fn quantiles_are_within_the_stated_error(
             mut values in prop::collection::vec(1_u64..10_000_000_000, 1..300),

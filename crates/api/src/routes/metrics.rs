@@ -131,6 +131,12 @@ async fn present(app: &App) -> Result<Registry, StoreError> {
     let count = Gauge::<i64>::default();
     count.set(i64::try_from(open.len()).unwrap_or(i64::MAX));
     registry.register("rollouts_open", "Open releases", count);
+    let ended = Family::<Labels, Counter>::default();
+    for (agent, outcome, count) in app.store.rollouts_ended().await? {
+        let labels = vec![("agent", agent.to_string()), ("outcome", outcome)];
+        ended.get_or_create(&labels).inc_by(count);
+    }
+    registry.register("rollouts_ended", "Ended releases by how they ended", ended);
     weights(app, &mut registry).await?;
     health(app, &mut registry).await?;
     let pending = Gauge::<i64>::default();

@@ -9,6 +9,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use lockgate_model::interaction::{Outcome, Score};
+use lockgate_model::ports::PortError;
 use lockgate_model::ticket::{Answer, Counted};
 use serde::Deserialize;
 
@@ -110,8 +111,15 @@ async fn accept(
         TicketError::Expired => Problem::EXPIRED_TICKET,
     })?;
     let answer = said.answer(kind)?;
-    let events = Arc::clone(&core.ports.events);
-    let recorded = core.main.spawn(async move { events.answer(ticket, answer, now).await });
+    let heard = Arc::clone(core);
+    let recorded = core.main.spawn(async move {
+        let (agent, version) = (ticket.agent.clone(), ticket.version.clone());
+        let counted = heard.ports.events.answer(ticket, answer, now).await?;
+        if let (Counted::Yes, Answer::Feedback(score)) = (counted, answer) {
+            heard.observed.voted(agent, version, score);
+        }
+        Ok::<_, PortError>(counted)
+    });
     match tokio::time::timeout(PORT_WAIT_MAX, recorded).await {
         Ok(Ok(Ok(counted))) => Ok(counted),
         _ => Err(Problem::NOT_RECORDED),

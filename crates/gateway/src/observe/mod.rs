@@ -6,16 +6,19 @@ pub(crate) mod own_time;
 pub(crate) mod publish;
 pub(crate) mod record;
 pub(crate) mod shard;
+pub(crate) mod totals;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use lockgate_model::ids::{AgentName, VersionName};
-use lockgate_model::interaction::ErrorClass;
+use lockgate_model::interaction::{ErrorClass, Score};
+use lockgate_telemetry::arm::Arm;
 
 use crate::live::lock;
 use crate::observe::shard::Shard;
+use crate::observe::totals::Totals;
 
 /// Requests that ended, by where they went and how.
 pub(crate) type Requests = BTreeMap<(AgentName, Option<VersionName>, Option<ErrorClass>), u64>;
@@ -26,6 +29,7 @@ pub(crate) struct Observed {
     /// One per worker, and one for what is beside users' traffic.
     pub(crate) shards: Vec<Arc<Shard>>,
     requests: Mutex<Requests>,
+    totals: Mutex<Totals>,
     /// Requests that matched no agent, or no valid request at all.
     pub(crate) unmatched: AtomicU64,
     /// Windows that were given up because the queue was full.
@@ -40,6 +44,7 @@ impl Observed {
         Self {
             shards: (0..=workers).map(|_| Arc::default()).collect(),
             requests: Mutex::default(),
+            totals: Mutex::default(),
             unmatched: AtomicU64::new(0),
             windows_dropped: AtomicU64::new(0),
             interactions_dropped: AtomicU64::new(0),
@@ -58,6 +63,22 @@ impl Observed {
             shard.add_requests(&mut sum);
         }
         sum
+    }
+
+    /// What was seen of each version since the start.
+    pub(crate) fn totals(&self) -> Totals {
+        lock(&self.totals).clone()
+    }
+
+    /// A window of a version is complete.
+    fn seen(&self, agent: &AgentName, version: &VersionName, arm: &Arm) {
+        let key = (agent.clone(), version.clone());
+        lock(&self.totals).entry(key).or_default().add(arm);
+    }
+
+    /// A vote on an answer of a version counted.
+    pub(crate) fn voted(&self, agent: AgentName, version: VersionName, score: Score) {
+        lock(&self.totals).entry((agent, version)).or_default().feedback.record(score);
     }
 
     fn interactions_given_up(&self, count: usize) {

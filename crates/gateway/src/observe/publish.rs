@@ -13,6 +13,7 @@ use tracing::warn;
 use crate::clock;
 use crate::core::Core;
 use crate::observe::shard::{Tallies, Tally};
+use crate::table::Target;
 
 const WINDOWS_MAX: usize = 20_000;
 const WINDOWS_BATCH: usize = 500;
@@ -60,8 +61,15 @@ impl Publisher {
     /// Takes what the shards hold of seconds before `before_wall_ms`.
     fn sweep(&mut self, before_wall_ms: i64) {
         let mut merged = Tallies::new();
-        for shard in &self.core.observed.shards {
+        let observed = &self.core.observed;
+        let aside = observed.aside();
+        for shard in &observed.shards {
+            let of_users = !Arc::ptr_eq(shard, &aside);
             for (key, tally) in shard.take_tallies(before_wall_ms) {
+                if of_users {
+                    let Target { agent, version, .. } = &*tally.target;
+                    observed.seen(agent, version, &tally.arm);
+                }
                 match merged.get_mut(&key) {
                     Some(sum) => sum.merge(tally),
                     None => {
@@ -71,7 +79,7 @@ impl Publisher {
             }
             let (interactions, dropped) = shard.take_interactions();
             self.interactions.extend(interactions);
-            self.core.observed.interactions_given_up(dropped);
+            observed.interactions_given_up(dropped);
         }
         let mut done: Vec<_> = merged.into_iter().collect();
         done.sort_by_key(|((target, second), _)| (*second, *target));

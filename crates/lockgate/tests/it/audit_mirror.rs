@@ -1,22 +1,10 @@
 //! A server's audit log, and its copy elsewhere.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 
 use crate::support::agent::World;
 use crate::support::server::Server;
-use crate::support::{config, run};
-
-fn metrics(server: &Server) -> String {
-    let at = server.api();
-    let mut stream = TcpStream::connect(at.trim_start_matches("http://")).expect("it listens");
-    let ask = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
-    stream.write_all(ask.as_bytes()).expect("it is taken");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it is text");
-    answer
-}
+use crate::support::{config, metrics, run};
 
 #[test]
 fn a_copy_is_kept_verifies_and_is_not_written_over() {

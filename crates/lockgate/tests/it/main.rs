@@ -9,6 +9,7 @@ mod chaos;
 mod command_line;
 mod errors;
 mod init;
+mod metrics;
 mod plan;
 mod release;
 mod scenarios;

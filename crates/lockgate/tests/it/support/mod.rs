@@ -7,6 +7,8 @@ pub(crate) mod server;
 pub(crate) mod version;
 
 use std::ffi::OsStr;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -39,6 +41,17 @@ impl From<Output> for Ran {
             stderr: String::from_utf8(output.stderr).expect("UTF-8"),
         }
     }
+}
+
+/// What monitoring reads of a server.
+pub(crate) fn metrics(server: &server::Server) -> String {
+    let at = server.api();
+    let mut stream = TcpStream::connect(at.trim_start_matches("http://")).expect("it listens");
+    let ask = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    stream.write_all(ask.as_bytes()).expect("it is taken");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it is text");
+    answer
 }
 
 /// The binary in an environment of its own.
