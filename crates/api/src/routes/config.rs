@@ -102,6 +102,9 @@ pub(crate) struct Applied {
     diff: Vec<Change>,
     /// Where less is looked at than before.
     weaker: Vec<String>,
+    /// Fields that differ and take effect only when the server starts again.
+    #[schema(value_type = Vec<String>)]
+    at_next_start: Vec<&'static str>,
     /// What is allowed but should be known.
     warnings: Vec<ProblemItem>,
 }
@@ -215,6 +218,7 @@ async fn compared(app: &App, new: &Config) -> Result<Applied, ApiError> {
             None => new.agents.iter().map(|agent| added(agent.name.as_str())).collect(),
         },
         weaker: old.as_ref().map(|old| config::weakened(old, new)).unwrap_or_default(),
+        at_next_start: old.as_ref().map(|old| config::at_next_start(old, new)).unwrap_or_default(),
         warnings: new.warnings.iter().map(item).collect(),
     })
 }

@@ -1,6 +1,5 @@
 //! `lockgate apply FILE`
 
-use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -34,7 +33,7 @@ impl Apply {
         let file = config_file::read(&self.file)?;
         let client = Client::new(&self.server)?;
         let reason = (!self.dry_run).then_some(self.reason.as_str());
-        let Answer { body, changes } = Answer::to(&client, &file.source, reason).await?;
+        let Answer { body, told, .. } = Answer::to(&client, &file, reason).await?;
         if format == Format::Json {
             output::print_json(&body)?;
             return Ok(Exit::Done);
@@ -43,8 +42,8 @@ impl Apply {
         let revision = body
             .get("revision")
             .map_or_else(String::new, |revision| format!(" (revision {revision})"));
-        if !changes.is_empty() {
-            output::note(changes::lines(&changes, &io::stderr()));
+        if !told.is_empty() {
+            output::note(changes::lines(&told));
         }
         output::print(&match (differs, self.dry_run) {
             (false, _) => format!("unchanged{revision}"),

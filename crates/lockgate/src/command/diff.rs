@@ -1,6 +1,5 @@
 //! `lockgate diff FILE`
 
-use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,7 +10,7 @@ use crate::config_file;
 use crate::error::{CliResult, Exit};
 use crate::output::{self, Format};
 
-/// Compares a file with what runs.
+/// Compares a file with what runs, in the words of the file; in full with `--output json`.
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// The file
@@ -28,12 +27,12 @@ impl Diff {
     pub(crate) async fn run(self, format: Format) -> CliResult {
         let file = config_file::read(&self.file)?;
         // The same question as `apply --dry-run`, so that what the server refuses shows here too.
-        let Answer { changes, .. } =
-            Answer::to(&Client::new(&self.server)?, &file.source, None).await?;
+        let Answer { changes, told, .. } =
+            Answer::to(&Client::new(&self.server)?, &file, None).await?;
         match format {
             Format::Json => output::print_json(&changes)?,
-            Format::Text if changes.is_empty() => output::note("no changes"),
-            Format::Text => output::print(&changes::lines(&changes, &io::stdout()))?,
+            Format::Text if told.is_empty() => output::note("no changes"),
+            Format::Text => output::print(&changes::lines(&told))?,
         }
         if self.exit_code && !changes.is_empty() {
             return Ok(Exit::Failed);

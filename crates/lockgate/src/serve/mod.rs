@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lockgate_audit::{AuditError, LogOptions};
-use lockgate_model::config::{Config, Listen};
+use lockgate_model::config::{self, Config, Listen};
 use lockgate_store::{Store, StoreError};
 
 use crate::config_file::{self, Read, Unusable};
@@ -208,12 +208,15 @@ async fn reload(start: &Start, rest: Option<&Rest>) {
             return;
         }
     };
-    let listen = Listen {
-        ingress: start.ingress.unwrap_or(read.config.listen.ingress),
-        api: start.api.unwrap_or(read.config.listen.api),
+    let overridden = |field: &str| match field {
+        "listen.ingress" => start.ingress.is_some(),
+        "listen.api" => start.api.is_some(),
+        _ => false,
     };
-    if listen != start.listen() {
-        tracing::warn!("another `listen` address takes effect after a restart");
+    let mut later = config::at_next_start(&start.read.config, &read.config);
+    later.retain(|field| !overridden(field));
+    if !later.is_empty() {
+        tracing::warn!(fields = later.join(", "), "takes effect at the next start");
     }
     let why = format!("{} read again", start.file.display());
     match activate::file(rest.store(), rest.ledger(), &read, &why).await {

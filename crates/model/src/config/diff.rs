@@ -1,7 +1,9 @@
 //! What changed between two configurations.
 
+use std::collections::{HashMap, HashSet};
+
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Config;
 use crate::plan::{Metric, Plan, Stage, Trigger};
@@ -22,6 +24,21 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
     let mut changes = Vec::new();
     compare("", &tree(old), &tree(new), &mut changes);
     changes
+}
+
+/// Fields that differ and that a running server goes on with as they were, by their names in the
+/// file: they take effect at its next start.
+pub fn at_next_start(old: &Config, new: &Config) -> Vec<&'static str> {
+    let fields = [
+        ("listen.ingress", old.listen.ingress != new.listen.ingress),
+        ("listen.api", old.listen.api != new.listen.api),
+        ("data_dir", old.data_dir != new.data_dir),
+        ("metrics_need_token", old.metrics_need_token != new.metrics_need_token),
+        ("feedback.ticket_ttl", old.feedback != new.feedback),
+        ("audit.mirror", old.audit != new.audit),
+        ("prices", old.prices != new.prices),
+    ];
+    fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
 /// Where the new file looks at security events less closely than the old one, in words. Everything
@@ -64,56 +81,62 @@ fn security_trigger(plan: &Plan) -> Option<&Trigger> {
     plan.triggers.iter().find(|trigger| trigger.metric == Metric::SecurityEvents)
 }
 
-fn tree(config: &Config) -> Value {
+/// What a configuration means, as JSON.
+pub(super) fn tree(config: &Config) -> Value {
     let mut value = serde_json::to_value(config)
         .expect("the model's types have string keys and finite numbers");
     if let Some(map) = value.as_object_mut() {
         map.remove("digest");
     }
-    keyed(value)
+    value
 }
 
-/// Turns lists of named things into maps by name.
-fn keyed(value: Value) -> Value {
-    match value {
-        Value::Object(map) => Value::Object(map.into_iter().map(|(k, v)| (k, keyed(v))).collect()),
-        Value::Array(items) => {
-            let keys: Option<Vec<String>> = items.iter().map(key).collect();
-            match keys {
-                Some(keys) if !keys.is_empty() => {
-                    let mut map = Map::new();
-                    for (key, item) in keys.into_iter().zip(items) {
-                        // Nothing may hide behind another of the same key.
-                        let taken = map.keys().filter(|other| other.starts_with(&key)).count();
-                        let free = !map.contains_key(&key);
-                        let key = if free { key } else { format!("{key}#{}", taken + 1) };
-                        map.insert(key, keyed(item));
-                    }
-                    Value::Object(map)
-                }
-                _ => Value::Array(items),
-            }
-        }
-        other => other,
+/// The parts of a value by name: those of a map, and those of a list in which each has one.
+pub(super) fn parts(value: &Value) -> Option<Vec<(String, &Value)>> {
+    let items = match value {
+        Value::Object(map) => return Some(map.iter().map(|(k, v)| (k.clone(), v)).collect()),
+        Value::Array(items) => items,
+        _ => return None,
+    };
+    let mut taken = HashSet::new();
+    let mut parts = Vec::with_capacity(items.len());
+    for item in items {
+        let name = name(item)?;
+        // Nothing may hide behind another of the same name.
+        let names = std::iter::once(name.clone()).chain((2..).map(|n| format!("{name}#{n}")));
+        let free = names.into_iter().find(|name| !taken.contains(name))?;
+        taken.insert(free.clone());
+        parts.push((free, item));
     }
+    Some(parts)
 }
 
-fn key(item: &Value) -> Option<String> {
+fn name(item: &Value) -> Option<String> {
     // Two triggers look at errors: they must not stand for each other.
     if item.pointer("/bound/above_baseline_by").is_some() && item["metric"] == "error_rate" {
         return Some("errors_vs_baseline".into());
     }
-    ["name", "metric", "model"]
-        .iter()
-        .find_map(|field| item.get(field)?.as_str())
-        .map(str::to_owned)
+    let named = ["name", "metric", "model"].iter().find_map(|field| item.get(field)?.as_str());
+    // A stage of a file need not have a name; its weight is its own.
+    named.map(str::to_owned).or_else(|| match item.get("weight")? {
+        Value::String(weight) => Some(format!("{}%", weight.trim_end_matches('%').trim())),
+        weight => Some(format!("{weight}%")),
+    })
 }
 
-fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<Change>) {
-    match (old, new) {
-        (Value::Object(old), Value::Object(new)) => compare_maps(path, old, new, changes),
-        (old, new) if old == new => {}
-        (old, new) => changes.push(Change {
+/// The path of a part.
+pub(super) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Adds what differs between two values at a path.
+pub(super) fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<Change>) {
+    if old == new {
+        return;
+    }
+    match (old.is_array() == new.is_array()).then(|| (parts(old), parts(new))) {
+        Some((Some(old), Some(new))) => compare_parts(path, &old, &new, changes),
+        _ => changes.push(Change {
             path: path.to_owned(),
             from: Some(old.clone()),
             to: Some(new.clone()),
@@ -121,23 +144,24 @@ fn compare(path: &str, old: &Value, new: &Value, changes: &mut Vec<Change>) {
     }
 }
 
-fn compare_maps(
+fn compare_parts(
     path: &str,
-    old: &Map<String, Value>,
-    new: &Map<String, Value>,
+    old: &[(String, &Value)],
+    new: &[(String, &Value)],
     changes: &mut Vec<Change>,
 ) {
-    let join = |key: &str| match path {
-        "" => key.to_owned(),
-        path => format!("{path}.{key}"),
-    };
-    for (key, to) in new {
-        match old.get(key) {
-            Some(from) => compare(&join(key), from, to, changes),
-            None => changes.push(Change { path: join(key), from: None, to: Some(to.clone()) }),
+    let before: HashMap<&str, &Value> =
+        old.iter().map(|(name, part)| (name.as_str(), *part)).collect();
+    for (name, to) in new {
+        match before.get(name.as_str()) {
+            Some(from) => compare(&join(path, name), from, to, changes),
+            None => {
+                changes.push(Change { path: join(path, name), from: None, to: Some((*to).clone()) })
+            }
         }
     }
-    for (key, from) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
-        changes.push(Change { path: join(key), from: Some(from.clone()), to: None });
+    let kept: HashSet<&str> = new.iter().map(|(name, _)| name.as_str()).collect();
+    for (name, from) in old.iter().filter(|(name, _)| !kept.contains(name.as_str())) {
+        changes.push(Change { path: join(path, name), from: Some((*from).clone()), to: None });
     }
 }

@@ -29,17 +29,19 @@ mod source;
 mod standard;
 mod template;
 mod text;
+mod told;
 mod units;
 mod url;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use diff::{Change, diff, weakened};
+pub use diff::{Change, at_next_start, diff, weakened};
 pub use fit::{Misfit, misfits};
 pub use schema::{did_you_mean, schema};
 pub use secret::{InvalidSecretRef, SecretRef};
 pub use source::{FILE_BYTES_MAX, Source, names_files};
 pub use template::{Scenario, UnknownScenario, template};
+pub use told::{Told, diff_in_words};
 
 /// The plan of agents that name none.
 pub const STANDARD_PLAN: &str = "standard";

@@ -1,6 +1,6 @@
 //! What changed between two files.
 
-use lockgate_model::config::{self, Config, diff, weakened};
+use lockgate_model::config::{self, Config, Told, diff, diff_in_words, weakened};
 
 const OLD: &str = "\
 agents:
@@ -101,4 +101,48 @@ fn looking_less_at_security_is_said() {
         let softer = weakened(&before, &with(gate, trigger));
         assert_eq!(softer.len(), 1, "{trigger}: {softer:?}");
     }
+}
+
+/// Path, and what is there before and after.
+fn in_words(old: &str, new: &str) -> Vec<(String, Option<String>, Option<String>)> {
+    let (before, after) = (read(old), read(new));
+    let told = |config, text| Told { config, text };
+    let changes = diff_in_words(told(&before, old), told(&after, new));
+    let text = |value: Option<serde_json::Value>| value.map(|value| value.to_string());
+    changes.into_iter().map(|change| (change.path, text(change.from), text(change.to))).collect()
+}
+
+#[test]
+fn a_change_is_told_in_the_words_of_the_files() {
+    let plan = |more: &str| format!("{OLD}plans:\n  - name: p\n{more}");
+    let stages = "    stages:\n      - { weight: 0, duration: 1h }\n      - { weight: 10%, duration: 1h }\n      - { weight: 50, duration: 1h }\n      - { weight: 100 }\n";
+    let some = |text: &str| Some(text.to_owned());
+    let one = |path: &str, from: Option<&str>, to: Option<&str>| {
+        vec![(path.to_owned(), from.map(str::to_owned), to.map(str::to_owned))]
+    };
+    assert_eq!(
+        in_words(OLD, &plan("    tick: 1s\n")),
+        one("plans.p", None, Some(r#"{"name":"p","tick":"1s"}"#))
+    );
+    assert_eq!(
+        in_words(&plan("    tick: 1s\n"), &plan("    tick: 2s\n")),
+        one("plans.p.tick", Some("\"1s\""), Some("\"2s\""))
+    );
+    let slower = stages.replace("10%, duration: 1h", "10%, duration: 2h");
+    assert_eq!(
+        in_words(&plan(stages), &plan(&slower)),
+        one("plans.p.stages.10%.duration", Some("\"1h\""), Some("\"2h\""))
+    );
+    assert_eq!(
+        in_words(OLD, &format!("candidate_stale_max: 1h\n{OLD}")),
+        one("candidate_stale_max", None, Some("\"1h\""))
+    );
+    // one gate of a plan is one line, however many stages have it
+    let gates = |bound: &str| plan(&format!("    gates: {{ error_rate: \"{bound}\" }}\n"));
+    assert_eq!(
+        in_words(&gates("< 1%"), &gates("< 2%")),
+        [("plans.p.gates.error_rate".to_owned(), some("\"< 1%\""), some("\"< 2%\""))]
+    );
+    assert_eq!(in_words(&gates("< 1%"), &gates("< 0.01")), [], "the same in other words");
+    assert_eq!(in_words(&plan(""), OLD), one("plans.p", Some(r#"{"name":"p"}"#), None));
 }
