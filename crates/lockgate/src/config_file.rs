@@ -80,13 +80,23 @@ pub(crate) fn read(path: &Path) -> CliResult<Read> {
 /// Prints what is wrong and makes the error that follows.
 fn refused(path: &Path, diagnostics: &Diagnostics) -> CliError {
     output::note(format!("{diagnostics}\n"));
-    let errors = diagnostics
+    let wrong: Vec<_> = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.severity == config::Severity::Error)
-        .count()
-        + diagnostics.omitted();
-    let noun = if errors == 1 { "error" } else { "errors" };
-    CliError::usage(format!("{} has {errors} {noun}", path.display())).hint(
+        .collect();
+    let mut files: Vec<&str> = wrong.iter().map(|diagnostic| diagnostic.file.as_str()).collect();
+    files.sort_unstable();
+    files.dedup();
+    let errors = match wrong.len() + diagnostics.omitted() {
+        1 => "1 error".to_owned(),
+        errors => format!("{errors} errors"),
+    };
+    let has = match files.as_slice() {
+        [] => format!("{} has", path.display()),
+        [only] => format!("{only} has"),
+        [first @ .., last] => format!("{} and {last} have", first.join(", ")),
+    };
+    CliError::usage(format!("{has} {errors}")).hint(
         "each is named above with its line and column; `lockgate schema` describes every field",
     )
 }

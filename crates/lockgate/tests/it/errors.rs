@@ -90,6 +90,30 @@ fn mistakes_in_a_file_are_named_with_their_places() {
     }
 }
 
+/// What is wrong beside the configuration is told of the file that it is in.
+#[test]
+fn mistakes_in_a_probe_file_are_named_with_their_places() {
+    let probes = concat!(
+        "{\"name\": \"a\", \"request\": {\"path\": \"/\"}}\n",
+        "name: b, path: /\n",
+        "{\"name\": \"c\", \"request\": {\"path\": \"/\"}, \"expect\": {\"matches\": \"([a-z\"}}\n",
+        "{\"name\": \"d\", \"request\": {\"path\": \"/\"}\n",
+    );
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text);
+    write("probes.jsonl", probes).expect("the directory takes files");
+    let text =
+        agent("        test_endpoint: http://127.0.0.1:9002\n    probes: {file: probes.jsonl}\n");
+    write("lockgate.yaml", &text).expect("the directory takes files");
+    let checked = run_in(dir.path(), &["check"]);
+    assert_eq!(checked.code, 2, "{}", checked.shown());
+    insta::assert_snapshot!("check-probes", checked.shown());
+    write("lockgate.yaml", &text.replace("support", "Support")).expect("the directory takes files");
+    let both = run_in(dir.path(), &["check"]);
+    let sum = "error: lockgate.yaml and probes.jsonl have 4 errors";
+    assert!(both.stderr.contains(sum), "{}", both.shown());
+}
+
 fn agent(more: &str) -> String {
     format!(
         "agents:\n  - name: support\n    versions:\n      - name: v1\n        endpoint: http://127.0.0.1:9001\n{more}"

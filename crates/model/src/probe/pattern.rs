@@ -23,9 +23,9 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// Whether this text is an expression, and not too large a one.
-    pub fn is_valid(text: &str) -> bool {
-        compile(text).is_ok()
+    /// Why this text is no expression, or too large a one.
+    pub fn fault(text: &str) -> Option<String> {
+        compile(text).err().map(|error| error.to_string())
     }
 
     /// As it was written.
