@@ -8,6 +8,8 @@ use crate::versions::{FIRST, LARGE, RELEASED, SMALL, VersionSpec};
 pub(crate) const AGENT: &str = "harbour";
 /// Length of the first stage with traffic, and the candidate's share in it.
 const FIRST_STAGE_S: u32 = 12;
+/// Latency that the plan's gate asks for, milliseconds.
+pub(crate) const P95_MS_MAX: u32 = 200;
 const FIRST_STAGE_PERCENT: u32 = 10;
 
 /// Samples that verdicts wait for, from how many requests the first stage sees.
@@ -77,7 +79,7 @@ plans:
         duration: 4s
     gates:
       error_rate: {{ bound: "< 0.5%", min_samples: {relative} }}
-      p95_ms: {{ bound: "< 200", min_samples: {relative} }}
+      p95_ms: {{ bound: "< {P95_MS_MAX}", min_samples: {relative} }}
       nps: {{ bound: "> 50", min_samples: {votes} }}
       security_events: "= 0"
     triggers:

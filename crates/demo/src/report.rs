@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config_file::P95_MS_MAX;
+
 /// A version that was taken back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RolledBack {
@@ -20,7 +22,7 @@ pub struct RolledBack {
 }
 
 /// What became of every version that was released, and what users saw of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct DemoReport {
     /// Versions that went all the way, in order.
     pub promoted: Vec<String>,
@@ -33,6 +35,9 @@ pub struct DemoReport {
     /// Stopped by hand at any point, so that nothing is expected of it.
     #[serde(skip)]
     pub open_ended: bool,
+    /// The highest p95 that the stable version had at the end of a release, milliseconds.
+    #[serde(skip)]
+    pub stable_p95_ms: Option<f64>,
 }
 
 /// What each version deserves: the trigger and the action that should take it back.
@@ -49,6 +54,22 @@ impl DemoReport {
     /// the action that it deserves.
     pub fn as_expected(&self) -> bool {
         self.surprises().is_empty()
+    }
+
+    /// Takes note of the stable version's p95 at the end of a release.
+    pub(crate) fn saw_stable(&mut self, p95_ms: Option<f64>) {
+        self.stable_p95_ms = self.stable_p95_ms.into_iter().chain(p95_ms).reduce(f64::max);
+    }
+
+    /// Why nothing went as expected, when the machine is to blame: the stable version itself does
+    /// not keep the plan's latency, so that no version can show what it is worth.
+    pub fn too_busy(&self) -> Option<String> {
+        let p95_ms = self.stable_p95_ms.filter(|p95_ms| *p95_ms >= f64::from(P95_MS_MAX))?;
+        (!self.as_expected()).then(|| {
+            format!(
+                "this machine is too busy for that many users: the stable version itself had a p95 of {p95_ms:.0} ms, and the plan asks for less than {P95_MS_MAX}; run it with a lower --rate, or with less beside it"
+            )
+        })
     }
 
     /// What is not as expected, one sentence each.
@@ -123,6 +144,21 @@ mod tests {
             })
             .collect();
         DemoReport { promoted: vec!["good".into()], rolled_back, ..DemoReport::default() }
+    }
+
+    #[test]
+    fn a_machine_that_is_too_busy_is_named_when_something_went_wrong() {
+        let mut failed = expected();
+        failed.rolled_back.remove(1);
+        failed.saw_stable(Some(150.0));
+        failed.saw_stable(None);
+        assert_eq!(failed.too_busy(), None, "the stable version keeps the plan's latency");
+        failed.saw_stable(Some(612.4));
+        failed.saw_stable(Some(180.0));
+        let why = failed.too_busy().expect("the stable version was too slow");
+        assert!(why.contains("p95 of 612 ms") && why.contains("--rate"), "{why}");
+        let well = DemoReport { stable_p95_ms: Some(612.4), ..expected() };
+        assert_eq!(well.too_busy(), None, "all the same it went well");
     }
 
     #[test]

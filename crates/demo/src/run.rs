@@ -143,6 +143,7 @@ async fn release(
         running.check()
     };
     let view = api.until_ended(&id, RELEASE_MAX, look).await?;
+    report.saw_stable(view.stable_arm.p95_ms);
     if view.phase == "promoted" {
         live.say(&format!("promoted     {version}: {}", view.why));
         report.promoted.push(version.to_owned());

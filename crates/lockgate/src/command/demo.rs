@@ -15,7 +15,11 @@ pub(crate) async fn run(args: DemoArgs, format: Format) -> CliResult {
     if report.as_expected() {
         return Ok(Exit::Done);
     }
-    Err(CliError::text(Exit::Failed, report.surprises().join("; ")))
+    let error = CliError::text(Exit::Failed, report.surprises().join("; "));
+    Err(match report.too_busy() {
+        Some(why) => error.hint(why),
+        None => error,
+    })
 }
 
 /// Runs one version of the demo's agent.
