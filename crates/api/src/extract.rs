@@ -75,7 +75,10 @@ fn json_refused(rejection: &JsonRejection) -> ApiError {
             if message.contains("`reason`") {
                 return error.hint("Every change needs a `reason` of 1 to 500 characters.");
             }
-            error
+            let lacking = message.strip_prefix("missing field ");
+            let lacking = lacking.and_then(|rest| rest.split(' ').next());
+            let add = lacking.map(|field| format!("Add {field}; ")).unwrap_or_default();
+            error.hint(format!("{add}`GET /api/v1/openapi.json` describes the body."))
         }
         _ => ApiError::new(Kind::BadRequest, text),
     }

@@ -1,7 +1,9 @@
 //! Query parameters that several endpoints take.
 
+use std::num::NonZeroU32;
+
 use lockgate_model::ids::AgentName;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use utoipa::IntoParams;
 
 /// The most rows that one answer holds.
@@ -14,8 +16,9 @@ const ROWS_DEFAULT: u32 = 50;
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limit {
     /// At most this many rows, 50 by default, 500 at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    #[serde(default, deserialize_with = "limit")]
+    limit: Option<NonZeroU32>,
 }
 
 impl Limit {
@@ -33,8 +36,9 @@ pub(crate) struct AgentLimit {
     #[param(value_type = Option<String>)]
     pub(crate) agent: Option<AgentName>,
     /// At most this many rows, 50 by default, 500 at most.
-    #[param(minimum = 1, maximum = 500)]
-    limit: Option<u32>,
+    #[param(value_type = Option<u32>, minimum = 1, maximum = 500)]
+    #[serde(default, deserialize_with = "limit")]
+    limit: Option<NonZeroU32>,
 }
 
 impl AgentLimit {
@@ -53,6 +57,15 @@ pub(crate) struct OfAgent {
     pub(crate) agent: Option<AgentName>,
 }
 
-fn rows(limit: Option<u32>) -> u32 {
-    limit.unwrap_or(ROWS_DEFAULT).clamp(1, ROWS_MAX)
+fn rows(limit: Option<NonZeroU32>) -> u32 {
+    limit.map_or(ROWS_DEFAULT, NonZeroU32::get).min(ROWS_MAX)
+}
+
+fn limit<'de, D: Deserializer<'de>>(query: D) -> Result<Option<NonZeroU32>, D::Error> {
+    let text = String::deserialize(query)?;
+    let limit = text.parse().map_err(|_| {
+        let range = format!("from 1 to {ROWS_MAX}");
+        de::Error::custom(format_args!("`limit` is a whole number {range}, not `{text}`"))
+    })?;
+    Ok(Some(limit))
 }

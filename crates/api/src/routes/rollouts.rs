@@ -104,6 +104,10 @@ pub(crate) async fn submit_start(
     command: Command,
 ) -> Result<(StatusCode, Json<CommandAnswer>), ApiError> {
     let replaces = matches!(command.body, InboxBody::Start { replace: true, .. });
+    let starts = match &command.body {
+        InboxBody::Start { candidate, .. } => Some(candidate.clone()),
+        _ => None,
+    };
     let open = fleet::open_release(app, &command.agent).await?;
     let mut answer = submit::submit(app, principal, command).await?;
     if answer.state == CommandState::Refused {
@@ -111,12 +115,22 @@ pub(crate) async fn submit_start(
         record(app, principal, "rollout.start.refused", subject, why).await?;
         let refused = submit::refused(&answer);
         return Err(match open {
+            Some(open) if starts == Some(open.version.clone()) => on_its_way(refused, &open),
             Some(open) if !replaces => needs_replace(refused, &open),
             _ => refused,
         });
     }
     answer.replaces = open.filter(|_| replaces);
     Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// It would take its own place.
+fn on_its_way(refused: ApiError, open: &Replaced) -> ApiError {
+    let Replaced { rollout, version } = open;
+    let already = format!("{version} is being released already");
+    refused
+        .hint(format!("{already}: `GET /api/v1/rollouts/{rollout}` shows where it stands."))
+        .cli_hint(format!("{already}; `lockgate rollout watch {rollout}` follows it"))
 }
 
 fn needs_replace(refused: ApiError, open: &Replaced) -> ApiError {

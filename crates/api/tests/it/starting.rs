@@ -38,6 +38,39 @@ async fn an_open_release_is_replaced_only_by_whoever_says_so() {
 }
 
 #[tokio::test]
+async fn what_is_on_its_way_already_does_not_take_its_own_place() {
+    let server = server().await;
+    let old = server.world.start("support", "v2", Some("v1"), "test").await;
+    let body = json!({"agent": "support", "version": "v2", "reason": "again"});
+    let refused = problem(start(&server, body).await, 409).await;
+    for hint in [&refused["hint"], &refused["cli_hint"]] {
+        let hint = hint.as_str().unwrap();
+        assert!(hint.contains("v2 is being released already"), "{hint}");
+        assert!(hint.contains(&old.id.to_string()) && !hint.contains("takes the place"), "{hint}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_lacks_something_is_told_what_and_where_to_look() {
+    let server = without_control(None).await;
+    let refused =
+        problem(start(&server, json!({"agent": "support", "reason": "x"})).await, 422).await;
+    let hint = refused["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("`version`") && hint.contains("/api/v1/openapi.json"), "{refused}");
+}
+
+#[tokio::test]
+async fn no_rows_cannot_be_asked_for() {
+    let server = without_control(None).await;
+    for path in ["rollouts", "journal", "agents/support/interactions"] {
+        let refused =
+            problem(server.get(&format!("/api/v1/{path}?limit=0"), &server.admin).await, 400).await;
+        assert!(refused["detail"].as_str().unwrap().contains("`limit`"), "{refused}");
+        json(server.get(&format!("/api/v1/{path}?limit=1"), &server.admin).await, 200).await;
+    }
+}
+
+#[tokio::test]
 async fn a_start_that_is_asked_for_later_names_its_release() {
     let server = server().await;
     let body = json!({"agent": "support", "version": "v2", "reason": "newer"});

@@ -12,11 +12,28 @@ fn every_scenario_gives_a_valid_file_and_nothing_is_overwritten() {
         assert_eq!(checked.code, 0, "{scenario}: {}", checked.shown());
         let text = std::fs::read_to_string(dir.path().join("lockgate.yaml")).expect("written");
         assert!(text.contains('#'), "{scenario} has comments");
+        assert_eq!(triggers_told(&text), triggers_armed(&text), "{scenario}");
         let again = run_in(dir.path(), &["init", "--scenario", scenario]);
         assert_eq!(again.code, 2);
         assert!(again.stderr.contains("--force"), "{}", again.stderr);
         assert_eq!(run_in(dir.path(), &["init", "--scenario", scenario, "--force"]).code, 0);
     }
+}
+
+/// How many triggers a file says are armed, in words.
+fn triggers_told(text: &str) -> Option<usize> {
+    const WORDS: [&str; 9] =
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight"];
+    let (before, _) = text.split_once(" triggers are always armed")?;
+    let word = before.rsplit(' ').next()?.to_lowercase();
+    WORDS.iter().position(|known| *known == word)
+}
+
+/// How many there are, if the file counts them at all.
+fn triggers_armed(text: &str) -> Option<usize> {
+    triggers_told(text)?;
+    let config = lockgate_model::config::read("lockgate.yaml", text).expect("it is valid");
+    Some(config.plans[0].triggers.len())
 }
 
 #[test]
