@@ -34,6 +34,8 @@ async fn main() {
     let rollout = world
         .force(running.id, |rollout| {
             rollout.stage = 2;
+            // what was seen under the first split was seen in the test environment
+            rollout.epoch = Epoch(2);
             rollout.weight_bp = rollout.plan.stages[2].weight_bp;
             rollout.dwell_ms = 9_000_000;
         })

@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::connections::{Connections, Place, Sending};
+use crate::console::page::PageError;
 use crate::problem::{ApiError, Kind};
 use crate::state::App;
 use crate::{Deps, Options, console, routes};
@@ -107,19 +108,36 @@ fn router(app: App) -> Router {
 
 const OTHER_VERSION: &str = "the server and this command may be of different versions";
 
-async fn no_such_path(request: Request) -> ApiError {
-    ApiError::not_found(format_args!("path `{}`", request.uri().path()))
+async fn no_such_path(request: Request) -> Response {
+    let path = request.uri().path();
+    if is_for_people(&request) {
+        return PageError(ApiError::not_found(format_args!("page `{path}`"))).into_response();
+    }
+    ApiError::not_found(format_args!("path `{path}`"))
         .hint("`GET /api/v1/openapi.json` lists all paths.")
         .cli_hint(OTHER_VERSION)
+        .into_response()
 }
 
-async fn no_such_method(request: Request) -> ApiError {
-    ApiError::new(
-        Kind::MethodNotAllowed,
-        format!("`{}` has no method {}.", request.uri().path(), request.method()),
-    )
-    .hint("`GET /api/v1/openapi.json` lists all methods.")
-    .cli_hint(OTHER_VERSION)
+async fn no_such_method(request: Request) -> Response {
+    let what = format!("`{}` has no method {}.", request.uri().path(), request.method());
+    let error = ApiError::new(Kind::MethodNotAllowed, what);
+    if is_for_people(&request) {
+        return PageError(error).into_response();
+    }
+    error
+        .hint("`GET /api/v1/openapi.json` lists all methods.")
+        .cli_hint(OTHER_VERSION)
+        .into_response()
+}
+
+/// Whether a browser asks, outside the API: it gets a page with a way back.
+fn is_for_people(request: &Request) -> bool {
+    let path = request.uri().path();
+    let of_api = path == "/api" || path.starts_with("/api/");
+    let accepts = request.headers().get_all(header::ACCEPT).iter();
+    !of_api
+        && accepts.filter_map(|value| value.to_str().ok()).any(|value| value.contains("text/html"))
 }
 
 /// Places for requests under way. Signing in reads a body before anyone is known, so it has few

@@ -372,6 +372,11 @@ fn silent(rollout: &Rollout, arms: &Arms) -> Vec<String> {
     warnings
 }
 
+/// Time that is left, in whole seconds and rounded up: nothing is over before its time.
+pub fn left(ms: u64) -> String {
+    span(ms.div_ceil(1_000).saturating_mul(1_000))
+}
+
 /// A length of time in its two largest units.
 pub fn span(ms: u64) -> String {
     let seconds = ms / 1_000;

@@ -7,7 +7,7 @@ use lockgate_model::plan::OnInsufficient;
 use crate::explain::{Cause, Verdict};
 use crate::machine::percent;
 use crate::state::{Phase, Rollout};
-use crate::view::span;
+use crate::view::left;
 
 pub(crate) fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
     let open: Vec<&str> = gates
@@ -45,18 +45,13 @@ fn confirming(rollout: &Rollout) -> String {
 fn running(rollout: &Rollout, open: &[&str], left_ms: u64) -> String {
     if let Some(so_far_ms) = rollout.warming_ms {
         let delay_ms = rollout.plan.initial_delay_ms.saturating_sub(so_far_ms);
-        return format!("nothing is measured yet: {} left of the initial delay", seconds(delay_ms));
+        return format!("nothing is measured yet: {} left of the initial delay", left(delay_ms));
     }
     let gates = match open {
         [] => "all its gates pass now".into(),
         open => format!("open: {}", open.join("; ")),
     };
-    format!("{} left in this stage; {gates}", seconds(left_ms))
-}
-
-/// Whole seconds, rounded up: nothing is over before its time.
-fn seconds(ms: u64) -> String {
-    span(ms.div_ceil(1_000) * 1_000)
+    format!("{} left in this stage; {gates}", left(left_ms))
 }
 
 /// With what else keeps it from going on, whatever its gates say.
@@ -104,7 +99,7 @@ pub(crate) fn would_change(rollout: &Rollout) -> String {
         }
         Phase::Extended => {
             let longest_ms = stage.duration_ms.saturating_add(stage.extension_max_ms);
-            let left = seconds(longest_ms.saturating_sub(rollout.dwell_ms));
+            let left = left(longest_ms.saturating_sub(rollout.dwell_ms));
             let then = match rollout.plan.on_insufficient {
                 OnInsufficient::Rollback => "is taken back",
                 OnInsufficient::Pause => "waits for a person",

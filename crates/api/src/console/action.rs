@@ -8,11 +8,10 @@ use http::StatusCode;
 use serde::Deserialize;
 
 use crate::console::page::{PageError, draw};
-use crate::console::rollout::whole;
+use crate::console::rollout::{find, whole};
 use crate::console::session::{SameOrigin, SignedIn};
 use crate::extract::{PathArgs, Reason};
 use crate::problem::{ApiError, Kind};
-use crate::release;
 use crate::routes::command::{self, Said};
 use crate::shapes::CommandState;
 use crate::state::App;
@@ -33,7 +32,7 @@ pub(super) async fn say(
     form: Result<Form<Filled>, FormRejection>,
 ) -> Result<Response, PageError> {
     principal.need_operator()?;
-    let rollout = release::find(&app, &principal, &id, None).await?;
+    let rollout = find(&app, &principal, &id).await?;
     let Form(filled) =
         form.map_err(|rejection| ApiError::new(Kind::BadRequest, rejection.body_text()))?;
     let word =
@@ -58,6 +57,6 @@ pub(super) async fn say(
         }
         Err(error) => return Err(PageError(error)),
     };
-    let rollout = release::find(&app, &principal, &id, None).await?;
+    let rollout = find(&app, &principal, &id).await?;
     Ok(draw(status, &whole(&app, &principal, &rollout, Some(notice)).await?))
 }

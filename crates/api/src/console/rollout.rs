@@ -7,7 +7,7 @@ use http::StatusCode;
 use lockgate_model::plan::Metric;
 use lockgate_rollout::explain::{Cause, Transition, Verdict};
 use lockgate_rollout::state::Rollout;
-use lockgate_rollout::view::TestView;
+use lockgate_rollout::view::{RolloutView, TestView};
 use lockgate_store::TransitionRecord;
 
 use crate::auth::Principal;
@@ -18,6 +18,7 @@ use crate::console::page::{PageError, Person, draw};
 use crate::console::phase::{self, Badge};
 use crate::console::session::SignedIn;
 use crate::extract::PathArgs;
+use crate::problem::{ApiError, Kind};
 use crate::release;
 use crate::shapes::ExplainedEffect;
 use crate::state::App;
@@ -186,7 +187,8 @@ struct Live {
     weight: String,
     applied: bool,
     dwell: String,
-    left: Option<String>,
+    /// The stage's length, until it is over. What is left stands in `why` while it runs.
+    length: Option<String>,
     ended: Option<Moment>,
     revoked: bool,
     /// Whether a stage waits to be confirmed.
@@ -236,7 +238,7 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
         weight: number::weight(view.weight_bp),
         applied: view.applied,
         dwell: number::span(view.dwell_ms),
-        left: (!end && view.left_ms > 0).then(|| number::span(view.left_ms)),
+        length: stage_length(&view),
         ended: view.ended_wall_ms.map(number::moment),
         revoked: view.revoked,
         waits: view.phase == "waiting_gate",
@@ -263,6 +265,12 @@ async fn live(app: &App, principal: &Principal, rollout: &Rollout) -> Result<Liv
             measured.map(JudgeRow::decided).collect()
         }),
     })
+}
+
+/// How long the stage under way takes; `None` once its time is over.
+fn stage_length(view: &RolloutView) -> Option<String> {
+    let stage = view.stages.get(view.stage)?;
+    (view.ended_wall_ms.is_none() && view.left_ms > 0).then(|| number::span(stage.duration_ms))
 }
 
 /// The step that a release's end goes back to; what came after it is only read-back.
@@ -292,12 +300,24 @@ pub(super) async fn whole(
     })
 }
 
+/// A release by its id; what the API says of one that is not there, in words of the console.
+pub(super) async fn find(app: &App, principal: &Principal, id: &str) -> Result<Rollout, PageError> {
+    let found = release::find(app, principal, id, None).await;
+    found.map_err(|error| match error.kind() {
+        Kind::NotFound | Kind::BadRequest => PageError(
+            ApiError::not_found(format_args!("release `{id}`"))
+                .hint("The overview lists the newest releases."),
+        ),
+        _ => PageError(error),
+    })
+}
+
 pub(super) async fn page(
     State(app): State<App>,
     SignedIn(principal): SignedIn,
     PathArgs(id): PathArgs<String>,
 ) -> Result<Response, PageError> {
-    let rollout = release::find(&app, &principal, &id, None).await?;
+    let rollout = find(&app, &principal, &id).await?;
     Ok(draw(StatusCode::OK, &whole(&app, &principal, &rollout, None).await?))
 }
 
@@ -306,7 +326,7 @@ pub(super) async fn fragment(
     SignedIn(principal): SignedIn,
     PathArgs(id): PathArgs<String>,
 ) -> Result<Response, PageError> {
-    let rollout = release::find(&app, &principal, &id, None).await?;
+    let rollout = find(&app, &principal, &id).await?;
     Ok(draw(StatusCode::OK, &live(&app, &principal, &rollout).await?))
 }
 

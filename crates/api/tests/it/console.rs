@@ -1,10 +1,12 @@
 //! The console: readable without JavaScript, signed in by cookie, and moved by nobody else's page.
 
 use lockgate_store::Role;
-use reqwest::header::{CONTENT_SECURITY_POLICY, COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::header::{
+    ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, LOCATION, ORIGIN, SET_COOKIE,
+};
 use reqwest::{Method, RequestBuilder, Response};
 
-use crate::server::{Server, server, without_control};
+use crate::server::{Server, problem, server, without_control};
 
 struct Browser<'a> {
     server: &'a Server,
@@ -111,6 +113,90 @@ async fn strangers_are_sent_to_sign_in_and_back() {
     let body = format!("token={}&next=//evil.example", server.admin);
     let right = form(&server, "/sign-in", &server.url, &body).send().await.unwrap();
     assert_eq!(right.headers()[LOCATION], "/");
+    let page = stranger.get("/sign-in").await.text().await.unwrap();
+    assert!(page.contains("--token-file"), "it says where the first token may be: {page}");
+}
+
+#[tokio::test]
+async fn paths_that_nothing_is_at_are_a_page_for_people_and_a_problem_for_programs() {
+    let server = without_control(None).await;
+    let get = async |path: &str, accept: &str| {
+        let url = format!("{}{path}", server.url);
+        server.client.get(url).header(ACCEPT, accept).send().await.unwrap()
+    };
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for path in ["/nowhere", "/rollouts", "/apiary"] {
+        let page = get(path, browser).await;
+        assert_eq!(page.status(), 404, "{path}");
+        assert!(page.headers()[CONTENT_TYPE].to_str().unwrap().starts_with("text/html"), "{path}");
+        assert!(page.headers().contains_key(CONTENT_SECURITY_POLICY));
+        let html = page.text().await.unwrap();
+        assert!(html.contains("href=\"/\"") && html.contains(path), "{html}");
+        assert!(!html.contains("/api/v1"), "{html}");
+        problem(get(path, "*/*").await, 404).await;
+    }
+    problem(get("/api/v1/nowhere", browser).await, 404).await;
+    let wrong_method = get("/sign-out", browser).await;
+    assert_eq!(wrong_method.status(), 405);
+    assert!(wrong_method.text().await.unwrap().contains("href=\"/\""));
+}
+
+#[tokio::test]
+async fn a_release_that_is_not_there_is_told_of_in_words_of_the_console() {
+    let server = without_control(None).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    for id in ["nope", "latest", "01a20a78-b3d6-73a7-8ccc-ee32dcfda7ba"] {
+        let page = browser.get(&format!("/rollouts/{id}")).await;
+        assert_eq!(page.status(), 404, "{id}");
+        let html = page.text().await.unwrap();
+        assert!(html.contains("The overview lists the newest releases."), "{html}");
+        assert!(!html.contains("/api/") && !html.contains("?agent="), "{html}");
+    }
+}
+
+#[tokio::test]
+async fn who_has_no_javascript_is_told_that_numbers_stand_still() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    for path in ["/", &format!("/rollouts/{id}")] {
+        let page = browser.page(path).await;
+        let told =
+            page.split_once("<noscript>").and_then(|(_, rest)| rest.split_once("</noscript>"));
+        assert!(told.is_some_and(|(told, _)| told.contains("reload")), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_left_of_a_stage_is_said_once() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    server.world.applied(id).await;
+    let nearly_over = |rollout: &mut lockgate_rollout::state::Rollout| {
+        rollout.dwell_ms = rollout.plan.stages[0].duration_ms - 1_400;
+    };
+    server.world.force(id, nearly_over).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    let page = browser.page(&format!("/rollouts/{id}")).await;
+    assert!(page.contains("2 s left in this stage") && page.contains("of 1 d"), "{page}");
+    assert_eq!(page.matches(" left").count(), 1, "{page}");
+}
+
+/// On a telephone a table's rows stand as blocks, and each cell says which column it is of.
+#[tokio::test]
+async fn every_cell_of_a_wide_table_knows_its_column() {
+    let server = without_control(None).await;
+    let id = server.world.start("support", "v2", Some("v1"), "test").await.id;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    for (path, least) in [("/", 20), (&*format!("/rollouts/{id}"), 40)] {
+        let page = browser.page(path).await;
+        let cells: Vec<&str> = page.split("<td").skip(1).collect();
+        assert!(cells.len() > least, "{path}: {}", cells.len());
+        for cell in cells {
+            let tag = cell.split('>').next().unwrap();
+            assert!(tag.contains("data-label=") || tag.contains("colspan="), "{path}: <td{tag}>");
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! What the live view shows, as lines. Pure: a terminal only paints it.
 
 use lockgate_rollout::explain::{Cause, Verdict};
-use lockgate_rollout::view::{ArmView, RolloutView, StageView};
+use lockgate_rollout::view::{ArmView, RolloutView, StageView, left};
 use lockgate_store::TransitionRecord;
 
 use crate::command::rollout;
@@ -106,12 +106,10 @@ impl Frame<'_> {
         if let Some(detail) = &view.detail {
             state = state.then(Style::Plain, format!("   {detail}"));
         }
-        // While it runs, the sentence below says it: twice would be two roundings of one number.
+        // While it runs, the sentence below says it.
         if view.ended_wall_ms.is_none() && view.phase != "running" && view.left_ms > 0 {
-            state = state.then(
-                Style::Plain,
-                format!("   {} left in this stage", output::duration(view.left_ms)),
-            );
+            state =
+                state.then(Style::Plain, format!("   {} left in this stage", left(view.left_ms)));
         }
         let mut lines = vec![
             Line::of(Style::Strong, format!("{}  {}", view.agent, view.candidate))
