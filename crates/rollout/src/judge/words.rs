@@ -1,6 +1,6 @@
 //! A judgement in one sentence.
 
-use lockgate_model::plan::Metric;
+use lockgate_model::plan::{Bound, Metric};
 
 use super::Question;
 use super::alpha::Span;
@@ -18,15 +18,16 @@ pub(super) fn sentence(
     let Some(value) = candidate.value else {
         return format!("{subject}: nothing seen yet, {} {unit} needed", (*min_samples).max(1));
     };
-    let value = number(value);
+    let value = of(*metric, value);
     let beside =
-        baseline.value.map(|value| format!(", stable {}", number(value))).unwrap_or_default();
+        baseline.value.map(|value| format!(", stable {}", of(*metric, value))).unwrap_or_default();
     if verdict == Verdict::Insufficient && candidate.n < *min_samples {
         return format!(
             "{subject} is {value}{beside}: {} of {min_samples} {unit} seen",
             candidate.n
         );
     }
+    let bound = limit(*metric, *bound);
     let samples = if *metric == Metric::SecurityEvents {
         String::new()
     } else {
@@ -92,6 +93,28 @@ pub(super) fn unit(question: &Question<'_>) -> &'static str {
     }
 }
 
+/// A value of a metric: shares as percent, like everywhere else.
+fn of(metric: Metric, value: f64) -> String {
+    if is_share(metric) { format!("{} %", number(value * 100.0)) } else { number(value) }
+}
+
+/// A bound in the unit of its metric.
+fn limit(metric: Metric, bound: Bound) -> String {
+    match bound {
+        Bound::Below(value) if is_share(metric) => format!("< {}", of(metric, value)),
+        Bound::Above(value) if is_share(metric) => format!("> {}", of(metric, value)),
+        Bound::Equal(value) if is_share(metric) => format!("= {}", of(metric, value)),
+        other => other.to_string(),
+    }
+}
+
+fn is_share(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes
+    )
+}
+
 /// At most four significant digits, without a tail of zeros.
 pub(crate) fn number(value: f64) -> String {
     let digits = if value == 0.0 {
@@ -112,6 +135,19 @@ pub(crate) fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_percent_and_so_are_their_bounds() {
+        assert_eq!(of(Metric::ErrorRate, 0.0), "0 %");
+        assert_eq!(of(Metric::SatisfiedShare, 0.958_91), "95.89 %");
+        assert_eq!(limit(Metric::ErrorRate, Bound::Below(0.005)), "< 0.5 %");
+        assert_eq!(limit(Metric::Probes, Bound::Equal(1.0)), "= 100 %");
+        assert_eq!(limit(Metric::ErrorRate, Bound::AboveBaselineBy(0.5)), "> baseline + 50 %");
+        assert_eq!(
+            (of(Metric::P95Ms, 69.7), limit(Metric::Nps, Bound::Above(50.0))),
+            ("69.7".into(), "> 50".into())
+        );
+    }
 
     #[test]
     fn numbers_are_short() {

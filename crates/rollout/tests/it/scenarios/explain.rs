@@ -49,7 +49,11 @@ fn the_view_says_why_it_is_not_further() {
     world.tick(&signals(arm(100, 50, 100), arm(900, 0, 100)));
     world.apply();
     let ended = view(&world.rollout, &Signals::default());
-    assert!(ended.why.contains("taken back: error_rate is 0.5 over 100 requests"), "{}", ended.why);
+    assert!(
+        ended.why.contains("taken back: error_rate is 50 % over 100 requests"),
+        "{}",
+        ended.why
+    );
 }
 
 #[test]
