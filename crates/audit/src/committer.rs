@@ -1,38 +1,27 @@
-//! The one writer: collect, write, sync, acknowledge, then grow the tree.
+//! The one writer: collect, write, sync, acknowledge, then hand on to whoever grows the tree. Records that come while a
+//! batch is on its way to disk wait together, and are the next one: batches grow with load.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-use tlog_tiles::{Hash, record_hash};
-use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use crate::disk::{Disk, Segment};
 use crate::error::AuditError;
+use crate::inbox::{Append, Inbox};
 use crate::layout;
 use crate::log::{Durability, Shared};
-use crate::publish::Head;
+use crate::publish::Queue;
 use crate::record::{Placed, Step};
-use crate::wal;
+use crate::wal::Frame;
 
-/// The most records in one batch.
-const BATCH: usize = 1024;
-
-pub(crate) enum Message {
-    Append(Append),
-    Close(oneshot::Sender<()>),
-}
-
-pub(crate) struct Append {
-    pub(crate) body: String,
-    pub(crate) step: Step,
-    pub(crate) session: Uuid,
-    pub(crate) counter: Arc<AtomicU64>,
-    pub(crate) placed: oneshot::Sender<Result<u64, AuditError>>,
-}
+/// From this many records in a batch on, the next one is worth waiting for.
+const CROWD: usize = 8;
+/// The shortest wait that a thread can be woken from in time.
+const PATIENCE_MIN: Duration = Duration::from_micros(50);
+/// How long a producer takes at most to make its next record, where nothing else is to be done.
+const NEXT_RECORD: Duration = Duration::from_micros(2);
 
 /// The files of the write-ahead log.
 pub(crate) struct Segments {
@@ -60,50 +49,89 @@ impl Segments {
 }
 
 pub(crate) struct Committer {
-    pub(crate) receiver: mpsc::Receiver<Message>,
+    pub(crate) inbox: Arc<Inbox>,
     pub(crate) segments: Segments,
-    pub(crate) head: Arc<Head>,
+    pub(crate) queue: Arc<Queue>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) durability: Durability,
     pub(crate) next_seq: u64,
     pub(crate) open_intents: HashSet<u64>,
+    pub(crate) stopped: Option<String>,
 }
 
 /// A batch on its way to disk.
-#[derive(Default)]
 struct Batch {
     appends: Vec<Append>,
-    records: Vec<u8>,
+    frame: Frame,
+}
+
+/// What the batch before was like.
+#[derive(Default)]
+struct Last {
+    records: usize,
+    bytes: usize,
+    time: Duration,
+}
+
+impl Last {
+    /// How many appends to wait for, and how long, when so many are there already.
+    ///
+    /// Who was answered last comes again soon. On a slow disk an eighth of its time is well spent on taking most of
+    /// them along; on a fast one only half a crowd is waited for, so that not each of them wakes this thread.
+    fn wait_for(&self, there: usize) -> (usize, Duration) {
+        let patience = self.time / 8;
+        if self.records < CROWD {
+            (1, Duration::ZERO)
+        } else if patience < PATIENCE_MIN {
+            let records = u32::try_from(self.records).unwrap_or(u32::MAX);
+            (self.records / 2, PATIENCE_MIN.max(NEXT_RECORD * records))
+        } else {
+            ((self.records + there) * 3 / 4, patience)
+        }
+    }
+}
+
+struct ClosesOnDrop(Arc<Inbox>);
+
+impl Drop for ClosesOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 impl Committer {
     pub(crate) fn run(mut self) {
-        let mut closing = Vec::new();
-        while let Some(first) = self.receiver.blocking_recv() {
-            let mut batch = Batch::default();
-            let mut next = Some(first);
-            while let Some(message) = next {
-                match message {
-                    Message::Append(append) => self.take(append, &mut batch),
-                    Message::Close(done) => {
-                        self.receiver.close();
-                        closing.push(done);
-                    }
-                }
-                let full = batch.appends.len() >= BATCH
-                    || batch.records.len() + 2 * crate::RECORD_MAX_BYTES > wal::FRAME_MAX_BYTES;
-                next = if full { None } else { self.receiver.try_recv().ok() };
+        // Whoever still waits for room is told, also when this thread ends badly.
+        let _closes = ClosesOnDrop(self.inbox.clone());
+        let (mut taken, mut last) = (Vec::new(), Last::default());
+        loop {
+            let (wanted, patience) = last.wait_for(self.inbox.len());
+            self.inbox.take(wanted, patience, &mut taken);
+            if taken.is_empty() {
+                break;
             }
-            if !batch.appends.is_empty() {
-                self.commit(batch);
+            last.records = taken.len();
+            let mut appends = taken.drain(..).peekable();
+            while appends.peek().is_some() {
+                let frame = Frame::with_capacity(last.bytes);
+                let mut batch = Batch { appends: Vec::with_capacity(appends.len()), frame };
+                while !batch.frame.is_full()
+                    && let Some(append) = appends.next()
+                {
+                    self.take(append, &mut batch);
+                }
+                if !batch.appends.is_empty() {
+                    last.bytes = batch.frame.records().len() + 1024;
+                    last.time = self.commit(batch);
+                }
             }
         }
-        self.head.close();
+        self.queue.close();
     }
 
     /// Gives an append its place in the batch, or its refusal.
     fn take(&mut self, append: Append, batch: &mut Batch) {
-        if let Some(why) = self.shared.status().stopped.clone() {
+        if let Some(why) = self.stopped.clone() {
             let _ = append.placed.send(Err(AuditError::Stopped { why }));
             return;
         }
@@ -114,13 +142,14 @@ impl Committer {
             let _ = append.placed.send(Err(AuditError::Missing(why)));
             return;
         }
-        let seq = self.next_seq + batch.appends.len() as u64;
+        let seq = self.next_seq + batch.frame.count();
         let session_n = append.counter.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut record = append.body.clone().into_bytes();
-        record.extend_from_slice(
-            Placed { seq, session: append.session, session_n, step: append.step }.tail().as_bytes(),
-        );
-        if let Err(error) = wal::push_record(&mut batch.records, &record) {
+        let placed = Placed { seq, session: append.session, session_n, step: append.step };
+        let pushed = batch.frame.push(|out| {
+            out.extend_from_slice(&append.body);
+            placed.write_tail(out);
+        });
+        if let Err(error) = pushed {
             append.counter.fetch_sub(1, Ordering::Relaxed);
             let _ = append.placed.send(Err(error));
             return;
@@ -128,20 +157,16 @@ impl Committer {
         batch.appends.push(append);
     }
 
-    fn commit(&mut self, batch: Batch) {
-        if let Err(error) = self.write(&batch) {
+    /// Returns how long the disk took.
+    fn commit(&mut self, mut batch: Batch) -> Duration {
+        let begin = Instant::now();
+        if let Err(error) = self.write(&mut batch.frame) {
             self.refuse(batch, &error);
-            return;
+            return Duration::ZERO;
         }
-        let leaves: Vec<(Vec<u8>, Hash)> = wal::split_records(&batch.records)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|range| {
-                (batch.records[range.clone()].to_vec(), record_hash(&batch.records[range]))
-            })
-            .collect();
+        let time = begin.elapsed();
         let first = self.next_seq;
-        self.next_seq += leaves.len() as u64;
+        self.next_seq += batch.frame.count();
         {
             let mut status = self.shared.status();
             status.size = self.next_seq;
@@ -154,16 +179,16 @@ impl Committer {
             // Whoever asked may have gone; the record stands.
             let _ = append.placed.send(Ok(seq));
         }
-        self.head.grow(leaves);
+        self.queue.push(batch.frame);
+        time
     }
 
-    fn write(&mut self, batch: &Batch) -> Result<(), AuditError> {
-        self.head.wait_for_room()?;
+    fn write(&mut self, frame: &mut Frame) -> Result<(), AuditError> {
+        self.queue.wait_for_room()?;
         self.segments.rotate(self.next_seq)?;
         let path = layout::wal(&self.segments.root);
-        let count = u32::try_from(batch.appends.len()).unwrap_or(u32::MAX);
-        let frame = wal::frame(self.next_seq, count, &batch.records);
-        if let Err(error) = self.segments.current.write_all(&frame) {
+        let bytes = frame.finish(self.next_seq);
+        if let Err(error) = self.segments.current.write_all(bytes) {
             // A full disk may have taken a part. What was not acknowledged is taken back, and the log goes on.
             if let Err(cut) = self.segments.current.set_len(self.segments.len) {
                 self.stop(format!(
@@ -179,7 +204,7 @@ impl Committer {
             self.stop(format!("fdatasync failed: {error}"));
             return Err(AuditError::io("sync", &path)(error));
         }
-        self.segments.len += frame.len() as u64;
+        self.segments.len += bytes.len() as u64;
         Ok(())
     }
 
@@ -195,8 +220,9 @@ impl Committer {
         }
     }
 
-    fn stop(&self, why: String) {
+    fn stop(&mut self, why: String) {
         tracing::error!(why, "the audit log has stopped");
-        self.shared.status().stopped = Some(why);
+        self.shared.status().stopped = Some(why.clone());
+        self.stopped = Some(why);
     }
 }

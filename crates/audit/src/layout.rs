@@ -2,7 +2,7 @@
 //!
 //! `checkpoint` the newest signed note · `log.keys` public keys, oldest first · `tile/L/N[.p/W]` hashes ·
 //! `tile/entries/N[.p/W]` records · `wal/SEQ.wal` records not yet in full tiles · `rotation/N` notes that pass
-//! the log from one key to the next.
+//! the log from one key to the next · `open-intents` a signed note of intents without an outcome.
 
 use std::path::{Path, PathBuf};
 

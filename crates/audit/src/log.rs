@@ -7,19 +7,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::committer::{Append, Committer, Message};
+use crate::committer::Committer;
 use crate::disk::{Disk, LocalDisk};
 use crate::error::AuditError;
+use crate::inbox::{Append, Inbox};
 use crate::keys::LogKey;
-use crate::publish::{Head, Publisher};
+use crate::publish::{Publisher, Queue};
 use crate::record::{Entry, Step};
 use crate::{recover, rotation};
-
-/// Appends that may wait for the committer.
-const QUEUE: usize = 4096;
 
 /// What an acknowledged record has survived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -96,7 +94,7 @@ impl Shared {
 
 /// An open log. One process at a time has it.
 pub struct Log {
-    sender: mpsc::Sender<Message>,
+    inbox: Arc<Inbox>,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
     // Held until the log is dropped.
@@ -132,31 +130,43 @@ impl Log {
         let shared = Arc::new(Shared::default());
         {
             let mut status = shared.status();
-            status.size = recovered.edge.size();
+            status.size = recovered.grown.edge().size();
             status.signed_size = recovered.signed_size;
             status.cut_bytes = recovered.cut_bytes;
-            status.closed_intents = recovered.open_intents.len() as u64;
+            status.closed_intents = recovered.open.len() as u64;
         }
-        let head = Arc::new(Head::new(recovered.edge.clone(), recovered.bundle));
-        let publisher =
-            Publisher::new(options, key, head.clone(), shared.clone(), recovered.signed_size);
-        let (sender, receiver) = mpsc::channel(QUEUE);
-        let open_intents = recovered.open_intents;
+        let queue = Arc::new(Queue::default());
+        let open: Vec<u64> = recovered.open.iter().collect();
+        let next_seq = recovered.grown.edge().size();
+        let publisher = Publisher {
+            disk: options.disk.clone(),
+            root: options.dir.clone(),
+            key,
+            queue: queue.clone(),
+            shared: shared.clone(),
+            grown: recovered.grown,
+            signed_size: recovered.signed_size,
+            open: recovered.open,
+            noted_size: recovered.noted_size,
+            every: options.publish_every,
+        };
+        let inbox = Arc::new(Inbox::default());
         let committer = Committer {
-            receiver,
+            inbox: inbox.clone(),
             segments: recovered.segments,
-            head,
+            queue,
             shared: shared.clone(),
             durability: options.durability,
-            next_seq: recovered.edge.size(),
-            open_intents: open_intents.iter().copied().collect(),
+            next_seq,
+            open_intents: open.iter().copied().collect(),
+            stopped: None,
         };
         let threads = vec![
             spawn("audit-publish", move || publisher.run())?,
             spawn("audit-commit", move || committer.run())?,
         ];
-        let log = Self { sender, shared, threads, _lock: lock };
-        log.close_intents(&open_intents)?;
+        let log = Self { inbox, shared, threads, _lock: lock };
+        log.close_intents(&open)?;
         Ok(log)
     }
 
@@ -177,7 +187,7 @@ impl Log {
         Session {
             id: Uuid::new_v4(),
             counter: Arc::default(),
-            sender: self.sender.clone(),
+            inbox: self.inbox.clone(),
             shared: self.shared.clone(),
         }
     }
@@ -193,14 +203,7 @@ impl Log {
     }
 
     fn end(&mut self) {
-        let (done, closed) = oneshot::channel();
-        // A committer that is gone has nothing to close. `blocking_send` is not for async code, so try first.
-        let mut message = Message::Close(done);
-        while let Err(mpsc::error::TrySendError::Full(back)) = self.sender.try_send(message) {
-            message = back;
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        drop(closed);
+        self.inbox.close();
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 tracing::error!("a thread of the audit log ended badly");
@@ -227,7 +230,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<(
 pub struct Session {
     id: Uuid,
     counter: Arc<AtomicU64>,
-    sender: mpsc::Sender<Message>,
+    inbox: Arc<Inbox>,
     shared: Arc<Shared>,
 }
 
@@ -241,22 +244,22 @@ impl Session {
     ///
     /// After an error the record may or may not be in the log; what it tells of must not be done.
     pub async fn append(&self, entry: &Entry) -> Result<u64, AuditError> {
-        let (message, placed) = self.message(entry)?;
-        self.sender.send(message).await.map_err(|_| self.stopped())?;
+        let (append, placed) = self.prepare(entry)?;
+        self.inbox.push(append).await.map_err(|_| self.stopped())?;
         placed.await.map_err(|_| self.stopped())?
     }
 
     /// As [`Session::append`], for threads that may block.
     pub fn append_blocking(&self, entry: &Entry) -> Result<u64, AuditError> {
-        let (message, placed) = self.message(entry)?;
-        self.sender.blocking_send(message).map_err(|_| self.stopped())?;
+        let (append, placed) = self.prepare(entry)?;
+        self.inbox.push_blocking(append).map_err(|_| self.stopped())?;
         placed.blocking_recv().map_err(|_| self.stopped())?
     }
 
-    fn message(
+    fn prepare(
         &self,
         entry: &Entry,
-    ) -> Result<(Message, oneshot::Receiver<Result<u64, AuditError>>), AuditError> {
+    ) -> Result<(Append, oneshot::Receiver<Result<u64, AuditError>>), AuditError> {
         let (placed, receiver) = oneshot::channel();
         let append = Append {
             body: entry.open_body()?,
@@ -265,7 +268,7 @@ impl Session {
             counter: self.counter.clone(),
             placed,
         };
-        Ok((Message::Append(append), receiver))
+        Ok((append, receiver))
     }
 
     fn stopped(&self) -> AuditError {

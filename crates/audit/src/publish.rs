@@ -1,84 +1,66 @@
 //! Tiles and checkpoints: what others can check. The checkpoint comes last.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tlog_tiles::Hash;
-
 use crate::disk::Disk;
 use crate::error::AuditError;
-use crate::keys::LogKey;
+use crate::grown::Grown;
+use crate::keys::{Checkpoint, LogKey};
 use crate::layout::{self, TILE_WIDTH};
-use crate::log::{LogOptions, Shared};
-use crate::tree::{Edge, FullTile, partial_tiles};
-use crate::wal;
+use crate::log::Shared;
+use crate::open_intents::{self, OpenIntents};
+use crate::tree::partial_tiles;
+use crate::wal::{Frame, split_records};
 
 /// Bytes of records that may wait for their tiles.
 const WAITING_MAX_BYTES: usize = 64 << 20;
+/// Files that are written at once, and are open as long.
+const FILES_AT_ONCE: usize = 128;
 /// Wait before a checkpoint that could not be published is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// The tree as the committer grows it, until the publisher takes it.
-pub(crate) struct Head {
-    growing: Mutex<Growing>,
+/// What the committer has on disk, until the publisher has it in tiles.
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
     changed: Condvar,
 }
 
-struct Growing {
-    edge: Edge,
-    bundle: Vec<u8>,
-    tiles: Vec<FullTile>,
-    bundles: Vec<(u64, Vec<u8>)>,
-    waiting_bytes: usize,
+#[derive(Default)]
+struct Waiting {
+    frames: Vec<Frame>,
+    /// Of records, those that the publisher has taken among them.
+    bytes: usize,
     closed: bool,
     failing: Option<String>,
 }
 
-impl Head {
-    pub(crate) fn new(edge: Edge, bundle: Vec<u8>) -> Self {
-        let growing = Growing {
-            edge,
-            bundle,
-            tiles: Vec::new(),
-            bundles: Vec::new(),
-            waiting_bytes: 0,
-            closed: false,
-            failing: None,
-        };
-        Self { growing: Mutex::new(growing), changed: Condvar::new() }
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Growing> {
-        self.growing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds records with their leaf hashes.
-    pub(crate) fn grow(&self, leaves: Vec<(Vec<u8>, Hash)>) {
-        let mut growing = self.lock();
-        for (record, leaf) in leaves {
-            // Records of the log are short enough, or they would not be in a frame.
-            let _ = wal::push_record(&mut growing.bundle, &record);
-            let full = growing.edge.push(leaf);
-            growing.tiles.extend(full);
-            let size = growing.edge.size();
-            if size.is_multiple_of(TILE_WIDTH) {
-                let bundle = std::mem::take(&mut growing.bundle);
-                growing.waiting_bytes += bundle.len();
-                growing.bundles.push((size / TILE_WIDTH - 1, bundle));
-            }
+    /// Hands a frame on.
+    pub(crate) fn push(&self, frame: Frame) {
+        let mut waiting = self.lock();
+        waiting.bytes += frame.records().len();
+        waiting.frames.push(frame);
+        if waiting.frames.len() == 1 {
+            self.changed.notify_all();
         }
-        self.changed.notify_all();
     }
 
     /// Waits until tiles keep up with records. Without tiles nothing more is taken.
     pub(crate) fn wait_for_room(&self) -> Result<(), AuditError> {
-        let mut growing = self.lock();
-        while growing.waiting_bytes > WAITING_MAX_BYTES {
-            if let Some(why) = &growing.failing {
+        let mut waiting = self.lock();
+        while waiting.bytes > WAITING_MAX_BYTES {
+            if let Some(why) = &waiting.failing {
                 return Err(AuditError::Stopped { why: format!("tiles cannot be written: {why}") });
             }
-            growing = self.changed.wait(growing).unwrap_or_else(PoisonError::into_inner);
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
         Ok(())
     }
@@ -87,119 +69,139 @@ impl Head {
         self.lock().closed = true;
         self.changed.notify_all();
     }
+
+    /// So much waits, or the log ends, that the next checkpoint should not be put off.
+    fn is_pressing(&self) -> bool {
+        let waiting = self.lock();
+        waiting.closed || waiting.bytes > WAITING_MAX_BYTES / 8
+    }
+
+    fn published(&self, bytes: usize) {
+        let mut waiting = self.lock();
+        waiting.failing = None;
+        waiting.bytes -= bytes;
+        self.changed.notify_all();
+    }
+
+    /// Says why nothing can be published, and waits; returns whether it is to be tried again.
+    fn failed(&self, why: String) -> bool {
+        let mut waiting = self.lock();
+        waiting.failing = Some(why);
+        self.changed.notify_all();
+        if waiting.closed {
+            return false;
+        }
+        drop(self.changed.wait_timeout_while(waiting, RETRY, |waiting| !waiting.closed));
+        true
+    }
 }
 
-/// What is to be written for one checkpoint.
-struct Job {
-    edge: Edge,
-    bundle: Vec<u8>,
-    tiles: Vec<FullTile>,
-    bundles: Vec<(u64, Vec<u8>)>,
-}
-
+/// Writes tiles and signs checkpoints, on a thread of its own.
 pub(crate) struct Publisher {
-    disk: Arc<dyn Disk>,
-    root: PathBuf,
-    key: LogKey,
-    head: Arc<Head>,
-    shared: Arc<Shared>,
-    signed_size: u64,
-    every: Duration,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) root: PathBuf,
+    pub(crate) key: LogKey,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) grown: Grown,
+    /// Records under the published checkpoint.
+    pub(crate) signed_size: u64,
+    /// Intents that are open in what has grown.
+    pub(crate) open: OpenIntents,
+    /// Records under the note of open intents.
+    pub(crate) noted_size: u64,
+    /// The least time between two checkpoints.
+    pub(crate) every: Duration,
 }
 
 impl Publisher {
-    pub(crate) fn new(
-        options: &LogOptions,
-        key: LogKey,
-        head: Arc<Head>,
-        shared: Arc<Shared>,
-        signed_size: u64,
-    ) -> Self {
-        Self {
-            disk: options.disk.clone(),
-            root: options.dir.clone(),
-            key,
-            head,
-            shared,
-            signed_size,
-            every: options.publish_every,
-        }
-    }
-
     pub(crate) fn run(mut self) {
-        while let Some(job) = self.next_job() {
-            while let Err(error) = self.publish(&job) {
+        while let Some(bytes) = self.grow() {
+            while let Err(error) = self.publish() {
                 tracing::error!(%error, "no checkpoint could be published; it is tried again");
                 self.shared.status().unpublished = Some(error.to_string());
-                let mut growing = self.head.lock();
-                growing.failing = Some(error.to_string());
-                self.head.changed.notify_all();
-                if growing.closed {
+                if !self.queue.failed(error.to_string()) {
                     // The next start publishes what is in the write-ahead log.
                     return;
                 }
-                drop(
-                    self.head.changed.wait_timeout_while(growing, RETRY, |growing| !growing.closed),
-                );
             }
             self.shared.status().unpublished = None;
-            let mut growing = self.head.lock();
-            growing.failing = None;
-            growing.waiting_bytes = growing.bundles.iter().map(|(_, bundle)| bundle.len()).sum();
-            self.head.changed.notify_all();
-            if !growing.closed {
-                drop(growing);
+            self.queue.published(bytes);
+            if !self.queue.is_pressing() {
                 std::thread::sleep(self.every);
             }
         }
     }
 
-    fn next_job(&self) -> Option<Job> {
-        let mut growing = self.head.lock();
-        while growing.edge.size() == self.signed_size {
-            if growing.closed {
-                return None;
+    /// Takes what is waiting into the tree; returns its bytes, and `None` when nothing more comes.
+    fn grow(&mut self) -> Option<usize> {
+        let frames = {
+            let mut waiting = self.queue.lock();
+            while waiting.frames.is_empty() && self.grown.edge().size() == self.signed_size {
+                if waiting.closed {
+                    return None;
+                }
+                waiting = self.queue.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             }
-            growing = self.head.changed.wait(growing).unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut waiting.frames)
+        };
+        let mut bytes = 0;
+        for frame in frames {
+            let records = frame.records();
+            bytes += records.len();
+            for range in split_records(records).unwrap_or_default() {
+                let record = &records[range];
+                self.grown.push(record);
+                // The log wrote it itself, so it is one.
+                let _ = self.open.take(record);
+            }
         }
-        Some(Job {
-            edge: growing.edge.clone(),
-            bundle: growing.bundle.clone(),
-            tiles: std::mem::take(&mut growing.tiles),
-            bundles: std::mem::take(&mut growing.bundles),
-        })
+        Some(bytes)
     }
 
     /// Writes tiles, then the checkpoint over them, then removes what it replaced.
-    fn publish(&mut self, job: &Job) -> Result<(), AuditError> {
-        let size = job.edge.size();
-        for tile in &job.tiles {
-            self.write(&layout::tile_name(tile.level, tile.index, TILE_WIDTH), &tile.bytes)?;
+    fn publish(&mut self) -> Result<(), AuditError> {
+        let edge = self.grown.edge();
+        let size = edge.size();
+        let partial: Vec<_> = edge
+            .partial()
+            .map(|(level, index, bytes)| {
+                (layout::tile_name(level, index, bytes.len() as u64 / 32), bytes)
+            })
+            .collect();
+        let mut files = self.grown.full();
+        files.extend(partial.iter().map(|(name, bytes)| (name.clone(), bytes.as_slice())));
+        if !self.grown.bundle().is_empty() {
+            let name = layout::bundle_name(size / TILE_WIDTH, size % TILE_WIDTH);
+            files.push((name, self.grown.bundle()));
         }
-        for (index, bundle) in &job.bundles {
-            self.write(&layout::bundle_name(*index, TILE_WIDTH), bundle)?;
-        }
-        for (level, index, bytes) in job.edge.partial() {
-            self.write(&layout::tile_name(level, index, bytes.len() as u64 / 32), &bytes)?;
-        }
-        if !job.bundle.is_empty() {
-            self.write(&layout::bundle_name(size / TILE_WIDTH, size % TILE_WIDTH), &job.bundle)?;
-        }
+        write_tiles(self.disk.as_ref(), &self.root, files)?;
         let path = layout::checkpoint(&self.root);
-        let note = self.key.sign(size, job.edge.root())?;
+        let root = edge.root();
+        let note = self.key.sign(size, root)?;
         self.disk.replace(&path, &note).map_err(AuditError::io("publish", &path))?;
+        self.grown.forget_full();
         let before = std::mem::replace(&mut self.signed_size, size);
         self.shared.status().signed_size = size;
         self.tidy(before, size);
+        self.note_open(Checkpoint { size, root: root.0 });
         Ok(())
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), AuditError> {
-        let path = self.root.join(name);
-        if let Some(parent) = path.parent() {
-            self.disk.create_dir_all(parent).map_err(AuditError::io("make", parent))?;
+    /// Says which intents are open, after the checkpoint that this stands on. Without it the next start takes longer.
+    fn note_open(&mut self, at: Checkpoint) {
+        if at.size - self.noted_size < open_intents::EVERY {
+            return;
         }
-        self.disk.replace(&path, bytes).map_err(AuditError::io("write", &path))
+        let Some(note) = self.open.sign(&self.key, at) else { return };
+        let path = self.root.join(open_intents::NAME);
+        let written = note.and_then(|note| {
+            self.disk.replace(&path, &note).map_err(AuditError::io("write", &path))
+        });
+        match written {
+            Ok(()) => self.noted_size = at.size,
+            Err(error) => tracing::warn!(%error, "the next start will read more than it needs to"),
+        }
     }
 
     /// Removes unfinished tiles of the checkpoint before, and segments whose records are all in full tiles.
@@ -220,6 +222,24 @@ impl Publisher {
             }
         }
     }
+}
+
+/// Writes tiles and bundles, durably; no checkpoint may name them before.
+pub(crate) fn write_tiles(
+    disk: &dyn Disk,
+    root: &Path,
+    named: Vec<(String, &[u8])>,
+) -> Result<(), AuditError> {
+    let files: Vec<(PathBuf, &[u8])> =
+        named.into_iter().map(|(name, bytes)| (root.join(name), bytes)).collect();
+    let parents: BTreeSet<&Path> = files.iter().filter_map(|(path, _)| path.parent()).collect();
+    for parent in parents {
+        disk.create_dir_all(parent).map_err(AuditError::io("make", parent))?;
+    }
+    for some in files.chunks(FILES_AT_ONCE) {
+        disk.replace_all(some).map_err(AuditError::io("write tiles in", root))?;
+    }
+    Ok(())
 }
 
 /// The unfinished tiles and the unfinished bundle of a tree of this size.

@@ -9,11 +9,13 @@ use tlog_tiles::{Hash, record_hash};
 use crate::committer::Segments;
 use crate::disk::Disk;
 use crate::error::AuditError;
+use crate::grown::Grown;
 use crate::keys::{Checkpoint, LogKey, checkpoint_from_note};
 use crate::layout::{self, TILE_WIDTH};
 use crate::log::LogOptions;
-use crate::publish::partial_names;
-use crate::record::{Placed, Step};
+use crate::open_intents::{self, OpenIntents};
+use crate::publish::{partial_names, write_tiles};
+use crate::record::Placed;
 use crate::tree::{Edge, hashes_of, partial_tiles};
 use crate::wal::{self, Rest};
 
@@ -67,12 +69,14 @@ pub(crate) fn create(options: &LogOptions, key: &LogKey) -> Result<(), AuditErro
 
 /// A log as it was found.
 pub(crate) struct Recovered {
-    pub(crate) edge: Edge,
-    pub(crate) bundle: Vec<u8>,
+    pub(crate) grown: Grown,
     pub(crate) signed_size: u64,
     pub(crate) segments: Segments,
     pub(crate) cut_bytes: u64,
-    pub(crate) open_intents: Vec<u64>,
+    /// Intents without an outcome.
+    pub(crate) open: OpenIntents,
+    /// Records under the note of open intents; 0 when there is none to be believed.
+    pub(crate) noted_size: u64,
 }
 
 pub(crate) fn recover(options: &LogOptions, key: &LogKey) -> Result<Recovered, AuditError> {
@@ -83,10 +87,10 @@ pub(crate) fn recover(options: &LogOptions, key: &LogKey) -> Result<Recovered, A
         .map_err(|error| AuditError::damaged(root, format!("no checkpoint: {error}")))?;
     let signed = checkpoint_from_note(&note, std::slice::from_ref(key.public()))
         .map_err(|error| AuditError::damaged(root, error.to_string()))?;
-    let mut edge = read_edge(disk, root, signed)?;
+    let edge = read_edge(disk, root, signed)?;
     let signed_tile =
         edge.partial().find(|(level, ..)| *level == 0).map(|(_, _, bytes)| hashes_of(&bytes));
-    let mut bundle = read_bundle(disk, root, signed.size, &signed_tile.unwrap_or_default())?;
+    let bundle = read_bundle(disk, root, signed.size, &signed_tile.unwrap_or_default())?;
     let (segments, records, cut_bytes) = read_segments(options, signed)?;
     let full = signed.size / TILE_WIDTH * TILE_WIDTH;
     for (seq, record) in &records {
@@ -101,19 +105,18 @@ pub(crate) fn recover(options: &LogOptions, key: &LogKey) -> Result<Recovered, A
             ));
         }
     }
-    let mut full_tiles = Vec::new();
-    let mut full_bundles = Vec::new();
+    let mut grown = Grown::new(edge, bundle);
     for (_, record) in records.iter().filter(|(seq, _)| *seq >= signed.size) {
-        wal::push_record(&mut bundle, record)?;
-        full_tiles.extend(edge.push(record_hash(record)));
-        if edge.size().is_multiple_of(TILE_WIDTH) {
-            full_bundles.push((edge.size() / TILE_WIDTH - 1, std::mem::take(&mut bundle)));
-        }
+        grown.push(record);
     }
-    write_full(disk, root, &full_tiles, &full_bundles)?;
+    write_tiles(disk, root, grown.full())?;
+    grown.forget_full();
     remove_leftovers(disk, root, signed.size);
-    let open_intents = open_intents(disk, root, edge.size(), &bundle)?;
-    Ok(Recovered { edge, bundle, signed_size: signed.size, segments, cut_bytes, open_intents })
+    let noted = open_intents::noted(disk, root, key.public(), signed);
+    let noted_size = noted.0;
+    let open = open_intents::find(disk, root, noted, grown.edge().size(), grown.bundle())?;
+    let signed_size = signed.size;
+    Ok(Recovered { grown, signed_size, segments, cut_bytes, open, noted_size })
 }
 
 /// The tree's edge at the checkpoint, from its tiles.
@@ -268,32 +271,11 @@ fn check_signed(
     ))
 }
 
-fn write_full(
-    disk: &dyn Disk,
-    root: &Path,
-    tiles: &[crate::tree::FullTile],
-    bundles: &[(u64, Vec<u8>)],
-) -> Result<(), AuditError> {
-    let tiles = tiles
-        .iter()
-        .map(|tile| (layout::tile_name(tile.level, tile.index, TILE_WIDTH), &tile.bytes));
-    let bundles =
-        bundles.iter().map(|(index, bytes)| (layout::bundle_name(*index, TILE_WIDTH), bytes));
-    for (name, bytes) in tiles.chain(bundles) {
-        let path = root.join(name);
-        if let Some(parent) = path.parent() {
-            disk.create_dir_all(parent).map_err(AuditError::io("make", parent))?;
-        }
-        disk.replace(&path, bytes).map_err(AuditError::io("write", &path))?;
-    }
-    Ok(())
-}
-
 /// Removes unfinished tiles that no checkpoint names: a crash came between them and their checkpoint.
 fn remove_leftovers(disk: &dyn Disk, root: &Path, size: u64) {
     let kept: Vec<String> = partial_names(size).collect();
-    for name in ["checkpoint.tmp", "log.keys.tmp"] {
-        let _ = disk.remove(&root.join(name));
+    for name in ["checkpoint", "log.keys", open_intents::NAME] {
+        let _ = disk.remove(&root.join(format!("{name}.tmp")));
     }
     let edges =
         partial_tiles(size.max(1)).map(|(level, index, _)| layout::tile_name(level, index, 1));
@@ -306,34 +288,4 @@ fn remove_leftovers(disk: &dyn Disk, root: &Path, size: u64) {
             }
         }
     }
-}
-
-/// Intents without an outcome, oldest first.
-fn open_intents(
-    disk: &dyn Disk,
-    root: &Path,
-    size: u64,
-    last_bundle: &[u8],
-) -> Result<Vec<u64>, AuditError> {
-    let mut open = std::collections::BTreeSet::new();
-    let mut note = |bundle: &[u8]| -> Option<()> {
-        for range in wal::split_records(bundle)? {
-            let placed = Placed::read(&bundle[range])?;
-            match placed.step {
-                Step::Intent => drop(open.insert(placed.seq)),
-                Step::Outcome { of } => drop(open.remove(&of)),
-                Step::Event => {}
-            }
-        }
-        Some(())
-    };
-    for index in 0..size / TILE_WIDTH {
-        let path = root.join(layout::bundle_name(index, TILE_WIDTH));
-        let bundle = disk.read(&path).map_err(AuditError::io("read", &path))?;
-        note(&bundle).ok_or_else(|| {
-            AuditError::damaged(root, format!("{} is not a bundle of records", path.display()))
-        })?;
-    }
-    note(last_bundle).ok_or_else(|| AuditError::damaged(root, "its last bundle is not one"))?;
-    Ok(open.into_iter().collect())
 }

@@ -87,12 +87,18 @@ fn perfect(hashes: &[Hash]) -> Hash {
 }
 
 pub(crate) fn bytes_of(hashes: &[Hash]) -> Vec<u8> {
-    hashes.iter().flat_map(|hash| hash.0).collect()
+    let mut bytes = Vec::with_capacity(hashes.len() * 32);
+    hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.0));
+    bytes
 }
 
 pub(crate) fn hashes_of(bytes: &[u8]) -> Vec<Hash> {
+    each_hash(bytes).collect()
+}
+
+pub(crate) fn each_hash(bytes: &[u8]) -> impl Iterator<Item = Hash> {
     let (whole, _) = bytes.as_chunks::<32>();
-    whole.iter().map(|hash| Hash(*hash)).collect()
+    whole.iter().map(|hash| Hash(*hash))
 }
 
 /// The unfinished tiles of a tree of this size: level, index, width.

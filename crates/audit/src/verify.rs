@@ -6,6 +6,8 @@ mod damage;
 mod entries;
 mod files;
 mod keys;
+mod open;
+mod page;
 mod wal;
 
 use std::ffi::OsString;
@@ -138,6 +140,9 @@ fn look(
     let anchors = anchors(known, &chain, signed, &mut found);
     let mut walk = Walk::new(signed, &anchors);
     walk.expect(&chain.rotations);
+    if let Some((at, open)) = open::read(root, &chain, signed, &mut found) {
+        walk.expect_open(at, open);
+    }
     walk.tiles_and_entries(root, progress);
     if !found.is_copy {
         wal::follow(root, &mut walk, &mut found);

@@ -33,17 +33,59 @@ pub(crate) fn split_records(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
     Some(records)
 }
 
-/// A frame around records.
-pub(crate) fn frame(first_seq: u64, count: u32, records: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(HEADER + records.len());
-    out.extend_from_slice(&u32::try_from(records.len()).unwrap_or(u32::MAX).to_be_bytes());
-    out.extend_from_slice(&[0; 4]);
-    out.extend_from_slice(&first_seq.to_be_bytes());
-    out.extend_from_slice(&count.to_be_bytes());
-    out.extend_from_slice(records);
-    let crc = crc32fast::hash(&out[8..]);
-    out[4..8].copy_from_slice(&crc.to_be_bytes());
-    out
+/// A frame that is being made: records go to where they are written from, without a copy.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+impl Frame {
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        let mut frame = Vec::with_capacity(bytes.max(HEADER));
+        frame.resize(HEADER, 0);
+        Self { bytes: frame, count: 0 }
+    }
+
+    /// Adds a record that `write` writes.
+    pub(crate) fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), AuditError> {
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
+        write(&mut self.bytes);
+        let bytes = self.bytes.len() - at - 2;
+        let Ok(len) = u16::try_from(bytes) else {
+            self.bytes.truncate(at);
+            return Err(AuditError::TooLarge { bytes });
+        };
+        self.bytes[at..at + 2].copy_from_slice(&len.to_be_bytes());
+        self.count += 1;
+        Ok(())
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        u64::from(self.count)
+    }
+
+    /// Whether another record of any size would make it too long.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.len() + 2 * crate::RECORD_MAX_BYTES > FRAME_MAX_BYTES
+    }
+
+    /// Its bytes, complete, when its first record has this place.
+    pub(crate) fn finish(&mut self, first_seq: u64) -> &[u8] {
+        let len = u32::try_from(self.bytes.len() - HEADER).unwrap_or(u32::MAX);
+        self.bytes[0..4].copy_from_slice(&len.to_be_bytes());
+        self.bytes[8..16].copy_from_slice(&first_seq.to_be_bytes());
+        self.bytes[16..20].copy_from_slice(&self.count.to_be_bytes());
+        let crc = crc32fast::hash(&self.bytes[8..]);
+        self.bytes[4..8].copy_from_slice(&crc.to_be_bytes());
+        &self.bytes
+    }
+
+    /// Its records as tiles hold them.
+    pub(crate) fn records(&self) -> &[u8] {
+        &self.bytes[HEADER..]
+    }
 }
 
 /// What a segment holds.

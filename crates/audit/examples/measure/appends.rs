@@ -188,7 +188,7 @@ fn bare(dir: &Path, durability: Durability, batches: &[usize]) -> Outcome<f64> {
 }
 
 /// Processor time of this process. Linux counts it in hundredths of a second.
-fn cpu_seconds() -> f64 {
+pub(crate) fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields = stat.rsplit_once(") ").map_or("", |(_, rest)| rest).split(' ');
     fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0

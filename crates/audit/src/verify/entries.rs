@@ -3,26 +3,28 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use tlog_tiles::{Hash, record_hash};
+use memchr::memmem;
+use tlog_tiles::Hash;
 use uuid::Uuid;
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
+use super::page::Page;
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
+use crate::open_intents::{self, OpenIntents};
 use crate::record::{Placed, Record, Step};
 use crate::rotation::Rotation;
-use crate::tree::{Edge, FullTile, hashes_of};
-use crate::wal::split_records;
+use crate::tree::{Edge, FullTile, each_hash};
 
 /// At most so many places are named; the rest is counted by whoever mends the first.
 const NAMED_MAX: usize = 64;
-
 /// The walk over a log's records, and what it has seen.
 pub(super) struct Walk {
     pub(super) signed: Checkpoint,
     by_tiles: Edge,
-    by_entries: Edge,
+    /// The tree of the records, from the first place on where it is not that of the tiles.
+    by_entries: Option<Edge>,
     /// What is wrong if the tiles are right, and if the records are.
     if_tiles: Vec<Damage>,
     if_entries: Vec<Damage>,
@@ -37,6 +39,8 @@ pub(super) struct Walk {
     roots: HashMap<u64, Hash>,
     wanted_roots: HashSet<u64>,
     rotations: Vec<Rotation>,
+    noted_open: Option<(Checkpoint, OpenIntents)>,
+    open_differs_at: Option<u64>,
 }
 
 impl Walk {
@@ -44,7 +48,7 @@ impl Walk {
         Self {
             signed,
             by_tiles: Edge::default(),
-            by_entries: Edge::default(),
+            by_entries: None,
             if_tiles: Vec::new(),
             if_entries: Vec::new(),
             always: Vec::new(),
@@ -57,7 +61,15 @@ impl Walk {
             roots: HashMap::from([(0, Edge::default().root())]),
             wanted_roots: anchors.iter().map(|anchor| anchor.size).collect(),
             rotations: Vec::new(),
+            noted_open: None,
+            open_differs_at: None,
         }
+    }
+
+    /// The intents that a note says were open at a checkpoint.
+    pub(super) fn expect_open(&mut self, at: Checkpoint, open: OpenIntents) {
+        self.wanted_roots.insert(at.size);
+        self.noted_open = Some((at, open));
     }
 
     /// What passed the log from key to key must fit its records.
@@ -69,9 +81,10 @@ impl Walk {
     /// Reads every tile and every bundle under the checkpoint.
     pub(super) fn tiles_and_entries(&mut self, root: &Path, progress: &mut dyn FnMut(u64, u64)) {
         let size = self.signed.size;
+        let mut page = Page::default();
         for index in 0..size.div_ceil(TILE_WIDTH) {
             let width = layout::width_at(size, 0, index);
-            self.one_bundle(root, index, width);
+            self.one_bundle(root, &mut page, index, width);
             progress((index * TILE_WIDTH + width).min(size), size);
         }
         let partial: Vec<_> = self.by_tiles.partial().filter(|(level, ..)| *level > 0).collect();
@@ -80,52 +93,66 @@ impl Walk {
         }
     }
 
-    fn one_bundle(&mut self, root: &Path, index: u64, width: u64) {
+    fn one_bundle(&mut self, root: &Path, page: &mut Page, index: u64, width: u64) {
         let first = index * TILE_WIDTH;
         let tile_name = layout::tile_name(0, index, width);
         let bundle_name = layout::bundle_name(index, width);
-        let leaves = match std::fs::read(root.join(&tile_name)) {
-            Ok(bytes) if bytes.len() as u64 == width * 32 => hashes_of(&bytes),
-            Ok(bytes) => {
-                let why = format!("it has {} bytes, not {}", bytes.len(), width * 32);
-                self.always.push(Damage::at(DamageKind::Tile, first, why).in_file(&tile_name));
-                Vec::new()
+        match page.read_tile(&root.join(&tile_name)) {
+            Ok(()) if page.tile.len() as u64 == width * 32 => {
+                page.leaves.extend(each_hash(&page.tile));
             }
+            Ok(()) => {
+                let why = format!("it has {} bytes, not {}", page.tile.len(), width * 32);
+                self.always.push(Damage::at(DamageKind::Tile, first, why).in_file(&tile_name));
+            }
+            Err(error) => self.missing(root, first, &tile_name, &error),
+        }
+        let is_there = match page.read_bundle(&root.join(&bundle_name)) {
+            Ok(()) => true,
             Err(error) => {
-                self.missing(root, first, &tile_name, &error);
-                Vec::new()
+                self.missing(root, first, &bundle_name, &error);
+                false
             }
         };
-        let bytes = std::fs::read(root.join(&bundle_name));
-        if let Err(error) = &bytes {
-            self.missing(root, first, &bundle_name, error);
-        }
-        let is_there = bytes.is_ok();
-        let bytes = bytes.unwrap_or_default();
-        let records = whole_records(&bytes);
-        let hashes: Vec<Hash> = records.iter().map(|record| record_hash(record)).collect();
-        if hashes != leaves && is_there && !leaves.is_empty() {
-            self.name_difference(first, &records, &hashes, &leaves, &bundle_name, &tile_name);
-        } else if is_there
-            && bytes.len() != records.iter().map(|record| record.len() + 2).sum::<usize>()
-        {
+        let Page { leaves, bundle, records, hashes, .. } = page;
+        let differ = is_there && !leaves.is_empty() && hashes != leaves;
+        if differ {
+            let records: Vec<&[u8]> = records.iter().map(|range| &bundle[range.clone()]).collect();
+            self.name_difference(first, &records, hashes, leaves, &bundle_name, &tile_name);
+        } else if is_there && bundle.len() != records.last().map_or(0, |range| range.end) {
             let why = "there are bytes after its last record";
             let seq = first + records.len() as u64;
             self.always.push(Damage::at(DamageKind::Edited, seq, why).in_file(&bundle_name));
         }
-        for (seq, record) in (first..).zip(&records) {
-            self.look_at(seq, record);
+        for (seq, record) in (first..).zip(records.iter()) {
+            self.look_at(seq, &bundle[record.clone()]);
+        }
+        if differ && self.by_entries.is_none() {
+            self.by_entries = Some(self.by_tiles.clone());
         }
         // What is missing on one side is taken from the other, so that one gap is named once.
-        for leaf in if leaves.is_empty() { &hashes } else { &leaves } {
+        self.grow(
+            root,
+            if leaves.is_empty() { hashes } else { leaves },
+            if is_there { hashes } else { leaves },
+        );
+    }
+
+    /// Adds a page to both trees, which are one as long as records and tiles are the same.
+    fn grow(&mut self, root: &Path, leaves: &[Hash], hashes: &[Hash]) {
+        for leaf in leaves {
             for full in self.by_tiles.push(*leaf) {
                 self.compare_full(root, &full);
             }
+            if self.by_entries.is_none() && self.wanted_roots.contains(&self.by_tiles.size()) {
+                self.roots.insert(self.by_tiles.size(), self.by_tiles.root());
+            }
         }
-        for hash in if is_there { &hashes } else { &leaves } {
-            self.by_entries.push(*hash);
-            if self.wanted_roots.contains(&self.by_entries.size()) {
-                self.roots.insert(self.by_entries.size(), self.by_entries.root());
+        let Some(by_entries) = &mut self.by_entries else { return };
+        for hash in hashes {
+            by_entries.push(*hash);
+            if self.wanted_roots.contains(&by_entries.size()) {
+                self.roots.insert(by_entries.size(), by_entries.root());
             }
         }
     }
@@ -223,6 +250,12 @@ impl Walk {
             Step::Outcome { of } => drop(self.open.remove(&of)),
             Step::Event => {}
         }
+        if let Some((at, open)) = &self.noted_open
+            && at.size == seq + 1
+            && (open.len() != self.open.len() || !open.iter().all(|seq| self.open.contains(&seq)))
+        {
+            self.open_differs_at = Some(seq);
+        }
         let at_ms = at_ms(record);
         if let (Some(last), Some(at)) = (self.last_at_ms, at_ms)
             && at < last
@@ -242,7 +275,7 @@ impl Walk {
         let missing = !self.always.is_empty();
         if self.by_tiles.root() == signed {
             found.damage.append(&mut self.if_tiles);
-        } else if self.by_entries.root() == signed {
+        } else if self.by_entries.is_some_and(|records| records.root() == signed) {
             found.damage.append(&mut self.if_entries);
         } else {
             found.damage.append(&mut self.if_tiles);
@@ -261,6 +294,16 @@ impl Walk {
                 found.damage.push(Damage::of_file(DamageKind::Forked, name, why));
             }
         }
+        if let Some((Checkpoint { size, root }, _)) = self.noted_open
+            && self.roots.get(&size).is_some_and(|found| *found != Hash(root))
+        {
+            let why = format!("the first {size} records are not those that it signs");
+            found.damage.push(Damage::of_file(DamageKind::Forked, open_intents::NAME, why));
+        }
+        if let Some(seq) = self.open_differs_at {
+            let why = "the intents that were open here are not those that it names";
+            found.damage.push(Damage::at(DamageKind::Edited, seq, why).in_file(open_intents::NAME));
+        }
         for anchor in anchors {
             if self.roots.get(&anchor.size).is_some_and(|root| *root != Hash(anchor.root)) {
                 let why = format!(
@@ -277,22 +320,6 @@ impl Walk {
             (self.unanchored_from < all || all == 0).then_some(self.unanchored_from);
         found.unanchored_since_ms = found.unanchored_from.and(self.unanchored_since_ms);
     }
-}
-
-/// The records of a bundle, as far as their lengths make sense.
-pub(super) fn whole_records(bytes: &[u8]) -> Vec<&[u8]> {
-    if let Some(ranges) = split_records(bytes) {
-        return ranges.into_iter().map(|range| &bytes[range]).collect();
-    }
-    let mut records = Vec::new();
-    let mut rest = bytes;
-    while let Some((len, after)) = rest.split_at_checked(2) {
-        let len = usize::from(u16::from_be_bytes([len[0], len[1]]));
-        let Some((record, after)) = after.split_at_checked(len) else { break };
-        records.push(record);
-        rest = after;
-    }
-    records
 }
 
 fn difference(
@@ -336,7 +363,7 @@ fn difference(
 /// `at_ms` without reading the whole record; it is the second key of the canonical form, after one text.
 fn at_ms(record: &[u8]) -> Option<i64> {
     let mark = b"\",\"at_ms\":";
-    let at = record.windows(mark.len()).position(|window| window == mark)? + mark.len();
+    let at = memmem::find(record, mark)? + mark.len();
     let end = record[at..].iter().position(|byte| *byte == b',')?;
     std::str::from_utf8(&record[at..at + end]).ok()?.parse().ok()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::Found;
 use super::damage::{Damage, DamageKind};
 use crate::layout::{self, TILE_WIDTH};
+use crate::open_intents;
 
 /// Nothing of a log is here.
 pub(super) fn nothing_there(root: &Path) -> bool {
@@ -65,7 +66,7 @@ fn is_rotation(path: &str, rotations: usize) -> bool {
 /// What a crash left of a file that was to be replaced.
 fn is_left_over(path: &str) -> bool {
     path.strip_suffix(".tmp").is_some_and(|path| {
-        matches!(path, "checkpoint" | "log.keys")
+        matches!(path, "checkpoint" | "log.keys" | open_intents::NAME)
             || is_rotation(path, usize::MAX)
             || path.strip_prefix("wal/").is_some_and(|name| layout::segment_first(name).is_some())
             || tile(path).is_some()
@@ -73,7 +74,7 @@ fn is_left_over(path: &str) -> bool {
 }
 
 fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
-    if path == "checkpoint" || path == "log.keys" {
+    if matches!(path, "checkpoint" | "log.keys" | open_intents::NAME) {
         return true;
     }
     if path == "lock" {

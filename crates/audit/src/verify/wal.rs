@@ -6,7 +6,8 @@ use tlog_tiles::{Hash, record_hash};
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
-use super::entries::{Walk, whole_records};
+use super::entries::Walk;
+use super::page::whole_records;
 use crate::layout::{self, TILE_WIDTH};
 use crate::tree::hashes_of;
 use crate::wal::{Rest, scan};
@@ -27,10 +28,10 @@ impl Leaves {
             let width = layout::width_at(size, 0, index);
             let read = |name: String| std::fs::read(root.join(name)).unwrap_or_default();
             self.of_tile = hashes_of(&read(layout::tile_name(0, index, width)));
-            self.of_bundle = whole_records(&read(layout::bundle_name(index, width)))
-                .into_iter()
-                .map(record_hash)
-                .collect();
+            let bundle = read(layout::bundle_name(index, width));
+            let mut records = Vec::new();
+            whole_records(&bundle, &mut records);
+            self.of_bundle = records.into_iter().map(|range| record_hash(&bundle[range])).collect();
             self.index = Some(index);
         }
         let Ok(at) = usize::try_from(seq % TILE_WIDTH) else { return false };

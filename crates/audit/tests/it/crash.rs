@@ -129,7 +129,7 @@ fn intents_without_an_outcome_are_closed_once() {
     assert!(made.verify(&[]).intact());
 }
 
-/// Kills of the writers of one log. Every start reads the whole log, so that more would take ever longer.
+/// Kills of the writers of one log. The whole log is verified now and then, so that more would take ever longer.
 const KILLS_OF_ONE_LOG: u64 = 100;
 
 /// Sixty-four writers, killed at a random moment, again and again.

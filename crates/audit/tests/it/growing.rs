@@ -109,6 +109,96 @@ fn sixty_four_writers_get_every_place_once() {
     assert_eq!(found.unanchored_from, None);
 }
 
+/// More than may wait: the rest waits for room, and none is lost.
+#[test]
+fn more_producers_than_there_is_room_for_get_every_place_once() {
+    let made = empty();
+    let log = made.open();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let from_thread = log.session();
+    let thread = std::thread::spawn(move || -> Vec<u64> {
+        (0..50).map(|n| from_thread.append_blocking(&entry(n)).unwrap()).collect()
+    });
+    let mut places: Vec<u64> = runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..10_000 {
+            let session = log.session();
+            tasks.spawn(async move { session.append(&entry(n)).await.unwrap() });
+        }
+        tasks.join_all().await
+    });
+    places.extend(thread.join().unwrap());
+    log.close();
+    places.sort_unstable();
+    assert_eq!(places, (0..10_050).collect::<Vec<_>>());
+    assert!(made.verify(&[]).intact());
+}
+
+/// A log that ends answers everyone: those it took have their place, the others are told.
+#[test]
+fn who_waits_when_a_log_ends_is_answered() {
+    let made = empty();
+    let log = made.open();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let (mut taken, mut refused) = (Vec::new(), 0);
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..10_000 {
+            let session = log.session();
+            tasks.spawn(async move { session.append(&entry(n)).await });
+        }
+        let ends = tokio::task::spawn_blocking(move || log.close());
+        for answer in tasks.join_all().await {
+            match answer {
+                Ok(place) => taken.push(place),
+                Err(AuditError::Stopped { .. }) => refused += 1,
+                Err(other) => panic!("{other}"),
+            }
+        }
+        ends.await.unwrap();
+    });
+    taken.sort_unstable();
+    assert_eq!(taken, (0..10_000 - refused).collect::<Vec<_>>());
+    let found = made.verify(&[]);
+    assert!(found.intact() && found.size == taken.len() as u64, "{found:?}");
+}
+
+/// Records are written field by field; a canonicalizer that is not ours must find nothing to change.
+#[test]
+fn records_are_canonical_whatever_is_in_them() {
+    let made = empty();
+    let log = made.open();
+    let session = log.session();
+    let nasty =
+        "\u{0}\u{1}\u{8}\t\n\u{b}\u{c}\r\u{1f}\u{7f}\"\\/é\u{2028}\u{fffd}\u{10ffff}\",\"seq\":7";
+    let mut act = entry(0);
+    act.at_ms = -5;
+    act.action = nasty.into();
+    act.object = String::new();
+    act.principal = nasty.into();
+    // By UTF-16 units a character beyond the first plane sorts before U+E000.
+    let names = ["\u{e000}", "\u{10000}", "z", "", "a", nasty, "a", "ab"];
+    act.labels =
+        names.iter().enumerate().map(|(n, name)| ((*name).into(), format!("{n}"))).collect();
+    act.detail = json!({ nasty: nasty, "b": [1, -2.5, 1e30, null, true], "seq": 3, "a": {} });
+    session.append_blocking(&act).unwrap();
+    for at_ms in [i64::MIN, i64::MAX, 1 << 53] {
+        let refused = session.append_blocking(&Entry { at_ms, ..entry(1) }).unwrap_err();
+        assert!(matches!(refused, AuditError::Unwritable { .. }), "{refused}");
+    }
+    log.close();
+    let reader = Reader::open(made.root(), made.public()).unwrap();
+    let bytes = reader.records(0..1).unwrap().remove(0);
+    let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(serde_json_canonicalizer::to_vec(&value).unwrap(), bytes);
+    let record = Record::parse(&bytes).unwrap();
+    assert_eq!((record.action.as_str(), record.principal.as_str()), (nasty, nasty));
+    assert_eq!((record.at_ms, record.detail), (-5, act.detail));
+    assert_eq!(record.labels["a"], "6", "the last of two with one name");
+    assert_eq!(record.labels.len(), 7);
+    assert!(made.verify(&[]).intact());
+}
+
 #[test]
 fn what_cannot_be_recorded_is_refused_and_leaves_no_gap() {
     let made = empty();

@@ -8,6 +8,7 @@ mod evidence;
 mod faulty;
 mod growing;
 mod index;
+mod open_intents;
 mod peers;
 mod rotation;
 mod tamper;
