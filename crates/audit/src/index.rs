@@ -26,7 +26,12 @@ const CHUNK: u64 = 4096;
 /// Rows in one insertion; SQLite takes 32,766 values.
 const ROWS: usize = 8_000;
 /// Another number makes older indexes be built anew.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
+/// Postings are in the order in which they come, part by part: in the order of pairs each would go somewhere else.
+const TABLES: &str =
+    "CREATE TABLE IF NOT EXISTS state (format INTEGER, origin TEXT, indexed INTEGER, signed INTEGER, root BLOB);
+    CREATE TABLE IF NOT EXISTS part (part INTEGER PRIMARY KEY, first_ms INTEGER, last_ms INTEGER);
+    CREATE TABLE IF NOT EXISTS posting (part INTEGER, pair INTEGER, bits BLOB, PRIMARY KEY (part, pair)) WITHOUT ROWID;";
 
 /// What is looked for.
 #[derive(Debug, Clone, Default)]
@@ -115,10 +120,7 @@ impl Index {
     }
 
     async fn prepare(&mut self, log: &Reader) -> Result<(), AuditError> {
-        let tables = "CREATE TABLE IF NOT EXISTS state (format INTEGER, origin TEXT, indexed INTEGER, signed INTEGER, root BLOB);
-            CREATE TABLE IF NOT EXISTS part (part INTEGER PRIMARY KEY, first_ms INTEGER, last_ms INTEGER);
-            CREATE TABLE IF NOT EXISTS posting (pair INTEGER, part INTEGER, bits BLOB, PRIMARY KEY (pair, part)) WITHOUT ROWID;";
-        sqlx::raw_sql(tables).execute(&mut self.connection).await.map_err(failed(&self.path))?;
+        sqlx::raw_sql(TABLES).execute(&mut self.connection).await.map_err(failed(&self.path))?;
         let Some((indexed, signed)) = self.state(log).await? else {
             return self.empty(log).await;
         };
@@ -149,8 +151,9 @@ impl Index {
 
     async fn empty(&mut self, log: &Reader) -> Result<(), AuditError> {
         let mut tx = self.connection.begin().await.map_err(failed(&self.path))?;
-        for table in ["DELETE FROM posting", "DELETE FROM part", "DELETE FROM state"] {
-            sqlx::query(table).execute(&mut *tx).await.map_err(failed(&self.path))?;
+        // An older format had other tables.
+        for sql in ["DROP TABLE posting; DROP TABLE part; DROP TABLE state", TABLES] {
+            sqlx::raw_sql(sql).execute(&mut *tx).await.map_err(failed(&self.path))?;
         }
         sqlx::query("INSERT INTO state VALUES (?, ?, 0, 0, ?)")
             .bind(FORMAT)
@@ -220,9 +223,9 @@ impl Index {
         let rows: Vec<(i64, Vec<u8>)> = rows.into_iter().collect();
         for some in rows.chunks(ROWS) {
             let mut insert =
-                QueryBuilder::new("INSERT OR REPLACE INTO posting (pair, part, bits) ");
+                QueryBuilder::new("INSERT OR REPLACE INTO posting (part, pair, bits) ");
             insert.push_values(some, |mut row, (pair, bits)| {
-                row.push_bind(*pair).push_bind(id).push_bind(bits.as_slice());
+                row.push_bind(id).push_bind(*pair).push_bind(bits.as_slice());
             });
             insert.build().execute(&mut *tx).await.map_err(failed(path))?;
         }
@@ -325,9 +328,9 @@ async fn posting(
     path: &Path,
 ) -> Result<Option<RoaringBitmap>, AuditError> {
     let bytes: Option<Vec<u8>> =
-        sqlx::query_scalar("SELECT bits FROM posting WHERE pair = ? AND part = ?")
-            .bind(pair)
+        sqlx::query_scalar("SELECT bits FROM posting WHERE part = ? AND pair = ?")
             .bind(part)
+            .bind(pair)
             .fetch_optional(connection)
             .await
             .map_err(failed(path))?;

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -18,6 +18,10 @@ const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// The longest end that the log adds to a record, its numbers below 2^64, in bytes.
 const TAIL_MAX: usize = 192;
+/// The shortest one.
+const TAIL_MIN: usize = 87;
+/// How it begins.
+const TAIL: &[u8] = b",\"seq\":";
 
 /// What a record is to the act that it tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,7 +121,13 @@ impl Entry {
     fn sorted_labels(&self) -> Vec<(&str, &str)> {
         let labels = self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut sorted: Vec<(&str, &str)> = labels.rev().collect();
-        sorted.sort_by(|(one, _), (other, _)| one.encode_utf16().cmp(other.encode_utf16()));
+        sorted.sort_by(|(one, _), (other, _)| {
+            if one.is_ascii() && other.is_ascii() {
+                one.cmp(other)
+            } else {
+                one.encode_utf16().cmp(other.encode_utf16())
+            }
+        });
         sorted.dedup_by_key(|(name, _)| *name);
         sorted
     }
@@ -177,9 +187,11 @@ impl Placed {
     /// spelling that [`Placed::write_tail`] writes is taken.
     pub(crate) fn read(record: &[u8]) -> Option<Self> {
         // A caller's text cannot hold an unescaped quotation mark, so the last one is the log's own.
-        let end = &record[record.len().saturating_sub(TAIL_MAX)..];
-        let mut tail = Tail(&end[memmem::rfind(end, b",\"seq\":")?..]);
-        tail.skip(b",\"seq\":")?;
+        let from = record.len().saturating_sub(TAIL_MAX);
+        let to = record.len().checked_sub(TAIL_MIN)?;
+        let begins = |at: &usize| record[*at] == TAIL[0] && record[*at..].starts_with(TAIL);
+        let at = (from..=to).rev().find(begins)?;
+        let mut tail = Tail(&record[at + TAIL.len()..]);
         let seq = tail.number()?;
         tail.skip(b",\"session\":\"")?;
         let session = tail.session()?;
@@ -222,12 +234,24 @@ impl Tail<'_> {
 
     fn session(&mut self) -> Option<Uuid> {
         let (text, rest) = self.0.split_first_chunk::<{ Hyphenated::LENGTH }>()?;
-        let session = Uuid::try_parse_ascii(text).ok()?;
-        let mut again = [0; Hyphenated::LENGTH];
-        session.hyphenated().encode_lower(&mut again);
         self.0 = rest;
-        (again == *text).then_some(session)
+        let is_canonical = !text.iter().any(u8::is_ascii_uppercase);
+        is_canonical.then(|| Uuid::try_parse_ascii(text).ok())?
     }
+}
+
+/// A record's time without reading the whole of it: the second field of the canonical form, after one text.
+pub(crate) fn at_ms(record: &[u8]) -> Option<i64> {
+    const MARK: &[u8] = b"\",\"at_ms\":";
+    const BEGIN: usize = b"{\"action\":\"".len();
+    let text = record.get(BEGIN..)?;
+    let end = memchr(b'"', text)?;
+    // Only a text with a quotation mark in it ends later.
+    let end = if text[end..].starts_with(MARK) { end } else { memmem::find(text, MARK)? };
+    let mut number = Tail(&text[end + MARK.len()..]);
+    let is_negative = number.skip(b"-").is_some();
+    let at = i64::try_from(number.number()?).ok()?;
+    Some(if is_negative { -at } else { at })
 }
 
 /// A record as it is in the log.
@@ -288,13 +312,13 @@ mod tests {
                 let placed = Placed { seq, session, session_n: seq, step };
                 let record = tail(placed);
                 assert_eq!(Placed::read(&record), Some(placed));
-                assert!(record.len() - tail_at(&record) <= TAIL_MAX);
+                assert!((TAIL_MIN..=TAIL_MAX).contains(&(record.len() - tail_at(&record))));
             }
         }
     }
 
     fn tail_at(record: &[u8]) -> usize {
-        memmem::rfind(record, b",\"seq\"").unwrap_or(0)
+        memmem::rfind(record, TAIL).unwrap_or(0)
     }
 
     #[test]
@@ -320,5 +344,16 @@ mod tests {
             assert_eq!(Placed::read(changed.as_bytes()), None, "{from} as {to}");
         }
         assert_eq!(Placed::read(b""), None);
+    }
+
+    #[test]
+    fn the_time_is_found_behind_any_text() {
+        for action in ["a", "", "a\"b", "\",\"at_ms\":7,", "\\", "\\\",\"at_ms\":7"] {
+            for at_ms in [0, -5, 1_795_500_000_000] {
+                let body = Entry::event(at_ms, "ada", action, "").open_body().unwrap_or_default();
+                assert_eq!(super::at_ms(&body), Some(at_ms), "{action}");
+            }
+        }
+        assert_eq!(super::at_ms(b"{}"), None);
     }
 }

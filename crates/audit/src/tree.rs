@@ -88,7 +88,9 @@ fn perfect(hashes: &[Hash]) -> Hash {
 
 pub(crate) fn bytes_of(hashes: &[Hash]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(hashes.len() * 32);
-    hashes.iter().for_each(|hash| bytes.extend_from_slice(&hash.0));
+    for hash in hashes {
+        bytes.extend_from_slice(&hash.0);
+    }
     bytes
 }
 

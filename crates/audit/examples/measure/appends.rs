@@ -66,17 +66,19 @@ impl Segment for WatchedSegment {
     }
 }
 
-pub(crate) fn measure(runtime: &Runtime, dir: &Path) -> Outcome {
+pub(crate) fn measure(runtime: &Runtime, dir: &Path, rows: &[(&str, u64)]) -> Outcome {
     println!(
         "| durability | producers | appends/s | bare loop, same batches | ratio | records a batch | p50 µs | p99 µs | CPU µs a record | bare loop, a batch of all producers |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|");
-    for durability in [Durability::Process, Durability::Power] {
-        for producers in [1, 64, 256] {
-            row(runtime, dir, durability, producers)?;
-        }
-    }
-    Ok(())
+    rows.iter().try_for_each(|(durability, producers)| {
+        let durability = match *durability {
+            "process" => Durability::Process,
+            "power" => Durability::Power,
+            other => return Err(format!("{other} is neither process nor power").into()),
+        };
+        row(runtime, dir, durability, *producers)
+    })
 }
 
 fn row(runtime: &Runtime, dir: &Path, durability: Durability, producers: u64) -> Outcome {
@@ -98,7 +100,9 @@ fn row(runtime: &Runtime, dir: &Path, durability: Durability, producers: u64) ->
             run.cpu_us,
             ideal,
         ];
-        columns.iter_mut().zip(figures).for_each(|(column, figure)| column.push(figure));
+        for (column, figure) in columns.iter_mut().zip(figures) {
+            column.push(figure);
+        }
     }
     let digits = [0, 0, 2, 1, 0, 0, 1, 0];
     let cells: Vec<String> =

@@ -1,7 +1,7 @@
 //! How fast the log is, beside a bare loop on the same disk in the same run. Prints Markdown tables.
 //!
-//! `measure DIR appends` is about appending, `measure DIR RECORDS` about what depends on how long a log is. DIR must be on
-//! the disk that is meant, and have room for some 700 bytes a record.
+//! `measure DIR appends [process|power PRODUCERS]` is about appending, `measure DIR RECORDS` about what depends on how
+//! long a log is. DIR must be on the disk that is meant, and have room for some 500 bytes a record.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(
@@ -18,6 +18,10 @@ use std::path::Path;
 
 use lockgate_audit::{Durability, Entry, LogOptions};
 
+/// As the server has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
@@ -25,7 +29,14 @@ fn main() -> Outcome {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["verify", root, keys] => large::verify_here(Path::new(root), keys),
-        [dir, "appends"] => appends::measure(&runtime()?, Path::new(dir)),
+        [dir, "appends"] => {
+            let all = ["process", "power"].map(|durability| [1, 64, 256].map(|n| (durability, n)));
+            appends::measure(&runtime()?, Path::new(dir), all.as_flattened())
+        }
+        [dir, "appends", durability, producers] => {
+            let one = (*durability, producers.parse()?);
+            appends::measure(&runtime()?, Path::new(dir), &[one])
+        }
         [dir, records] => large::measure(&runtime()?, Path::new(dir), records.parse()?),
         _ => Err("measure DIR appends, or measure DIR RECORDS".into()),
     }
@@ -35,7 +46,7 @@ fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
 }
 
-/// A record as tool calls make them: 400 bytes.
+/// A record as tool calls make them: some 310 bytes with what the log adds.
 fn entry(n: u64) -> Entry {
     let mut entry = Entry::event(
         1_795_500_000_000 + i64::try_from(n).unwrap_or(0),

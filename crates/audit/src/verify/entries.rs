@@ -3,7 +3,6 @@
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use memchr::memmem;
 use tlog_tiles::Hash;
 use uuid::Uuid;
 
@@ -13,7 +12,7 @@ use super::page::Page;
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
 use crate::open_intents::{self, OpenIntents};
-use crate::record::{Placed, Record, Step};
+use crate::record::{Placed, Record, Step, at_ms};
 use crate::rotation::Rotation;
 use crate::tree::{Edge, FullTile, each_hash};
 
@@ -140,11 +139,12 @@ impl Walk {
 
     /// Adds a page to both trees, which are one as long as records and tiles are the same.
     fn grow(&mut self, root: &Path, leaves: &[Hash], hashes: &[Hash]) {
+        let wanted = self.by_entries.is_none() && self.wants_root(self.by_tiles.size(), leaves);
         for leaf in leaves {
             for full in self.by_tiles.push(*leaf) {
                 self.compare_full(root, &full);
             }
-            if self.by_entries.is_none() && self.wanted_roots.contains(&self.by_tiles.size()) {
+            if wanted && self.wanted_roots.contains(&self.by_tiles.size()) {
                 self.roots.insert(self.by_tiles.size(), self.by_tiles.root());
             }
         }
@@ -155,6 +155,12 @@ impl Walk {
                 self.roots.insert(by_entries.size(), by_entries.root());
             }
         }
+    }
+
+    /// Whether one of the roots wanted comes with these leaves.
+    fn wants_root(&self, size: u64, leaves: &[Hash]) -> bool {
+        let grown = size + leaves.len() as u64;
+        self.wanted_roots.iter().any(|wanted| (size + 1..=grown).contains(wanted))
     }
 
     fn missing(&mut self, root: &Path, first: u64, name: &str, error: &std::io::Error) {
@@ -358,14 +364,6 @@ fn difference(
             (DamageKind::Edited, format!("what is here is {kind}"))
         }
     }
-}
-
-/// `at_ms` without reading the whole record; it is the second key of the canonical form, after one text.
-fn at_ms(record: &[u8]) -> Option<i64> {
-    let mark = b"\",\"at_ms\":";
-    let at = memmem::find(record, mark)? + mark.len();
-    let end = record[at..].iter().position(|byte| *byte == b',')?;
-    std::str::from_utf8(&record[at..at + end]).ok()?.parse().ok()
 }
 
 /// Is there a wider or a full tile where this unfinished one should be?
