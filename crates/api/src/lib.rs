@@ -20,6 +20,7 @@ pub mod shapes;
 mod state;
 mod submit;
 pub mod token;
+mod witness;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use prometheus_client::registry::Registry;
 pub use routes::metrics::MetricsSource;
 pub use server::{Api, StartError};
 pub use state::OnConfig;
+pub use witness::WitnessServer;
 
 /// How the server is set up.
 #[derive(Debug, Clone)]

@@ -46,7 +46,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address cannot be listened on.
-    #[error("cannot listen on {listen} for the API")]
+    #[error("cannot listen on {listen}")]
     Listen {
         /// Which.
         listen: SocketAddr,
@@ -168,7 +168,7 @@ async fn limited(State(places): State<Places>, request: Request, next: Next) -> 
 }
 
 /// Headers that every answer carries.
-async fn secured(request: Request, next: Next) -> Response {
+pub(crate) async fn secured(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     let mut set = |name, value| {
@@ -196,7 +196,8 @@ async fn counted(State(app): State<App>, request: Request, next: Next) -> Respon
     response
 }
 
-async fn serve(
+/// Answers until told to stop.
+pub(crate) async fn serve(
     listener: TcpListener,
     connections: Connections,
     router: Router,

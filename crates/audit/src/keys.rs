@@ -129,7 +129,7 @@ impl VerifierKey {
         self.text.split('+').next().unwrap_or_default()
     }
 
-    fn verifier(&self) -> Result<StandardVerifier, AuditError> {
+    pub(crate) fn verifier(&self) -> Result<StandardVerifier, AuditError> {
         StandardVerifier::new(&self.text)
             .map_err(|error| AuditError::Malformed { what: "a public key", why: error.to_string() })
     }

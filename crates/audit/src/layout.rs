@@ -2,7 +2,8 @@
 //!
 //! `checkpoint` the newest signed note · `log.keys` public keys, oldest first · `tile/L/N[.p/W]` hashes ·
 //! `tile/entries/N[.p/W]` records · `wal/SEQ.wal` records not yet in full tiles · `rotation/N` notes that pass
-//! the log from one key to the next · `open-intents` a signed note of intents without an outcome.
+//! the log from one key to the next · `open-intents` a signed note of intents without an outcome · `cosigned/ID` the
+//! newest checkpoint that the witness with this key cosigned.
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,21 @@ pub(crate) fn keys(root: &Path) -> PathBuf {
 /// The note that passes the log on for the n-th time, relative to the log.
 pub(crate) fn rotation_name(number: usize) -> String {
     format!("rotation/{number}")
+}
+
+/// Checkpoints that witnesses cosigned, relative to the log.
+pub(crate) const COSIGNED: &str = "cosigned";
+
+/// The checkpoint that the witness with this key cosigned, relative to the log.
+pub(crate) fn cosigned_name(key_id: u32) -> String {
+    format!("{COSIGNED}/{key_id:08x}")
+}
+
+/// The id of the witness's key whose file this is.
+pub(crate) fn cosigned_by(path: &str) -> Option<u32> {
+    let digits = path.strip_prefix(COSIGNED)?.strip_prefix('/')?;
+    let id = u32::from_str_radix(digits, 16).ok()?;
+    (path == cosigned_name(id)).then_some(id)
 }
 
 pub(crate) fn lock(root: &Path) -> PathBuf {

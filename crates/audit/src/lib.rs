@@ -5,11 +5,13 @@
 //! know what a record means.
 //!
 //! Formats: <https://c2sp.org/tlog-tiles>, <https://c2sp.org/tlog-checkpoint>,
-//! <https://c2sp.org/signed-note>, RFC 6962 and RFC 8785.
+//! <https://c2sp.org/signed-note>, <https://c2sp.org/tlog-witness>, RFC 6962 and RFC 8785.
 
 mod bundle;
 mod committer;
 mod copies;
+mod cosign;
+mod cosigned;
 mod disk;
 mod error;
 mod grown;
@@ -29,8 +31,11 @@ mod rotation;
 mod tree;
 mod verify;
 mod wal;
+mod witness;
 
 pub use bundle::{BadItem, BundleFound, check_bundle, write_bundle};
+pub use cosign::{CosignerKey, Cosignature, WitnessKey, add_cosignature, cosignatures};
+pub use cosigned::{Cosigned, cosigned, keep_cosigned};
 pub use disk::{Disk, LocalDisk, Segment};
 pub use error::AuditError;
 pub use index::{Index, Query};
@@ -43,4 +48,7 @@ pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
 pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
 pub use rotation::{current_key, rotate_key};
-pub use verify::{Damage, DamageKind, Found, Known, verify};
+pub use verify::{
+    Damage, DamageKind, Found, Known, Outside, Witnessed, verify, verify_against,
+};
+pub use witness::{AddCheckpoint, Refused, Witness, WitnessOptions, origin_hash};

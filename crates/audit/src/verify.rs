@@ -9,12 +9,15 @@ mod keys;
 mod open;
 mod page;
 mod wal;
+mod witnesses;
 
 use std::ffi::OsString;
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::cosign::CosignerKey;
+use crate::cosigned::cosigned;
 use crate::error::AuditError;
 use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
 use crate::layout;
@@ -23,12 +26,24 @@ use crate::rotation::Chain;
 
 pub use damage::{Damage, DamageKind};
 use entries::Walk;
+pub use witnesses::Witnessed;
 
 /// A checkpoint that was kept somewhere else: what it signs can no longer be taken out of the log.
 #[derive(Debug, Clone)]
 pub struct Known {
     /// The signed note.
     pub note: Vec<u8>,
+}
+
+/// What is known of a log from elsewhere than its directory.
+#[derive(Debug, Clone, Default)]
+pub struct Outside {
+    /// Checkpoints that were kept.
+    pub known: Vec<Known>,
+    /// Witnesses whose word counts.
+    pub witnesses: Vec<CosignerKey>,
+    /// How many of them must vouch for a record.
+    pub cosignatures_min: usize,
 }
 
 /// What verification found.
@@ -58,6 +73,10 @@ pub struct Found {
     pub unanchored_from: Option<u64>,
     /// The time of the first such record, in milliseconds since the Unix epoch.
     pub unanchored_since_ms: Option<i64>,
+    /// The witnesses that were asked about, and what each has cosigned.
+    pub witnesses: Vec<Witnessed>,
+    /// How many of them must vouch for a record before it counts as anchored.
+    pub cosignatures_min: usize,
     /// The public keys were read from the log itself.
     pub keys_from_log: bool,
     /// What is not as it was signed, the first place first.
@@ -68,6 +87,12 @@ impl Found {
     /// Nothing is damaged.
     pub fn intact(&self) -> bool {
         self.damage.is_empty()
+    }
+
+    /// As many witnesses as were asked for have cosigned something of it.
+    pub fn cosigned_enough(&self) -> bool {
+        let cosigned = self.witnesses.iter().filter(|witness| witness.size.is_some()).count();
+        cosigned >= self.cosignatures_min
     }
 }
 
@@ -84,10 +109,21 @@ pub fn verify(
     known: &[Known],
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, AuditError> {
+    let outside = Outside { known: known.to_vec(), ..Outside::default() };
+    verify_against(root, keys, &outside, progress)
+}
+
+/// The same against everything that is known from elsewhere.
+pub fn verify_against(
+    root: &Path,
+    keys: &[VerifierKey],
+    outside: &Outside,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Found, AuditError> {
     std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
     for _ in 0..LIVE_TRIES {
         let before = stamp(root);
-        let found = look(root, keys.to_owned(), known, progress);
+        let found = look(root, keys.to_owned(), outside, progress);
         // A log that grew meanwhile has replaced files that were still to be read.
         if found.intact() || before == stamp(root) {
             return Ok(found);
@@ -113,9 +149,11 @@ fn stamp(root: &Path) -> (Option<Vec<u8>>, Vec<(OsString, u64)>) {
 fn look(
     root: &Path,
     keys: Vec<VerifierKey>,
-    known: &[Known],
+    outside: &Outside,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Found {
+    // Before the checkpoint: a log that is being written may have the next one cosigned meanwhile.
+    let kept = cosigned(root);
     let mut found = Found {
         origin: String::new(),
         size: 0,
@@ -128,6 +166,8 @@ fn look(
         clock_back_at: None,
         unanchored_from: Some(0),
         unanchored_since_ms: None,
+        witnesses: witnesses::unknown(&outside.witnesses),
+        cosignatures_min: outside.cosignatures_min,
         keys_from_log: keys.is_empty(),
         damage: Vec::new(),
     };
@@ -137,12 +177,14 @@ fn look(
     found.size = signed.size;
     found.root = hex(&signed.root);
 
-    let anchors = anchors(known, &chain, signed, &mut found);
+    let anchors = anchors(&outside.known, &chain, signed, &mut found);
+    let beside = witnesses::look(kept, outside, &chain, signed, &mut found);
     let mut walk = Walk::new(signed, &anchors);
     walk.expect(&chain.rotations);
     if let Some((at, open)) = open::read(root, &chain, signed, &mut found) {
         walk.expect_open(at, open);
     }
+    walk.cosigned(beside, witnesses::covered(&found));
     walk.tiles_and_entries(root, progress);
     if !found.is_copy {
         wal::follow(root, &mut walk, &mut found);

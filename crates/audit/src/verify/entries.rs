@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Found;
 use super::damage::{Damage, DamageKind};
 use super::page::Page;
+use super::witnesses::Beside;
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
 use crate::open_intents::{self, OpenIntents};
@@ -40,6 +41,7 @@ pub(super) struct Walk {
     rotations: Vec<Rotation>,
     noted_open: Option<(Checkpoint, OpenIntents)>,
     open_differs_at: Option<u64>,
+    beside: Vec<Beside>,
 }
 
 impl Walk {
@@ -62,6 +64,7 @@ impl Walk {
             rotations: Vec::new(),
             noted_open: None,
             open_differs_at: None,
+            beside: Vec::new(),
         }
     }
 
@@ -69,6 +72,13 @@ impl Walk {
     pub(super) fn expect_open(&mut self, at: Checkpoint, open: OpenIntents) {
         self.wanted_roots.insert(at.size);
         self.noted_open = Some((at, open));
+    }
+
+    /// What witnesses cosigned must fit too; so many records are vouched for by enough of them.
+    pub(super) fn cosigned(&mut self, beside: Vec<Beside>, covered: Option<u64>) {
+        self.wanted_roots.extend(beside.iter().map(|cosigned| cosigned.checkpoint.size));
+        self.unanchored_from = self.unanchored_from.max(covered.unwrap_or(0));
+        self.beside = beside;
     }
 
     /// What passed the log from key to key must fit its records.
@@ -309,6 +319,12 @@ impl Walk {
         if let Some(seq) = self.open_differs_at {
             let why = "the intents that were open here are not those that it names";
             found.damage.push(Damage::at(DamageKind::Edited, seq, why).in_file(open_intents::NAME));
+        }
+        for Beside { file, checkpoint: Checkpoint { size, root } } in &self.beside {
+            if self.roots.get(size).is_some_and(|found| *found != Hash(*root)) {
+                let why = format!("the first {size} records are not those that a witness cosigned");
+                found.damage.push(Damage::of_file(DamageKind::Forked, file, why));
+            }
         }
         for anchor in anchors {
             if self.roots.get(&anchor.size).is_some_and(|root| *root != Hash(anchor.root)) {

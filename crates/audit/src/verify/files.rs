@@ -67,6 +67,7 @@ fn is_rotation(path: &str, rotations: usize) -> bool {
 fn is_left_over(path: &str) -> bool {
     path.strip_suffix(".tmp").is_some_and(|path| {
         matches!(path, "checkpoint" | "log.keys" | open_intents::NAME)
+            || layout::cosigned_by(path).is_some()
             || is_rotation(path, usize::MAX)
             || path.strip_prefix("wal/").is_some_and(|name| layout::segment_first(name).is_some())
             || tile(path).is_some()
@@ -74,7 +75,9 @@ fn is_left_over(path: &str) -> bool {
 }
 
 fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
-    if matches!(path, "checkpoint" | "log.keys" | open_intents::NAME) {
+    if matches!(path, "checkpoint" | "log.keys" | open_intents::NAME)
+        || layout::cosigned_by(path).is_some()
+    {
         return true;
     }
     if path == "lock" {

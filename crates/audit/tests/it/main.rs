@@ -12,5 +12,7 @@ mod open_intents;
 mod peers;
 mod rotation;
 mod tamper;
+mod witness;
+mod witnessed;
 mod world;
 mod writers;

@@ -34,6 +34,15 @@ pub(crate) fn entry(n: u64) -> Entry {
     entry
 }
 
+/// One record more, by somebody else.
+pub(crate) fn append_as(made: &Made, principal: &str) {
+    let log = made.open();
+    let mut act = entry(log.status().size);
+    principal.clone_into(&mut act.principal);
+    log.session().append_blocking(&act).unwrap();
+    log.close();
+}
+
 impl Made {
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.path().join("log")
