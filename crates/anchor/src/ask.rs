@@ -114,8 +114,8 @@ impl Asker {
     /// The size that the witness says it knows.
     fn told(&self, log: &Reader, answer: &Answer) -> Result<u64, Stopped> {
         let text = str::from_utf8(&answer.body).ok().and_then(|text| text.strip_suffix('\n'));
-        let size: Option<u64> = text
-            .and_then(|text| text.parse().ok().filter(|size: &u64| size.to_string() == text));
+        let size: Option<u64> =
+            text.and_then(|text| text.parse().ok().filter(|size: &u64| size.to_string() == text));
         let size = size.ok_or_else(|| {
             Stopped::Failed("it says that it knows another size, and not which".into())
         })?;

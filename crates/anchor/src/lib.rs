@@ -7,7 +7,7 @@
 mod ask;
 mod http;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -80,10 +80,10 @@ pub struct Anchor {
 
 impl Anchor {
     /// Begins to ask. Needs a tokio runtime.
-    pub fn start(log: &PathBuf, witnesses: Vec<WitnessAt>, pace: Pace) -> Self {
+    pub fn start(log: &Path, witnesses: Vec<WitnessAt>, pace: Pace) -> Self {
         let (stop, stopped) = watch::channel(false);
         let askers: Vec<Asker> =
-            witnesses.into_iter().map(|witness| Asker::new(log.clone(), witness)).collect();
+            witnesses.into_iter().map(|witness| Asker::new(log.to_owned(), witness)).collect();
         let statuses: Statuses = Arc::new(Mutex::new(askers.iter().map(Asker::status).collect()));
         let tasks = askers.into_iter().enumerate().map(|(at, asker)| {
             let mine = Mine { statuses: Arc::clone(&statuses), at };
@@ -186,7 +186,12 @@ impl Mine {
             }
             Err(Stopped::Refused(why)) => {
                 if before.1.as_ref() != Some(&why) {
-                    tracing::error!(witness, url, why, "a witness says that this is not the log it cosigned");
+                    tracing::error!(
+                        witness,
+                        url,
+                        why,
+                        "a witness says that this is not the log it cosigned"
+                    );
                 }
                 status.refused = Some(why);
             }

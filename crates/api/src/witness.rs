@@ -146,7 +146,10 @@ fn refusal(refused: &Refused) -> Response {
     answer(status, TEXT, format!("{refused}\n"))
 }
 
-async fn checkpoint(State(answering): State<Answering>, Path(origin_hash): Path<String>) -> Response {
+async fn checkpoint(
+    State(answering): State<Answering>,
+    Path(origin_hash): Path<String>,
+) -> Response {
     match answering.witness.checkpoint(&origin_hash) {
         Some(note) => answer(StatusCode::OK, TEXT, note),
         None => answer(StatusCode::NOT_FOUND, TEXT, "nothing was cosigned of such a log\n"),

@@ -182,7 +182,10 @@ pub fn add_cosignature(
     let all = parse_note(&[note, answer].concat())?;
     let own = verified(&all, std::slice::from_ref(witness))?;
     if own.is_empty() {
-        return Err(malformed("the witness's answer", "it has no cosignature of the witness's key"));
+        return Err(malformed(
+            "the witness's answer",
+            "it has no cosignature of the witness's key",
+        ));
     }
     let lines = own.iter().flat_map(Signature::to_bytes);
     Ok(note.iter().copied().chain(lines).collect())

@@ -34,7 +34,7 @@ mod wal;
 mod witness;
 
 pub use bundle::{BadItem, BundleFound, check_bundle, write_bundle};
-pub use cosign::{CosignerKey, Cosignature, WitnessKey, add_cosignature, cosignatures};
+pub use cosign::{Cosignature, CosignerKey, WitnessKey, add_cosignature, cosignatures};
 pub use cosigned::{Cosigned, cosigned, keep_cosigned};
 pub use disk::{Disk, LocalDisk, Segment};
 pub use error::AuditError;
@@ -48,7 +48,5 @@ pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
 pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
 pub use rotation::{current_key, rotate_key};
-pub use verify::{
-    Damage, DamageKind, Found, Known, Outside, Witnessed, verify, verify_against,
-};
+pub use verify::{Damage, DamageKind, Found, Known, Outside, Witnessed, verify, verify_against};
 pub use witness::{AddCheckpoint, Refused, Witness, WitnessOptions, origin_hash};

@@ -222,8 +222,8 @@ impl Seen {
         let own = own.map_err(|error| error.to_string())?;
         let own = own.first().ok_or("it has no cosignature of this witness's key")?;
         let parsed = parse_note(&note).map_err(|error| error.to_string())?;
-        let text = tlog_tiles::Checkpoint::from_bytes(parsed.text())
-            .map_err(|error| error.to_string())?;
+        let text =
+            tlog_tiles::Checkpoint::from_bytes(parsed.text()).map_err(|error| error.to_string())?;
         if origin_hash(text.origin()) != name {
             return Err("it is of another log".into());
         }
@@ -233,11 +233,7 @@ impl Seen {
 }
 
 /// Whether a checkpoint goes on from what was cosigned last.
-fn goes_on(
-    request: &AddCheckpoint,
-    newer: Checkpoint,
-    seen: Option<&Seen>,
-) -> Result<(), Refused> {
+fn goes_on(request: &AddCheckpoint, newer: Checkpoint, seen: Option<&Seen>) -> Result<(), Refused> {
     let older = seen.map_or(Checkpoint { size: 0, root: EMPTY_HASH.0 }, |seen| seen.checkpoint);
     if request.old_size != older.size {
         return Err(Refused::Conflict { size: older.size });

@@ -11,7 +11,7 @@ use crate::world::{Made, log_of, witness};
 const QUICK: Pace = Pace {
     every: Duration::from_millis(10),
     again: Duration::from_hours(1),
-    last: Duration::from_secs(60),
+    last: Duration::from_mins(1),
 };
 
 fn refused(round: Result<bool, Stopped>, words: &str) {

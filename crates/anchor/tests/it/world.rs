@@ -90,7 +90,7 @@ fn copied(from: &Path, to: &Path) {
 }
 
 /// What a witness does when it is asked.
-pub(crate) type Act = Box<dyn Fn(&Witness, Bytes) -> Option<Response> + Send + Sync>;
+pub(crate) type Act = Box<dyn Fn(&Witness, &Bytes) -> Option<Response> + Send + Sync>;
 
 /// A witness over HTTP that may do other things than it should.
 pub(crate) struct Served {
@@ -118,7 +118,7 @@ pub(crate) async fn witness(logs: &[&Made]) -> Served {
     Witness::create(&options).unwrap();
     let app = App {
         witness: Arc::new(Witness::open(options).unwrap()),
-        act: Arc::new(Mutex::new(Box::new(honest))),
+        act: Arc::new(Mutex::new(Box::new(|witness, body| Some(honest(witness, body))))),
         asked: Arc::default(),
     };
     let (act, asked) = (app.act.clone(), app.asked.clone());
@@ -139,7 +139,7 @@ impl Served {
 
     pub(crate) fn acts(
         &self,
-        act: impl Fn(&Witness, Bytes) -> Option<Response> + Send + Sync + 'static,
+        act: impl Fn(&Witness, &Bytes) -> Option<Response> + Send + Sync + 'static,
     ) {
         *self.act.lock().unwrap() = Box::new(act);
     }
@@ -154,7 +154,7 @@ impl Drop for Served {
 async fn answer(State(app): State<App>, body: Bytes) -> Response {
     app.asked.fetch_add(1, Ordering::SeqCst);
     let act = Arc::clone(&app.act);
-    let answered = tokio::task::spawn_blocking(move || act.lock().unwrap()(&app.witness, body));
+    let answered = tokio::task::spawn_blocking(move || act.lock().unwrap()(&app.witness, &body));
     match answered.await.unwrap() {
         Some(answer) => answer,
         // One that never answers.
@@ -172,8 +172,8 @@ async fn checkpoint(
     }
 }
 
-pub(crate) fn honest(witness: &Witness, body: Bytes) -> Option<Response> {
-    Some(match witness.add_checkpoint(&body, 1_700_000_000) {
+pub(crate) fn honest(witness: &Witness, body: &Bytes) -> Response {
+    match witness.add_checkpoint(body, 1_700_000_000) {
         Ok(lines) => lines.into_response(),
         Err(Refused::Conflict { size }) => status(409, &format!("{size}\n")),
         Err(Refused::Malformed(why)) => status(400, &why),
@@ -181,7 +181,7 @@ pub(crate) fn honest(witness: &Witness, body: Bytes) -> Option<Response> {
         Err(Refused::NotSigned(why)) => status(403, &why),
         Err(Refused::Inconsistent { why, .. }) => status(422, &why),
         Err(Refused::Unable(why)) => status(503, &why),
-    })
+    }
 }
 
 pub(crate) fn status(status: u16, body: &str) -> Response {

@@ -38,8 +38,7 @@ impl AddCheckpoint {
 
     /// Reads it. Only the one spelling of it is taken.
     pub fn parse(bytes: &[u8]) -> Result<Self, AuditError> {
-        let wrong =
-            |why: &str| AuditError::Malformed { what: "the request", why: why.to_owned() };
+        let wrong = |why: &str| AuditError::Malformed { what: "the request", why: why.to_owned() };
         if bytes.len() > Self::MAX_BYTES {
             return Err(wrong("it is too long"));
         }
