@@ -58,6 +58,7 @@ impl Asker {
     pub fn status(&self) -> WitnessStatus {
         WitnessStatus {
             name: self.witness.key.name().to_owned(),
+            key_id: format!("{:08x}", self.witness.key.id()),
             url: self.witness.url.clone(),
             size: self.kept,
             trouble: None,

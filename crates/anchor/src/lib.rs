@@ -58,6 +58,8 @@ impl Default for Pace {
 pub struct WitnessStatus {
     /// Its name, from its key.
     pub name: String,
+    /// The id of its key, in hex.
+    pub key_id: String,
     /// Where it is asked.
     pub url: String,
     /// Records under the newest checkpoint that it cosigned and that is kept; `None` before the first.

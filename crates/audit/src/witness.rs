@@ -105,9 +105,8 @@ struct Seen {
 
 impl Witness {
     /// Makes the directory of a witness that never cosigned anything.
-    pub fn create(options: &WitnessOptions) -> Result<(), AuditError> {
-        let made = options.disk.create_dir_all(&options.dir);
-        made.map_err(AuditError::io("make", &options.dir))
+    pub fn create(dir: &Path) -> Result<(), AuditError> {
+        LocalDisk.create_dir_all(dir).map_err(AuditError::io("make", dir))
     }
 
     /// Reads what it remembers. A directory that is gone, or not what this key cosigned, is refused: a witness that

@@ -8,7 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lockgate_audit::{
-    AuditError, Checkpoint, Reader, check_consistency, checkpoint_from_note, prove_consistency,
+    AuditError, Checkpoint, Cosigned, Reader, check_consistency, checkpoint_from_note, cosigned,
+    prove_consistency,
 };
 use object_store::{Error as StoreError, ObjectStoreExt as _, PutMode, PutResult, UpdateVersion};
 use tokio::time::timeout;
@@ -44,6 +45,8 @@ pub struct Copier {
     /// Files that are there and under no checkpoint of the copy yet.
     there: HashSet<String>,
     keys: Option<String>,
+    /// What witnesses cosigned, as it was written last.
+    cosigned: Vec<Cosigned>,
 }
 
 /// The checkpoint that the store has.
@@ -57,13 +60,18 @@ struct Remote {
 impl Copier {
     /// Copies from this directory to there.
     pub fn new(log: PathBuf, target: Target) -> Self {
-        Self { log, target, remote: None, there: HashSet::new(), keys: None }
+        Self { log, target, remote: None, there: HashSet::new(), keys: None, cosigned: Vec::new() }
     }
 
     /// Brings the copy to what is signed now; returns how many records that are.
     pub async fn round(&mut self) -> Result<u64, Stopped> {
         let root = self.log.clone();
-        let log = blocking(move || Reader::open_signed(root, Vec::new())).await?;
+        let (kept, log) = blocking(move || {
+            // Read before the checkpoint, so that it is under it.
+            let kept = cosigned(&root);
+            (kept, Reader::open_signed(root, Vec::new()))
+        })
+        .await?;
         let log = Arc::new(log.map_err(|error| Stopped::Failed(error.to_string()))?);
         let signed = log.checkpoint();
         // After anything but success the store is asked again.
@@ -72,6 +80,7 @@ impl Copier {
             None => self.look().await?,
         };
         if remote.note == log.note() {
+            self.put_cosigned(kept).await?;
             self.remote = Some(remote);
             return Ok(signed.size);
         }
@@ -79,6 +88,7 @@ impl Copier {
         self.upload(&log, size).await?;
         self.put_keys(&log).await?;
         let version = self.put_checkpoint(&log, &remote).await?;
+        self.put_cosigned(kept).await?;
         for name in log.files_replaced(size) {
             // One that stays is how the next begins, and no harm.
             let _ = timeout(REQUEST_MAX, self.target.store.delete(&self.target.path(&name))).await;
@@ -176,6 +186,19 @@ impl Copier {
             put.map_err(|error| failed(KEYS, &error))?;
             self.keys = Some(keys);
         }
+        Ok(())
+    }
+
+    /// Writes what witnesses cosigned since; the store's checkpoint covers it.
+    async fn put_cosigned(&mut self, kept: Vec<Cosigned>) -> Result<(), Stopped> {
+        for file in &kept {
+            if !file.note.is_empty() && !self.cosigned.contains(file) {
+                let note = Bytes::copy_from_slice(&file.note);
+                let put = self.put(&file.file, note, PutMode::Overwrite).await?;
+                put.map_err(|error| failed(&file.file, &error))?;
+            }
+        }
+        self.cosigned = kept;
         Ok(())
     }
 

@@ -115,7 +115,7 @@ pub(crate) async fn witness(logs: &[&Made]) -> Served {
     let key = WitnessKey::generate("witness.example/w1").unwrap();
     let logs = logs.iter().map(|made| made.key.public().clone()).collect();
     let options = WitnessOptions::new(dir.path().join("seen"), key.clone(), logs);
-    Witness::create(&options).unwrap();
+    Witness::create(&options.dir).unwrap();
     let app = App {
         witness: Arc::new(Witness::open(options).unwrap()),
         act: Arc::new(Mutex::new(Box::new(|witness, body| Some(honest(witness, body))))),

@@ -11,4 +11,5 @@ mod idle;
 mod security;
 mod server;
 mod starting;
+mod witness;
 mod world;

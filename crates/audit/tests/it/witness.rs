@@ -29,7 +29,7 @@ impl Watcher {
         let logs = logs.iter().map(|key| key.public().clone()).collect();
         let key = WitnessKey::generate("witness.example/w1").unwrap();
         let watcher = Self { dir: tempfile::tempdir().unwrap(), key, logs };
-        Witness::create(&watcher.options()).unwrap();
+        Witness::create(&watcher.path()).unwrap();
         watcher
     }
 

@@ -1,11 +1,14 @@
 //! `lockgate audit …`: reading and checking an audit log. No server is asked; a copied directory will do.
 
+mod anchored;
 mod check;
 mod export;
 mod look;
+mod outside;
 mod proof;
 mod rotate;
 mod search;
+mod witness;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,10 +34,10 @@ pub(crate) enum Audit {
     /// Check that nothing was changed, taken out or put in
     ///
     /// Reads everything: records, tree, checkpoint, write-ahead log. Works on a copy of the directory, and needs the
-    /// log's public key only. Without --known-checkpoint nobody but the log's own key vouches for the log: the answer says since
-    /// when.
+    /// log's public key only. Without --known-checkpoint or --witness nobody but the log's own key vouches for the log: the
+    /// answer says since when.
     ///
-    /// The exit code is 1 when something is damaged.
+    /// The exit code is 1 when something is damaged, or fewer witnesses cosigned the log than were asked for.
     Verify(check::Verify),
     /// Print the signed checkpoint; kept elsewhere, it keeps the log from being rewritten
     Checkpoint(look::Checkpoint),
@@ -53,6 +56,11 @@ pub(crate) enum Audit {
     ///
     /// The exit code is 1 when it does not hold; the first bad file or record is named.
     CheckBundle(export::CheckBundle),
+    /// Cosign checkpoints of other servers' logs, so that those cannot be rewritten (c2sp.org/tlog-witness)
+    ///
+    /// Runs until it is told to stop. It remembers the newest checkpoint of each log that it follows and cosigns the next one
+    /// only when that goes on from there. Let it run on another machine than the log's, under other people's hands.
+    Witness(witness::Witness),
 }
 
 impl Audit {
@@ -61,13 +69,14 @@ impl Audit {
             Self::Tail(tail) => tail.run(format),
             Self::Search(search) => search.run(format).await,
             Self::Show(show) => show.run(),
-            Self::Verify(verify) => verify.run(format),
+            Self::Verify(verify) => verify.run(format).await,
             Self::Checkpoint(checkpoint) => checkpoint.run(),
             Self::Keys(keys) => keys.run(format),
             Self::Prove(prove) => prove.run(),
             Self::CheckProof(check) => check.run(format),
             Self::Export(export) => export.run(format),
             Self::CheckBundle(check) => check.run(format),
+            Self::Witness(witness) => witness.run(format).await,
         }
     }
 }
@@ -100,24 +109,31 @@ impl LogArgs {
 impl KeyArgs {
     /// The keys, each as text or from its file.
     fn read(&self) -> CliResult<Vec<VerifierKey>> {
-        let mut keys = Vec::new();
-        for given in &self.keys {
-            if let Ok(key) = VerifierKey::parse(given) {
-                keys.push(key);
-                continue;
-            }
-            let text = fs::read_to_string(given).map_err(|error| {
-                CliError::new(Exit::Usage, error)
-                    .context(format!("`{given}` is neither a public key nor a file with one"))
-                    .hint("`lockgate audit keys` prints the keys of a log")
-            })?;
-            for (at, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
-                let doing = format!("{given}:{at}");
-                keys.push(VerifierKey::parse(line.trim()).or_exit(Exit::Usage, doing)?);
-            }
-        }
-        Ok(keys)
+        read_keys(&self.keys, VerifierKey::parse)
     }
+}
+
+/// Public keys, each as text or from its file.
+fn read_keys<K>(
+    given: &[String],
+    parse: impl Fn(&str) -> Result<K, AuditError>,
+) -> CliResult<Vec<K>> {
+    let mut keys = Vec::new();
+    for given in given {
+        if let Ok(key) = parse(given) {
+            keys.push(key);
+            continue;
+        }
+        let text = fs::read_to_string(given).map_err(|error| {
+            CliError::new(Exit::Usage, error)
+                .context(format!("`{given}` is neither a public key nor a file with one"))
+                .hint("`lockgate audit keys` prints the keys of a log, `lockgate audit witness keys` that of a witness")
+        })?;
+        for (at, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
+            keys.push(parse(line.trim()).or_exit(Exit::Usage, format!("{given}:{at}"))?);
+        }
+    }
+    Ok(keys)
 }
 
 /// An error of a log that cannot be read.

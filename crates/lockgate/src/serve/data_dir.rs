@@ -61,6 +61,11 @@ impl DataDir {
         self.path.join("audit")
     }
 
+    /// What a witness cosigned last.
+    pub(crate) fn cosigned(&self) -> PathBuf {
+        self.path.join("cosigned")
+    }
+
     /// Secrets that the server made for itself.
     pub(crate) fn keys(&self) -> PathBuf {
         self.path.join("keys")

@@ -34,7 +34,7 @@ fn make(dir: &Path) -> io::Result<()> {
 }
 
 /// Writes a secret beside and renames it, so that a crash leaves a whole one or none.
-pub(super) fn write(dir: &Path, name: &str, secret: &str) -> io::Result<()> {
+pub(crate) fn write(dir: &Path, name: &str, secret: &str) -> io::Result<()> {
     let mut folder = fs::DirBuilder::new();
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);

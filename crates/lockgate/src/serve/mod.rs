@@ -4,17 +4,19 @@
 
 pub(crate) mod channels;
 pub(crate) mod data_dir;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod rotate;
+pub(crate) mod signals;
 
 mod activate;
-mod keys;
+mod anchor;
+mod audit_metrics;
 mod late_store;
 mod ledger;
 mod metrics;
 mod mirror;
 mod parts;
-mod signals;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

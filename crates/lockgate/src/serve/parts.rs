@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use lockgate_anchor::Anchor;
 use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
 use lockgate_control::{Channels, Control};
 use lockgate_gateway::{Gateway, Options, Ports, StartError};
@@ -19,7 +20,9 @@ use crate::error::{CliError, CliResult, Exit};
 use crate::serve::late_store::LateStore;
 use crate::serve::ledger::AuditLedger;
 use crate::serve::metrics::GatewayMetrics;
-use crate::serve::{Opened, Start, blocking, channels, first_token, keys, mirror};
+use crate::serve::{
+    Opened, Start, anchor, audit_metrics, blocking, channels, first_token, keys, mirror,
+};
 
 /// The name of this process among gateways and controllers. There is one of each in a directory,
 /// which the directory's lock sees to, and it is the same one after a restart.
@@ -105,6 +108,7 @@ pub(super) struct Rest {
     api: Api,
     adopt: OnConfig,
     mirror: Option<Mirror>,
+    anchor: Anchor,
 }
 
 impl Rest {
@@ -112,6 +116,9 @@ impl Rest {
     pub(super) async fn start(start: &Start, front: &Front, opened: Opened) -> CliResult<Self> {
         let Opened { store, ledger, config } = opened;
         let mirror = mirror::start(&config, start.dir.audit())?;
+        let anchor = anchor::start(&config, &start.dir.audit())?;
+        let window = anchor::Window::new(&config, &start.dir.audit());
+        let of_log = audit_metrics::metrics(&ledger, mirror.as_ref(), &anchor, window);
         first_token(&store, start.token_file.as_ref()).await?;
         let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
         let adopt = adopter(Arc::clone(&told));
@@ -124,7 +131,7 @@ impl Rest {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
             fuses: Some(Arc::clone(&front.fuses)),
-            metrics: vec![front.metrics(), mirror::metrics(&ledger, mirror.as_ref())],
+            metrics: vec![front.metrics(), of_log],
             on_config: Some(Arc::clone(&adopt)),
         };
         let api = Api::start(options, deps).await.map_err(|error| {
@@ -138,7 +145,7 @@ impl Rest {
             lockgate_control::Options::new(NAME),
         );
         let (ingress, api_at) = (front.local_addr, api.local_addr());
-        let rest = Self { store, ledger, control, api, adopt, mirror };
+        let rest = Self { store, ledger, control, api, adopt, mirror, anchor };
         if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
             rest.shutdown().await;
             return Err(error);
@@ -160,12 +167,13 @@ impl Rest {
         (self.adopt)(config);
     }
 
-    /// Ends in order: no new commands, then no new steps, then the log and its copy, then the store.
+    /// Ends in order: no new commands, then no new steps, then the log, its witnesses and its copy, then the store.
     pub(super) async fn shutdown(self) {
         self.api.shutdown().await;
         self.control.shutdown().await;
         let ledger = self.ledger;
         blocking(move || ledger.close()).await;
+        self.anchor.stop().await;
         if let Some(mirror) = self.mirror {
             mirror.stop().await;
         }

@@ -6,17 +6,17 @@ use crate::error::{CliResult, Exit, OrExit as _};
 
 /// SIGHUP: read the file again.
 #[derive(Debug)]
-pub(super) struct Reload(Signal);
+pub(crate) struct Reload(Signal);
 
 /// SIGTERM or SIGINT: stop.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     terminate: Signal,
     interrupt: Signal,
 }
 
 /// Asks for the signals; those that come early wait.
-pub(super) fn listen() -> CliResult<(Reload, Stop)> {
+pub(crate) fn listen() -> CliResult<(Reload, Stop)> {
     let listen = |kind| signal(kind).or_exit(Exit::Failed, "cannot listen to signals");
     let stop = Stop {
         terminate: listen(SignalKind::terminate())?,
@@ -26,13 +26,13 @@ pub(super) fn listen() -> CliResult<(Reload, Stop)> {
 }
 
 impl Reload {
-    pub(super) async fn told(&mut self) {
+    pub(crate) async fn told(&mut self) {
         self.0.recv().await;
     }
 }
 
 impl Stop {
-    pub(super) async fn told(&mut self) {
+    pub(crate) async fn told(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

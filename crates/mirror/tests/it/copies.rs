@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lockgate_audit::{Entry, LogKey, LogOptions, Reader, rotate_key, verify};
+use lockgate_audit::{
+    AddCheckpoint, Checkpoint, Entry, LogKey, LogOptions, Outside, Reader, Witness, WitnessKey,
+    WitnessOptions, add_cosignature, keep_cosigned, prove_consistency, rotate_key, verify,
+    verify_against,
+};
 use lockgate_mirror::{Copier, Mirror, Pace, Stopped, Target};
 use object_store::memory::InMemory;
 use object_store::path::Path;
@@ -34,6 +38,45 @@ async fn a_copy_verifies_at_every_size_and_holds_nothing_else() {
         let there = objects(&store).await;
         assert_eq!(there.len(), objects_expected, "{size} records: {there:?}");
     }
+}
+
+/// A witness's word comes after the checkpoint that it is for, and is copied when it is there.
+#[tokio::test]
+async fn what_witnesses_cosigned_is_in_the_copy() {
+    let made = log_of(300);
+    let away = tempfile::tempdir().unwrap();
+    let url = format!("file://{}/mirror", away.path().display());
+    let mut copier = Copier::new(made.root(), Target::parse(&url, []).unwrap());
+    let key = WitnessKey::generate("witness.example/w1").unwrap();
+    let logs = vec![made.key.public().clone()];
+    Witness::create(&away.path().join("seen")).unwrap();
+    let options = WitnessOptions::new(away.path().join("seen"), key.clone(), logs.clone());
+    let witness = Witness::open(options).unwrap();
+    let cosign = |old_size: u64| {
+        let log = Reader::open_signed(made.root(), vec![]).unwrap();
+        let proof = prove_consistency(&log, Checkpoint { size: old_size, root: [0; 32] }).unwrap();
+        let request = AddCheckpoint { old_size, proof, note: log.note().to_vec() };
+        let answer = witness.add_checkpoint(&request.to_bytes(), 9).unwrap();
+        let note = add_cosignature(log.note(), &answer, key.public()).unwrap();
+        keep_cosigned(&made.root(), key.public(), &note).unwrap();
+    };
+    let witnesses = vec![key.public().clone()];
+    let outside = Outside { witnesses, cosignatures_min: 1, ..Outside::default() };
+    let there = away.path().join("mirror");
+    let from = || {
+        let found = verify_against(&there, &logs, &outside, &mut |_, _| {}).unwrap();
+        assert!(found.intact(), "{:?}", found.damage);
+        found.cosigned_enough().then_some(found.unanchored_from)
+    };
+    assert_eq!((copier.round().await, from()), (Ok(300), None));
+    cosign(0);
+    assert_eq!((copier.round().await, from()), (Ok(300), Some(None)));
+    made.append(5);
+    assert_eq!((copier.round().await, from()), (Ok(305), Some(Some(300))));
+    cosign(300);
+    // By the same process or by the next.
+    let mut anew = Copier::new(made.root(), Target::parse(&url, []).unwrap());
+    assert_eq!((anew.round().await, from()), (Ok(305), Some(None)));
 }
 
 #[tokio::test]

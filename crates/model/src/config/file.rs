@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::field::Field;
 use super::text::{
     AddressText, DurationText, FileNameText, MeasureNameText, MirrorText, NameText, SecretText,
-    SizeText, SomeText, Switchable, UrlPathText, UrlText,
+    SizeText, SomeText, Switchable, UrlPathText, UrlText, WitnessKeyText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
 use crate::measure::Better;
@@ -80,6 +80,23 @@ pub(super) struct AuditFile {
     /// Where a copy of what is signed goes: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`. Credentials
     /// come from the environment. Default: nowhere.
     pub(super) mirror: Field<MirrorText>,
+    /// Witnesses that cosign its checkpoints. Default: none.
+    #[schemars(extend("maxItems" = 8))]
+    pub(super) witnesses: Field<Vec<Field<WitnessFile>>>,
+    /// How many of the witnesses must vouch for a record before it counts as anchored. Default: all.
+    #[schemars(range(min = 1, max = 8))]
+    pub(super) cosignatures_min: Field<u32>,
+}
+
+/// A witness of the audit log.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Witness", extend("required" = ["url", "key"]))]
+pub(super) struct WitnessFile {
+    /// Where it is asked.
+    pub(super) url: Field<UrlText>,
+    /// Its public key.
+    pub(super) key: Field<WitnessKeyText>,
 }
 
 /// An agent and its versions.

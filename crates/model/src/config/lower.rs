@@ -25,6 +25,7 @@ mod requests;
 mod settings;
 mod triggers;
 mod versions;
+mod witnesses;
 
 /// The configuration that the file means. `None` only beside errors.
 pub(super) fn config(

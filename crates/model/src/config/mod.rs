@@ -96,6 +96,21 @@ pub struct Channel {
 pub struct AuditSettings {
     /// Where a copy of what is signed goes; `None` when there is none.
     pub mirror: Option<String>,
+    /// Witnesses that cosign its checkpoints, in the file's order.
+    pub witnesses: Vec<WitnessSettings>,
+    /// How many of them must vouch for a record before it counts as anchored; 0 when there is none.
+    pub cosignatures_min: u32,
+}
+
+/// A witness of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WitnessSettings {
+    /// Its name, from its key.
+    pub name: String,
+    /// Where it is asked.
+    pub url: String,
+    /// Its public key, as it is written in signed notes.
+    pub key: String,
 }
 
 /// A price that replaces the built-in list's, US dollars per million tokens.

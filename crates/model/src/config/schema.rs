@@ -128,6 +128,9 @@ impl<'a> Finding<'a> {
             ValidationErrorKind::MinItems { .. } => {
                 (format!("`{name}` is empty"), "write at least one entry".into())
             }
+            ValidationErrorKind::MaxItems { limit } => {
+                (format!("`{name}` has more than {limit} entries"), "write fewer".into())
+            }
             ValidationErrorKind::UniqueItems => {
                 (format!("`{name}` names something twice"), "write each entry once".into())
             }

@@ -87,6 +87,10 @@ text!(
     MirrorText: "a place for a copy", r"^((s3|gs|az)://[A-Za-z0-9][A-Za-z0-9._-]*(/[^?#@ ]*)?|file:///[^?# ]+)$", ["s3://bucket/lockgate", "file:///mnt/archive/lockgate"]
 );
 text!(
+    /// A witness's public key, a verifier key of c2sp.org/signed-note.
+    WitnessKeyText: "a witness's public key", r"^[^+\s]+\+[0-9a-f]{8}\+[A-Za-z0-9+/]{44}$", ["witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4"]
+);
+text!(
     /// A reference to a secret. What stands here by mistake may be the secret: it is not repeated.
     SecretText: "a reference to a secret", "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", ["env:ALERT_KEY", "file:/run/secrets/alert"], "writeOnly" = true
 );

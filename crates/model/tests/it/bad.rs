@@ -371,3 +371,39 @@ fn measures_that_make_no_sense() {
         ),
     );
 }
+
+const WITNESS: &str = "witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+
+#[test]
+fn witnesses_of_the_audit_log() {
+    let other = WITNESS.replace("w1", "w9");
+    let log_key = "witness.example/w1+47f53f4c+AXm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZk";
+    let unknown = "witness.example/w1+47f53f4c+BnIm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZ";
+    refused_beside_an_agent(
+        "witnesses",
+        &format!(
+            "audit:
+  witnesses:
+    - {{ url: \"https://a.example\", key: \"{WITNESS}\" }}
+    - {{ url: \"https://a.example/\", key: \"{WITNESS}\" }}
+    - {{ url: \"https://b.example\", key: \"{other}\" }}
+    - {{ url: \"https://c.example\", key: \"{log_key}\" }}
+    - {{ url: \"https://d.example\", key: \"{unknown}\" }}
+    - {{ url: \"https://u:p@e.example\", key: short }}
+    - {{ url: ftp://f.example }}
+    - {{ key: \"\", name: x }}
+  cosignatures_min: 9
+"
+        ),
+    );
+    let many = format!("    - {{ url: \"https://a.example\", key: \"{WITNESS}\" }}\n").repeat(9);
+    refused_beside_an_agent("witnesses_too_many", &format!("audit:\n  witnesses:\n{many}"));
+    refused_beside_an_agent("witnesses_none", "audit: { cosignatures_min: 1 }\n");
+    refused_beside_an_agent("witnesses_zero", "audit: { cosignatures_min: 0 }\n");
+    refused_beside_an_agent(
+        "witnesses_too_few",
+        &format!(
+            "audit:\n  witnesses: [{{ url: \"https://a.example\", key: \"{WITNESS}\" }}]\n  cosignatures_min: 2\n"
+        ),
+    );
+}

@@ -1,7 +1,9 @@
 //! What a file means: defaults, units, and the standard plan.
 
 use lockgate_model::agent::{HealthCheck, Limits, Match, SignalSource, StickyKey};
-use lockgate_model::config::{self, ChannelKind, Config, Misfit, SecretRef, misfits};
+use lockgate_model::config::{
+    self, AuditSettings, ChannelKind, Config, Misfit, SecretRef, misfits,
+};
 use lockgate_model::hook::{Confirm, Hook};
 use lockgate_model::plan::{
     Absent, Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan,
@@ -31,7 +33,7 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!(config.candidate_stale_max_ms, 600_000);
     assert_eq!(config.feedback.ticket_ttl_ms, 86_400_000);
     assert!(!config.metrics_need_token);
-    assert_eq!(config.audit.mirror, None);
+    assert_eq!(config.audit, AuditSettings::default());
     assert_eq!(config.digest, Digest::of(SMALLEST.as_bytes()));
     let agent = &config.agents[0];
     assert_eq!(agent.matches, [Match { host: None, path: None, strip_path: false }]);
@@ -52,6 +54,29 @@ fn a_copy_of_the_audit_log_goes_to_a_place_without_secrets() {
         let text = format!("audit: {{ mirror: \"{url}\" }}\n{SMALLEST}");
         let errors = config::read("f.yaml", &text).unwrap_err().to_string();
         assert!(errors.contains("f.yaml:1:18: error"), "{url}: {errors}");
+    }
+}
+
+const WITNESS_1: &str = "witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+const WITNESS_2: &str = "witness.example/w2+4f363231+BHm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZk";
+
+#[test]
+fn witnesses_of_the_audit_log_all_vouch_unless_fewer_are_asked_for() {
+    let two = format!(
+        "witnesses: [{{ url: \"https://w1.example/\", key: \"{WITNESS_1}\" }}, {{ url: \"http://127.0.0.1:8095/x\", key: \"{WITNESS_2}\" }}]"
+    );
+    for (more, min) in [("", 2), (", cosignatures_min: 1", 1)] {
+        let audit = read(&format!("audit: {{ {two}{more} }}\n{SMALLEST}")).audit;
+        let [one, other] = &audit.witnesses[..] else { panic!("{audit:?}") };
+        assert_eq!(
+            (one.name.as_str(), one.url.as_str()),
+            ("witness.example/w1", "https://w1.example")
+        );
+        assert_eq!(
+            (other.key.as_str(), other.url.as_str()),
+            (WITNESS_2, "http://127.0.0.1:8095/x")
+        );
+        assert_eq!(audit.cosignatures_min, min);
     }
 }
 

@@ -1,16 +1,16 @@
 //! `lockgate audit verify`
 
-use std::fs;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use lockgate_audit::{Found, Known, verify};
+use lockgate_audit::{Found, Witnessed, verify_against};
 use serde_json::json;
 
+use super::outside::OutsideArgs;
 use super::{KeyArgs, unusable};
-use crate::error::{CliResult, Exit, OrExit as _};
+use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
 
 /// How often progress is told.
@@ -25,37 +25,41 @@ pub(crate) struct Verify {
     dir: PathBuf,
     #[command(flatten)]
     keys: KeyArgs,
-    /// A checkpoint that was kept elsewhere, from `lockgate audit checkpoint`; may be given several times
-    #[arg(long = "known-checkpoint", value_name = "FILE")]
-    known: Vec<PathBuf>,
+    #[command(flatten)]
+    outside: OutsideArgs,
 }
 
 impl Verify {
-    pub(super) fn run(self, format: Format) -> CliResult {
-        let known: CliResult<Vec<Known>> = self
-            .known
-            .iter()
-            .map(|path| {
-                let note = fs::read(path).or_exit(
-                    Exit::Usage,
-                    format!("cannot read the checkpoint {}", path.display()),
-                )?;
-                Ok(Known { note })
-            })
-            .collect();
+    pub(super) async fn run(self, format: Format) -> CliResult {
+        let keys = self.keys.read()?;
+        let outside = self.outside.known(&self.dir, &keys).await?;
         let mut progress = progress();
-        let found = verify(&self.dir, &self.keys.read()?, &known?, &mut progress)
+        let found = verify_against(&self.dir, &keys, &outside, &mut progress)
             .map_err(|error| unusable(error, &self.dir))?;
         match format {
             Format::Json => {
                 let mut value = json!(found);
                 value["intact"] = found.intact().into();
+                value["cosigned_enough"] = found.cosigned_enough().into();
                 output::print_json(&value)?;
             }
             Format::Text => output::print(&text(&found))?,
         }
+        if found.intact() && !found.cosigned_enough() {
+            return Err(CliError::text(Exit::Failed, not_enough(&found)).hint(
+                "files in the log's `cosigned` may be missing or taken away; ask the witnesses themselves with --ask URL",
+            ));
+        }
         Ok(if found.intact() { Exit::Done } else { Exit::Failed })
     }
+}
+
+fn not_enough(found: &Found) -> String {
+    let cosigned = found.witnesses.iter().filter(|witness| witness.size.is_some()).count();
+    format!(
+        "{cosigned} of the {} witnesses that must vouch for the log have cosigned it",
+        found.cosignatures_min
+    )
 }
 
 /// Says on a terminal how far it is.
@@ -76,7 +80,11 @@ pub(super) fn progress() -> impl FnMut(u64, u64) {
 }
 
 fn text(found: &Found) -> String {
-    let mut lines = vec![if found.intact() { "intact".to_owned() } else { "DAMAGED".to_owned() }];
+    let mut lines = vec![match (found.intact(), found.cosigned_enough()) {
+        (true, true) => "intact".to_owned(),
+        (true, false) => "intact, and NOT COSIGNED as it should be".to_owned(),
+        (false, _) => "DAMAGED".to_owned(),
+    }];
     for damage in found.damage.iter().take(LISTED_MAX) {
         lines.push(format!("  {damage}"));
     }
@@ -115,21 +123,41 @@ fn text(found: &Found) -> String {
     if let Some(seq) = found.clock_back_at {
         say("clock", format!("went back at record {seq}; the order of records stands"));
     }
-    match found.unanchored_from {
-        _ if found.root.is_empty() => {}
-        None => say(
-            "unanchored_since",
-            "nothing is: a checkpoint kept elsewhere covers every record".into(),
-        ),
-        Some(seq) => {
-            let since =
-                found.unanchored_since_ms.map_or_else(|| output::UNKNOWN.into(), output::time);
-            let why = "from there on only this log's own key vouches for it";
-            say("unanchored_since", format!("record {seq}, {since}: {why}"));
-        }
+    for witness in &found.witnesses {
+        say("witness", witnessed(witness));
+    }
+    if !found.root.is_empty() {
+        say("unanchored_since", unanchored(found));
     }
     if found.keys_from_log {
         say("key", "read from the log itself; give --key to check against the one you know".into());
     }
     lines.join("\n")
+}
+
+fn witnessed(witness: &Witnessed) -> String {
+    let at_ms = witness.at_s.and_then(|at_s| i64::try_from(at_s).ok()?.checked_mul(1_000));
+    match witness.size {
+        Some(size) => format!(
+            "{} cosigned {} records, {}",
+            witness.name,
+            output::count(size),
+            at_ms.map_or_else(|| output::UNKNOWN.into(), output::time)
+        ),
+        None => format!("{} cosigned nothing that is here", witness.name),
+    }
+}
+
+/// The window that nothing outside the log vouches for.
+fn unanchored(found: &Found) -> String {
+    let Some(seq) = found.unanchored_from else {
+        return "nothing is: a checkpoint kept elsewhere covers every record".into();
+    };
+    let since = found.unanchored_since_ms.map_or_else(|| output::UNKNOWN.into(), output::time);
+    let records = output::count((found.size + found.unsigned).saturating_sub(seq));
+    let why = match found.cosignatures_min {
+        0 | 1 => "only this log's own key vouches for them".to_owned(),
+        min => format!("fewer than {min} witnesses vouch for them"),
+    };
+    format!("record {seq}, {since}; {records} records from there on: {why}")
 }

@@ -5,7 +5,7 @@ use lockgate_audit::Record;
 use serde_json::json;
 
 use super::rotate::Rotate;
-use super::{LogArgs, unusable};
+use super::{LogArgs, anchored, unusable};
 use crate::error::{CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 
@@ -37,6 +37,9 @@ impl Tail {
                 records.iter().map(|bytes| Record::parse(bytes)).collect();
             let records = records.map_err(|error| unusable(error, &self.log.dir))?;
             print(&records, format, head)?;
+            if head {
+                anchored::note(&log, &self.log.dir);
+            }
             if !self.follow {
                 return Ok(Exit::Done);
             }
@@ -99,8 +102,10 @@ pub(crate) struct Show {
 
 impl Show {
     pub(super) fn run(self) -> CliResult {
-        let record = self.log.open()?.record(self.seq);
+        let log = self.log.open()?;
+        let record = log.record(self.seq);
         output::print_json(&record.map_err(|error| unusable(error, &self.log.dir))?)?;
+        anchored::note_of(&log, &self.log.dir, self.seq);
         Ok(Exit::Done)
     }
 }

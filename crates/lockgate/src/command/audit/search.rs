@@ -6,7 +6,7 @@ use clap::Args;
 use lockgate_audit::{Index, Query};
 
 use super::export::time;
-use super::{LogArgs, check, look, unusable};
+use super::{LogArgs, anchored, check, look, unusable};
 use crate::error::{CliResult, Exit};
 use crate::output::Format;
 
@@ -83,6 +83,7 @@ impl Search {
         index.update(&log, &mut check::progress()).await.map_err(error)?;
         let found = index.search(&log, &self.query()).await.map_err(error)?;
         look::print(&found, format, true)?;
+        anchored::note(&log, &log_dir);
         Ok(Exit::Done)
     }
 

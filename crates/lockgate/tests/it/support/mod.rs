@@ -5,6 +5,7 @@ pub(crate) mod config;
 pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod version;
+pub(crate) mod witness;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use super::witnesses::witnesses;
 use super::{Unique, duration_within, items, name, some_text, target};
 use crate::config::field::Field;
 use crate::config::file::{
@@ -83,7 +84,8 @@ pub(super) fn audit(
     let default = AuditFile::default();
     let file = report.take(field, path).unwrap_or(&default);
     let mirror = report.take(&file.mirror, &path.key("mirror"));
-    AuditSettings { mirror: mirror.map(|mirror| mirror.0.clone()) }
+    let (witnesses, cosignatures_min) = witnesses(report, file, path);
+    AuditSettings { mirror: mirror.map(|mirror| mirror.0.clone()), witnesses, cosignatures_min }
 }
 
 pub(super) fn candidate_stale_max(report: &mut Report<'_>, file: &ConfigFile, root: &Path) -> u64 {
