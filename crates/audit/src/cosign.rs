@@ -127,6 +127,11 @@ impl CosignerKey {
         &self.name
     }
 
+    /// Whether who has the one private key has the other, whatever their names.
+    pub(crate) fn is_same_key(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+
     /// Its short id, which stands in signatures.
     pub fn id(&self) -> u32 {
         self.id

@@ -101,16 +101,20 @@ fn credit(
 
 /// Witnesses that were asked about, before anything is known of them.
 pub(super) fn unknown(witnesses: &[CosignerKey]) -> Vec<Witnessed> {
-    let mut all: Vec<Witnessed> = Vec::new();
+    let mut counted: Vec<&CosignerKey> = Vec::new();
     for witness in witnesses {
-        let key = witness.to_string();
-        // One that is named twice does not count twice.
-        if all.iter().all(|other| other.key != key) {
-            let name = witness.name().to_owned();
-            all.push(Witnessed { name, key, size: None, at_s: None });
+        // One that is named twice does not count twice, nor does one with two names: a cosignature says no name.
+        if counted.iter().all(|other: &&CosignerKey| !other.is_same_key(witness)) {
+            counted.push(witness);
         }
     }
-    all
+    let nothing = |witness: &CosignerKey| Witnessed {
+        name: witness.name().to_owned(),
+        key: witness.to_string(),
+        size: None,
+        at_s: None,
+    };
+    counted.into_iter().map(nothing).collect()
 }
 
 /// How many records as many witnesses as are wanted vouch for: each vouches for all below its newest checkpoint.

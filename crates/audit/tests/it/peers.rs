@@ -7,10 +7,14 @@ use std::process::Command;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use lockgate_audit::{Checkpoint, Durability, Log, Reader, prove_consistency, prove_inclusion};
+use lockgate_audit::{
+    Checkpoint, CosignerKey, Durability, Log, Outside, Reader, add_cosignature, keep_cosigned,
+    prove_consistency, prove_inclusion, verify_against,
+};
 use serde_json::{Value, json};
 
-use crate::world::{Made, empty, entry};
+use crate::witness::{Watcher, request};
+use crate::world::{Made, empty, entry, log_of};
 
 const SIZES: [u64; 10] = [1, 2, 5, 6, 9, 17, 255, 256, 257, 65_537];
 
@@ -69,6 +73,16 @@ fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name)
 }
 
+/// The Python with other people's verifiers.
+fn python(script: &str) -> Command {
+    let python = std::env::var("LOCKGATE_TEST_PYTHON").expect(
+        "LOCKGATE_TEST_PYTHON must name a Python with aics-tlog and pymerkle; ./test sets it",
+    );
+    let mut command = Command::new(python);
+    command.arg(peer(script));
+    command
+}
+
 /// What a peer has checked. One that is missing fails the test.
 fn checked(command: &mut Command, cases: &Path, made: &Made) -> Value {
     let shown = format!("{command:?}");
@@ -82,10 +96,7 @@ fn checked(command: &mut Command, cases: &Path, made: &Made) -> Value {
 fn aics_tlog_pymerkle_and_go_agree() {
     let (made, cases) = grown();
     assert!(made.verify(&[made.kept()]).intact());
-    let python = std::env::var("LOCKGATE_TEST_PYTHON").expect(
-        "LOCKGATE_TEST_PYTHON must name a Python with aics-tlog and pymerkle; ./test sets it",
-    );
-    let by_python = checked(Command::new(python).arg(peer("check.py")), &cases, &made);
+    let by_python = checked(&mut python("check.py"), &cases, &made);
     let mut go = Command::new("go");
     // Debian's packages, and nothing fetched.
     go.envs([("GO111MODULE", "off"), ("GOPATH", "/usr/share/gocode"), ("GOFLAGS", "")])
@@ -95,4 +106,41 @@ fn aics_tlog_pymerkle_and_go_agree() {
     assert_eq!(by_go["states"], SIZES.len());
     assert_eq!(by_go["records"], 65_537);
     assert!(by_go["proofs"].as_u64().unwrap() > 80, "{by_go}");
+}
+
+#[test]
+fn aics_tlog_takes_our_cosignatures_and_we_take_its_own() {
+    let made = log_of(5);
+    let watchers = [Watcher::named(&made, "witness.example/w1"), Watcher::named(&made, "w2")];
+    let mut notes = Vec::new();
+    let mut old = 0;
+    for (size, at_s) in
+        [(5, 1_u64), (300, 1_700_000_000), (300, 1_700_000_000), (301, 9_999_999_999)]
+    {
+        made.append(size - old.max(5));
+        let asked = request(&made, old);
+        let note = watchers.iter().fold(asked.note.clone(), |note, watcher| {
+            let answer = watcher.open().add_checkpoint(&asked.to_bytes(), at_s).unwrap();
+            add_cosignature(&note, &answer, watcher.key.public()).unwrap()
+        });
+        let note = String::from_utf8(note).unwrap();
+        notes.push(json!({ "note": note, "size": size, "at_s": at_s }));
+        old = size;
+    }
+    let keys: Vec<String> =
+        watchers.iter().map(|watcher| watcher.key.public().to_string()).collect();
+    let log = made.key.public().to_string();
+    let cases = made.dir.path().join("cosigned.json");
+    let all = json!({ "log": log, "witnesses": keys, "notes": notes });
+    fs::write(&cases, all.to_string()).unwrap();
+    let theirs = checked(&mut python("cosigned.py"), &cases, &made);
+    assert_eq!(theirs["checked"], 8);
+    let key = CosignerKey::parse(theirs["key"].as_str().unwrap()).unwrap();
+    let newest = Reader::open(made.root(), made.public()).unwrap();
+    let line = theirs["line"].as_str().unwrap();
+    let note = add_cosignature(newest.note(), line.as_bytes(), &key).unwrap();
+    assert_eq!(keep_cosigned(&made.root(), &key, &note).unwrap().at_s, 1_700_000_000);
+    let outside = Outside { witnesses: vec![key], cosignatures_min: 1, ..Outside::default() };
+    let found = verify_against(&made.root(), &made.public(), &outside, &mut |_, _| {}).unwrap();
+    assert!(found.intact() && found.unanchored_from.is_none(), "{found:?}");
 }

@@ -27,7 +27,15 @@ pub(crate) struct Watcher {
 impl Watcher {
     pub(crate) fn of(logs: &[&LogKey]) -> Self {
         let logs = logs.iter().map(|key| key.public().clone()).collect();
-        let key = WitnessKey::generate("witness.example/w1").unwrap();
+        Self::begin("witness.example/w1", logs)
+    }
+
+    pub(crate) fn named(made: &Made, name: &str) -> Self {
+        Self::begin(name, made.public())
+    }
+
+    fn begin(name: &str, logs: Vec<VerifierKey>) -> Self {
+        let key = WitnessKey::generate(name).unwrap();
         let watcher = Self { dir: tempfile::tempdir().unwrap(), key, logs };
         Witness::create(&watcher.path()).unwrap();
         watcher

@@ -3,10 +3,13 @@
 
 use std::fs;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::SigningKey;
 use lockgate_audit::DamageKind::{self, *};
 use lockgate_audit::{
-    CosignerKey, Found, Known, Outside, add_cosignature, cosigned, keep_cosigned, origin_hash,
-    verify_against,
+    CosignerKey, Found, Known, Outside, WitnessKey, add_cosignature, cosigned, keep_cosigned,
+    origin_hash, verify_against,
 };
 
 use crate::witness::{Watcher, request};
@@ -89,9 +92,22 @@ fn as_many_witnesses_as_are_wanted_must_vouch() {
     let twice = look(&made, &[&two, &two], 2, &[]);
     assert!(!twice.cosigned_enough());
     assert_eq!((twice.witnesses.len(), twice.unanchored_from), (1, Some(0)));
+    let renamed = WitnessKey::parse(&other_name(two.key.secret())).unwrap();
+    let witnesses = vec![two.key.public().clone(), renamed.public().clone()];
+    let outside = Outside { witnesses, cosignatures_min: 2, ..Outside::default() };
+    let found = verify_against(&made.root(), &made.public(), &outside, &mut |_, _| {}).unwrap();
+    assert!(!found.cosigned_enough(), "nor does one with two names: {found:?}");
     let neither = look(&made, &[&one, &Watcher::of(&[&made.key])], 2, &[]);
     assert!(neither.intact() && !neither.cosigned_enough());
     assert_eq!(neither.witnesses[1].size, None);
+}
+
+/// The same key under another name.
+fn other_name(secret: &str) -> String {
+    let seed = BASE64_STANDARD.decode(secret.splitn(5, '+').last().unwrap()).unwrap();
+    let public = SigningKey::from_bytes(seed[1..].try_into().unwrap()).verifying_key();
+    let id = signed_note::key_id("other", &[&[4], public.as_bytes().as_slice()].concat());
+    format!("PRIVATE+KEY+other+{id:08x}+{}", BASE64_STANDARD.encode(seed))
 }
 
 /// Each with the cosigned file kept, with it taken away, and against what the witness remembers.

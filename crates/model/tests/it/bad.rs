@@ -378,6 +378,7 @@ const WITNESS: &str = "witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm
 fn witnesses_of_the_audit_log() {
     let other = WITNESS.replace("w1", "w9");
     let log_key = "witness.example/w1+47f53f4c+AXm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZk";
+    let renamed = "witness.example/other+9cac6bd3+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
     let unknown = "witness.example/w1+47f53f4c+BnIm1Vi6P5lT5QHixEuipi6eQH4U65pW+1+DjkQutBJZ";
     refused_beside_an_agent(
         "witnesses",
@@ -389,6 +390,7 @@ fn witnesses_of_the_audit_log() {
     - {{ url: \"https://b.example\", key: \"{other}\" }}
     - {{ url: \"https://c.example\", key: \"{log_key}\" }}
     - {{ url: \"https://d.example\", key: \"{unknown}\" }}
+    - {{ url: \"https://d.example\", key: \"{renamed}\" }}
     - {{ url: \"https://u:p@e.example\", key: short }}
     - {{ url: ftp://f.example }}
     - {{ key: \"\", name: x }}

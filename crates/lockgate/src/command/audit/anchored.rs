@@ -19,7 +19,7 @@ pub(super) fn note_of(log: &Reader, dir: &Path, seq: u64) {
         return;
     }
     output::note(format!(
-        "anchored: by what is kept beside the log, a witness cosigned a checkpoint of {} records; {CHECK}",
+        "anchored: by a cosignature that is kept beside the log, over {} records; {CHECK}",
         output::count(until)
     ));
 }
@@ -36,13 +36,13 @@ fn said(log: &Reader, dir: &Path) -> String {
         "unanchored: nothing; the log has no record".into()
     } else if until == 0 {
         format!(
-            "unanchored: all {records} records, since {since}; no witness's cosignature is kept beside the log"
+            "unanchored: all {records} records, since {since}; no cosignature is kept beside the log"
         )
     } else if until >= all {
-        format!("unanchored: nothing, by what is kept beside the log; {CHECK}")
+        format!("unanchored: nothing, by a cosignature that is kept beside the log; {CHECK}")
     } else {
         format!(
-            "unanchored: {records} of {} records, from {until} on, since {since}; a witness cosigned those before, and {CHECK}",
+            "unanchored: {records} of {} records, from {until} on, since {since}, by a cosignature that is kept beside the log; {CHECK}",
             output::count(all)
         )
     }

@@ -154,10 +154,11 @@ fn unanchored(found: &Found) -> String {
         return "nothing is: a checkpoint kept elsewhere covers every record".into();
     };
     let since = found.unanchored_since_ms.map_or_else(|| output::UNKNOWN.into(), output::time);
-    let records = output::count((found.size + found.unsigned).saturating_sub(seq));
-    let why = match found.cosignatures_min {
-        0 | 1 => "only this log's own key vouches for them".to_owned(),
-        min => format!("fewer than {min} witnesses vouch for them"),
+    let all = found.size + found.unsigned;
+    let records = output::count(all.saturating_sub(seq));
+    let who = match found.cosignatures_min {
+        0 | 1 => "only this log's own key vouches".to_owned(),
+        min => format!("fewer than {min} witnesses vouch"),
     };
-    format!("record {seq}, {since}; {records} records from there on: {why}")
+    format!("record {seq}, {since}; for {records} of {} records {who}", output::count(all))
 }

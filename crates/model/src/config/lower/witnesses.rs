@@ -79,8 +79,9 @@ fn key_and_name(
         report.error(path, "name, id and key do not belong together", hint);
         return None;
     }
-    // The id stands in signatures and names the file of what was cosigned.
-    if !seen.insert(id.to_owned()) {
+    // The id stands in signatures and names the file of what was cosigned; and who has a key has it under any name.
+    let is_new = seen.insert(id.to_owned()) && seen.insert(hex::encode(&key));
+    if !is_new {
         report.error(path, "this key is there twice", "a witness counts once; remove one of them");
         return None;
     }
