@@ -1,12 +1,12 @@
 //! One witness, round by round: the newest checkpoint, with a proof from the one that the witness knows.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lockgate_audit::{
-    AddCheckpoint, AuditError, Checkpoint, Reader, add_cosignature, cosignatures, cosigned,
-    keep_cosigned, prove_consistency,
+    AddCheckpoint, AuditError, Checkpoint, Reader, add_cosignature, checkpoint_from_note,
+    cosignatures, cosigned, keep_cosigned, prove_consistency,
 };
 
 use crate::http::{Answer, Http, HttpError};
@@ -45,12 +45,7 @@ pub struct Asker {
 impl Asker {
     /// For the log in this directory.
     pub fn new(log: PathBuf, witness: WitnessAt) -> Self {
-        let own = |note: &[u8]| {
-            let held = cosignatures(note, std::slice::from_ref(&witness.key));
-            held.is_ok_and(|held| !held.is_empty())
-        };
-        let kept = cosigned(&log).into_iter().find(|kept| own(&kept.note));
-        let kept = kept.and_then(|kept| kept.says_size());
+        let kept = kept(&log, &witness);
         Self { log, witness, http: None, known: kept.unwrap_or(0), kept, done: None }
     }
 
@@ -177,6 +172,16 @@ impl Asker {
         self.done = Some(log.note().to_vec());
         Ok(())
     }
+}
+
+/// Records under what this witness cosigned of this log, by what is kept beside it.
+fn kept(log: &Path, witness: &WitnessAt) -> Option<u64> {
+    let own = Reader::open_signed(log, Vec::new()).ok()?;
+    let cosigned = cosigned(log).into_iter().find(|kept| {
+        let by = cosignatures(&kept.note, std::slice::from_ref(&witness.key));
+        by.is_ok_and(|by| !by.is_empty())
+    })?;
+    Some(checkpoint_from_note(&cosigned.note, own.keys()).ok()?.size)
 }
 
 /// The log at its newest checkpoint, which is on disk: what others are told, a power cut must not take back.

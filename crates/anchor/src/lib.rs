@@ -116,9 +116,11 @@ impl Drop for Anchor {
     }
 }
 
-/// How many records as many witnesses vouch for as are wanted: each for all below its newest checkpoint.
+/// How many records as many witnesses vouch for as are wanted: each for all below its newest checkpoint, unless it says that
+/// this is not the log that it cosigned.
 pub fn covered(statuses: &[WitnessStatus], wanted: usize) -> u64 {
-    let mut sizes: Vec<u64> = statuses.iter().filter_map(|status| status.size).collect();
+    let vouching = statuses.iter().filter(|status| status.refused.is_none());
+    let mut sizes: Vec<u64> = vouching.filter_map(|status| status.size).collect();
     sizes.sort_unstable_by(|one, other| other.cmp(one));
     wanted.checked_sub(1).and_then(|at| sizes.get(at)).copied().unwrap_or(0)
 }

@@ -65,6 +65,26 @@ async fn a_log_that_is_not_the_one_that_was_cosigned_is_told_so() {
     refused(asker.round().await, "it has cosigned 600 records of this log");
     refused(asker.round().await, "records were lost here");
     assert_eq!(older.kept(), 0);
+    // What was cosigned of another log counts for nothing, nor does a witness that says so.
+    std::fs::create_dir(older.root().join("cosigned")).unwrap();
+    let other = log_of(900);
+    let of_both = witness(&[&other, &older]).await;
+    assert_eq!(other.asker(&of_both).round().await, Ok(true));
+    let name = format!("cosigned/{:08x}", of_both.key.public().id());
+    std::fs::copy(other.root().join(&name), older.root().join(&name)).unwrap();
+    assert_eq!(older.asker(&of_both).status().size, None);
+    std::fs::remove_dir_all(older.root().join("cosigned")).unwrap();
+    let name = format!("cosigned/{:08x}", served.key.public().id());
+    std::fs::create_dir(older.root().join("cosigned")).unwrap();
+    std::fs::copy(made.root().join(&name), older.root().join(&name)).unwrap();
+    let anchor = Anchor::start(&older.root(), vec![served.at()], QUICK);
+    let status = anchor.reader();
+    while status()[0].refused.is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!((status()[0].size, covered(&status(), 1)), (Some(600), 0));
+    drop(anchor);
+    std::fs::remove_dir_all(older.root().join("cosigned")).unwrap();
     // As long as before, and longer, with other records.
     older.append(300, "eve");
     refused(asker.round().await, "do not go on from the 600");
