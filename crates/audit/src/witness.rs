@@ -242,7 +242,7 @@ fn goes_on(request: &AddCheckpoint, newer: Checkpoint, seen: Option<&Seen>) -> R
     if newer.size == older.size && newer.root != older.root {
         let text = |note: &[u8]| String::from_utf8_lossy(note).into_owned();
         let fork = seen.map(|seen| Box::new([text(&seen.note), text(&request.note)]));
-        return Err(inconsistent("another checkpoint of this size was cosigned before", fork));
+        return Err(inconsistent("what was cosigned of this size has another root", fork));
     }
     check_consistency(&request.proof, older, newer)
         .map_err(|error| inconsistent(&error.to_string(), None))
