@@ -93,8 +93,7 @@ pub(super) fn refuted(question: &Question<'_>, rollout: &Rollout, signals: &Sign
         return false;
     }
     let epochs = signals.evidence.len();
-    let spans =
-        Span::ALL.map(|span| (span.share(rollout, epochs), strata(span, rollout, signals)));
+    let spans = Span::ALL.map(|span| (span.share(rollout, epochs), strata(span, rollout, signals)));
     let spans = [0, 1, 2].map(|index: usize| (spans[index].0, spans[index].1.as_slice()));
     beyond(question, by_users, &spans, alpha::of(question.role, rollout))
 }
