@@ -13,6 +13,7 @@ mod peers;
 mod rotation;
 mod tamper;
 mod witness;
+mod witness_memory;
 mod witnessed;
 mod world;
 mod writers;

@@ -58,7 +58,7 @@ struct Watched {
     two: Witness,
     key: String,
     file: String,
-    _world: World,
+    world: World,
 }
 
 impl Watched {
@@ -83,7 +83,7 @@ impl Watched {
         let file = format!("audit: {{ witnesses: [{}, {}] }}\n{file}", of(&one), of(&two));
         server.write_config(&file);
         server.again();
-        Self { server, one, two, key, file, _world: world }
+        Self { server, one, two, key, file, world }
     }
 
     fn log(&self) -> String {
@@ -163,14 +163,21 @@ fn what_two_witnesses_cosigned_cannot_be_taken_back() {
     watched.until_anchored(&[]);
     assert_eq!(watched.server.stop(), Some(0));
 
-    // Somebody puts the log back, with what was cosigned then: the witnesses tell.
     let older = older.to_str().expect("it is text").to_owned();
-    assert_eq!(watched.verify(&older, &[]).code, 0, "nothing in it is wrong");
-    let told = watched.verify(&older, &ask);
+    put_back(&watched, &older, &ask);
+    served_from(&mut watched, &older);
+    assert_eq!(watched.one.stop(), Some(0));
+}
+
+/// Somebody put the log back to an older state.
+fn put_back(watched: &Watched, older: &str, ask: &[&str]) {
+    // With what was cosigned then: the witnesses tell.
+    assert_eq!(watched.verify(older, &[]).code, 0, "nothing in it is wrong");
+    let told = watched.verify(older, ask);
     assert_eq!((told.code, &told.json()["damage"][0]["kind"]), (1, &"truncated".into()));
     // Or takes away what was cosigned.
     fs::remove_dir_all(format!("{older}/cosigned")).expect("it is there");
-    let told = watched.verify(&older, &[]);
+    let told = watched.verify(older, &[]);
     assert_eq!(told.code, 1, "{}", told.shown());
     assert!(
         told.stderr.contains("0 of the 2 witnesses") && told.stderr.contains("hint: "),
@@ -186,20 +193,22 @@ fn what_two_witnesses_cosigned_cannot_be_taken_back() {
         fs::read_dir(watched.two.data_dir().join("cosigned")).expect("it is there").flatten();
     let kept =
         kept.map(|file| file.path()).find(|path| !path.ends_with("lock")).expect("it cosigned");
-    let told =
-        run(&["audit", "verify", &older, "--known-checkpoint", kept.to_str().expect("text")]);
+    let told = run(&["audit", "verify", older, "--known-checkpoint", kept.to_str().expect("text")]);
     assert!(told.code == 1 && told.stdout.contains("truncated at record"), "{}", told.shown());
+}
 
-    // And starts the server on it: that is loud, and users are served.
+/// And starts the server on it: that is loud, and users are served.
+fn served_from(watched: &mut Watched, older: &str) {
+    let log = watched.log();
     fs::remove_dir_all(&log).expect("it is there");
-    copied(Path::new(&older), Path::new(&log));
+    copied(Path::new(older), Path::new(&log));
     watched.server.write_config(&watched.file);
     watched.server.again();
     watched.server.until("it is said", |server| {
         of_witnesses(&metrics(server), "refused") == ["1", "1"]
             && server.log().contains("records were lost here")
     });
-    assert_eq!(watched.one.stop(), Some(0));
+    watched.server.until_served(&watched.world);
 }
 
 /// The log's states at 1, 2, 3 … records, as requests that go on one from the other.
