@@ -35,7 +35,13 @@ fn every_metric_is_documented_and_every_documented_one_is_there() {
         let text = text.replace("duration: 200ms", "duration: 1h");
         let text =
             text.replace("    plan: quick\n", "    plan: quick\n    signals: [feedback, cost]\n");
-        format!("audit: {{ mirror: \"file://{}\" }}\n{text}", mirror.display())
+        // Nobody answers there: that is told as well.
+        let key = "witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4";
+        let witness = format!("{{ url: \"http://127.0.0.1:9\", key: \"{key}\" }}");
+        format!(
+            "audit: {{ mirror: \"file://{}\", witnesses: [{witness}] }}\n{text}",
+            mirror.display()
+        )
     });
     let ingress = scene.server.ingress();
     for (vote, times) in [(-1, 2), (1, 1)] {

@@ -156,7 +156,11 @@ fn compare_parts(
         match before.get(name.as_str()) {
             Some(from) => compare(&join(path, name), from, to, changes),
             None => {
-                changes.push(Change { path: join(path, name), from: None, to: Some((*to).clone()) });
+                changes.push(Change {
+                    path: join(path, name),
+                    from: None,
+                    to: Some((*to).clone()),
+                });
             }
         }
     }
