@@ -181,9 +181,15 @@ fn late<'s>(rollout: &Rollout, signals: &'s Signals) -> impl Iterator<Item = &'s
     signals.evidence.get(&rollout.epoch).into_iter().chain([&signals.block])
 }
 
-/// Whether the estimate lies on the bad side lately: a statistical trigger needs that to fire.
+/// Whether the estimate lies on the bad side lately, or of what may come late in any epoch: a statistical
+/// trigger needs that to fire.
 pub(super) fn points_at(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> bool {
-    late(rollout, signals).any(|arms| {
+    let comes_late = matches!(
+        trigger.metric,
+        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare
+    );
+    let any_epoch = signals.evidence.values().filter(|_| comes_late);
+    late(rollout, signals).chain(any_epoch).any(|arms| {
         let of = |arm| estimate(trigger.metric, std::iter::once(arm));
         let stable = of(&arms.stable).map(|stable| stable.value);
         of(&arms.candidate).is_some_and(|seen| {
