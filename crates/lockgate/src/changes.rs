@@ -99,17 +99,18 @@ fn block(value: &Value, indent: usize, used: usize) -> String {
     }
     let pad = " ".repeat(indent);
     match value {
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, part)| {
+        Value::Object(map) => {
+            let lines = map.iter().map(|(key, part)| {
                 let used = indent + key.chars().count() + 1;
                 format!("\n{pad}{key}:{}", block(part, indent + 2, used))
-            })
-            .collect(),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| format!("\n{pad}-{}", block(item, indent + 2, indent + 1)))
-            .collect(),
+            });
+            lines.collect::<Vec<_>>().concat()
+        }
+        Value::Array(items) => {
+            let lines =
+                items.iter().map(|item| format!("\n{pad}-{}", block(item, indent + 2, indent + 1)));
+            lines.collect::<Vec<_>>().concat()
+        }
         _ => format!(" {short}"),
     }
 }

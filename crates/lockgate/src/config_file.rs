@@ -25,9 +25,12 @@ pub(crate) struct Read {
 
 /// The text of a file that can be a configuration.
 pub(crate) fn text(path: &Path) -> CliResult<String> {
-    text_file::read(path, BYTES_MAX).map_err(|error| match path.exists() {
-        true => error,
-        false => error.hint("`lockgate init` writes a first configuration file"),
+    text_file::read(path, BYTES_MAX).map_err(|error| {
+        if path.exists() {
+            error
+        } else {
+            error.hint("`lockgate init` writes a first configuration file")
+        }
     })
 }
 

@@ -78,9 +78,9 @@ async fn send(core: &Core, client: &Client, budget: &Budget, copied: Copied) {
     let mut half = Half::default();
     let (agent, prices, answer_bytes_max) = (&*agent, &*core.prices, ANSWER_BYTES_MAX);
     let asker = Asker { client, budget, agent, prices, answer_bytes_max };
-    let asked = ask(&asker, &path, request, |data| half.saw(data));
+    let listening = ask(&asker, &path, request, |data| half.saw(data));
     // A version that is cut off gets no further copies; the one under way counts as cut here.
-    let heard = connecting.cut.run_until_cancelled(asked).await;
+    let heard = connecting.cut.run_until_cancelled(listening).await;
     let mut completion = match &heard {
         Some(heard) => heard.completion.clone(),
         None => Completion { error: Some(ErrorClass::GatewayRefused), ..Completion::default() },

@@ -268,8 +268,8 @@ async fn probes_are_sent_in_turn_and_judged() {
 async fn an_answer_that_is_hard_to_judge_holds_nobody_up() {
     let v1 = Upstream::start(echo).await;
     // No two stretches alike: every byte makes work of its own.
-    let letters =
-        (0..6_000_u32).map(|n| if split::hash(&n.to_string()) % 2 == 0 { 'a' } else { 'b' });
+    let letters = (0..6_000_u32)
+        .map(|n| if split::hash(&n.to_string()).is_multiple_of(2) { 'a' } else { 'b' });
     let answer = Bytes::from(letters.collect::<String>());
     let v2 = Upstream::start(move |_| {
         let answer = answer.clone();

@@ -227,7 +227,9 @@ mod tests {
             sketch.record(us);
         }
         let buckets = buckets(&sketch);
-        let within = |edge: f64| buckets.iter().find(|(at, _)| *at == edge).map(|(_, n)| *n);
+        let within = |edge: f64| {
+            buckets.iter().find(|(at, _)| at.to_bits() == edge.to_bits()).map(|(_, n)| *n)
+        };
         assert_eq!(
             [0.005, 0.05, 0.1, 1.0, 120.0, f64::INFINITY].map(within),
             [2, 0, 2, 1, 0, 2].map(Some)

@@ -167,10 +167,10 @@ fn relative(metric: Metric, role: Role, side: char, rest: &str) -> Result<Bound,
             example(metric, role),
         )),
         None => {
-            let shape = if side == '<' { "< baseline - 20%" } else { "> baseline + 20%" };
+            let like = if side == '<' { "< baseline - 20%" } else { "> baseline + 20%" };
             Err((
                 "the distance to the baseline is missing".into(),
-                format!("write it like `{shape}`"),
+                format!("write it like `{like}`"),
             ))
         }
     }

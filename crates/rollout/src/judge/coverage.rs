@@ -3,7 +3,7 @@
 //! when the candidate leaves out clearly more than the stable version does.
 
 use lockgate_model::plan::Metric;
-use lockgate_telemetry::arm::{Arm, Arms};
+use lockgate_telemetry::arm::{Arm, Arms, Measured};
 
 use super::words::number;
 use super::{Judgement, Question};
@@ -56,7 +56,7 @@ fn gap(question: &Question<'_>, signals: &Signals) -> Option<[f64; 2]> {
             Metric::ErrorRate | Metric::P95Ms => Some([arm.unjudged(), arm.completed]),
             Metric::CostUsd => Some([arm.cost.unknown, arm.cost.known + arm.cost.unknown]),
             Metric::Measure(name) => {
-                let reports = arm.measures.get(&name).map_or(0, |seen| seen.count());
+                let reports = arm.measures.get(&name).map_or(0, Measured::count);
                 Some([arm.completed.saturating_sub(reports), arm.completed])
             }
             _ => None,

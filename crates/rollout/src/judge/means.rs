@@ -25,26 +25,26 @@ pub(super) fn difference(
     bound: Bound,
     alpha: f64,
 ) -> Option<Difference> {
-    let pairs: Option<Vec<[Moments; 2]>> = strata
+    let pairs: Vec<[Moments; 2]> = strata
         .iter()
         .map(|arms| {
             let stable = match bound {
                 Bound::AboveBaselineBy(_) | Bound::BelowBaselineBy(_) => {
-                    moments(question, &arms.stable)?
+                    moments(question, &arms.stable)
                 }
                 // A fixed bound is a stable version whose every value is just that.
                 Bound::Above(limit) | Bound::Below(limit) | Bound::Equal(limit) => {
                     Moments { n: u64::MAX, mean: limit, variance: 0.0 }
                 }
             };
-            Some([moments(question, &arms.candidate)?, stable])
+            [moments(question, &arms.candidate), stable]
         })
         .collect();
     match bound {
-        Bound::AboveBaselineBy(allowed) => mean::difference(&pairs?, 1.0 + allowed, alpha),
-        Bound::BelowBaselineBy(allowed) => mean::difference(&pairs?, 1.0 - allowed, alpha)
+        Bound::AboveBaselineBy(allowed) => mean::difference(&pairs, 1.0 + allowed, alpha),
+        Bound::BelowBaselineBy(allowed) => mean::difference(&pairs, 1.0 - allowed, alpha)
             .map(|found| Difference { estimate: -found.estimate, ..found }),
-        _ => mean::difference(&pairs?, 1.0, alpha),
+        _ => mean::difference(&pairs, 1.0, alpha),
     }
 }
 
@@ -78,13 +78,11 @@ fn measured<'a>(question: &Question<'_>, arm: &'a Arm) -> Option<(Measure, &'a M
     Some((measure, arm.measures.get(&measure.name)?))
 }
 
-fn moments(question: &Question<'_>, arm: &Arm) -> Option<Moments> {
-    match question.metric {
-        Metric::CostUsd => Some(of_cost(&arm.cost)),
-        _ => Some(match measured(question, arm) {
-            Some((measure, seen)) => of_measure(measure, seen),
-            None => Moments { n: 0, mean: 0.0, variance: 0.0 },
-        }),
+fn moments(question: &Question<'_>, arm: &Arm) -> Moments {
+    match (question.metric, measured(question, arm)) {
+        (Metric::CostUsd, _) => of_cost(&arm.cost),
+        (_, Some((measure, seen))) => of_measure(measure, seen),
+        (_, None) => Moments { n: 0, mean: 0.0, variance: 0.0 },
     }
 }
 

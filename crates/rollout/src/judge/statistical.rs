@@ -271,14 +271,14 @@ fn ln_e(question: &Question<'_>, strata: &[&Arms]) -> Option<f64> {
             bernoulli::above(over, under, 1.0 - QUANTILE)
         }
         (Metric::Nps, Bound::Above(limit) | Bound::Below(limit)) => {
-            bounded::below(votes(strata), of_nps(limit))
+            bounded::below(&votes(strata), of_nps(limit))
         }
         (Metric::Measure(_), Bound::Above(limit) | Bound::Below(limit)) => {
             let limit = question.measure?.share(limit);
             if good_is_high(question) {
-                bounded::below(means::shares(question, strata), limit)
+                bounded::below(&means::shares(question, strata), limit)
             } else {
-                bounded::above(means::shares(question, strata), limit)
+                bounded::above(&means::shares(question, strata), limit)
             }
         }
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
@@ -403,14 +403,14 @@ fn proved(question: &Question<'_>, merged: &Arms) -> bool {
             let [over, under] = over_and_under(&[merged], question.population, just_below_ms);
             bernoulli::below(over, under, 1.0 - QUANTILE)
         }
-        (Metric::Nps, Bound::Above(limit)) => bounded::above(votes(&[merged]), of_nps(limit)),
+        (Metric::Nps, Bound::Above(limit)) => bounded::above(&votes(&[merged]), of_nps(limit)),
         (Metric::Measure(_), Bound::Above(limit) | Bound::Below(limit)) => {
             let limit = question.measure.map(|measure| measure.share(limit));
             limit.and_then(|limit| {
                 if good_is_high(question) {
-                    bounded::above(means::shares(question, &[merged]), limit)
+                    bounded::above(&means::shares(question, &[merged]), limit)
                 } else {
-                    bounded::below(means::shares(question, &[merged]), limit)
+                    bounded::below(&means::shares(question, &[merged]), limit)
                 }
             })
         }
@@ -433,11 +433,11 @@ fn interval(question: &Question<'_>, merged: &Arms) -> Option<[f64; 2]> {
         }
         Metric::Measure(_) => {
             let measure = question.measure?;
-            let shares = bounded::interval(means::shares(question, &[merged]), ALPHA_SHOWN)?;
+            let shares = bounded::interval(&means::shares(question, &[merged]), ALPHA_SHOWN)?;
             return Some(shares.map(|share| measure.value(share)));
         }
         Metric::Nps => {
-            let means = bounded::interval(votes(&[merged]), ALPHA_SHOWN)?;
+            let means = bounded::interval(&votes(&[merged]), ALPHA_SHOWN)?;
             return Some(means.map(|mean| 200.0 * mean - 100.0));
         }
         _ => {}

@@ -52,7 +52,7 @@ fn votes_stop(run: &Value) -> Option<u64> {
     first(x.len(), |at| {
         let score = usize::try_from(x[at] + 1).unwrap();
         votes[score] += 1;
-        bounded::below([0.0, 0.5, 1.0].into_iter().zip(votes), 0.75)
+        bounded::below(&[0.0, 0.5, 1.0].into_iter().zip(votes), 0.75)
     })
 }
 

@@ -196,7 +196,7 @@ fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agen
         .into_iter()
         .filter(|(_, metrics)| !metrics.is_empty())
         .map(|(noun, metrics)| {
-            let names: Vec<&str> = metrics.iter().map(|metric| metric.as_str()).collect();
+            let names: Vec<&str> = metrics.iter().map(Metric::as_str).collect();
             format!("{noun}{} {}", if names.len() == 1 { "" } else { "s" }, list(&names))
         })
         .collect();
