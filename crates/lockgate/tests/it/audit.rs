@@ -143,6 +143,10 @@ fn a_log_that_was_changed_stops_changes_and_not_users() {
     let v1 = world.agent();
     let mut server = Server::start(&config::quick(&[("v1", &v1)]));
     server.until_served(&world);
+    // What it serves from without a store is written after it is served from.
+    server.until("its snapshot is on disk", |server| {
+        server.data_dir().join("gateway/snapshot.json").exists()
+    });
     server.kill();
     let log = log_of(&server);
     let kept = server.dir().join("kept");

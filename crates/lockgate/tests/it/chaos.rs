@@ -212,9 +212,9 @@ impl Chaos {
         std::thread::sleep(Duration::from_millis(500 + self.random.below(1_500)));
         self.restart();
         self.until_ended();
+        self.until_done();
         let stable = self.server.json(&["agent", "show", "support"])["stable"].clone();
         assert_eq!(stable, version, "a good version gets through: {}", self.server.log());
-        self.until_done();
     }
 
     fn until_done(&mut self) {

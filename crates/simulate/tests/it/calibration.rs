@@ -109,6 +109,15 @@ fn errors_are_found_as_soon_as_they_can_be() {
         let ended = release(&case("errors 0.5 -> 5 %"), &plan, rate, count);
         assert_eq!(in_phase(&ended, &Phase::RolledBack), count, "{rate}/s");
     }
+    // Where ten seconds bring a thousand requests, judges may look more often.
+    let mut plan = standard();
+    plan.tick_ms = 1_000;
+    plan.stages[0].duration_ms = 60_000;
+    let count = count(4);
+    let ended = release(&case("errors 5 -> 10 %"), &Arc::new(plan), 100.0, count);
+    assert_eq!(in_phase(&ended, &Phase::RolledBack), count);
+    let seen = found(&ended, |ended| ended.requests);
+    assert!(within(seen, [3_555.0, 8_770.0], 10.0, count), "looking every second: {seen:?}");
 }
 
 #[test]
