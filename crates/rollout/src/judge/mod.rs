@@ -17,8 +17,6 @@ mod words;
 use lockgate_model::measure::Measure;
 use lockgate_model::plan::{Absent, Bound, Gate, Judge, Metric, Trigger};
 
-use lockgate_telemetry::arm::Arms;
-
 use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
@@ -127,7 +125,7 @@ pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
         return probes::judge(gate, rollout, signals);
     }
     let seen = signals.evidence_merged();
-    let populations = Population::of(gate.metric, rollout, &seen).iter();
+    let populations = Population::of(gate.metric, rollout, signals).iter();
     let judged = populations.map(|population| {
         let question = Question::of_gate(gate, *population, rollout);
         let judgement = coverage::checked(ask(&question, rollout, signals), &question, signals);
@@ -142,7 +140,7 @@ pub fn gate(gate: &Gate, rollout: &Rollout, signals: &Signals) -> Judgement {
 /// Judges a trigger: on everything since the start, or on its look-back window. `fail` means that
 /// it fires.
 pub fn trigger(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> Judgement {
-    let populations = Population::of(trigger.metric, rollout, &signals.evidence_merged()).iter();
+    let populations = Population::of(trigger.metric, rollout, signals).iter();
     let judged = populations.map(|population| {
         (false, ask(&Question::of_trigger(trigger, *population, rollout), rollout, signals))
     });
@@ -159,10 +157,7 @@ pub(crate) fn fires(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> 
             threshold::judge(&question, rollout, signals).verdict() == Verdict::Fail
         }
     };
-    // What the populations are depends on what was seen, where there may be several.
-    let several = Population::most(trigger.metric, rollout) > 1.0;
-    let seen = if several { signals.evidence_merged() } else { Arms::default() };
-    Population::of(trigger.metric, rollout, &seen).iter().copied().any(fires)
+    Population::of(trigger.metric, rollout, signals).iter().copied().any(fires)
 }
 
 /// The measure that a metric is, if the agent has it.

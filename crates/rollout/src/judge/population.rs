@@ -5,6 +5,7 @@ use lockgate_model::plan::Metric;
 use lockgate_telemetry::arm::{Arm, Arms};
 use lockgate_telemetry::sketch::Sketch;
 
+use crate::signals::Signals;
 use crate::state::Rollout;
 
 /// Which requests, and which of their numbers.
@@ -33,10 +34,10 @@ const PART_MIN: f64 = 0.05;
 
 impl Population {
     /// The populations that are judged apart, given what was seen of both versions.
-    pub(super) fn of(metric: Metric, rollout: &Rollout, seen: &Arms) -> &'static [Self] {
+    pub(super) fn of(metric: Metric, rollout: &Rollout, signals: &Signals) -> &'static [Self] {
         match (metric, rollout.latency) {
             (Metric::ErrorRate, _) if rollout.by_key => &[Self::Users, Self::Keyless],
-            (Metric::P95Ms, LatencyMeasure::Auto) if mix_differs(seen) => &[Self::All],
+            (Metric::P95Ms, LatencyMeasure::Auto) if mix_differs(signals) => &[Self::All],
             (Metric::P95Ms, LatencyMeasure::Auto) => &[Self::Plain, Self::Streams],
             (Metric::P95Ms, LatencyMeasure::FirstByte) => &[Self::FirstByte],
             _ => &[Self::All],
@@ -97,11 +98,14 @@ impl Population {
     }
 }
 
-fn mix_differs(seen: &Arms) -> bool {
-    let streams = |arm: &Arm| {
-        let [streams, plain] = [&arm.sse, &arm.plain].map(|kind| kind.total.count() as f64);
-        (streams + plain > 0.0).then(|| streams / (streams + plain))
+fn mix_differs(signals: &Signals) -> bool {
+    // Asked at every look: nothing is merged for it.
+    let streams = |of: fn(&Arms) -> &Arm| {
+        let arms = || signals.evidence.values().map(of);
+        let streams: u64 = arms().map(|arm| arm.sse.total.count()).sum();
+        let plain: u64 = arms().map(|arm| arm.plain.total.count()).sum();
+        (streams + plain > 0).then(|| streams as f64 / (streams + plain) as f64)
     };
-    let shares = streams(&seen.candidate).zip(streams(&seen.stable));
+    let shares = streams(|arms| &arms.candidate).zip(streams(|arms| &arms.stable));
     shares.is_some_and(|(candidate, stable)| (candidate - stable).abs() > MIX_DIFFERS)
 }

@@ -103,14 +103,40 @@ fn by_users(question: &Question<'_>, rollout: &Rollout) -> bool {
     rollout.by_key && question.population != Population::Keyless
 }
 
-/// Votes and outcomes come after their answer, and count where it was given: an epoch that is over may
-/// become suspect later.
+/// Votes and outcomes come after their answer, and count where it was given: what an epoch that is over
+/// lacks may still come. Then the release as a whole lies on the bad side, whatever is seen now.
 fn late(question: &Question<'_>, signals: &Signals) -> bool {
-    let comes_late = matches!(
-        question.metric,
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare
-    );
-    comes_late && signals.evidence.values().any(|arms| suspect(question, &[arms]))
+    let strata = || signals.evidence.values();
+    if strata().len() < 2 {
+        return false;
+    }
+    match (question.metric, question.bound) {
+        (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
+            let all = strata().map(|arms| stratum(question, arms)).reduce(|sum, one| Stratum {
+                assigned: [0, 1].map(|arm: usize| sum.assigned[arm] + one.assigned[arm]),
+                errors: [0, 1].map(|arm: usize| sum.errors[arm] + one.errors[arm]),
+            });
+            all.is_some_and(|all| has_more_errors(&all, allowed))
+        }
+        (
+            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare,
+            Bound::Above(limit) | Bound::Below(limit),
+        ) => sum(question, &strata().collect::<Vec<_>>())
+            .is_some_and(|[bad, good]| is_beyond(question.metric, limit, [bad, good])),
+        _ => false,
+    }
+}
+
+/// Whether the candidate has more errors than the stable version, so much more as is allowed aside.
+fn has_more_errors(Stratum { assigned, errors }: &Stratum, allowed: f64) -> bool {
+    let [candidate, stable] = errors.map(|errors| errors as f64);
+    let [of_candidate, of_stable] = assigned.map(|assigned| assigned as f64);
+    candidate * of_stable > (1.0 + allowed) * stable * of_candidate
+}
+
+/// Whether the share of bad samples is beyond its limit.
+fn is_beyond(metric: Metric, limit: f64, [bad, good]: [u64; 2]) -> bool {
+    bad as f64 > bad_limit(metric, limit) * (bad + good) as f64
 }
 
 /// The evidence of a span, by weight epoch.
@@ -153,10 +179,7 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
 fn suspect(question: &Question<'_>, strata: &[&Arms]) -> bool {
     strata.iter().any(|arms| match (question.metric, question.bound) {
         (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
-            let Stratum { assigned, errors } = stratum(question, arms);
-            let [candidate, stable] = errors.map(|errors| errors as f64);
-            let [of_candidate, of_stable] = assigned.map(|assigned| assigned as f64);
-            candidate * of_stable > (1.0 + allowed) * stable * of_candidate
+            has_more_errors(&stratum(question, arms), allowed)
         }
         (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
             let [candidate, stable] =
@@ -174,9 +197,8 @@ fn suspect(question: &Question<'_>, strata: &[&Arms]) -> bool {
             .is_some_and(|inside| question.verdict(inside) == Verdict::Fail),
         (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
-            bad_and_good(question, &arms.candidate).is_some_and(|[bad, good]| {
-                bad as f64 > bad_limit(metric, limit) * (bad + good) as f64
-            })
+            bad_and_good(question, &arms.candidate)
+                .is_some_and(|seen| is_beyond(metric, limit, seen))
         }
         _ => true,
     })
