@@ -82,8 +82,8 @@ impl<'a> Work<'a> {
                 self.next.driver_error = Some(error.clone());
                 Ok(None)
             }
-            Event::Security { detail, stable_shows_it, .. } => {
-                Ok(self.security(detail, *stable_shows_it))
+            Event::Security { detail, by, stable_shows_it, .. } => {
+                Ok(self.security(detail, by, *stable_shows_it))
             }
             Event::Command { command, by, reason } => self.command(*command, by, reason),
             Event::Gate { gate, open, by, reason } => self.gate(*gate, *open, by, reason),

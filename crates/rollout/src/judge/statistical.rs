@@ -74,6 +74,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
             threshold: Some(question.bound.to_string()),
             rule: question.rule(rollout),
             text: words::found(question, verdict, rollout.by_key, [candidate, stable], &finding),
+            by: None,
         },
         blame: blame(question, rollout, signals, [candidate, stable]),
     }

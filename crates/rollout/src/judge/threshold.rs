@@ -71,6 +71,7 @@ fn compare(
             threshold: Some(bound.to_string()),
             rule: String::new(),
             text,
+            by: None,
         },
         blame,
     }

@@ -155,7 +155,7 @@ impl Work<'_> {
             self.next.next_plan = Some(plan.clone());
             text
         };
-        self.transition(vec![Cause::plain(rule, text)], "the stage under way is over")
+        self.transition(vec![Cause::said(by, rule, text)], "the stage under way is over")
     }
 
     /// A release that this one comes after has ended.
