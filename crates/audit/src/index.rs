@@ -33,6 +33,8 @@ const FORMAT: i64 = 1;
 pub struct Query {
     /// Pairs that a record must have, all of them: labels, and `action`, `principal`, `object` and `step`.
     pub terms: Vec<(String, String)>,
+    /// By one of these: someone's pseudonym, and the name that older records have.
+    pub principals: Option<Vec<String>>,
     /// Recorded at this time or later, milliseconds since the Unix epoch.
     pub from_ms: Option<i64>,
     /// Recorded before this time.
@@ -51,6 +53,7 @@ impl Query {
         self.from_ms.is_none_or(|from| record.at_ms >= from)
             && self.to_ms.is_none_or(|to| record.at_ms < to)
             && self.terms.iter().all(has)
+            && self.principals.as_ref().is_none_or(|all| all.contains(&record.principal))
     }
 }
 
@@ -304,11 +307,28 @@ impl Index {
             if all.is_empty() {
                 break;
             }
-            let pair = number(name, value);
-            let bits = posting(&mut self.connection, pair, signed(part), &self.path).await?;
-            all &= bits.unwrap_or_default();
+            all &= self.posting(name, value, part).await?;
+        }
+        if let Some(principals) = &query.principals {
+            let mut by_any = RoaringBitmap::new();
+            for principal in principals {
+                by_any |= self.posting("principal", principal, part).await?;
+            }
+            all &= by_any;
         }
         Ok(all)
+    }
+
+    /// The places in a part that have this pair.
+    async fn posting(
+        &mut self,
+        name: &str,
+        value: &str,
+        part: u64,
+    ) -> Result<RoaringBitmap, AuditError> {
+        let pair = number(name, value);
+        let bits = posting(&mut self.connection, pair, signed(part), &self.path).await?;
+        Ok(bits.unwrap_or_default())
     }
 }
 

@@ -24,6 +24,7 @@ mod record;
 mod recover;
 mod rotation;
 mod tree;
+mod vault;
 mod verify;
 mod wal;
 
@@ -38,6 +39,7 @@ pub use proof::{
 };
 pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
-pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
+pub use record::{Entry, RECORD_FORMAT, RECORD_MAX_BYTES, Record, Step};
 pub use rotation::{current_key, rotate_key};
+pub use vault::{Disclosed, ERASED, Hold, Kept, Opened, Personal, Seal, Vault};
 pub use verify::{Damage, DamageKind, Found, Known, verify};

@@ -1,5 +1,6 @@
 //! What is recorded, and its canonical form.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,10 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::error::AuditError;
+use crate::vault::Seal;
+
+/// The version of this format. Records of version 1 hold names and texts as they are, and no seals.
+pub const RECORD_FORMAT: u32 = 2;
 
 /// The largest record in bytes: an entry of a tile has a length of 16 bits.
 pub const RECORD_MAX_BYTES: usize = 65_535;
@@ -46,6 +51,10 @@ pub struct Entry {
     pub labels: Vec<(String, String)>,
     /// The rest.
     pub detail: Value,
+    /// What seals are bound to; from [`crate::Vault::seal`], and only with seals.
+    pub id: Option<Uuid>,
+    /// What stands for something personal, by its place; from [`crate::Vault::seal`].
+    pub sealed: BTreeMap<String, Seal>,
 }
 
 impl Entry {
@@ -64,6 +73,8 @@ impl Entry {
             principal: principal.into(),
             labels: Vec::new(),
             detail: Value::Null,
+            id: None,
+            sealed: BTreeMap::new(),
         }
     }
 
@@ -72,13 +83,17 @@ impl Entry {
         representable(&self.detail)?;
         let labels: Map<String, Value> =
             self.labels.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
-        let body = json!({
-            "action": self.action, "at_ms": self.at_ms, "detail": self.detail, "format": 1,
+        let mut body = json!({
+            "action": self.action, "at_ms": self.at_ms, "detail": self.detail, "format": RECORD_FORMAT,
             "labels": labels, "object": self.object, "principal": self.principal,
         });
+        if let Some(id) = self.id {
+            body["id"] = json!(id);
+            body["sealed"] = json!(self.sealed);
+        }
         let mut text = serde_json_canonicalizer::to_string(&body)
             .map_err(|error| AuditError::Unwritable { why: error.to_string() })?;
-        // What the log adds sorts after `principal`, so that it can be added without sorting again.
+        // What the log adds sorts after `principal` and `sealed`, so that it can be added without sorting again.
         text.pop();
         let longest = Placed {
             seq: INTEGER_MAX,
@@ -95,7 +110,7 @@ impl Entry {
 }
 
 /// Numbers that RFC 8785 would round are refused: a digest over something else than was meant is worth nothing.
-fn representable(value: &Value) -> Result<(), AuditError> {
+pub(crate) fn representable(value: &Value) -> Result<(), AuditError> {
     match value {
         Value::Number(number) => {
             let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
@@ -181,12 +196,18 @@ pub struct Record {
     pub detail: Value,
     /// Version of this format.
     pub format: u32,
+    /// What the seals are bound to; only with seals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// What records are searched by.
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// To what.
     pub object: String,
-    /// By whom.
+    /// By whom: a person's pseudonym, or a part of Lockgate by its name.
     pub principal: String,
+    /// What stands for something personal, by the place that holds null instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sealed: BTreeMap<String, Seal>,
     /// Its place in the log, from 0.
     pub seq: u64,
     /// Who counted `session_n`.
@@ -203,9 +224,13 @@ pub struct Record {
 impl Record {
     /// Reads a record.
     pub fn parse(bytes: &[u8]) -> Result<Self, AuditError> {
-        serde_json::from_slice(bytes).map_err(|error| AuditError::Malformed {
-            what: "an audit record",
-            why: error.to_string(),
-        })
+        let malformed = |why| AuditError::Malformed { what: "an audit record", why };
+        let record: Self =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        if !(1..=RECORD_FORMAT).contains(&record.format) {
+            let format = record.format;
+            return Err(malformed(format!("it is of format {format}; use a newer Lockgate")));
+        }
+        Ok(record)
     }
 }

@@ -11,5 +11,6 @@ mod index;
 mod peers;
 mod rotation;
 mod tamper;
+mod vault;
 mod world;
 mod writers;

@@ -61,6 +61,11 @@ impl DataDir {
         self.path.join("audit")
     }
 
+    /// The keys of persons whom the audit log names.
+    pub(crate) fn vault(&self) -> PathBuf {
+        self.path.join("audit-vault")
+    }
+
     /// Secrets that the server made for itself.
     pub(crate) fn keys(&self) -> PathBuf {
         self.path.join("keys")

@@ -4,23 +4,26 @@
 
 pub(crate) mod channels;
 pub(crate) mod data_dir;
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod rotate;
 
 mod activate;
+mod custody;
+mod draft;
 mod keys;
 mod late_store;
-mod ledger;
 mod metrics;
 mod mirror;
 mod parts;
 mod signals;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lockgate_audit::{AuditError, LogOptions};
+use lockgate_audit::AuditError;
 use lockgate_model::config::{Config, Listen};
 use lockgate_store::{Store, StoreError};
 
@@ -29,7 +32,7 @@ use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output;
 use activate::ActivateError;
 use data_dir::{DataDir, SecretFile};
-use ledger::AuditLedger;
+use ledger::{AuditLedger, AuditPaths};
 use parts::{Front, Rest};
 
 /// Wait before a store that did not open is tried again.
@@ -138,8 +141,8 @@ pub(crate) async fn run(start: Start) -> CliResult {
 async fn open(start: &Start) -> Result<Opened, NotOpened> {
     let path = start.dir.database();
     let store = Store::open(&path).await.map_err(|source| NotOpened::Store { path, source })?;
-    let (options, keys) = (LogOptions::new(start.dir.audit()), start.dir.keys());
-    let ledger = blocking(move || AuditLedger::open(&options, &keys)).await?;
+    let paths = AuditPaths::of(&start.dir);
+    let ledger = blocking(move || AuditLedger::open(&paths)).await?;
     let why = format!("{} at the start", start.file.display());
     match activate::file(&store, &ledger, &start.read, &why).await {
         Ok(config) => Ok(Opened { store, ledger, config }),

@@ -123,6 +123,7 @@ impl Rest {
         let deps = Deps {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
+            custody: Arc::new(ledger.clone()),
             fuses: Some(Arc::clone(&front.fuses)),
             metrics: vec![front.metrics(), mirror::metrics(&ledger, mirror.as_ref())],
             on_config: Some(Arc::clone(&adopt)),

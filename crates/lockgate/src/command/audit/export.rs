@@ -14,7 +14,7 @@ use clap::{Args, ValueEnum};
 use lockgate_audit::{AuditError, Reader, Record, check_bundle, write_bundle};
 use serde_json::json;
 
-use super::{KeyArgs, LogArgs, unusable};
+use super::{KeyArgs, LogArgs, People, unusable};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 use range::RangeArgs;
@@ -60,13 +60,15 @@ enum As {
 impl Export {
     pub(super) fn run(self, format: Format) -> CliResult {
         let log = self.log.open()?;
-        let failed = |error| unusable(error, &self.log.dir);
+        let failed = |error| unusable(error, &self.log.path());
         if let Some(dir) = &self.bundle {
             return self.bundle(&log, dir, format);
         }
         let wanted = self.range.resolve(&log).map_err(failed)?;
+        // JSON lines are what was signed, with nobody's name in it.
+        let people = self.log.people(&log)?;
         let Some(path) = &self.out else {
-            return match self.write(&log, &wanted, io::stdout().lock()) {
+            return match self.write(&log, &wanted, &people, io::stdout().lock()) {
                 // The reader has seen enough, as with `lockgate … | head`.
                 Err(Stopped::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                     Ok(Exit::Done)
@@ -79,7 +81,7 @@ impl Export {
         let mut beside = path.clone().into_os_string();
         beside.push(".part");
         let file = File::create(&beside).or_exit(Exit::Usage, format!("cannot write {shown}"))?;
-        let written = self.write(&log, &wanted, file).and_then(|(file, count)| {
+        let written = self.write(&log, &wanted, &people, file).and_then(|(file, count)| {
             file.sync_all().and_then(|()| fs::rename(&beside, path)).map_err(Stopped::Write)?;
             Ok(((), count))
         });
@@ -95,7 +97,7 @@ impl Export {
                 output::note(format!("{} records", output::count(count)));
                 Ok(Exit::Done)
             }
-            Err(Stopped::Read(error)) => Err(unusable(error, &self.log.dir)),
+            Err(Stopped::Read(error)) => Err(unusable(error, &self.log.path())),
             Err(Stopped::Write(error)) => {
                 Err(CliError::new(Exit::Failed, error).context(format!("cannot write {shown}")))
             }
@@ -107,6 +109,7 @@ impl Export {
         &self,
         log: &Reader,
         wanted: &range::Wanted,
+        people: &People,
         out: W,
     ) -> Result<(W, u64), Stopped> {
         let mut sheet = match self.format {
@@ -123,7 +126,7 @@ impl Export {
             for bytes in log.records(at..until)? {
                 let record = Record::parse(&bytes)?;
                 if wanted.takes(&record) {
-                    sheet.row(&origin, &record, &bytes)?;
+                    sheet.row(&origin, &people.reveal(record), &bytes)?;
                     count += 1;
                 }
             }
@@ -133,7 +136,7 @@ impl Export {
     }
 
     fn bundle(&self, log: &Reader, dir: &Path, format: Format) -> CliResult {
-        let failed = |error| unusable(error, &self.log.dir);
+        let failed = |error| unusable(error, &self.log.path());
         let wanted = self.range.resolve(log).map_err(failed)?;
         let seqs = wanted.covering(log).map_err(failed)?;
         let signed = log.checkpoint().size;
@@ -151,11 +154,12 @@ impl Export {
             }
         };
         let digest =
-            write_bundle(log, seqs.clone(), dir, &mut progress).map_err(|error| match error {
-                AuditError::Missing(_) => {
-                    CliError::new(Exit::Usage, error).hint("give a directory that is not there yet")
+            write_bundle(log, seqs.clone(), dir, &mut progress).map_err(|error| {
+                match error {
+                    AuditError::Missing(_) => CliError::new(Exit::Usage, error)
+                        .hint("give a directory that is not there yet"),
+                    error => failed(error),
                 }
-                error => failed(error),
             })?;
         if left_out > 0 {
             output::note(format!(
