@@ -174,7 +174,7 @@ impl Index {
     ) -> Result<(), AuditError> {
         // What no checkpoint signs may be gone after a crash, and others take its place.
         let end = log.checkpoint().size;
-        let mut next = self.state(log).await?.map_or(0, |(indexed, _)| indexed);
+        let mut next = self.state(log).await?.map_or(0, |(indexed, _)| indexed).max(log.first());
         while next < end {
             let until = ((next / PART + 1) * PART).min(end);
             let mut part = Part::default();
@@ -257,7 +257,10 @@ impl Index {
         let mut found = Vec::new();
         let mut at = end;
         while at > indexed && found.len() < query.limit {
-            let from = at.saturating_sub(CHUNK).max(indexed);
+            let from = at.saturating_sub(CHUNK).max(indexed).max(log.first());
+            if from >= at {
+                break;
+            }
             for bytes in log.records(from..at)?.iter().rev() {
                 take(&mut found, query, Record::parse(bytes)?);
             }
@@ -270,7 +273,10 @@ impl Index {
             if !self.may_have(part, query).await? {
                 continue;
             }
-            let bits = self.bits(part, query, (end - part * PART).min(PART)).await?;
+            let mut bits = self.bits(part, query, (end - part * PART).min(PART)).await?;
+            // What was pruned is still in the index.
+            let pruned = log.first().saturating_sub(part * PART).min(PART);
+            bits.remove_range(0..u32::try_from(pruned).unwrap_or(u32::MAX));
             for place in bits.iter().rev() {
                 take(&mut found, query, log.record(part * PART + u64::from(place))?);
                 if found.len() >= query.limit {

@@ -17,6 +17,7 @@ mod keys;
 mod layout;
 mod log;
 mod proof;
+mod prune;
 mod publish;
 mod range_proof;
 mod read;
@@ -37,9 +38,10 @@ pub use log::{Durability, Log, LogOptions, LogStatus, Session};
 pub use proof::{
     InclusionProof, check_consistency, check_inclusion, prove_consistency, prove_inclusion,
 };
+pub use prune::{PRUNE_ACTION, Prunable, prunable, prune};
 pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
 pub use record::{Entry, RECORD_FORMAT, RECORD_MAX_BYTES, Record, Step};
 pub use rotation::{current_key, rotate_key};
 pub use vault::{Disclosed, ERASED, Hold, Kept, Opened, Personal, Seal, Vault};
-pub use verify::{Damage, DamageKind, Found, Known, verify};
+pub use verify::{Damage, DamageKind, Found, Known, Pruned, verify};

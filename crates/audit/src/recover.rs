@@ -1,6 +1,7 @@
 //! Opening a log: what the disk says is held against what was signed, and only a torn end is mended.
 
 use std::fs::{File, TryLockError};
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -12,6 +13,7 @@ use crate::error::AuditError;
 use crate::keys::{Checkpoint, LogKey, checkpoint_from_note};
 use crate::layout::{self, TILE_WIDTH};
 use crate::log::LogOptions;
+use crate::prune;
 use crate::publish::partial_names;
 use crate::record::{Placed, Step};
 use crate::tree::{Edge, hashes_of, partial_tiles};
@@ -112,7 +114,7 @@ pub(crate) fn recover(options: &LogOptions, key: &LogKey) -> Result<Recovered, A
     }
     write_full(disk, root, &full_tiles, &full_bundles)?;
     remove_leftovers(disk, root, signed.size);
-    let open_intents = open_intents(disk, root, edge.size(), &bundle)?;
+    let open_intents = open_intents(options, edge.size(), &bundle)?;
     Ok(Recovered { edge, bundle, signed_size: signed.size, segments, cut_bytes, open_intents })
 }
 
@@ -308,17 +310,24 @@ fn remove_leftovers(disk: &dyn Disk, root: &Path, size: u64) {
     }
 }
 
-/// Intents without an outcome, oldest first.
+/// Intents without an outcome, oldest first. Bundles that a record says were pruned may be gone, and are then removed
+/// all: a crash may have come between.
 fn open_intents(
-    disk: &dyn Disk,
-    root: &Path,
+    options: &LogOptions,
     size: u64,
     last_bundle: &[u8],
 ) -> Result<Vec<u64>, AuditError> {
+    let (disk, root) = (options.disk.as_ref(), options.dir.as_path());
     let mut open = std::collections::BTreeSet::new();
+    let (mut pruned, mut missing) = (0, None);
     let mut note = |bundle: &[u8]| -> Option<()> {
         for range in wal::split_records(bundle)? {
-            let placed = Placed::read(&bundle[range])?;
+            let placed = Placed::read(&bundle[range.clone()])?;
+            if let Some(told) = prune::Told::by(&bundle[range])
+                && told.to <= placed.seq
+            {
+                pruned = told.to / TILE_WIDTH;
+            }
             match placed.step {
                 Step::Intent => drop(open.insert(placed.seq)),
                 Step::Outcome { of } => drop(open.remove(&of)),
@@ -329,11 +338,27 @@ fn open_intents(
     };
     for index in 0..size / TILE_WIDTH {
         let path = root.join(layout::bundle_name(index, TILE_WIDTH));
-        let bundle = disk.read(&path).map_err(AuditError::io("read", &path))?;
+        let bundle = match disk.read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                missing = Some(index);
+                continue;
+            }
+            other => other.map_err(AuditError::io("read", &path))?,
+        };
         note(&bundle).ok_or_else(|| {
             AuditError::damaged(root, format!("{} is not a bundle of records", path.display()))
         })?;
     }
     note(last_bundle).ok_or_else(|| AuditError::damaged(root, "its last bundle is not one"))?;
+    if let Some(index) = missing {
+        if index >= pruned {
+            let name = layout::bundle_name(index, TILE_WIDTH);
+            return Err(AuditError::damaged(
+                root,
+                format!("{name} is missing, and no record says that it was pruned"),
+            ));
+        }
+        prune::remove(options, 0..pruned)?;
+    }
     Ok(open.into_iter().collect())
 }

@@ -1,6 +1,7 @@
 //! Records against leaves, leaves against the root.
 
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use tlog_tiles::{Hash, record_hash};
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
+use super::pruning::Pruning;
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
 use crate::record::{Placed, Record, Step};
@@ -37,6 +39,7 @@ pub(super) struct Walk {
     roots: HashMap<u64, Hash>,
     wanted_roots: HashSet<u64>,
     rotations: Vec<Rotation>,
+    pruning: Pruning,
 }
 
 impl Walk {
@@ -57,6 +60,7 @@ impl Walk {
             roots: HashMap::from([(0, Edge::default().root())]),
             wanted_roots: anchors.iter().map(|anchor| anchor.size).collect(),
             rotations: Vec::new(),
+            pruning: Pruning::default(),
         }
     }
 
@@ -97,8 +101,15 @@ impl Walk {
             }
         };
         let bytes = std::fs::read(root.join(&bundle_name));
-        if let Err(error) = &bytes {
-            self.missing(root, first, &bundle_name, error);
+        match &bytes {
+            // Whether that is as it should be is known when all records were read.
+            Err(error) if error.kind() == ErrorKind::NotFound && width == TILE_WIDTH => {
+                self.pruning.missing(index);
+                // How far sessions counted in it is not known.
+                self.sessions.clear();
+            }
+            Err(error) => self.missing(root, first, &bundle_name, error),
+            Ok(_) => {}
         }
         let is_there = bytes.is_ok();
         let bytes = bytes.unwrap_or_default();
@@ -124,6 +135,9 @@ impl Walk {
         }
         for hash in if is_there { &hashes } else { &leaves } {
             self.by_entries.push(*hash);
+            if !is_there && self.by_entries.size() == first + TILE_WIDTH {
+                self.pruning.passed(self.by_entries.size(), self.by_entries.root());
+            }
             if self.wanted_roots.contains(&self.by_entries.size()) {
                 self.roots.insert(self.by_entries.size(), self.by_entries.root());
             }
@@ -211,7 +225,10 @@ impl Walk {
             let why = "the log was passed on to a new key here, and the record does not tell of it";
             self.always.push(Damage::at(DamageKind::WrongKey, seq, why));
         }
-        let count = self.sessions.entry(placed.session).or_insert(0);
+        self.pruning.look_at(seq, record);
+        // A session may have counted on in what is missing.
+        let begun = if self.pruning.is_any() { placed.session_n.saturating_sub(1) } else { 0 };
+        let count = self.sessions.entry(placed.session).or_insert(begun);
         if placed.session_n != *count + 1 && self.always.len() < NAMED_MAX {
             let why =
                 format!("session {} goes from {} to {}", placed.session, count, placed.session_n);
@@ -253,6 +270,7 @@ impl Walk {
             }
         }
         found.damage.append(&mut self.always);
+        found.pruned = self.pruning.finish(self.signed.size, &mut found.damage);
         for (number, rotation) in (1..).zip(&self.rotations) {
             let Checkpoint { size, root } = rotation.checkpoint;
             if self.roots.get(&size).is_some_and(|found| *found != Hash(root)) {

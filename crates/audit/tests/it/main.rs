@@ -9,6 +9,7 @@ mod faulty;
 mod growing;
 mod index;
 mod peers;
+mod prune;
 mod rotation;
 mod tamper;
 mod vault;

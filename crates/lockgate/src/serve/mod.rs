@@ -16,6 +16,7 @@ mod late_store;
 mod metrics;
 mod mirror;
 mod parts;
+mod retention;
 mod signals;
 mod vault;
 

@@ -17,8 +17,9 @@ use lockgate_telemetry::price::Prices;
 
 use crate::error::{CliError, CliResult, Exit};
 use crate::serve::late_store::LateStore;
-use crate::serve::ledger::AuditLedger;
+use crate::serve::ledger::{AuditLedger, AuditPaths};
 use crate::serve::metrics::GatewayMetrics;
+use crate::serve::retention::Retention;
 use crate::serve::{Opened, Start, blocking, channels, first_token, keys, mirror};
 
 /// The name of this process among gateways and controllers. There is one of each in a directory,
@@ -105,6 +106,7 @@ pub(super) struct Rest {
     api: Api,
     adopt: OnConfig,
     mirror: Option<Mirror>,
+    retention: Option<Retention>,
 }
 
 impl Rest {
@@ -139,7 +141,9 @@ impl Rest {
             lockgate_control::Options::new(NAME),
         );
         let (ingress, api_at) = (front.local_addr, api.local_addr());
-        let rest = Self { store, ledger, control, api, adopt, mirror };
+        let log = AuditPaths::of(&start.dir).log;
+        let retention = Retention::start(&config, log, &ledger);
+        let rest = Self { store, ledger, control, api, adopt, mirror, retention };
         if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
             rest.shutdown().await;
             return Err(error);
@@ -165,6 +169,9 @@ impl Rest {
     pub(super) async fn shutdown(self) {
         self.api.shutdown().await;
         self.control.shutdown().await;
+        if let Some(retention) = self.retention {
+            retention.stop().await;
+        }
         let ledger = self.ledger;
         blocking(move || ledger.close()).await;
         if let Some(mirror) = self.mirror {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lockgate_audit::{Entry, Log, LogKey, LogOptions};
 use serde_json::Value;
 
 use crate::support::agent::World;
@@ -219,4 +220,49 @@ fn while_a_hold_lasts_nobody_is_erased() {
         let told = people.found(&["--action", action]);
         assert_eq!((told.len(), &told[0]["object"]), (1, &"case 7".into()), "{action}");
     }
+}
+
+/// Records of long ago, and a server that keeps a day.
+#[test]
+fn old_records_go_when_the_file_says_so() {
+    let world = World::new();
+    let v1 = world.agent();
+    let file = config::quick(&[("v1", &v1)]);
+    let mut server = Server::start(&file);
+    server.kill();
+    let data = server.data_dir();
+    for dir in ["audit", "audit-vault"] {
+        fs::remove_dir_all(data.join(dir)).expect("it is there");
+    }
+    fs::remove_file(data.join("keys/audit-vault")).expect("it is there");
+    let key = fs::read_to_string(data.join("keys/audit.key")).expect("it is there");
+    let key = LogKey::parse(&key).expect("a key");
+    let mut options = LogOptions::new(data.join("audit"));
+    options.segment_max_bytes = 1;
+    Log::create(&options, &key).expect("begins");
+    let log = Log::open(&options, key).expect("opens");
+    let session = log.session();
+    for n in 0..700 {
+        let old = Entry::event(n, "lockgate", "test.old", n.to_string());
+        session.append_blocking(&old).expect("recorded");
+    }
+    log.close();
+    server.write_config(&format!("audit: {{ retention: 1d }}\n{file}"));
+    server.again();
+    let log = data.join("audit").to_str().expect("it is text").to_owned();
+    let verified = || run(&["audit", "verify", &log, "--output", "json"]);
+    server.until("old records are gone", |_| !Path::new(&log).join("tile/entries/001").exists());
+    let found = verified();
+    assert_eq!(found.code, 0, "{}", found.shown());
+    assert_eq!(found.json()["pruned"]["to"], 512);
+    let shown = run(&["audit", "verify", &log]).stdout;
+    assert!(shown.contains("records 0 to 511 by policy, recorded at"), "{shown}");
+    let exported = run(&["audit", "export", "--dir", &log]).stdout;
+    assert!(exported.starts_with("{\"action\":\"test.old\""), "from the first that was kept on");
+    let gone = run(&["audit", "show", "511", "--dir", &log]);
+    assert!(gone.code == 2 && gone.stderr.contains("were pruned"), "{}", gone.shown());
+    assert_eq!(run(&["audit", "show", "512", "--dir", &log]).code, 0);
+    server.kill();
+    server.again();
+    assert_eq!(verified().code, 0);
 }

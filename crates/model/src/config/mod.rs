@@ -94,6 +94,8 @@ pub struct Channel {
 pub struct AuditSettings {
     /// Where a copy of what is signed goes; `None` when there is none.
     pub mirror: Option<String>,
+    /// How long records are kept; `None` for good.
+    pub retention_ms: Option<u64>,
 }
 
 /// A price that replaces the built-in list's, US dollars per million tokens.

@@ -31,7 +31,7 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!(config.candidate_stale_max_ms, 600_000);
     assert_eq!(config.feedback.ticket_ttl_ms, 86_400_000);
     assert!(!config.metrics_need_token);
-    assert_eq!(config.audit.mirror, None);
+    assert_eq!((config.audit.mirror, config.audit.retention_ms), (None, None));
     assert_eq!(config.digest, Digest::of(SMALLEST.as_bytes()));
     let agent = &config.agents[0];
     assert_eq!(agent.matches, [Match { host: None, path: None, strip_path: false }]);
@@ -52,6 +52,19 @@ fn a_copy_of_the_audit_log_goes_to_a_place_without_secrets() {
         let text = format!("audit: {{ mirror: \"{url}\" }}\n{SMALLEST}");
         let errors = config::read("f.yaml", &text).unwrap_err().to_string();
         assert!(errors.contains("f.yaml:1:18: error"), "{url}: {errors}");
+    }
+}
+
+#[test]
+fn records_are_kept_for_a_day_at_least() {
+    for (text, ms) in [("24h", 86_400_000), ("400d", 34_560_000_000), ("3650d", 315_360_000_000)] {
+        let config = read(&format!("audit: {{ retention: {text} }}\n{SMALLEST}"));
+        assert_eq!(config.audit.retention_ms, Some(ms));
+    }
+    for text in ["23h", "0s", "3651d", "forever", "-1d", "400"] {
+        let text = format!("audit: {{ retention: {text} }}\n{SMALLEST}");
+        let errors = config::read("f.yaml", &text).unwrap_err().to_string();
+        assert!(errors.contains("f.yaml:1:"), "{text}: {errors}");
     }
 }
 

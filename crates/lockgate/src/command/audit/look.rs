@@ -28,7 +28,7 @@ impl Tail {
     pub(super) fn run(self, format: Format) -> CliResult {
         let mut log = self.log.open()?;
         let path = self.log.path();
-        let mut next = log.size().saturating_sub(self.lines);
+        let mut next = log.size().saturating_sub(self.lines).max(log.first());
         let mut head = true;
         loop {
             let records = log.records(next..log.size()).map_err(|error| unusable(error, &path))?;

@@ -83,7 +83,11 @@ pub(super) fn audit(
     let default = AuditFile::default();
     let file = report.take(field, path).unwrap_or(&default);
     let mirror = report.take(&file.mirror, &path.key("mirror"));
-    AuditSettings { mirror: mirror.map(|mirror| mirror.0.clone()) }
+    let retention = (!file.retention.is_missing()).then(|| {
+        let (path, range) = (path.key("retention"), (DAY_MS, 3_650 * DAY_MS));
+        duration_within(report, &file.retention, &path, range, DAY_MS)
+    });
+    AuditSettings { mirror: mirror.map(|mirror| mirror.0.clone()), retention_ms: retention }
 }
 
 pub(super) fn candidate_stale_max(report: &mut Report<'_>, file: &ConfigFile, root: &Path) -> u64 {
