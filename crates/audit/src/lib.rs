@@ -29,7 +29,7 @@ mod vault;
 mod verify;
 mod wal;
 
-pub use bundle::{BadItem, BundleFound, check_bundle, write_bundle};
+pub use bundle::{BadItem, BundleFound, Disclosure, check_bundle, write_bundle};
 pub use disk::{Disk, LocalDisk, Segment};
 pub use error::AuditError;
 pub use index::{Index, Query};

@@ -140,7 +140,12 @@ fn who_was_erased_is_found_nowhere_and_every_proof_stays() {
     });
     fs::write(&kept, people.audit(&["checkpoint"]).stdout).expect("the directory takes files");
     let bundle = people.server.dir().join("bundle").to_str().expect("it is text").to_owned();
-    assert_eq!(people.audit(&["export", "--bundle", &bundle]).code, 0);
+    let evidence = ["export", "--bundle", &bundle, "--disclose", "principal,reason"];
+    assert_eq!(people.audit(&evidence).code, 0);
+    let bare = run(&["audit", "export", "--bundle", "x", "--disclose", "reason", "--dir", &log]);
+    assert!(bare.code == 2 && bare.stderr.contains("--data-dir"), "{}", bare.shown());
+    assert_eq!(people.audit(&["export", "--bundle", "x", "--disclose", "all"]).code, 2);
+    assert_eq!(people.audit(&["export", "--disclose", "reason"]).code, 2, "in evidence alone");
     let key = people.audit(&["keys"]).stdout.trim().to_owned();
 
     let named = people.server.run(&["audit", "erase", NAME, "--reason", "ada beispiel asked"]);
@@ -181,7 +186,12 @@ fn who_was_erased_is_found_nowhere_and_every_proof_stays() {
     let known = kept.to_str().expect("it is text");
     let found = run(&["audit", "verify", &log, "--key", &key, "--known-checkpoint", known]);
     assert_eq!(found.code, 0, "{}", found.shown());
-    assert_eq!(run(&["audit", "check-bundle", &bundle, "--key", &key]).code, 0);
+    let held = run(&["audit", "check-bundle", &bundle, "--key", &key, "--output", "json"]);
+    assert!(
+        held.code == 0 && held.json()["found"]["disclosed"].as_u64() > Some(3),
+        "{}",
+        held.shown()
+    );
     let proof = people.audit(&["prove", &seq]);
     assert_eq!(proof.code, 0, "{}", proof.shown());
     // With the server stopped it is done on its directory.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use lockgate_audit::{AuditError, Reader, Record, check_bundle, write_bundle};
+use lockgate_audit::{AuditError, Disclosure, Reader, Record, check_bundle, write_bundle};
 use serde_json::json;
 
 use super::{KeyArgs, LogArgs, People, unusable};
@@ -38,8 +38,24 @@ pub(crate) struct Export {
     /// Write evidence to this new directory instead: records, proofs, checkpoint, keys, and how to check them
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Name people and show their words in the evidence, each with what shows that the signed record says so:
+    /// `principal`, `reason`, or any place such as `/detail/name`. Whoever has the evidence can prove it to others, also
+    /// after the person was erased here
+    #[arg(long, value_name = "PLACE", value_delimiter = ',', requires = "bundle", value_parser = place)]
+    disclose: Vec<String>,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// A place in records, by its short name or as a JSON pointer.
+fn place(text: &str) -> Result<String, String> {
+    match text {
+        "principal" | "object" => Ok(format!("/{text}")),
+        "reason" => Ok("/detail/reason".to_owned()),
+        "/principal" | "/object" => Ok(text.to_owned()),
+        _ if text.starts_with("/detail/") => Ok(text.to_owned()),
+        _ => Err("write `principal`, `reason`, or a place such as `/detail/name`".to_owned()),
+    }
 }
 
 /// The forms that records take outside.
@@ -153,8 +169,17 @@ impl Export {
                 output::note(format!("{} of {} records", output::count(done), output::count(all)));
             }
         };
+        let people = self.log.people(log)?;
+        let disclosure = match &people.0 {
+            _ if self.disclose.is_empty() => None,
+            Some(vault) => Some(Disclosure { vault, places: &self.disclose }),
+            None => {
+                return Err(CliError::usage("nobody can be named without the keys of people")
+                    .hint("give the server's directory with --data-dir, not a copy of the log"));
+            }
+        };
         let digest =
-            write_bundle(log, seqs.clone(), dir, &mut progress).map_err(|error| {
+            write_bundle(log, seqs.clone(), dir, disclosure, &mut progress).map_err(|error| {
                 match error {
                     AuditError::Missing(_) => CliError::new(Exit::Usage, error)
                         .hint("give a directory that is not there yet"),
@@ -258,11 +283,12 @@ impl CheckBundle {
                 output::print_json(&json!({ "holds": false, "bad": bad }))?;
             }
             (Format::Text, Ok(found)) => output::print(&format!(
-                "holds: records {} to {} of {} that {} signed\nmanifest {}",
+                "holds: records {} to {} of {} that {} signed\n{} names and texts disclosed\nmanifest {}",
                 found.first,
                 found.end - 1,
                 output::count(found.size),
                 found.origin,
+                output::count(found.disclosed),
                 found.manifest_sha256
             ))?,
             (Format::Text, Err(bad)) => output::print(&format!("DOES NOT HOLD: {bad}"))?,
