@@ -11,6 +11,7 @@ mod population;
 mod probes;
 mod reading;
 mod statistical;
+mod suspicion;
 mod threshold;
 mod words;
 

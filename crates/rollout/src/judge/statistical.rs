@@ -7,6 +7,7 @@ use lockgate_telemetry::sketch::{BINS_PER_20_PERCENT, Sketch};
 use super::alpha::{self, Span};
 use super::population::Population;
 use super::reading::{Reading, clearly_worse, inside, names_good_side};
+use super::suspicion::{late, suspect};
 use super::words::{self, Finding};
 use super::{Blame, Judgement, Question, Role, means};
 use crate::explain::{Cause, Verdict};
@@ -27,7 +28,7 @@ const ALPHA_SHOWN: f64 = 0.05;
 const KEYS_MIN: u64 = 30;
 
 /// The quantile that `p95_ms` means.
-const QUANTILE: f64 = 0.95;
+pub(super) const QUANTILE: f64 = 0.95;
 
 /// A verdict with its numbers.
 pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> Judgement {
@@ -103,42 +104,6 @@ fn by_users(question: &Question<'_>, rollout: &Rollout) -> bool {
     rollout.by_key && question.population != Population::Keyless
 }
 
-/// Votes and outcomes come after their answer, and count where it was given: what an epoch that is over
-/// lacks may still come. Then the release as a whole lies on the bad side, whatever is seen now.
-fn late(question: &Question<'_>, signals: &Signals) -> bool {
-    let strata = || signals.evidence.values();
-    if strata().len() < 2 {
-        return false;
-    }
-    match (question.metric, question.bound) {
-        (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
-            let all = strata().map(|arms| stratum(question, arms)).reduce(|sum, one| Stratum {
-                assigned: [0, 1].map(|arm: usize| sum.assigned[arm] + one.assigned[arm]),
-                errors: [0, 1].map(|arm: usize| sum.errors[arm] + one.errors[arm]),
-            });
-            all.is_some_and(|all| has_more_errors(&all, allowed))
-        }
-        (
-            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare,
-            Bound::Above(limit) | Bound::Below(limit),
-        ) => sum(question, &strata().collect::<Vec<_>>())
-            .is_some_and(|[bad, good]| is_beyond(question.metric, limit, [bad, good])),
-        _ => false,
-    }
-}
-
-/// Whether the candidate has more errors than the stable version, so much more as is allowed aside.
-fn has_more_errors(Stratum { assigned, errors }: &Stratum, allowed: f64) -> bool {
-    let [candidate, stable] = errors.map(|errors| errors as f64);
-    let [of_candidate, of_stable] = assigned.map(|assigned| assigned as f64);
-    candidate * of_stable > (1.0 + allowed) * stable * of_candidate
-}
-
-/// Whether the share of bad samples is beyond its limit.
-fn is_beyond(metric: Metric, limit: f64, [bad, good]: [u64; 2]) -> bool {
-    bad as f64 > bad_limit(metric, limit) * (bad + good) as f64
-}
-
 /// The evidence of a span, by weight epoch.
 fn strata<'s>(span: Span, rollout: &Rollout, signals: &'s Signals) -> Vec<&'s Arms> {
     match span {
@@ -174,36 +139,6 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
     (span, merged)
 }
 
-/// Whether the estimate over this stretch lies on the bad side. Where it does not, the stretch adds
-/// nothing to the evidence, and what came before it was judged when it came.
-fn suspect(question: &Question<'_>, strata: &[&Arms]) -> bool {
-    strata.iter().any(|arms| match (question.metric, question.bound) {
-        (Metric::ErrorRate, Bound::AboveBaselineBy(allowed)) => {
-            has_more_errors(&stratum(question, arms), allowed)
-        }
-        (Metric::P95Ms, Bound::AboveBaselineBy(allowed)) => {
-            let [candidate, stable] =
-                [&arms.candidate, &arms.stable].map(|arm| question.population.sketches(arm));
-            quantile::suspect(&candidate, &stable, QUANTILE, shift_bins(allowed))
-        }
-        (
-            Metric::CostUsd | Metric::Measure(_),
-            Bound::AboveBaselineBy(_) | Bound::BelowBaselineBy(_),
-        ) => means::mean(question, &arms.candidate)
-            .and_then(|value| inside(question.bound, value, means::mean(question, &arms.stable)))
-            .unwrap_or(false),
-        (Metric::Measure(_), bound) => means::mean(question, &arms.candidate)
-            .and_then(|value| inside(bound, value, None))
-            .is_some_and(|inside| question.verdict(inside) == Verdict::Fail),
-        (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
-        (metric, Bound::Above(limit) | Bound::Below(limit)) => {
-            bad_and_good(question, &arms.candidate)
-                .is_some_and(|seen| is_beyond(metric, limit, seen))
-        }
-        _ => true,
-    })
-}
-
 /// Whether spans of evidence, each with its part of the budget, show the bound to be crossed.
 fn beyond(question: &Question<'_>, by_users: bool, spans: &[(f64, &[&Arms])], alpha: f64) -> bool {
     let large = |strata: &[&Arms]| {
@@ -231,7 +166,7 @@ fn beyond(question: &Question<'_>, by_users: bool, spans: &[(f64, &[&Arms])], al
 }
 
 /// Bad and good samples of a metric that is a share.
-fn bad_and_good(question: &Question<'_>, arm: &Arm) -> Option<[u64; 2]> {
+pub(super) fn bad_and_good(question: &Question<'_>, arm: &Arm) -> Option<[u64; 2]> {
     let split = |bad: u64, all: u64| Some([bad, all.saturating_sub(bad)]);
     match question.metric {
         Metric::ErrorRate => {
@@ -265,7 +200,7 @@ fn distinct_users<'a>(arms: impl Iterator<Item = &'a Arm> + Clone) -> u64 {
 }
 
 /// Bad and good samples of several epochs. A user whom several of them met is one, and good once.
-fn sum(question: &Question<'_>, strata: &[&Arms]) -> Option<[u64; 2]> {
+pub(super) fn sum(question: &Question<'_>, strata: &[&Arms]) -> Option<[u64; 2]> {
     let mut sum = [0, 0];
     for arms in strata {
         let [bad, good] = bad_and_good(question, &arms.candidate)?;
@@ -312,13 +247,13 @@ fn ln_e(question: &Question<'_>, strata: &[&Arms]) -> Option<f64> {
 }
 
 /// The bound on the share of bad samples.
-fn bad_limit(metric: Metric, limit: f64) -> f64 {
+pub(super) fn bad_limit(metric: Metric, limit: f64) -> f64 {
     if metric == Metric::SatisfiedShare { 1.0 - limit } else { limit }
 }
 
 /// Of keys, only those that had no error before: each adds one error to a release at most, so that
 /// who always fails is not new evidence in every epoch.
-fn stratum(question: &Question<'_>, arms: &Arms) -> Stratum {
+pub(super) fn stratum(question: &Question<'_>, arms: &Arms) -> Stratum {
     let of = |arm: &Arm| match question.population {
         Population::Users => [arm.keys.at_risk, arm.keys.first_errors],
         Population::Keyless => [arm.keyless.assigned, arm.keyless.errors],
@@ -359,7 +294,7 @@ fn histogram(population: Population, arm: &Arm) -> Histogram {
 
 /// Bins by which a value that grows by this share moves, rounded up in the candidate's favour.
 #[expect(clippy::cast_possible_truncation, reason = "plans allow at most ten times, 118 bins")]
-fn shift_bins(allowed: f64) -> i32 {
+pub(super) fn shift_bins(allowed: f64) -> i32 {
     let bins = f64::from(BINS_PER_20_PERCENT) * allowed.ln_1p() / 1.2_f64.ln();
     (bins - 1e-9).ceil() as i32
 }

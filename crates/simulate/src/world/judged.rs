@@ -48,7 +48,7 @@ impl Seen<'_> {
         metric.source().is_none_or(|source| self.before.sources.contains(&source))
     }
 
-    /// Whatever a gate led to, the plan asks it: not for show only, and of a signal that there is.
+    /// Whatever a gate or a trigger led to, the plan asks it: not for show only, and of a signal that there is.
     fn asked(&self) -> Holds {
         let Self { before, transition, .. } = self;
         let waived = |gate: &Gate| {
@@ -56,15 +56,24 @@ impl Seen<'_> {
             gate.absent == Absent::Waive
                 && source.is_some_and(|source| !before.sources.contains(&source))
         };
-        let gates = &before.stage().gates;
+        let gates = before.stage().gates.iter().filter(|gate| !gate.dry_run && !waived(gate));
+        let armed = before.plan.triggers.iter().filter(|trigger| !trigger.dry_run);
+        let named = |cause: &Cause, metric: Metric, bound: Bound| {
+            Some(metric) == cause.metric && Some(bound.to_string()) == cause.threshold
+        };
         let in_force = |cause: &Cause| {
-            gates.iter().filter(|gate| !gate.dry_run && !waived(gate)).any(|gate| {
-                Some(gate.metric) == cause.metric && Some(gate.bound.to_string()) == cause.threshold
-            })
+            if cause.rule.starts_with("gate ") {
+                gates.clone().any(|gate| named(cause, gate.metric, gate.bound))
+            } else {
+                armed.clone().any(|trigger| named(cause, trigger.metric, trigger.bound))
+            }
         };
         let causes = transition.map_or(&[][..], |transition| &transition.causes);
-        let by_gate = |cause: &&Cause| cause.metric.is_some() && cause.rule.starts_with("gate ");
-        let wrong = causes.iter().filter(by_gate).find(|cause| !in_force(cause));
+        let asked = |cause: &&Cause| {
+            cause.metric.is_some()
+                && (cause.rule.starts_with("gate ") || cause.rule.starts_with("trigger "))
+        };
+        let wrong = causes.iter().filter(asked).find(|cause| !in_force(cause));
         need(wrong.is_none(), TAKEN_BACK, || format!("nobody asks {wrong:?}"))
     }
 
