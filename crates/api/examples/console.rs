@@ -56,6 +56,7 @@ async fn main() {
     let deps = Deps {
         store: world.store.clone(),
         ledger: world.ledger.clone(),
+        custody: world.ledger.clone(),
         fuses: None,
         metrics: Vec::new(),
         on_config: None,

@@ -136,6 +136,9 @@ pub(crate) struct CauseDoc {
     rule: String,
     /// In one sentence.
     text: String,
+    /// Who said so, if someone did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
 }
 
 /// One step on a release's way, and why.

@@ -25,6 +25,7 @@ mod witness;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use lockgate_model::custody::Custody;
 use lockgate_model::ledger::Ledger;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
@@ -59,6 +60,8 @@ pub struct Deps {
     pub store: Store,
     /// Where every change is recorded before it is made.
     pub ledger: Arc<dyn Ledger>,
+    /// The keys of persons, and legal holds.
+    pub custody: Arc<dyn Custody>,
     /// The gateway's fuse; without one, security events are acted upon by control alone.
     pub fuses: Option<Arc<dyn Fuses>>,
     /// Others in this process that have numbers to show.

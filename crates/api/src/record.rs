@@ -1,6 +1,6 @@
 //! Writing down who changed what, before it is acknowledged.
 
-use lockgate_model::ledger::LedgerEntry;
+use lockgate_model::ledger::{Kept, LedgerEntry, Principal as Who};
 use lockgate_store::JournalEntry;
 use serde_json::Value;
 
@@ -47,15 +47,17 @@ async fn audit(app: &App, entry: &JournalEntry) -> Result<(), ApiError> {
         .into_iter()
         .filter_map(|name| Some((name, text(name)?)))
         .collect();
-    let recorded = app.ledger.record(LedgerEntry {
-        at_wall_ms: entry.at_wall_ms,
-        principal: entry.principal.clone(),
-        action: entry.action.clone(),
-        object: entry.subject.clone(),
-        labels,
-        detail: entry.detail.clone(),
-    });
-    recorded.await.map(drop).map_err(|error| {
+    let who = Who::named(&entry.principal);
+    let mut recorded =
+        LedgerEntry::event(entry.at_wall_ms, who.clone(), &entry.action, &entry.subject);
+    recorded.labels = labels;
+    recorded.detail = entry.detail.clone();
+    // What someone wrote is that person's; the one whom a token is for is another person.
+    recorded.mark("/reason", &who, Kept::Sealed);
+    if let Some(name) = text("name").filter(|_| entry.action.starts_with("token.")) {
+        recorded.mark("/name", &Who::named(name), Kept::Name);
+    }
+    app.ledger.record(recorded).await.map(drop).map_err(|error| {
         tracing::error!(%error, action = entry.action, "refused: it cannot be recorded");
         ApiError::new(
             Kind::Unavailable,

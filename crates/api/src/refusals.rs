@@ -3,7 +3,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use lockgate_model::ledger::LedgerEntry;
+use lockgate_model::ledger::{LedgerEntry, Principal};
 use serde_json::json;
 
 use crate::clock;
@@ -41,14 +41,10 @@ impl Refusals {
 pub(crate) async fn note(app: &App, where_to: &str) {
     let at_wall_ms = clock::wall_ms();
     let Some(count) = app.refusals.count(at_wall_ms) else { return };
-    let entry = LedgerEntry {
-        at_wall_ms,
-        principal: "unknown".to_owned(),
-        action: "sign_in.refused".to_owned(),
-        object: where_to.to_owned(),
-        labels: vec![("decision", "deny".to_owned())],
-        detail: json!({ "refused_since_the_last_record": count }),
-    };
+    let unknown = Principal::Part("unknown".into());
+    let mut entry = LedgerEntry::event(at_wall_ms, unknown, "sign_in.refused", where_to);
+    entry.labels = vec![("decision", "deny".to_owned())];
+    entry.detail = json!({ "refused_since_the_last_record": count });
     if let Err(error) = app.ledger.record(entry).await {
         tracing::warn!(%error, "a refused sign-in is not recorded");
     }

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_model::config::Config;
+use lockgate_model::custody::Custody;
 use lockgate_model::ledger::Ledger;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
@@ -26,6 +27,7 @@ pub(crate) struct Inner {
     pub(crate) options: Options,
     pub(crate) store: Store,
     pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) custody: Arc<dyn Custody>,
     pub(crate) fuses: Option<Arc<dyn Fuses>>,
     pub(crate) on_config: Option<OnConfig>,
     pub(crate) registry: Registry,
@@ -65,6 +67,7 @@ impl App {
             options,
             store: deps.store,
             ledger: deps.ledger,
+            custody: deps.custody,
             fuses: deps.fuses,
             on_config: deps.on_config,
             registry,

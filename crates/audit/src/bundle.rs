@@ -2,9 +2,10 @@
 //!
 //! `records.jsonl` canonical bytes, one record a line · `leaves` their hashes · `proof.json` the rest of the tree ·
 //! `checkpoint` the signed note · `log.keys` public keys · `rotation/N` what passed the log from key to key ·
-//! `manifest.json` digests of all files · `README.md` how to check it with other tools.
+//! `disclosed.jsonl` names and texts of people, if they are disclosed · `manifest.json` digests of all files · `README.md` how to check it with other tools.
 
 mod check;
+mod disclosed;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -22,9 +23,11 @@ use crate::error::AuditError;
 use crate::layout;
 use crate::range_proof::prove_range;
 use crate::read::Reader;
+use crate::record::Record;
 use crate::verify::hex;
 
 pub use check::{BadItem, BundleFound, check_bundle};
+pub use disclosed::Disclosure;
 
 /// Records read at once.
 const CHUNK: u64 = 256;
@@ -59,11 +62,13 @@ impl Manifest {
 
 /// Writes a bundle of these records into an empty or new directory. Returns the manifest's SHA-256, in hex.
 ///
-/// Only records under the checkpoint can be proved; the range must end there.
+/// Only records under the checkpoint can be proved; the range must end there. Nobody is named in it unless that is
+/// disclosed.
 pub fn write_bundle(
     log: &Reader,
     wanted: Range<u64>,
     dir: &Path,
+    disclosure: Option<Disclosure<'_>>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<String, AuditError> {
     let proof = prove_range(log, wanted.start, wanted.end)?;
@@ -73,7 +78,7 @@ pub fn write_bundle(
         return Err(AuditError::Missing(format!("{} is not empty", dir.display())));
     }
     let mut files = BTreeMap::new();
-    records(log, wanted.clone(), dir, &mut files, progress)?;
+    records(log, wanted.clone(), dir, disclosure, &mut files, progress)?;
     let mut put = |name: &str, bytes: &[u8]| -> Result<(), AuditError> {
         let mut out = Out::create(dir, name)?;
         out.write(bytes)?;
@@ -110,10 +115,12 @@ fn records(
     log: &Reader,
     wanted: Range<u64>,
     dir: &Path,
+    disclosure: Option<Disclosure<'_>>,
     files: &mut BTreeMap<String, Digest>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), AuditError> {
     let (mut lines, mut leaves) = (Out::create(dir, "records.jsonl")?, Out::create(dir, "leaves")?);
+    let mut disclosed = disclosure.map(|_| Out::create(dir, disclosed::FILE)).transpose()?;
     let mut at = wanted.start;
     while at < wanted.end {
         let until = ((at / CHUNK + 1) * CHUNK).min(wanted.end);
@@ -129,12 +136,21 @@ fn records(
             let leaf = BASE64_STANDARD.encode(record_hash(&record).0);
             leaves.write(leaf.as_bytes())?;
             leaves.write(b"\n")?;
+            if let (Some(disclosure), Some(out)) = (&disclosure, &mut disclosed) {
+                for line in disclosure.lines(&Record::parse(&record)?) {
+                    out.write(&line)?;
+                    out.write(b"\n")?;
+                }
+            }
         }
         at = until;
         progress(at - wanted.start, wanted.end - wanted.start);
     }
     files.insert("records.jsonl".into(), lines.finish()?);
     files.insert("leaves".into(), leaves.finish()?);
+    if let Some(out) = disclosed {
+        files.insert(disclosed::FILE.into(), out.finish()?);
+    }
     Ok(())
 }
 

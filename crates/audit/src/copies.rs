@@ -20,7 +20,8 @@ impl Reader {
             let tiles = |size: u64| (size >> (8 * u32::from(level))) / TILE_WIDTH;
             tiles(records)..tiles(size)
         };
-        names.extend(full(0).map(|index| layout::bundle_name(index, TILE_WIDTH)));
+        let kept = full(0).filter(|index| index * TILE_WIDTH >= self.first());
+        names.extend(kept.map(|index| layout::bundle_name(index, TILE_WIDTH)));
         for level in 0..layout::levels(size) {
             names.extend(full(level).map(|index| layout::tile_name(level, index, TILE_WIDTH)));
         }

@@ -31,6 +31,22 @@ pub enum AuditError {
         /// What does not fit.
         why: String,
     },
+    /// The vault of persons' keys is not one, or not this log's.
+    #[error("the vault {} cannot be used: {why}", path.display())]
+    Vault {
+        /// The vault, or a file in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A legal hold forbids it.
+    #[error(
+        "the hold `{hold}` keeps everything as it is; lift it first with `lockgate audit hold remove`"
+    )]
+    Held {
+        /// The oldest hold.
+        hold: String,
+    },
     /// The record is larger than tiles can hold.
     #[error(
         "a record has {bytes} bytes, and at most {} fit; record a digest of the payload instead",

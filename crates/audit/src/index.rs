@@ -38,6 +38,8 @@ const TABLES: &str =
 pub struct Query {
     /// Pairs that a record must have, all of them: labels, and `action`, `principal`, `object` and `step`.
     pub terms: Vec<(String, String)>,
+    /// By one of these: someone's pseudonym, and the name that older records have.
+    pub principals: Option<Vec<String>>,
     /// Recorded at this time or later, milliseconds since the Unix epoch.
     pub from_ms: Option<i64>,
     /// Recorded before this time.
@@ -56,6 +58,7 @@ impl Query {
         self.from_ms.is_none_or(|from| record.at_ms >= from)
             && self.to_ms.is_none_or(|to| record.at_ms < to)
             && self.terms.iter().all(has)
+            && self.principals.as_ref().is_none_or(|all| all.contains(&record.principal))
     }
 }
 
@@ -174,7 +177,7 @@ impl Index {
     ) -> Result<(), AuditError> {
         // What no checkpoint signs may be gone after a crash, and others take its place.
         let end = log.checkpoint().size;
-        let mut next = self.state(log).await?.map_or(0, |(indexed, _)| indexed);
+        let mut next = self.state(log).await?.map_or(0, |(indexed, _)| indexed).max(log.first());
         while next < end {
             let until = ((next / PART + 1) * PART).min(end);
             let mut part = Part::default();
@@ -257,7 +260,10 @@ impl Index {
         let mut found = Vec::new();
         let mut at = end;
         while at > indexed && found.len() < query.limit {
-            let from = at.saturating_sub(CHUNK).max(indexed);
+            let from = at.saturating_sub(CHUNK).max(indexed).max(log.first());
+            if from >= at {
+                break;
+            }
             for bytes in log.records(from..at)?.iter().rev() {
                 take(&mut found, query, Record::parse(bytes)?);
             }
@@ -270,7 +276,10 @@ impl Index {
             if !self.may_have(part, query).await? {
                 continue;
             }
-            let bits = self.bits(part, query, (end - part * PART).min(PART)).await?;
+            let mut bits = self.bits(part, query, (end - part * PART).min(PART)).await?;
+            // What was pruned is still in the index.
+            let pruned = log.first().saturating_sub(part * PART).min(PART);
+            bits.remove_range(0..u32::try_from(pruned).unwrap_or(u32::MAX));
             for place in bits.iter().rev() {
                 take(&mut found, query, log.record(part * PART + u64::from(place))?);
                 if found.len() >= query.limit {
@@ -307,11 +316,28 @@ impl Index {
             if all.is_empty() {
                 break;
             }
-            let pair = number(name, value);
-            let bits = posting(&mut self.connection, pair, signed(part), &self.path).await?;
-            all &= bits.unwrap_or_default();
+            all &= self.posting(name, value, part).await?;
+        }
+        if let Some(principals) = &query.principals {
+            let mut by_any = RoaringBitmap::new();
+            for principal in principals {
+                by_any |= self.posting("principal", principal, part).await?;
+            }
+            all &= by_any;
         }
         Ok(all)
+    }
+
+    /// The places in a part that have this pair.
+    async fn posting(
+        &mut self,
+        name: &str,
+        value: &str,
+        part: u64,
+    ) -> Result<RoaringBitmap, AuditError> {
+        let pair = number(name, value);
+        let bits = posting(&mut self.connection, pair, signed(part), &self.path).await?;
+        Ok(bits.unwrap_or_default())
     }
 }
 

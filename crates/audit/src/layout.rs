@@ -13,6 +13,8 @@ use tlog_tiles::Tile;
 pub(crate) const TILE_HEIGHT: u8 = 8;
 /// Hashes or records in a full tile.
 pub(crate) const TILE_WIDTH: u64 = 256;
+/// Full tiles of one level that stand in one directory.
+pub(crate) const NAMES_IN_DIRECTORY: usize = 1000;
 
 pub(crate) fn checkpoint(root: &Path) -> PathBuf {
     root.join("checkpoint")

@@ -22,6 +22,7 @@ mod layout;
 mod log;
 mod open_intents;
 mod proof;
+mod prune;
 mod publish;
 mod range_proof;
 mod read;
@@ -29,11 +30,12 @@ mod record;
 mod recover;
 mod rotation;
 mod tree;
+mod vault;
 mod verify;
 mod wal;
 mod witness;
 
-pub use bundle::{BadItem, BundleFound, check_bundle, write_bundle};
+pub use bundle::{BadItem, BundleFound, Disclosure, check_bundle, write_bundle};
 pub use cosign::{Cosignature, CosignerKey, WitnessKey, add_cosignature, cosignatures};
 pub use cosigned::{Cosigned, cosigned, keep_cosigned};
 pub use disk::{Disk, LocalDisk, Segment};
@@ -44,9 +46,13 @@ pub use log::{Durability, Log, LogOptions, LogStatus, Session};
 pub use proof::{
     InclusionProof, check_consistency, check_inclusion, prove_consistency, prove_inclusion,
 };
+pub use prune::{PRUNE_ACTION, Prunable, prunable, prune};
 pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
-pub use record::{Entry, RECORD_MAX_BYTES, Record, Step};
+pub use record::{Entry, RECORD_FORMAT, RECORD_MAX_BYTES, Record, Step};
 pub use rotation::{current_key, rotate_key};
-pub use verify::{Damage, DamageKind, Found, Known, Outside, Witnessed, verify, verify_against};
+pub use vault::{Disclosed, ERASED, Hold, Kept, Opened, Personal, Seal, Vault};
+pub use verify::{
+    Damage, DamageKind, Found, Known, Outside, Pruned, Witnessed, verify, verify_against,
+};
 pub use witness::{AddCheckpoint, Refused, Witness, WitnessOptions, origin_hash};

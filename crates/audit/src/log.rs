@@ -133,10 +133,10 @@ impl Log {
             status.size = recovered.grown.edge().size();
             status.signed_size = recovered.signed_size;
             status.cut_bytes = recovered.cut_bytes;
-            status.closed_intents = recovered.open.len() as u64;
+            status.closed_intents = recovered.standing.len() as u64;
         }
         let queue = Arc::new(Queue::default());
-        let open: Vec<u64> = recovered.open.iter().collect();
+        let open: Vec<u64> = recovered.standing.iter().collect();
         let next_seq = recovered.grown.edge().size();
         let publisher = Publisher {
             disk: options.disk.clone(),
@@ -146,7 +146,7 @@ impl Log {
             shared: shared.clone(),
             grown: recovered.grown,
             signed_size: recovered.signed_size,
-            open: recovered.open,
+            standing: recovered.standing,
             noted_size: recovered.noted_size,
             every: options.publish_every,
         };

@@ -11,7 +11,7 @@ use crate::grown::Grown;
 use crate::keys::{Checkpoint, LogKey};
 use crate::layout::{self, TILE_WIDTH};
 use crate::log::Shared;
-use crate::open_intents::{self, OpenIntents};
+use crate::open_intents::{self, Standing};
 use crate::tree::partial_tiles;
 use crate::wal::{Frame, split_records};
 
@@ -106,8 +106,8 @@ pub(crate) struct Publisher {
     pub(crate) grown: Grown,
     /// Records under the published checkpoint.
     pub(crate) signed_size: u64,
-    /// Intents that are open in what has grown.
-    pub(crate) open: OpenIntents,
+    /// How things stand after what has grown.
+    pub(crate) standing: Standing,
     /// Records under the note of open intents.
     pub(crate) noted_size: u64,
     /// The least time between two checkpoints.
@@ -153,7 +153,7 @@ impl Publisher {
                 let record = &records[range];
                 self.grown.push(record);
                 // The log wrote it itself, so it is one.
-                let _ = self.open.take(record);
+                let _ = self.standing.take(record);
             }
         }
         Some(bytes)
@@ -193,7 +193,7 @@ impl Publisher {
         if at.size - self.noted_size < open_intents::EVERY {
             return;
         }
-        let Some(note) = self.open.sign(&self.key, at) else { return };
+        let Some(note) = self.standing.sign(&self.key, at) else { return };
         let path = self.root.join(open_intents::NAME);
         let written = note.and_then(|note| {
             self.disk.replace(&path, &note).map_err(AuditError::io("write", &path))

@@ -26,6 +26,8 @@ pub struct Reader {
     note: Vec<u8>,
     checkpoint: Checkpoint,
     tail: Vec<Vec<u8>>,
+    /// The first record that was not pruned.
+    first: u64,
     /// The files that the next checkpoint replaces.
     edge: HashMap<String, Vec<u8>>,
 }
@@ -76,7 +78,8 @@ impl Reader {
             let again = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
             if (whole && tail_whole) || again == note {
                 let checkpoint = chain.checkpoint(&note)?;
-                return Ok(Self { root, keys: chain.keys, note, checkpoint, tail, edge });
+                let first = first_bundle(&root, checkpoint.size) * TILE_WIDTH;
+                return Ok(Self { root, keys: chain.keys, note, checkpoint, tail, first, edge });
             }
             note = again;
         }
@@ -105,6 +108,11 @@ impl Reader {
         &self.keys
     }
 
+    /// The first record that is still here: those before it were pruned.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
     /// Records in all, those that no checkpoint signs yet among them.
     pub fn size(&self) -> u64 {
         self.checkpoint.size + self.tail.len() as u64
@@ -113,6 +121,12 @@ impl Reader {
     /// The bytes of these records, in order.
     pub fn records(&self, wanted: Range<u64>) -> Result<Vec<Vec<u8>>, AuditError> {
         let wanted = wanted.start..wanted.end.min(self.size());
+        if wanted.start < self.first && !wanted.is_empty() {
+            return Err(AuditError::Missing(format!(
+                "records before {} were pruned, and {} is one of them",
+                self.first, wanted.start
+            )));
+        }
         let mut out = Vec::new();
         let mut seq = wanted.start;
         while seq < wanted.end.min(self.checkpoint.size) {
@@ -152,6 +166,20 @@ impl Reader {
         })?;
         Record::parse(bytes)
     }
+}
+
+/// The first full bundle that is there. Pruning takes the oldest first, so that none is missing after it.
+fn first_bundle(root: &Path, size: u64) -> u64 {
+    let is_there = |index| root.join(layout::bundle_name(index, TILE_WIDTH)).exists();
+    let (mut low, mut high) = (0, size / TILE_WIDTH);
+    if high == 0 || is_there(0) {
+        return 0;
+    }
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_there(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
 }
 
 /// Only what is signed is here: no process ever had this directory as its log.

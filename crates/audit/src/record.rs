@@ -1,5 +1,6 @@
 //! What is recorded, and its canonical form.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use memchr::{memchr, memmem};
@@ -9,6 +10,10 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use crate::error::AuditError;
+use crate::vault::Seal;
+
+/// The version of this format. Records of version 1 hold names and texts as they are, and no seals.
+pub const RECORD_FORMAT: u32 = 2;
 
 /// The largest record in bytes: an entry of a tile has a length of 16 bits.
 pub const RECORD_MAX_BYTES: usize = 65_535;
@@ -55,6 +60,10 @@ pub struct Entry {
     pub labels: Vec<(String, String)>,
     /// The rest.
     pub detail: Value,
+    /// What seals are bound to; from [`crate::Vault::seal`], and only with seals.
+    pub id: Option<Uuid>,
+    /// What stands for something personal, by its place; from [`crate::Vault::seal`].
+    pub sealed: BTreeMap<String, Seal>,
 }
 
 impl Entry {
@@ -73,6 +82,8 @@ impl Entry {
             principal: principal.into(),
             labels: Vec::new(),
             detail: Value::Null,
+            id: None,
+            sealed: BTreeMap::new(),
         }
     }
 
@@ -96,7 +107,11 @@ impl Entry {
             serde_json_canonicalizer::to_writer(&self.detail, &mut out)
                 .map_err(|error| unwritable(error.to_string()))?;
         }
-        out.extend_from_slice(b",\"format\":1,\"labels\":{");
+        let _ = write!(out, ",\"format\":{RECORD_FORMAT},");
+        if let Some(id) = self.id {
+            let _ = write!(out, "\"id\":\"{id}\",");
+        }
+        out.extend_from_slice(b"\"labels\":{");
         for (at, (name, value)) in self.sorted_labels().into_iter().enumerate() {
             if at > 0 {
                 out.push(b',');
@@ -109,7 +124,12 @@ impl Entry {
         text(&mut out, &self.object)?;
         out.extend_from_slice(b",\"principal\":");
         text(&mut out, &self.principal)?;
-        // What the log adds sorts after `principal`, so that it can be added without sorting again.
+        if self.id.is_some() {
+            out.extend_from_slice(b",\"sealed\":");
+            serde_json_canonicalizer::to_writer(&self.sealed, &mut out)
+                .map_err(|error| unwritable(error.to_string()))?;
+        }
+        // What the log adds sorts after `principal` and `sealed`, so that it can be added without sorting again.
         let bytes = out.len() + TAIL_MAX;
         if bytes > RECORD_MAX_BYTES {
             return Err(AuditError::TooLarge { bytes });
@@ -143,7 +163,7 @@ fn unwritable(why: String) -> AuditError {
 }
 
 /// Numbers that RFC 8785 would round are refused: a digest over something else than was meant is worth nothing.
-fn representable(value: &Value) -> Result<(), AuditError> {
+pub(crate) fn representable(value: &Value) -> Result<(), AuditError> {
     match value {
         Value::Number(number) => {
             let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
@@ -265,12 +285,18 @@ pub struct Record {
     pub detail: Value,
     /// Version of this format.
     pub format: u32,
+    /// What the seals are bound to; only with seals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
     /// What records are searched by.
-    pub labels: std::collections::BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     /// To what.
     pub object: String,
-    /// By whom.
+    /// By whom: a person's pseudonym, or a part of Lockgate by its name.
     pub principal: String,
+    /// What stands for something personal, by the place that holds null instead.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sealed: BTreeMap<String, Seal>,
     /// Its place in the log, from 0.
     pub seq: u64,
     /// Who counted `session_n`.
@@ -287,10 +313,14 @@ pub struct Record {
 impl Record {
     /// Reads a record.
     pub fn parse(bytes: &[u8]) -> Result<Self, AuditError> {
-        serde_json::from_slice(bytes).map_err(|error| AuditError::Malformed {
-            what: "an audit record",
-            why: error.to_string(),
-        })
+        let malformed = |why| AuditError::Malformed { what: "an audit record", why };
+        let record: Self =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        if !(1..=RECORD_FORMAT).contains(&record.format) {
+            let format = record.format;
+            return Err(malformed(format!("it is of format {format}; use a newer Lockgate")));
+        }
+        Ok(record)
     }
 }
 

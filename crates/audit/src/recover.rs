@@ -13,7 +13,8 @@ use crate::grown::Grown;
 use crate::keys::{Checkpoint, LogKey, checkpoint_from_note};
 use crate::layout::{self, TILE_WIDTH};
 use crate::log::LogOptions;
-use crate::open_intents::{self, OpenIntents};
+use crate::open_intents::{self, Standing};
+use crate::prune;
 use crate::publish::{partial_names, write_tiles};
 use crate::record::Placed;
 use crate::tree::{Edge, hashes_of, partial_tiles};
@@ -73,8 +74,8 @@ pub(crate) struct Recovered {
     pub(crate) signed_size: u64,
     pub(crate) segments: Segments,
     pub(crate) cut_bytes: u64,
-    /// Intents without an outcome.
-    pub(crate) open: OpenIntents,
+    /// Intents without an outcome, and what was pruned.
+    pub(crate) standing: Standing,
     /// Records under the note of open intents; 0 when there is none to be believed.
     pub(crate) noted_size: u64,
 }
@@ -114,9 +115,12 @@ pub(crate) fn recover(options: &LogOptions, key: &LogKey) -> Result<Recovered, A
     remove_leftovers(disk, root, signed.size);
     let noted = open_intents::noted(disk, root, key.public(), signed);
     let noted_size = noted.0;
-    let open = open_intents::find(disk, root, noted, grown.edge().size(), grown.bundle())?;
     let signed_size = signed.size;
-    Ok(Recovered { grown, signed_size, segments, cut_bytes, open, noted_size })
+    let standing = open_intents::find(disk, root, noted, signed_size, &grown)?;
+    prune::finish(disk, root, standing.pruned_to)?;
+    let so_far = (signed_size, standing);
+    let standing = open_intents::find(disk, root, so_far, grown.edge().size(), &grown)?;
+    Ok(Recovered { grown, signed_size, segments, cut_bytes, standing, noted_size })
 }
 
 /// The tree's edge at the checkpoint, from its tiles.

@@ -8,6 +8,7 @@ mod files;
 mod keys;
 mod open;
 mod page;
+mod pruning;
 mod wal;
 mod witnesses;
 
@@ -46,6 +47,15 @@ pub struct Outside {
     pub cosignatures_min: usize,
 }
 
+/// Records that are not there, and that is as it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Pruned {
+    /// The first record that was kept.
+    pub to: u64,
+    /// The record that tells of it.
+    pub told_at: u64,
+}
+
 /// What verification found.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Found {
@@ -66,6 +76,8 @@ pub struct Found {
     pub torn_bytes: u64,
     /// Intents without an outcome.
     pub open_intents: u64,
+    /// Records that were pruned by policy, as a signed record says.
+    pub pruned: Option<Pruned>,
     /// The first record whose time is before that of the one before it.
     pub clock_back_at: Option<u64>,
     /// Records from here on are vouched for by this log's key alone: whoever has it could have replaced them.
@@ -163,6 +175,7 @@ fn look(
         beyond_checkpoint: 0,
         torn_bytes: 0,
         open_intents: 0,
+        pruned: None,
         clock_back_at: None,
         unanchored_from: Some(0),
         unanchored_since_ms: None,

@@ -77,6 +77,7 @@ async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, Store
             let event = Event::Security {
                 id: event.id,
                 detail: event.detail.clone(),
+                by: event.principal.clone(),
                 stable_shows_it: event.stable_shows_it,
             };
             commit(pass, fence, item.id, &rollout, &event).await

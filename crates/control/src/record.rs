@@ -2,7 +2,7 @@
 //!
 //! A crash between the log and the store may record a step twice, under the same release and number; never not at all.
 
-use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::ledger::{Kept, Ledger, LedgerEntry, Principal};
 use lockgate_store::{Store, StoreError, UnrecordedStep};
 use serde_json::json;
 
@@ -29,17 +29,23 @@ pub(crate) async fn steps(
 
 fn entry(step: &UnrecordedStep) -> LedgerEntry {
     let transition = &step.transition;
-    LedgerEntry {
-        at_wall_ms: transition.at_wall_ms,
-        principal: "control".to_owned(),
-        action: "rollout.transition".to_owned(),
-        object: step.rollout.to_string(),
-        labels: vec![
-            ("agent", step.agent.to_string()),
-            ("version", step.candidate.to_string()),
-            ("rollout", step.rollout.to_string()),
-            ("decision", transition.to.clone()),
-        ],
-        detail: json!({ "step": step.seq, "transition": transition }),
+    let control = Principal::Part("control".into());
+    let rollout = step.rollout.to_string();
+    let mut entry =
+        LedgerEntry::event(transition.at_wall_ms, control, "rollout.transition", &rollout);
+    entry.labels = vec![
+        ("agent", step.agent.to_string()),
+        ("version", step.candidate.to_string()),
+        ("rollout", rollout),
+        ("decision", transition.to.clone()),
+    ];
+    entry.detail = json!({ "step": step.seq, "transition": transition });
+    for (at, cause) in transition.causes.iter().enumerate() {
+        let Some(by) = cause.by.as_deref().map(Principal::named) else { continue };
+        entry.mark(&format!("/transition/causes/{at}/by"), &by, Kept::Name);
+        for text in ["rule", "text"] {
+            entry.mark(&format!("/transition/causes/{at}/{text}"), &by, Kept::Sealed);
+        }
     }
+    entry
 }

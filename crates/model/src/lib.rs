@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod clock;
 pub mod config;
+pub mod custody;
 pub mod freeze;
 pub mod hook;
 pub mod ids;

@@ -80,6 +80,8 @@ pub enum Event {
         id: SecurityEventId,
         /// What was seen, in words.
         detail: String,
+        /// Who said so.
+        by: String,
         /// Whether the stable version shows the same.
         stable_shows_it: Option<bool>,
     },

@@ -38,6 +38,9 @@ pub struct Cause {
     pub rule: String,
     /// In one sentence.
     pub text: String,
+    /// Who said so, if someone did: rule and text are then that person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
 }
 
 impl Cause {
@@ -53,7 +56,13 @@ impl Cause {
             threshold: None,
             rule: rule.into(),
             text: text.into(),
+            by: None,
         }
+    }
+
+    /// A cause that someone gave.
+    pub fn said(by: &str, rule: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { by: Some(by.to_owned()), ..Self::plain(rule, text) }
     }
 
     /// The sentence, and where the true value lies if that is known.

@@ -83,8 +83,8 @@ impl<'a> Work<'a> {
                 self.next.driver_error = Some(error.clone());
                 Ok(None)
             }
-            Event::Security { detail, stable_shows_it, .. } => {
-                Ok(self.security(detail, *stable_shows_it))
+            Event::Security { detail, by, stable_shows_it, .. } => {
+                Ok(self.security(detail, by, *stable_shows_it))
             }
             Event::Command { command, by, reason } => self.command(*command, by, reason),
             Event::Gate { gate, about, open, by, reason } => {

@@ -55,7 +55,8 @@ pub fn start(new: NewRollout, now: Now) -> Step {
     let rollout = pending(new, now);
     let cause = |text: &str| {
         let Rollout { started_by, reason, .. } = &rollout;
-        Cause::plain(format!("command start by {started_by}"), format!("{text}: {reason}"))
+        let rule = format!("command start by {started_by}");
+        Cause::said(started_by, rule, format!("{text}: {reason}"))
     };
     if rollout.stable.is_some() {
         return machine::begin(&rollout, cause("started"), now);

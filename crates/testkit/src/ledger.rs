@@ -3,7 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::custody::{Custody, CustodyError, LegalHold};
+use lockgate_model::ledger::{Ledger, LedgerEntry, Principal};
 use lockgate_model::ports::PortError;
 
 /// Keeps what it is given, in order.
@@ -11,6 +12,7 @@ use lockgate_model::ports::PortError;
 pub struct MemoryLedger {
     entries: Mutex<Vec<LedgerEntry>>,
     refuses: Mutex<Option<String>>,
+    holds: Mutex<Vec<LegalHold>>,
 }
 
 impl MemoryLedger {
@@ -43,5 +45,50 @@ impl Ledger for MemoryLedger {
 
     fn refuses(&self) -> Option<String> {
         self.refuses.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl MemoryLedger {
+    async fn said(&self, by: &Principal, action: &str, object: &str) -> Result<(), CustodyError> {
+        self.record(LedgerEntry::event(0, by.clone(), action, object)).await?;
+        Ok(())
+    }
+}
+
+/// Knows the people who have acted.
+#[async_trait]
+impl Custody for MemoryLedger {
+    async fn erase(
+        &self,
+        by: &Principal,
+        name: &str,
+        _reason: &str,
+    ) -> Result<Option<String>, CustodyError> {
+        if let Some(hold) = self.holds().await?.first() {
+            return Err(CustodyError::Held { hold: hold.name.clone() });
+        }
+        let acted = self.entries().iter().any(|entry| entry.principal.name() == name);
+        self.said(by, "audit.erase", "someone").await?;
+        Ok(acted.then(|| "subject:of the past".to_owned()))
+    }
+
+    async fn hold(&self, by: &Principal, name: &str, reason: &str) -> Result<(), CustodyError> {
+        self.said(by, "audit.hold", name).await?;
+        let (name, reason, by) = (name.into(), reason.into(), by.name().into());
+        let hold = LegalHold { name, reason, by, at_wall_ms: 0 };
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner).push(hold);
+        Ok(())
+    }
+
+    async fn lift(&self, by: &Principal, name: &str, _reason: &str) -> Result<bool, CustodyError> {
+        self.said(by, "audit.lift_hold", name).await?;
+        let mut holds = self.holds.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = holds.len();
+        holds.retain(|hold| hold.name != name);
+        Ok(holds.len() < before)
+    }
+
+    async fn holds(&self) -> Result<Vec<LegalHold>, CustodyError> {
+        Ok(self.holds.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }

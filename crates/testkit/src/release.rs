@@ -256,7 +256,8 @@ impl World {
     pub fn security(&mut self) {
         let id = lockgate_model::ids::SecurityEventId(Uuid::from_u128(9));
         let detail = "read outside its documents".into();
-        self.event(&Event::Security { id, detail, stable_shows_it: None }).unwrap();
+        self.event(&Event::Security { id, detail, by: "ada".into(), stable_shows_it: None })
+            .unwrap();
     }
 
     /// The phase's name.

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::state::App;
 
 mod agents;
+mod audit;
 pub(crate) mod command;
 mod config;
 mod events;
@@ -79,4 +80,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(journal::recent))
+        .routes(routes!(audit::erase))
+        .routes(routes!(audit::holds, audit::hold))
+        .routes(routes!(audit::lift))
 }

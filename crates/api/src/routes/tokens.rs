@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use lockgate_model::ids::AgentName;
+use lockgate_model::ledger::{LOCAL, PARTS};
 use lockgate_store::{Role, TokenRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -114,6 +115,10 @@ pub(crate) async fn create(
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !printable {
         let why = format!("`name` must be 1 to {NAME_CHARS_MAX} printable characters.");
         return Err(ApiError::new(Kind::Invalid, why));
+    }
+    if PARTS.contains(&name) || name == LOCAL {
+        let why = format!("`{name}` is what a part of Lockgate is called in the audit log.");
+        return Err(ApiError::new(Kind::Invalid, why).hint("Choose another name."));
     }
     if new.agents.as_ref().is_some_and(Vec::is_empty) {
         return Err(ApiError::new(Kind::Invalid, "`agents` is empty: such a token sees nothing.")

@@ -1,5 +1,6 @@
 //! What is not recorded is not done.
 
+use lockgate_model::ledger::{Kept, Principal};
 use lockgate_store::Role;
 use reqwest::header::{ORIGIN, SET_COOKIE};
 use serde_json::json;
@@ -28,9 +29,20 @@ async fn every_change_is_recorded_before_it_is_made() {
         ["rollout.pause", "security_event.raise", "config.apply", "token.create", "token.revoke"]
     );
     let entries = ledger.entries();
-    assert!(entries.iter().all(|entry| entry.principal == "first-admin"));
+    assert!(entries.iter().all(|entry| entry.principal == Principal::named("first-admin")));
     assert_eq!(entries[0].detail["reason"], "look");
     assert_eq!(entries[0].labels, [("agent", "support".to_owned())]);
+    let marked: Vec<Vec<(&str, &str, Kept)>> = entries
+        .iter()
+        .map(|entry| {
+            entry.personal.iter().map(|one| (&one.at[..], &one.of[..], one.kept)).collect()
+        })
+        .collect();
+    let reason = ("/reason", "first-admin", Kept::Sealed);
+    let name = ("/name", "ada", Kept::Name);
+    let expected =
+        [vec![reason], vec![reason], vec![reason], vec![reason, name], vec![reason, name]];
+    assert_eq!(marked, expected, "what people wrote, and whom a token is for");
     assert_eq!(entries[1].labels, [("agent", "support".to_owned()), ("version", "v2".to_owned())]);
 }
 
@@ -96,4 +108,59 @@ async fn signing_in_and_out_is_recorded_and_guessing_makes_one_record() {
     let refused = form("/sign-in", format!("token={viewer}")).send().await.unwrap();
     assert_eq!(refused.status(), 503);
     assert!(!refused.headers().contains_key(SET_COOKIE));
+}
+
+#[tokio::test]
+async fn people_are_forgotten_by_admins_unless_a_hold_forbids_it() {
+    let server = server().await;
+    let token = json!({"name": "ada", "role": "viewer", "reason": "for ada"});
+    json(server.post("/api/v1/tokens", &server.admin, token).await, 201).await;
+    let erase = |name: &str| json!({"name": name, "reason": "asked"});
+    let operator = server.token(Role::Operator, None).await;
+    for (path, body) in [
+        ("/api/v1/audit/erase", erase("ada")),
+        ("/api/v1/audit/holds", json!({"name": "case 7", "reason": "x"})),
+    ] {
+        problem(server.post(path, &operator, body).await, 403).await;
+    }
+    problem(server.get("/api/v1/audit/holds", &operator).await, 403).await;
+    let hold = json!({"name": "case 7", "reason": "a law suit"});
+    let placed = server.post("/api/v1/audit/holds", &server.admin, hold).await;
+    assert_eq!(placed.status(), 204);
+    let refused =
+        problem(server.post("/api/v1/audit/erase", &server.admin, erase("ada")).await, 409).await;
+    assert!(refused["detail"].as_str().unwrap().contains("case 7"), "{refused}");
+    let listed = json(server.get("/api/v1/audit/holds", &server.admin).await, 200).await;
+    assert_eq!((&listed[0]["name"], &listed[0]["by"]), (&json!("case 7"), &json!("first-admin")));
+    let lift = async |path: &str| {
+        server.request(reqwest::Method::DELETE, path, &server.admin).send().await.unwrap()
+    };
+    problem(lift("/api/v1/audit/holds/other?reason=over").await, 404).await;
+    assert_eq!(lift("/api/v1/audit/holds/case%207?reason=over").await.status(), 204);
+    let gone =
+        json(server.post("/api/v1/audit/erase", &server.admin, erase("first-admin")).await, 200)
+            .await;
+    assert_eq!(
+        (&gone["subject"], &gone["journal_rows"]),
+        (&json!("subject:of the past"), &json!(1))
+    );
+    let journal = json(server.get("/api/v1/journal", &server.admin).await, 200).await;
+    assert_eq!(
+        (&journal[0]["principal"], &journal[0]["detail"]["reason"]),
+        (&json!("[erased]"), &json!("[erased]"))
+    );
+    let nobody =
+        json(server.post("/api/v1/audit/erase", &server.admin, erase("nobody")).await, 200).await;
+    assert_eq!(nobody["subject"], serde_json::Value::Null);
+    for body in [
+        json!({"name": "", "reason": "x"}),
+        json!({"name": "x".repeat(201), "reason": "x"}),
+        json!({"name": "ada"}),
+    ] {
+        problem(server.post("/api/v1/audit/erase", &server.admin, body).await, 422).await;
+    }
+    for name in ["control", "local"] {
+        let token = json!({"name": name, "role": "viewer", "reason": "x"});
+        problem(server.post("/api/v1/tokens", &server.admin, token).await, 422).await;
+    }
 }

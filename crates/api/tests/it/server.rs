@@ -58,6 +58,7 @@ pub(crate) async fn start(
     let deps = Deps {
         store: world.store.clone(),
         ledger: world.ledger.clone(),
+        custody: world.ledger.clone(),
         fuses,
         metrics: Vec::new(),
         on_config: None,

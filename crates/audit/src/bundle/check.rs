@@ -12,7 +12,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tlog_tiles::record_hash;
 
-use super::Manifest;
+use super::{Manifest, disclosed};
 use crate::RECORD_MAX_BYTES;
 use crate::keys::{Checkpoint, VerifierKey};
 use crate::range_proof::{RangeCheck, RangeProof};
@@ -34,6 +34,8 @@ pub struct BundleFound {
     pub end: u64,
     /// Records under the checkpoint.
     pub size: u64,
+    /// Names and texts of people that it discloses, each of which the signed record commits to.
+    pub disclosed: u64,
     /// SHA-256 of the manifest, in hex; whoever made the bundle can say it another way.
     pub manifest_sha256: String,
 }
@@ -61,7 +63,7 @@ impl fmt::Display for BadItem {
 }
 
 impl BadItem {
-    fn new(file: &str, why: impl Into<String>) -> Self {
+    pub(super) fn new(file: &str, why: impl Into<String>) -> Self {
         Self { file: file.into(), seq: None, why: why.into() }
     }
 }
@@ -85,7 +87,9 @@ pub fn check_bundle(dir: &Path, keys: &[VerifierKey]) -> Result<BundleFound, Bad
         .and_then(|text| {
             RangeProof::parse(text).map_err(|error| BadItem::new("proof.json", error.to_string()))
         })?;
-    records(dir, &proof, signed)?;
+    let of_people = manifest.files.contains_key(disclosed::FILE);
+    let disclosed = of_people.then(|| disclosed::Check::begin(dir)).transpose()?;
+    let disclosed = records(dir, &proof, signed, disclosed)?;
     digests(dir, &manifest)?;
     let origin = chain.current().origin().to_owned();
     let expected = Manifest {
@@ -108,6 +112,7 @@ pub fn check_bundle(dir: &Path, keys: &[VerifierKey]) -> Result<BundleFound, Bad
         first: proof.first,
         end: proof.end,
         size: signed.size,
+        disclosed,
         manifest_sha256: hex(&Sha256::digest(&text)),
     })
 }
@@ -171,7 +176,14 @@ fn trusted(dir: &Path, given: &[VerifierKey]) -> Result<Chain, BadItem> {
 }
 
 /// Records against leaves, leaves against the root.
-fn records(dir: &Path, proof: &RangeProof, signed: Checkpoint) -> Result<(), BadItem> {
+///
+/// What is disclosed is told last: it is worth nothing over records that were not signed.
+fn records(
+    dir: &Path,
+    proof: &RangeProof,
+    signed: Checkpoint,
+    mut disclosed: Option<disclosed::Check<'_>>,
+) -> Result<u64, BadItem> {
     let begin =
         || RangeCheck::begin(proof).map_err(|error| BadItem::new("proof.json", error.to_string()));
     let (mut by_leaves, mut by_records) = (begin()?, begin()?);
@@ -179,6 +191,7 @@ fn records(dir: &Path, proof: &RangeProof, signed: Checkpoint) -> Result<(), Bad
     let mut leaves = Lines::open(dir, "leaves", 44)?;
     // Which of two is wrong when they differ: the one that does not give the signed root.
     let mut first_bad = None;
+    let mut lie = None;
     for seq in proof.first..proof.end {
         let leaf = leaves
             .next()?
@@ -195,6 +208,9 @@ fn records(dir: &Path, proof: &RangeProof, signed: Checkpoint) -> Result<(), Bad
             return Err(at("records.jsonl", seq, "it is another record"));
         }
         by_records.leaf(hash);
+        if let (None, Some(disclosed)) = (&lie, &mut disclosed) {
+            lie = disclosed.record(seq, record).err();
+        }
     }
     let more = |file: &str| BadItem::new(file, "there is more in it than the proof is for");
     if lines.next()?.is_some() {
@@ -205,7 +221,14 @@ fn records(dir: &Path, proof: &RangeProof, signed: Checkpoint) -> Result<(), Bad
     }
     let leaves_hold = by_leaves.finish(signed);
     match first_bad {
-        None => leaves_hold.map_err(|error| BadItem::new("proof.json", error.to_string())),
+        None => {
+            leaves_hold.map_err(|error| BadItem::new("proof.json", error.to_string()))?;
+            match (lie, disclosed) {
+                (Some(lie), _) => Err(lie),
+                (None, Some(disclosed)) => disclosed.finish(),
+                (None, None) => Ok(0),
+            }
+        }
         Some(seq) if leaves_hold.is_ok() => {
             Err(at("records.jsonl", seq, "it is not the record that was signed"))
         }
@@ -221,7 +244,7 @@ fn at(file: &str, seq: u64, why: &str) -> BadItem {
 }
 
 /// The lines of a file, none longer than it may be.
-struct Lines<'a> {
+pub(super) struct Lines<'a> {
     name: &'a str,
     file: BufReader<File>,
     line: Vec<u8>,
@@ -229,13 +252,13 @@ struct Lines<'a> {
 }
 
 impl<'a> Lines<'a> {
-    fn open(dir: &Path, name: &'a str, max: usize) -> Result<Self, BadItem> {
+    pub(super) fn open(dir: &Path, name: &'a str, max: usize) -> Result<Self, BadItem> {
         let file = File::open(dir.join(name))
             .map_err(|error| BadItem::new(name, format!("it cannot be read: {error}")))?;
         Ok(Self { name, file: BufReader::new(file), line: Vec::new(), max: max as u64 + 1 })
     }
 
-    fn next(&mut self) -> Result<Option<&[u8]>, BadItem> {
+    pub(super) fn next(&mut self) -> Result<Option<&[u8]>, BadItem> {
         self.line.clear();
         self.file
             .by_ref()

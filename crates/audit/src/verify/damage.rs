@@ -34,6 +34,8 @@ pub enum DamageKind {
     Frame,
     /// A session's count has a gap: a record was never written, or left out before it was signed.
     CounterGap,
+    /// A record says that others were pruned, and it cannot have been so.
+    Pruned,
     /// A file is missing.
     Missing,
     /// A file is there that does not belong to a log.

@@ -1,6 +1,7 @@
 //! Records against leaves, leaves against the root.
 
 use std::collections::{HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use tlog_tiles::Hash;
@@ -9,10 +10,11 @@ use uuid::Uuid;
 use super::Found;
 use super::damage::{Damage, DamageKind};
 use super::page::Page;
+use super::pruning::Pruning;
 use super::witnesses::Beside;
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
-use crate::open_intents::{self, OpenIntents};
+use crate::open_intents::{self, Standing};
 use crate::record::{Placed, Record, Step, at_ms};
 use crate::rotation::Rotation;
 use crate::tree::{Edge, FullTile, each_hash};
@@ -39,9 +41,10 @@ pub(super) struct Walk {
     roots: HashMap<u64, Hash>,
     wanted_roots: HashSet<u64>,
     rotations: Vec<Rotation>,
-    noted_open: Option<(Checkpoint, OpenIntents)>,
+    noted: Option<(Checkpoint, Standing)>,
     open_differs_at: Option<u64>,
     beside: Vec<Beside>,
+    pruning: Pruning,
 }
 
 impl Walk {
@@ -62,16 +65,17 @@ impl Walk {
             roots: HashMap::from([(0, Edge::default().root())]),
             wanted_roots: anchors.iter().map(|anchor| anchor.size).collect(),
             rotations: Vec::new(),
-            noted_open: None,
+            noted: None,
             open_differs_at: None,
             beside: Vec::new(),
+            pruning: Pruning::default(),
         }
     }
 
     /// The intents that a note says were open at a checkpoint.
-    pub(super) fn expect_open(&mut self, at: Checkpoint, open: OpenIntents) {
+    pub(super) fn expect_open(&mut self, at: Checkpoint, open: Standing) {
         self.wanted_roots.insert(at.size);
-        self.noted_open = Some((at, open));
+        self.noted = Some((at, open));
     }
 
     /// What witnesses cosigned must fit too; so many records are vouched for by enough of them.
@@ -118,6 +122,13 @@ impl Walk {
         }
         let is_there = match page.read_bundle(&root.join(&bundle_name)) {
             Ok(()) => true,
+            // Whether that is as it should be is known when all records were read.
+            Err(error) if error.kind() == ErrorKind::NotFound && width == TILE_WIDTH => {
+                self.pruning.missing(index);
+                // How far sessions counted in it is not known.
+                self.sessions.clear();
+                false
+            }
             Err(error) => {
                 self.missing(root, first, &bundle_name, &error);
                 false
@@ -145,6 +156,9 @@ impl Walk {
             if leaves.is_empty() { hashes } else { leaves },
             if is_there { hashes } else { leaves },
         );
+        if !is_there {
+            self.pruning.passed(self.by_tiles.size(), self.by_tiles.root());
+        }
     }
 
     /// Adds a page to both trees, which are one as long as records and tiles are the same.
@@ -234,6 +248,12 @@ impl Walk {
         );
     }
 
+    /// Whether these intents are open here, as far as records are left to tell.
+    fn fits(&self, noted: &Standing) -> bool {
+        let left = noted.iter().filter(|seq| *seq >= self.pruning.missing_to());
+        left.collect::<HashSet<_>>() == self.open
+    }
+
     /// What a record says of itself: its place, its session's count, its time.
     pub(super) fn look_at(&mut self, seq: u64, record: &[u8]) {
         let Some(placed) = Placed::read(record) else {
@@ -254,7 +274,10 @@ impl Walk {
             let why = "the log was passed on to a new key here, and the record does not tell of it";
             self.always.push(Damage::at(DamageKind::WrongKey, seq, why));
         }
-        let count = self.sessions.entry(placed.session).or_insert(0);
+        self.pruning.look_at(seq, record);
+        // A session may have counted on in what is missing.
+        let begun = if self.pruning.is_any() { placed.session_n.saturating_sub(1) } else { 0 };
+        let count = self.sessions.entry(placed.session).or_insert(begun);
         if placed.session_n != *count + 1 && self.always.len() < NAMED_MAX {
             let why =
                 format!("session {} goes from {} to {}", placed.session, count, placed.session_n);
@@ -266,9 +289,9 @@ impl Walk {
             Step::Outcome { of } => drop(self.open.remove(&of)),
             Step::Event => {}
         }
-        if let Some((at, open)) = &self.noted_open
+        if let Some((at, open)) = &self.noted
             && at.size == seq + 1
-            && (open.len() != self.open.len() || !open.iter().all(|seq| self.open.contains(&seq)))
+            && !self.fits(open)
         {
             self.open_differs_at = Some(seq);
         }
@@ -302,6 +325,12 @@ impl Walk {
             }
         }
         found.damage.append(&mut self.always);
+        let noted_pruned = self.noted.as_ref().map_or(0, |(_, standing)| standing.pruned_to);
+        if noted_pruned > self.pruning.told_to() {
+            let why = format!("no record says that those before {noted_pruned} were pruned");
+            found.damage.push(Damage::of_file(DamageKind::Edited, open_intents::NAME, why));
+        }
+        found.pruned = self.pruning.finish(self.signed.size, &mut found.damage);
         for (number, rotation) in (1..).zip(&self.rotations) {
             let Checkpoint { size, root } = rotation.checkpoint;
             if self.roots.get(&size).is_some_and(|found| *found != Hash(root)) {
@@ -310,8 +339,8 @@ impl Walk {
                 found.damage.push(Damage::of_file(DamageKind::Forked, name, why));
             }
         }
-        if let Some((Checkpoint { size, root }, _)) = self.noted_open
-            && self.roots.get(&size).is_some_and(|found| *found != Hash(root))
+        if let Some((Checkpoint { size, root }, _)) = &self.noted
+            && self.roots.get(size).is_some_and(|found| *found != Hash(*root))
         {
             let why = format!("the first {size} records are not those that it signs");
             found.damage.push(Damage::of_file(DamageKind::Forked, open_intents::NAME, why));

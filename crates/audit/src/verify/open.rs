@@ -6,7 +6,7 @@ use std::path::Path;
 use super::Found;
 use super::damage::{Damage, DamageKind};
 use crate::keys::Checkpoint;
-use crate::open_intents::{NAME, OpenIntents, named};
+use crate::open_intents::{NAME, Standing, named};
 use crate::rotation::Chain;
 
 /// What the note says, for the walk to compare; a log need not have one.
@@ -15,7 +15,7 @@ pub(super) fn read(
     chain: &Chain,
     signed: Checkpoint,
     found: &mut Found,
-) -> Option<(Checkpoint, OpenIntents)> {
+) -> Option<(Checkpoint, Standing)> {
     let note = match std::fs::read(root.join(NAME)) {
         Ok(note) => note,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,

@@ -69,7 +69,7 @@ fn ranges_over_the_ends_of_tiles_are_proved() {
 
 fn bundle(made: &Made, first: u64, end: u64) -> PathBuf {
     let dir = made.dir.path().join("bundle");
-    write_bundle(&reader(made), first..end, &dir, &mut |_, _| {}).unwrap();
+    write_bundle(&reader(made), first..end, &dir, None, &mut |_, _| {}).unwrap();
     dir
 }
 
@@ -141,7 +141,7 @@ fn a_bundle_of_another_key_is_none_of_ours() {
     let other = LogKey::generate("test.example/log").unwrap();
     let bad = check_bundle(&dir, &[other.public().clone()]).unwrap_err();
     assert_eq!(bad.file, "log.keys");
-    let again = write_bundle(&reader(&made), 0..5, &dir, &mut |_, _| {});
+    let again = write_bundle(&reader(&made), 0..5, &dir, None, &mut |_, _| {});
     assert!(again.is_err(), "evidence is not written over");
 }
 

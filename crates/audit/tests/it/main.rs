@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod crash;
+mod disclosure;
 mod disk;
 mod evidence;
 mod faulty;
@@ -10,8 +11,10 @@ mod growing;
 mod index;
 mod open_intents;
 mod peers;
+mod prune;
 mod rotation;
 mod tamper;
+mod vault;
 mod witness;
 mod witness_memory;
 mod witnessed;

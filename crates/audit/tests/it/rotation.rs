@@ -67,7 +67,7 @@ fn one_known_key_leads_to_all_others() {
         assert_eq!(read.record(306).unwrap().detail["to"], made.key.public().to_string());
         check_inclusion(&early, read.keys()).unwrap();
         let dir = made.dir.path().join("bundle");
-        write_bundle(&read, 300..310, &dir, &mut |_, _| {}).unwrap();
+        write_bundle(&read, 300..310, &dir, None, &mut |_, _| {}).unwrap();
         assert!(check_bundle(&dir, &[first.public().clone()]).is_ok());
         let note = dir.join("rotation/1");
         let changed = fs::read_to_string(&note).unwrap().replacen("key-to", "key-To", 1);

@@ -9,8 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use lockgate_audit::{Durability, Entry, Log, LogKey, LogOptions, Step};
+use lockgate_audit::{Durability, Entry, Kept, Log, LogKey, LogOptions, Personal, Step, Vault};
+use serde_json::json;
 
+/// Set for the process that writes of people: directory, key file and vault.
+const PEOPLE: &str = "LOCKGATE_TEST_WRITERS_OF_PEOPLE";
 /// Set for the process that writes: directory, key file and durability.
 const VARIABLE: &str = "LOCKGATE_TEST_WRITERS";
 
@@ -22,6 +25,48 @@ pub(crate) fn process(dir: &Path, key: &Path, durability: &str) -> Command {
         .env(VARIABLE, format!("{}|{}|{durability}", dir.display(), key.display()))
         .stdout(Stdio::piped());
     command
+}
+
+/// A process that writes what ever new people did, until it is killed.
+pub(crate) fn with_people(dir: &Path, key: &Path, vault: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "writers::writes_of_people_until_it_is_killed", "--nocapture"])
+        .env(PEOPLE, format!("{}|{}|{}", dir.display(), key.display(), vault.display()))
+        .stdout(Stdio::piped());
+    command
+}
+
+/// What that process runs; for anyone else there is nothing to do.
+#[test]
+fn writes_of_people_until_it_is_killed() {
+    let Ok(asked) = std::env::var(PEOPLE) else { return };
+    let [dir, key, vault] = asked.split('|').collect::<Vec<_>>().try_into().unwrap();
+    let mut options = LogOptions::new(dir);
+    options.publish_every = Duration::from_millis(2);
+    let key = LogKey::parse(&fs::read_to_string(key).unwrap()).unwrap();
+    let vault = Vault::open(Path::new(vault), key.public().origin()).unwrap();
+    let log = Log::open(&options, key).unwrap();
+    let counter = AtomicU64::new(log.status().size);
+    std::thread::scope(|threads| {
+        for _ in 0..64 {
+            threads.spawn(|| {
+                let session = log.session();
+                loop {
+                    let n = counter.fetch_add(1, Ordering::Relaxed).to_string();
+                    let who = format!("person {n}");
+                    let mut act = Entry::event(1, &who, "test.act", &n);
+                    act.detail = json!({ "reason": format!("why {n}") });
+                    let mine = |at: &str, kept| Personal { at: at.into(), of: who.clone(), kept };
+                    let personal =
+                        [mine("/principal", Kept::Name), mine("/detail/reason", Kept::Sealed)];
+                    let sealed = vault.seal(act, &personal).unwrap();
+                    let Ok(place) = session.append_blocking(&sealed) else { return };
+                    say(&format!("{place} {n}."));
+                }
+            });
+        }
+    });
 }
 
 /// What the process runs; for anyone else there is nothing to do.

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use lockgate_control::{Control, Options};
 use lockgate_model::ids::{Revision, SecurityEventId};
+use lockgate_model::ledger::Kept;
 use lockgate_model::plan::AlertLevel;
 use lockgate_model::ports::Events as _;
 use lockgate_model::security::{SecurityCause, SecurityEvent};
@@ -278,6 +279,12 @@ async fn every_step_is_recorded_with_its_numbers_and_its_place() {
         assert_eq!(entry.detail["step"], step.seq);
         assert_eq!(entry.detail["transition"], serde_json::to_value(&step.transition).unwrap());
     }
+    let said = entries.iter().find(|entry| entry.object == id.to_string()).unwrap();
+    let marked: Vec<(&str, Kept)> =
+        said.personal.iter().map(|one| (&one.at[..], one.kept)).collect();
+    let at = |name: &str| format!("/transition/causes/0/{name}");
+    let expected = [(at("by"), Kept::Name), (at("rule"), Kept::Sealed), (at("text"), Kept::Sealed)];
+    assert_eq!(marked, expected.each_ref().map(|(at, kept)| (&at[..], *kept)), "who started it");
     let of_it = entries.iter().filter(|entry| entry.object == id.to_string());
     assert_eq!(of_it.count(), steps.len(), "each step once");
 }

@@ -2,6 +2,7 @@
 
 mod anchored;
 mod check;
+mod erase;
 mod export;
 mod look;
 mod outside;
@@ -14,12 +15,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lockgate_audit::{AuditError, Reader, VerifierKey};
+use lockgate_audit::{AuditError, Reader, Record, Vault, VerifierKey};
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::Format;
 
-/// Look at, check and prove what was recorded.
+/// Look at, check and prove what was recorded
 #[derive(Debug, Subcommand)]
 pub(crate) enum Audit {
     /// Print the newest records
@@ -39,6 +40,15 @@ pub(crate) enum Audit {
     ///
     /// The exit code is 1 when something is damaged, or fewer witnesses cosigned the log than were asked for.
     Verify(check::Verify),
+    /// Forget a person: destroy the keys that open what the log says of them
+    ///
+    /// Records and proofs stay as they are; names and texts of the person can no longer be read by anyone. Asks the running
+    /// server, or works on the directory of a stopped one with --data-dir. Refused while a legal hold lasts. What backups and
+    /// exports hold is not touched. A token of the person stays valid: revoke it first, or a new pseudonym begins.
+    Erase(erase::Erase),
+    /// Keep everything as it is while a case lasts
+    #[command(subcommand)]
+    Hold(erase::Hold),
     /// Print the signed checkpoint; kept elsewhere, it keeps the log from being rewritten
     Checkpoint(look::Checkpoint),
     /// Print the log's public keys, oldest first
@@ -70,6 +80,8 @@ impl Audit {
             Self::Search(search) => search.run(format).await,
             Self::Show(show) => show.run(),
             Self::Verify(verify) => verify.run(format).await,
+            Self::Erase(erase) => erase.run(format).await,
+            Self::Hold(hold) => hold.run(format).await,
             Self::Checkpoint(checkpoint) => checkpoint.run(),
             Self::Keys(keys) => keys.run(format),
             Self::Prove(prove) => prove.run(),
@@ -84,9 +96,12 @@ impl Audit {
 /// Which log, and whose.
 #[derive(Debug, Args)]
 pub(crate) struct LogArgs {
-    /// The log's directory: `audit` in the server's data directory, or a copy of it
-    #[arg(long, default_value = "lockgate-data/audit", value_name = "DIR")]
-    dir: PathBuf,
+    /// The server's data directory; names and texts of people are shown [default: lockgate-data]
+    #[arg(long, value_name = "DIR", conflicts_with = "dir")]
+    data_dir: Option<PathBuf>,
+    /// A copy of the log's directory instead; people are shown by their pseudonyms
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
     #[command(flatten)]
     keys: KeyArgs,
 }
@@ -99,10 +114,54 @@ pub(crate) struct KeyArgs {
     keys: Vec<String>,
 }
 
+/// Where state is kept unless someone says otherwise.
+const DATA_DIR_DEFAULT: &str = "lockgate-data";
+
 impl LogArgs {
+    /// The log's directory.
+    fn path(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| self.data_dir().join("audit"))
+    }
+
+    fn data_dir(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR_DEFAULT))
+    }
+
     /// Opens the log for reading.
     fn open(&self) -> CliResult<Reader> {
-        Reader::open(&self.dir, self.keys.read()?).map_err(|error| unusable(error, &self.dir))
+        let path = self.path();
+        Reader::open(&path, self.keys.read()?).map_err(|error| unusable(error, &path))
+    }
+
+    /// What gives names and texts back, if it is at hand.
+    fn people(&self, log: &Reader) -> CliResult<People> {
+        if self.dir.is_some() {
+            return Ok(People(None));
+        }
+        let origin = log.keys().first().map(VerifierKey::origin).unwrap_or_default();
+        let vault = Vault::read(&self.data_dir().join("audit-vault"), origin);
+        let doing = "people cannot be named";
+        let hint = "`--dir` with the log's directory shows them by their pseudonyms";
+        vault.or_exit(Exit::Failed, doing).map(People).map_err(|error| error.hint(hint))
+    }
+}
+
+/// The people in a log, as far as their names are at hand.
+struct People(Option<Vault>);
+
+impl People {
+    /// A record with what can be opened of it.
+    fn reveal(&self, record: Record) -> Record {
+        match &self.0 {
+            Some(vault) => vault.reveal(record),
+            None => record,
+        }
+    }
+
+    /// What a person may be called in records: the pseudonym, and before there were any the name.
+    fn called(&self, name: String) -> Vec<String> {
+        let pseudonym = self.0.as_ref().and_then(|vault| vault.pseudonym(&name));
+        [Some(name), pseudonym].into_iter().flatten().collect()
     }
 }
 
@@ -140,7 +199,7 @@ fn read_keys<K>(
 fn unusable(error: AuditError, dir: &Path) -> CliError {
     let hint = match &error {
         AuditError::Io { kind: std::io::ErrorKind::NotFound, .. } if !dir.exists() => {
-            "say where the log is, such as `--dir lockgate-data/audit`"
+            "say where the server keeps its state with --data-dir, or where the log is with --dir"
         }
         AuditError::Missing(_) => "`lockgate audit tail` shows the newest records",
         _ => "`lockgate audit verify` says what is wrong with the log",

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use lockgate_model::config::{self, Config};
-use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::ledger::{Ledger, LedgerEntry, Principal};
 use lockgate_model::ports::PortError;
 use lockgate_store::{ConfigOrigin, JournalEntry, NewConfig, Store, StoreError};
 use serde_json::json;
@@ -57,14 +57,9 @@ pub(crate) async fn file(
     }
     let at_wall_ms = wall_ms();
     let detail = json!({ "digest": digest, "reason": why });
-    let recorded = LedgerEntry {
-        at_wall_ms,
-        principal: PRINCIPAL.into(),
-        action: "config.apply".into(),
-        object: "config".into(),
-        labels: Vec::new(),
-        detail: detail.clone(),
-    };
+    let by = Principal::named(PRINCIPAL);
+    let mut recorded = LedgerEntry::event(at_wall_ms, by, "config.apply", "config");
+    recorded.detail = detail.clone();
     ledger.record(recorded).await?;
     let entry = JournalEntry {
         at_wall_ms,

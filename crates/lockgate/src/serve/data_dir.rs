@@ -66,6 +66,11 @@ impl DataDir {
         self.path.join("cosigned")
     }
 
+    /// The keys of persons whom the audit log names.
+    pub(crate) fn vault(&self) -> PathBuf {
+        self.path.join("audit-vault")
+    }
+
     /// Secrets that the server made for itself.
     pub(crate) fn keys(&self) -> PathBuf {
         self.path.join("keys")

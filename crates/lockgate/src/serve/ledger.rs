@@ -1,37 +1,54 @@
 //! The audit log of this server, behind the port that other rooms know.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lockgate_audit::{AuditError, Entry, Log, LogKey, LogOptions, LogStatus, Session};
+use lockgate_audit::{AuditError, Log, LogKey, LogOptions, LogStatus, Session};
 use lockgate_model::ledger::{Ledger, LedgerEntry};
 use lockgate_model::ports::PortError;
-use lockgate_model::version::Digest;
-use serde_json::{Value, json};
 
+use crate::serve::data_dir::DataDir;
+use crate::serve::draft::Draft;
+use crate::serve::vault::Persons;
 use crate::serve::{keys, rotate};
 
-/// Whole numbers above this are written as text: RFC 8785 cannot tell them apart.
-const INTEGER_MAX: u64 = (1 << 53) - 1;
+/// Where a log and what belongs to it are.
+#[derive(Clone)]
+pub(crate) struct AuditPaths {
+    /// How the log is kept, and where.
+    pub(crate) log: LogOptions,
+    /// Secrets, the log's key among them.
+    pub(crate) keys: PathBuf,
+    /// The keys of persons.
+    pub(crate) vault: PathBuf,
+}
+
+impl AuditPaths {
+    pub(crate) fn of(dir: &DataDir) -> Self {
+        Self { log: LogOptions::new(dir.audit()), keys: dir.keys(), vault: dir.vault() }
+    }
+}
 
 /// An open audit log, and this process's session in it.
 #[derive(Debug, Clone)]
-pub(super) struct AuditLedger {
-    log: Arc<Log>,
-    session: Session,
+pub(crate) struct AuditLedger {
+    pub(super) log: Arc<Log>,
+    pub(super) session: Session,
+    pub(super) persons: Arc<Persons>,
 }
 
 impl AuditLedger {
     /// Opens the log of a data directory; begins one when there never was one. Blocks.
-    pub(super) fn open(options: &LogOptions, keys: &Path) -> Result<Self, AuditError> {
-        let key = key(options, keys)?;
-        let log = Log::open(options, key)?;
+    pub(crate) fn open(paths: &AuditPaths) -> Result<Self, AuditError> {
+        let key = key(&paths.log, &paths.keys)?;
+        let persons = Arc::new(Persons::new(&paths.vault, &paths.keys, key.public().origin()));
+        let log = Log::open(&paths.log, key)?;
         let LogStatus { size, cut_bytes, closed_intents, .. } = log.status();
         tracing::info!(records = size, cut_bytes, closed_intents, "the audit log is open");
         let session = log.session();
-        Ok(Self { log: Arc::new(log), session })
+        Ok(Self { log: Arc::new(log), session, persons })
     }
 
     /// Tells how the log is as long as it is open, without keeping it open.
@@ -41,7 +58,7 @@ impl AuditLedger {
     }
 
     /// Signs what was recorded and gives the log back. Blocks.
-    pub(super) fn close(self) {
+    pub(crate) fn close(self) {
         drop(self.session);
         if let Some(log) = Arc::into_inner(self.log) {
             log.close();
@@ -99,139 +116,232 @@ fn io(what: &'static str, path: &Path, error: &std::io::Error) -> AuditError {
 #[async_trait]
 impl Ledger for AuditLedger {
     async fn record(&self, entry: LedgerEntry) -> Result<u64, PortError> {
-        let mut entry = as_entry(entry);
-        match self.session.append(&entry).await {
-            Err(AuditError::TooLarge { .. }) => {
-                entry.detail = digest_of(&entry.detail);
-                self.session.append(&entry).await
+        let mut draft = Draft::from(entry);
+        loop {
+            let Draft { entry, personal } = draft.clone();
+            let sealed = self.persons.seal(entry, personal).await.map_err(PortError::new)?;
+            match self.session.append(&sealed).await {
+                Err(AuditError::TooLarge { .. }) if draft.shorten() => {}
+                done => return done.map_err(PortError::new),
             }
-            other => other,
         }
-        .map_err(PortError::new)
     }
 
     fn refuses(&self) -> Option<String> {
         let LogStatus { stopped, refused, .. } = self.log.status();
-        stopped.or(refused)
+        stopped.or(refused).or_else(|| self.persons.trouble())
     }
-}
-
-fn as_entry(entry: LedgerEntry) -> Entry {
-    let LedgerEntry { at_wall_ms, principal, action, object, labels, detail } = entry;
-    let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let mut entry = Entry::event(at_wall_ms, principal, action, object);
-    entry.labels = labels;
-    entry.detail = writable(detail);
-    entry
-}
-
-/// Numbers that the canonical form would round become text.
-fn writable(value: Value) -> Value {
-    match value {
-        Value::Number(number) => {
-            let whole = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-            if whole.is_some_and(|whole| whole > INTEGER_MAX) {
-                return Value::String(number.to_string());
-            }
-            Value::Number(number)
-        }
-        Value::Array(items) => items.into_iter().map(writable).collect(),
-        Value::Object(fields) => {
-            fields.into_iter().map(|(name, value)| (name, writable(value))).collect()
-        }
-        other => other,
-    }
-}
-
-/// What stands for a detail that is too large: its digest, and what says why.
-fn digest_of(detail: &Value) -> Value {
-    let text = detail.to_string();
-    let short =
-        |name: &str| detail.get(name).filter(|value| value.to_string().len() < 2_000).cloned();
-    json!({
-        "agent": short("agent"), "digest": short("digest"), "reason": short("reason"),
-        "too_large": { "bytes": text.len(), "digest": Digest::of(text.as_bytes()).as_str() },
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use lockgate_audit::{Opened, Reader, Record, Vault};
+    use lockgate_model::ledger::{GovernedAction, Kept, Link, Principal, Step};
+    use lockgate_model::version::Digest;
+    use serde_json::{Value, json};
+
     use super::*;
 
+    fn paths(dir: &Path) -> AuditPaths {
+        let log = LogOptions::new(dir.join("audit"));
+        AuditPaths { log, keys: dir.join("keys"), vault: dir.join("audit-vault") }
+    }
+
     fn entry(detail: Value) -> LedgerEntry {
-        LedgerEntry {
-            at_wall_ms: 1,
-            principal: "p".into(),
-            action: "a".into(),
-            object: "o".into(),
-            labels: vec![("agent", "x".into())],
-            detail,
-        }
+        let by = Principal::named("ada");
+        let mut entry = LedgerEntry::event(1, by.clone(), "a", "o");
+        entry.labels = vec![("agent", "x".into())];
+        entry.detail = detail;
+        entry.mark("/reason", &by, Kept::Sealed);
+        entry
+    }
+
+    async fn closed(ledger: AuditLedger) {
+        tokio::task::spawn_blocking(|| ledger.close()).await.expect("closes");
+    }
+
+    /// The log as whoever has the vault sees it, and as it is.
+    fn seen(dir: &Path) -> (Vec<Record>, Vec<Record>) {
+        let log = Reader::open(dir.join("audit"), Vec::new()).expect("reads");
+        let origin = log.keys()[0].origin().to_owned();
+        let vault = Vault::read(&dir.join("audit-vault"), &origin).expect("reads").expect("there");
+        let all = (0..log.size()).map(|seq| log.record(seq).expect("is there"));
+        let all: Vec<Record> = all.collect();
+        (all.iter().map(|record| vault.reveal(record.clone())).collect(), all)
     }
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_too_large_is_recorded_by_its_digest() {
+    async fn what_is_too_large_is_committed_to() {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let options = LogOptions::new(dir.path().join("audit"));
-        let keys = dir.path().join("keys");
-        let ledger = AuditLedger::open(&options, &keys).expect("opens");
+        let ledger = AuditLedger::open(&paths(dir.path())).expect("opens");
         let detail = json!({ "reason": "why", "diff": "x".repeat(70_000), "n": u64::MAX });
-        assert_eq!(ledger.record(entry(detail)).await.expect("recorded"), 0);
+        assert_eq!(ledger.record(entry(detail.clone())).await.expect("recorded"), 0);
         assert_eq!(ledger.record(entry(json!({ "n": u64::MAX }))).await.expect("recorded"), 1);
-        tokio::task::spawn_blocking(|| ledger.close()).await.expect("closes");
-        let log =
-            lockgate_audit::Reader::open(dir.path().join("audit"), Vec::new()).expect("reads");
-        let first = log.record(0).expect("is there");
-        assert_eq!(first.detail["reason"], "why");
-        assert_eq!(first.detail["too_large"]["bytes"], 70_053);
-        assert_eq!(log.record(1).expect("is there").detail["n"], u64::MAX.to_string());
+        let mut long = entry(json!({ "reason": "x".repeat(50_000) }));
+        assert_eq!(ledger.record(long.clone()).await.expect("recorded"), 2);
+        long.personal.clear();
+        long.principal = Principal::Part("control".into());
+        long.detail = json!({ "text": "x".repeat(70_000) });
+        assert_eq!(ledger.record(long).await.expect("recorded"), 3);
+        closed(ledger).await;
+        let (shown, raw) = seen(dir.path());
+        assert_eq!(shown[0].detail["reason"], "why");
+        assert_eq!(shown[0].detail["too_large"]["bytes"], 70_053);
+        let at = "/detail/too_large/content";
+        assert_eq!(shown[0].sealed[at].found, Some(Opened::Committed));
+        assert!(raw[0].detail["too_large"].get("digest").is_none(), "a digest could be guessed");
+        assert_eq!(shown[1].detail["n"], u64::MAX.to_string());
+        assert_eq!(shown[2].sealed["/detail/reason"].found, Some(Opened::Committed));
+        assert!(shown[3].detail["too_large"]["digest"].is_string(), "nobody's data");
+    }
+
+    /// Sixty-four writers, each with users of its own: intents and outcomes of actions, as they will be governed.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn actions_of_many_are_recorded_at_once() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let ledger = AuditLedger::open(&paths(dir.path())).expect("opens");
+        let mut writers = tokio::task::JoinSet::new();
+        for writer in 0..64 {
+            let ledger = ledger.clone();
+            writers.spawn(async move {
+                for n in 0..5 {
+                    let action = governed(writer, n);
+                    let agent = Principal::Part("agent support/v2".into());
+                    let mut intent = LedgerEntry::event(1, agent.clone(), "action", "refund");
+                    intent.step = Step::Intent;
+                    let of = ledger.record(intent.of_action(&action)).await.expect("recorded");
+                    let mut outcome = LedgerEntry::event(2, agent, "action", "refund");
+                    outcome.step = Step::Outcome { of };
+                    outcome.detail = json!({ "outcome": "done" });
+                    ledger.record(outcome).await.expect("recorded");
+                }
+            });
+        }
+        while let Some(done) = writers.join_next().await {
+            done.expect("it wrote");
+        }
+        closed(ledger).await;
+        let (shown, raw) = seen(dir.path());
+        let intents: Vec<(&Record, &Record)> =
+            shown.iter().zip(&raw).filter(|(record, _)| record.step == "intent").collect();
+        assert_eq!((shown.len(), intents.len()), (640, 320));
+        let vault = Vault::read(&dir.path().join("audit-vault"), &origin(dir.path()));
+        let vault = vault.expect("reads").expect("there");
+        for (record, raw) in intents {
+            let act = &record.detail["governed"];
+            let user = act["subject"].as_str().expect("a name").to_owned();
+            let n = act["payload"]["n"].as_u64().expect("a number");
+            let writer = user.trim_start_matches("user-").parse().expect("a number");
+            assert_eq!(act["delegation"], json!(["ada l.", "agent planner/v1"]));
+            assert_eq!(act["rules"], json!(["refunds", "hours"]));
+            assert_eq!(act["link"], "trace");
+            assert_eq!(record.labels["trace"], TRACE);
+            let action = governed(writer, n);
+            for (at, value) in [("action", &action.action), ("facts", &action.facts)] {
+                let at = format!("/detail/governed/{at}");
+                assert_eq!(vault.commits_to(raw, &at, value), Some(true));
+                assert_eq!(vault.commits_to(raw, &at, &json!("another")), Some(false));
+            }
+            let bytes = serde_json::to_string(raw).expect("it is JSON");
+            assert!(!bytes.contains("user-") && !bytes.contains("ada l."), "{bytes}");
+        }
+    }
+
+    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    fn origin(dir: &Path) -> String {
+        let log = Reader::open(dir.join("audit"), Vec::new()).expect("reads");
+        log.keys()[0].origin().to_owned()
+    }
+
+    fn governed(writer: u64, n: u64) -> GovernedAction {
+        let user = format!("user-{writer}");
+        GovernedAction {
+            action: json!({ "tool": "refund", "to": user, "n": n }),
+            facts: json!({ "amount_cents": n }),
+            payload: json!({ "n": n, "text": format!("a refund for {user}") }),
+            subject: Principal::named(user),
+            delegation: vec![
+                Principal::named("ada l."),
+                Principal::Part("agent planner/v1".into()),
+            ],
+            rules: vec!["refunds".into(), "hours".into()],
+            policy: Digest::of(b"policy"),
+            trace: Some(TRACE.into()),
+            link: Link::Trace,
+        }
+    }
+
+    /// What people do needs their keys; what Lockgate does by itself does not.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn without_the_vault_nothing_of_people_is_recorded_and_the_rest_is() {
+        let dir = tempfile::tempdir().expect("a directory for the test");
+        let ledger = AuditLedger::open(&paths(dir.path())).expect("opens");
+        ledger.record(entry(json!({ "reason": "before" }))).await.expect("recorded");
+        closed(ledger).await;
+        let (vault, aside) = (dir.path().join("audit-vault"), dir.path().join("aside"));
+        fs::rename(&vault, &aside).expect("it is there");
+        let ledger = AuditLedger::open(&paths(dir.path())).expect("opens all the same");
+        let refused = ledger.record(entry(json!({ "reason": "no" }))).await.expect_err("refused");
+        assert!(refused.to_string().contains("put it back from a backup"), "{refused}");
+        assert!(ledger.refuses().is_some_and(|why| why.contains("audit-vault")), "and it is said");
+        let control = Principal::Part("control".into());
+        let step = LedgerEntry::event(2, control, "rollout.transition", "rolled back");
+        ledger.record(step).await.expect("the way back is recorded");
+        fs::rename(&aside, &vault).expect("it is there");
+        ledger.record(entry(json!({ "reason": "after" }))).await.expect("recorded again");
+        assert_eq!(ledger.refuses(), None);
+        closed(ledger).await;
+        let (shown, _) = seen(dir.path());
+        let reasons: Vec<&Value> = shown.iter().map(|record| &record.detail["reason"]).collect();
+        assert_eq!(reasons, [&json!("before"), &Value::Null, &json!("after")]);
+        assert!(shown.iter().all(|record| record.principal != "[erased]"));
     }
 
     #[test]
     fn a_log_that_was_taken_away_is_not_begun_anew() {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let options = LogOptions::new(dir.path().join("audit"));
-        let keys = dir.path().join("keys");
-        AuditLedger::open(&options, &keys).expect("opens").close();
-        AuditLedger::open(&options, &keys).expect("opens again").close();
+        let paths = paths(dir.path());
+        AuditLedger::open(&paths).expect("opens").close();
+        AuditLedger::open(&paths).expect("opens again").close();
         fs::remove_dir_all(dir.path().join("audit")).expect("it is there");
-        assert!(AuditLedger::open(&options, &keys).is_err(), "no log is no empty log");
+        assert!(AuditLedger::open(&paths).is_err(), "no log is no empty log");
         assert!(!dir.path().join("audit/checkpoint").exists());
     }
 
     #[test]
     fn a_start_that_was_cut_off_is_finished() {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let options = LogOptions::new(dir.path().join("audit"));
-        let keys = dir.path().join("keys");
-        AuditLedger::open(&options, &keys).expect("opens").close();
+        let paths = paths(dir.path());
+        let keys = paths.keys.clone();
+        AuditLedger::open(&paths).expect("opens").close();
         // As if it had been cut off between the log and its key's name, and before the log.
         fs::rename(keys.join("audit.key"), keys.join("audit.key.new")).expect("it is there");
-        AuditLedger::open(&options, &keys).expect("finishes").close();
+        AuditLedger::open(&paths).expect("finishes").close();
         fs::rename(keys.join("audit.key"), keys.join("audit.key.new")).expect("it is there");
         fs::remove_dir_all(dir.path().join("audit")).expect("it is there");
-        AuditLedger::open(&options, &keys).expect("begins").close();
+        AuditLedger::open(&paths).expect("begins").close();
     }
 
     /// As a crash leaves it between any two steps of a change of keys.
     #[test]
     fn a_change_of_keys_that_was_cut_off_is_finished_or_was_none() {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let options = LogOptions::new(dir.path().join("audit"));
-        let keys = dir.path().join("keys");
-        AuditLedger::open(&options, &keys).expect("opens").close();
+        let paths = paths(dir.path());
+        let keys = paths.keys.clone();
+        AuditLedger::open(&paths).expect("opens").close();
         let secret = |name: &str| fs::read_to_string(keys.join(name)).expect("it is there");
         let old = LogKey::parse(&secret("audit.key")).expect("a key");
         let new = LogKey::generate(old.public().origin()).expect("a key");
         // The next key is kept, and nothing was passed on to it.
         keys::write(&keys, "audit.key.next", new.secret()).expect("it is written");
-        AuditLedger::open(&options, &keys).expect("opens with the old key").close();
+        AuditLedger::open(&paths).expect("opens with the old key").close();
         assert_eq!(secret("audit.key").trim(), old.secret());
         // The log was passed on, and the key's file is still the old one.
-        let mut entry = Entry::event(1, "local", "", "audit");
+        let mut entry = lockgate_audit::Entry::event(1, "local", "", "audit");
         entry.detail = json!({});
-        lockgate_audit::rotate_key(&options, &old, &new, entry).expect("passed on");
-        AuditLedger::open(&options, &keys).expect("opens with the new key").close();
+        lockgate_audit::rotate_key(&paths.log, &old, &new, entry).expect("passed on");
+        AuditLedger::open(&paths).expect("opens with the new key").close();
         assert_eq!(secret("audit.key").trim(), new.secret());
         assert!(!keys.join("audit.key.next").exists(), "the old secret is gone");
     }

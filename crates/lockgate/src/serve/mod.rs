@@ -5,6 +5,7 @@
 pub(crate) mod channels;
 pub(crate) mod data_dir;
 pub(crate) mod keys;
+pub(crate) mod ledger;
 pub(crate) mod log;
 pub(crate) mod rotate;
 pub(crate) mod signals;
@@ -12,17 +13,20 @@ pub(crate) mod signals;
 mod activate;
 mod anchor;
 mod audit_metrics;
+mod custody;
+mod draft;
 mod late_store;
-mod ledger;
 mod metrics;
 mod mirror;
 mod parts;
+mod retention;
+mod vault;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lockgate_audit::{AuditError, LogOptions};
+use lockgate_audit::AuditError;
 use lockgate_model::config::{self, Config, Listen};
 use lockgate_store::{Store, StoreError};
 
@@ -31,7 +35,7 @@ use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output;
 use activate::ActivateError;
 use data_dir::{DataDir, SecretFile};
-use ledger::AuditLedger;
+use ledger::{AuditLedger, AuditPaths};
 use parts::{Front, Rest};
 
 /// Wait before a store that did not open is tried again.
@@ -140,8 +144,8 @@ pub(crate) async fn run(start: Start) -> CliResult {
 async fn open(start: &Start) -> Result<Opened, NotOpened> {
     let path = start.dir.database();
     let store = Store::open(&path).await.map_err(|source| NotOpened::Store { path, source })?;
-    let (options, keys) = (LogOptions::new(start.dir.audit()), start.dir.keys());
-    let ledger = blocking(move || AuditLedger::open(&options, &keys)).await?;
+    let paths = AuditPaths::of(&start.dir);
+    let ledger = blocking(move || AuditLedger::open(&paths)).await?;
     let why = format!("{} at the start", start.file.display());
     match activate::file(&store, &ledger, &start.read, &why).await {
         Ok(config) => Ok(Opened { store, ledger, config }),

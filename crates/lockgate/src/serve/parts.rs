@@ -18,8 +18,9 @@ use lockgate_telemetry::price::Prices;
 
 use crate::error::{CliError, CliResult, Exit};
 use crate::serve::late_store::LateStore;
-use crate::serve::ledger::AuditLedger;
+use crate::serve::ledger::{AuditLedger, AuditPaths};
 use crate::serve::metrics::GatewayMetrics;
+use crate::serve::retention::Retention;
 use crate::serve::{
     Opened, Start, anchor, audit_metrics, blocking, channels, first_token, keys, mirror,
 };
@@ -109,6 +110,7 @@ pub(super) struct Rest {
     adopt: OnConfig,
     mirror: Option<Mirror>,
     anchor: Anchor,
+    retention: Option<Retention>,
 }
 
 impl Rest {
@@ -130,6 +132,7 @@ impl Rest {
         let deps = Deps {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
+            custody: Arc::new(ledger.clone()),
             fuses: Some(Arc::clone(&front.fuses)),
             metrics: vec![front.metrics(), of_log],
             on_config: Some(Arc::clone(&adopt)),
@@ -145,7 +148,9 @@ impl Rest {
             lockgate_control::Options::new(NAME),
         );
         let (ingress, api_at) = (front.local_addr, api.local_addr());
-        let rest = Self { store, ledger, control, api, adopt, mirror, anchor };
+        let log = AuditPaths::of(&start.dir).log;
+        let retention = Retention::start(&config, log, &ledger);
+        let rest = Self { store, ledger, control, api, adopt, mirror, anchor, retention };
         if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
             rest.shutdown().await;
             return Err(error);
@@ -171,6 +176,9 @@ impl Rest {
     pub(super) async fn shutdown(self) {
         self.api.shutdown().await;
         self.control.shutdown().await;
+        if let Some(retention) = self.retention {
+            retention.stop().await;
+        }
         let ledger = self.ledger;
         blocking(move || ledger.close()).await;
         self.anchor.stop().await;

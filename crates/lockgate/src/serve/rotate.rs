@@ -6,11 +6,15 @@
 use std::fs;
 use std::path::Path;
 
-use lockgate_audit::{AuditError, Entry, LogKey, LogOptions, VerifierKey, current_key, rotate_key};
+use lockgate_audit::{
+    AuditError, Entry, Kept, LogKey, LogOptions, Personal, VerifierKey, current_key, rotate_key,
+};
+use lockgate_model::ledger::LOCAL;
 use serde_json::json;
 
 use crate::serve::data_dir::DataDir;
 use crate::serve::keys;
+use crate::serve::vault::Persons;
 
 const KEY: &str = "audit.key";
 const NEXT: &str = "audit.key.next";
@@ -38,8 +42,11 @@ pub(crate) fn rotate(dir: &DataDir, reason: &str) -> Result<Rotated, AuditError>
     }
     let new = read(&next)?;
     let now_ms = jiff::Timestamp::now().as_millisecond();
-    let mut entry = Entry::event(now_ms, "local", "", "audit");
+    let mut entry = Entry::event(now_ms, LOCAL, "", "audit");
     entry.detail = json!({ "reason": reason });
+    let entry = Persons::new(&dir.vault(), &keys, old.public().origin())
+        .vault()?
+        .seal(entry, &[local("/principal", Kept::Name), local("/detail/reason", Kept::Sealed)])?;
     // It waits for the log's threads, which is not done on a thread that drives others.
     let rotated = std::thread::scope(|threads| {
         threads.spawn(|| rotate_key(&options, &old, &new, entry)).join()
@@ -63,6 +70,11 @@ pub(super) fn finish(options: &LogOptions, keys: &Path) -> Result<Option<Verifie
     replace(keys)?;
     tracing::info!(key = %next.public(), "a change of the audit log's key was finished");
     Ok(Some(next.public().clone()))
+}
+
+/// What whoever changes the key leaves in the record.
+fn local(at: &str, kept: Kept) -> Personal {
+    Personal { at: at.to_owned(), of: LOCAL.to_owned(), kept }
 }
 
 fn replace(keys: &Path) -> Result<(), AuditError> {

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::audit_people::holding;
 use crate::support::agent::World;
 use crate::support::scene::scene;
 use crate::support::server::Server;
@@ -27,10 +28,11 @@ fn verify(dir: &Path, more: &[&OsStr]) -> Ran {
 }
 
 fn records(dir: &Path) -> Vec<serde_json::Value> {
-    let args = [OsStr::new("tail"), OsStr::new("-n"), OsStr::new("1000"), OsStr::new("--dir")];
+    let data = dir.parent().expect("it is in a data directory");
+    let args = [OsStr::new("tail"), OsStr::new("-n"), OsStr::new("1000"), OsStr::new("--data-dir")];
     let args: Vec<&OsStr> = args
         .into_iter()
-        .chain([dir.as_os_str(), OsStr::new("--output"), OsStr::new("json")])
+        .chain([data.as_os_str(), OsStr::new("--output"), OsStr::new("json")])
         .collect();
     let ran = audit(&args);
     assert_eq!(ran.code, 0, "{}", ran.shown());
@@ -68,6 +70,16 @@ fn a_release_can_be_followed_proved_and_checked_from_a_copy() {
     assert_eq!(start["principal"], "first-admin");
     assert_eq!(start["detail"]["reason"], "a test");
 
+    let first = |record: &&serde_json::Value| {
+        record["labels"]["version"] == "v2" && record["detail"]["step"] == 1
+    };
+    let cause =
+        &all.iter().find(first).expect("its first step")["detail"]["transition"]["causes"][0];
+    assert_eq!((&cause["by"], &cause["text"]), (&"first-admin".into(), &"started: a test".into()));
+    for text in ["first-admin", "a test"] {
+        assert_eq!(holding(&log, text), [] as [PathBuf; 0], "what people are called and write");
+    }
+
     // With nothing but a copy, the key and a checkpoint that was kept.
     server.until("all of it is signed", |_| verify(&log, &[]).json()["unsigned"] == 0);
     let key = server.dir().join("log.key");
@@ -99,7 +111,7 @@ fn a_release_can_be_followed_proved_and_checked_from_a_copy() {
     let check =
         [OsStr::new("check-proof"), proof.as_os_str(), OsStr::new("--key"), key.as_os_str()];
     let held = audit(&check);
-    assert!(held.code == 0 && held.stdout.contains("a test"), "{}", held.shown());
+    assert!(held.code == 0 && held.stdout.contains("rollout.start"), "{}", held.shown());
     let forged = fs::read_to_string(&proof).expect("it is there").replace("index ", "index 1");
     fs::write(&proof, forged).expect("the directory takes files");
     assert_eq!(audit(&check).code, 1);
@@ -171,7 +183,11 @@ fn a_log_of_nobody_is_said_to_be_none() {
     let dir = tempfile::tempdir().expect("a directory for the test");
     let missing = dir.path().join("none");
     let ran = verify(&missing, &[]);
-    assert!(ran.code == 1 && ran.stderr.contains("hint: say where the log is"), "{}", ran.shown());
+    assert!(
+        ran.code == 1 && ran.stderr.contains("hint: say where the server keeps its state"),
+        "{}",
+        ran.shown()
+    );
     let empty = verify(dir.path(), &[]);
     assert_eq!(empty.code, 1, "{}", empty.shown());
     assert_eq!(empty.json()["damage"][0]["kind"], "emptied");
@@ -197,9 +213,9 @@ fn records_are_found_by_what_they_are_about() {
     scene.start("v2");
     assert_eq!(scene.end(), "promoted");
     let server = &mut scene.server;
-    let log = log_of(server);
+    let (log, data) = (log_of(server), server.data_dir());
     let search = |more: &[&str]| {
-        let mut args = vec![OsStr::new("search"), OsStr::new("--dir"), log.as_os_str()];
+        let mut args = vec![OsStr::new("search"), OsStr::new("--data-dir"), data.as_os_str()];
         args.extend(more.iter().map(OsStr::new));
         args.extend([OsStr::new("--output"), OsStr::new("json")]);
         let ran = audit(&args);

@@ -52,7 +52,8 @@ fn a_server_goes_on_with_the_new_key_and_the_old_one_still_verifies() {
     server.kill();
     let found = run(&["audit", "verify", &log, "--key", &first]);
     assert_eq!(found.code, 0, "{}", found.shown());
-    let told = run(&["audit", "tail", "-n", "1000", "--dir", &log, "--output", "json"]).stdout;
+    let told =
+        run(&["audit", "tail", "-n", "1000", "--data-dir", &data, "--output", "json"]).stdout;
     assert!(told.contains("\"reason\":\"yearly\"") && told.contains("audit.rotate_key"), "{told}");
 }
 

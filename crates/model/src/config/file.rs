@@ -80,6 +80,8 @@ pub(super) struct AuditFile {
     /// Where a copy of what is signed goes: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`. Credentials
     /// come from the environment. Default: nowhere.
     pub(super) mirror: Field<MirrorText>,
+    /// How long records are kept; older ones go in bundles of 256, and what proves the others stays. Default: for good.
+    pub(super) retention: Field<DurationText>,
     /// Witnesses that cosign its checkpoints. Default: none.
     #[schemars(extend("maxItems" = 8))]
     pub(super) witnesses: Field<Vec<Field<WitnessFile>>>,

@@ -96,6 +96,8 @@ pub struct Channel {
 pub struct AuditSettings {
     /// Where a copy of what is signed goes; `None` when there is none.
     pub mirror: Option<String>,
+    /// How long records are kept; `None` for good.
+    pub retention_ms: Option<u64>,
     /// Witnesses that cosign its checkpoints, in the file's order.
     pub witnesses: Vec<WitnessSettings>,
     /// How many of them must vouch for a record before it counts as anchored; 0 when there is none.

@@ -81,6 +81,19 @@ fn witnesses_of_the_audit_log_all_vouch_unless_fewer_are_asked_for() {
 }
 
 #[test]
+fn records_are_kept_for_a_day_at_least() {
+    for (text, ms) in [("24h", 86_400_000), ("400d", 34_560_000_000), ("3650d", 315_360_000_000)] {
+        let config = read(&format!("audit: {{ retention: {text} }}\n{SMALLEST}"));
+        assert_eq!(config.audit.retention_ms, Some(ms));
+    }
+    for text in ["23h", "0s", "3651d", "forever", "-1d", "400"] {
+        let text = format!("audit: {{ retention: {text} }}\n{SMALLEST}");
+        let errors = config::read("f.yaml", &text).unwrap_err().to_string();
+        assert!(errors.contains("f.yaml:1:"), "{text}: {errors}");
+    }
+}
+
+#[test]
 fn the_standard_plan_is_the_one_that_is_promised() {
     let config = read(SMALLEST);
     let plan = plan(&config, "standard");

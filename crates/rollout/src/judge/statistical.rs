@@ -75,6 +75,7 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
             threshold: Some(question.bound.to_string()),
             rule: question.rule(rollout),
             text: words::found(question, verdict, [candidate, stable], &finding),
+            by: None,
         },
         blame: blame(question, rollout, signals, [candidate, stable]),
     }

@@ -66,6 +66,7 @@ fn compare(question: &Question<'_>, candidate: Reading, baseline: Reading) -> Ju
             threshold: Some(bound.to_string()),
             rule: String::new(),
             text,
+            by: None,
         },
         blame,
     }

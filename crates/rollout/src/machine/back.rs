@@ -39,6 +39,7 @@ impl Work<'_> {
     pub(super) fn security(
         &mut self,
         detail: &str,
+        by: &str,
         stable_shows_it: Option<bool>,
     ) -> Option<Transition> {
         self.next.security_events += 1;
@@ -57,7 +58,7 @@ impl Work<'_> {
             verdict: Some(Verdict::Fail),
             value: Some(self.next.security_events as f64),
             threshold: Some(trigger.bound.to_string()),
-            ..Cause::plain("trigger security_events", detail)
+            ..Cause::said(by, "trigger security_events", detail)
         };
         self.take_back(trigger.action, RollbackEnd::RolledBack, trigger.alert, vec![cause])
     }

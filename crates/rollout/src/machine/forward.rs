@@ -158,7 +158,7 @@ impl Work<'_> {
             text
         };
         self.look_up();
-        self.transition(vec![Cause::plain(rule, text)], "the stage under way is over")
+        self.transition(vec![Cause::said(by, rule, text)], "the stage under way is over")
     }
 
     /// A release that this one comes after has ended.

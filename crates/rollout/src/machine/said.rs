@@ -22,7 +22,7 @@ impl Work<'_> {
             Command::Promote => "promote",
             Command::Abort => "abort",
         };
-        let cause = Cause::plain(format!("command {name} by {by}"), reason);
+        let cause = Cause::said(by, format!("command {name} by {by}"), reason);
         match command {
             Command::Pause if matches!(self.next.phase, Phase::Paused { .. }) => {
                 Err(self.refuse("it is held already"))
@@ -98,7 +98,7 @@ impl Work<'_> {
         let rolling_back = matches!(self.next.phase, Phase::RollingBack { .. });
         match gate {
             OutsideGate::Rollback if open && !rolling_back => {
-                let cause = Cause::plain(format!("rollback gate opened by {by}"), reason);
+                let cause = Cause::said(by, format!("rollback gate opened by {by}"), reason);
                 let end = RollbackEnd::RolledBack;
                 Ok(self.take_back(Action::Switch, end, AlertLevel::High, vec![cause]))
             }
@@ -119,7 +119,7 @@ impl Work<'_> {
                 let stage = &self.next.stage().name;
                 let rule = format!("gate confirm of stage {stage} opened by {by}");
                 let would_change = "its gates still pass";
-                Ok(self.transition(vec![Cause::plain(rule, reason)], would_change))
+                Ok(self.transition(vec![Cause::said(by, rule, reason)], would_change))
             }
         }
     }

@@ -94,6 +94,7 @@ fn event(world: &mut World, next: &Move) -> Option<Event> {
         Move::Security => Event::Security {
             id: SecurityEventId(Uuid::from_u128(1)),
             detail: "seen".into(),
+            by: "ada".into(),
             stable_shows_it: None,
         },
         Move::Fuse(id) => Event::Fuse {

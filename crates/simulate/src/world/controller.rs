@@ -98,6 +98,7 @@ impl World<'_> {
                 Item::Security { id, stable_shows_it } => Event::Security {
                     id: SecurityEventId(Uuid::from_u128(id)),
                     detail: "read what it must not".into(),
+                    by: "someone".into(),
                     stable_shows_it,
                 },
                 Item::Fuse { id, security } => {

@@ -43,3 +43,32 @@ pub(crate) async fn the_journal_is_read_newest_first(db: &Database) {
     }
     assert_eq!(db.journal_recent(2).await.unwrap(), [entry("three"), entry("two")]);
 }
+
+pub(crate) async fn who_is_forgotten_is_in_the_journal_no_more(db: &Database) {
+    let entry = |principal: &str, action: &str, detail: serde_json::Value| JournalEntry {
+        at_wall_ms: T0,
+        principal: principal.into(),
+        action: action.into(),
+        subject: "s".into(),
+        detail,
+    };
+    let eve = entry("eve", "rollout.start", json!({"reason": "hers", "name": "ada"}));
+    for entry in [
+        entry("ada", "rollout.start", json!({"agent": "a", "reason": "her words"})),
+        entry("ada", "config.apply", json!(null)),
+        entry("eve", "token.create", json!({"name": "ada", "reason": "for ada"})),
+        eve.clone(),
+    ] {
+        db.journal(&entry).await.unwrap();
+    }
+    assert_eq!(db.forget_person("nobody").await.unwrap(), 0);
+    assert_eq!(db.forget_person("ada").await.unwrap(), 3);
+    assert_eq!(db.forget_person("ada").await.unwrap(), 0);
+    let found = db.journal_recent(10).await.unwrap();
+    assert_eq!(found[0], eve, "what is nobody's name stays");
+    let reason = json!({"name": "[erased]", "reason": "for ada"});
+    assert_eq!(found[1], entry("eve", "token.create", reason), "another's words stay");
+    assert_eq!(found[2], entry("[erased]", "config.apply", json!(null)));
+    let detail = json!({"agent": "a", "reason": "[erased]"});
+    assert_eq!(found[3], entry("[erased]", "rollout.start", detail));
+}

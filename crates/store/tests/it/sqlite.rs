@@ -91,6 +91,7 @@ conformance!(open:
     people::{
         tokens_are_revoked_once,
         the_journal_is_read_newest_first,
+        who_is_forgotten_is_in_the_journal_no_more,
     }
     durability::{
         a_restart_keeps_everything,

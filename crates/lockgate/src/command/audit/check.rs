@@ -117,6 +117,10 @@ fn text(found: &Found) -> String {
             ),
         );
     }
+    if let Some(pruned) = found.pruned {
+        let (last, seq) = (pruned.to.saturating_sub(1), pruned.told_at);
+        say("pruned", format!("records 0 to {last} by policy, recorded at {seq}"));
+    }
     if found.open_intents > 0 {
         say("open intents", format!("{}, closed at the next start", found.open_intents));
     }

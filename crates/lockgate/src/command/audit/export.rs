@@ -11,10 +11,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use lockgate_audit::{AuditError, Reader, Record, check_bundle, write_bundle};
+use lockgate_audit::{AuditError, Disclosure, Reader, Record, check_bundle, write_bundle};
 use serde_json::json;
 
-use super::{KeyArgs, LogArgs, unusable};
+use super::{KeyArgs, LogArgs, People, unusable};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 use range::RangeArgs;
@@ -38,8 +38,24 @@ pub(crate) struct Export {
     /// Write evidence to this new directory instead: records, proofs, checkpoint, keys, and how to check them
     #[arg(long, value_name = "DIR")]
     bundle: Option<PathBuf>,
+    /// Name people and show their words in the evidence, each with what shows that the signed record says so:
+    /// `principal`, `reason`, or any place such as `/detail/name`. Whoever has the evidence can prove it to others, also
+    /// after the person was erased here
+    #[arg(long, value_name = "PLACE", value_delimiter = ',', requires = "bundle", value_parser = place)]
+    disclose: Vec<String>,
     #[command(flatten)]
     log: LogArgs,
+}
+
+/// A place in records, by its short name or as a JSON pointer.
+fn place(text: &str) -> Result<String, String> {
+    match text {
+        "principal" | "object" => Ok(format!("/{text}")),
+        "reason" => Ok("/detail/reason".to_owned()),
+        "/principal" | "/object" => Ok(text.to_owned()),
+        _ if text.starts_with("/detail/") => Ok(text.to_owned()),
+        _ => Err("write `principal`, `reason`, or a place such as `/detail/name`".to_owned()),
+    }
 }
 
 /// The forms that records take outside.
@@ -60,13 +76,15 @@ enum As {
 impl Export {
     pub(super) fn run(self, format: Format) -> CliResult {
         let log = self.log.open()?;
-        let failed = |error| unusable(error, &self.log.dir);
+        let failed = |error| unusable(error, &self.log.path());
         if let Some(dir) = &self.bundle {
             return self.bundle(&log, dir, format);
         }
         let wanted = self.range.resolve(&log).map_err(failed)?;
+        // JSON lines are what was signed, with nobody's name in it.
+        let people = self.log.people(&log)?;
         let Some(path) = &self.out else {
-            return match self.write(&log, &wanted, io::stdout().lock()) {
+            return match self.write(&log, &wanted, &people, io::stdout().lock()) {
                 // The reader has seen enough, as with `lockgate … | head`.
                 Err(Stopped::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
                     Ok(Exit::Done)
@@ -79,7 +97,7 @@ impl Export {
         let mut beside = path.clone().into_os_string();
         beside.push(".part");
         let file = File::create(&beside).or_exit(Exit::Usage, format!("cannot write {shown}"))?;
-        let written = self.write(&log, &wanted, file).and_then(|(file, count)| {
+        let written = self.write(&log, &wanted, &people, file).and_then(|(file, count)| {
             file.sync_all().and_then(|()| fs::rename(&beside, path)).map_err(Stopped::Write)?;
             Ok(((), count))
         });
@@ -95,7 +113,7 @@ impl Export {
                 output::note(format!("{} records", output::count(count)));
                 Ok(Exit::Done)
             }
-            Err(Stopped::Read(error)) => Err(unusable(error, &self.log.dir)),
+            Err(Stopped::Read(error)) => Err(unusable(error, &self.log.path())),
             Err(Stopped::Write(error)) => {
                 Err(CliError::new(Exit::Failed, error).context(format!("cannot write {shown}")))
             }
@@ -107,6 +125,7 @@ impl Export {
         &self,
         log: &Reader,
         wanted: &range::Wanted,
+        people: &People,
         out: W,
     ) -> Result<(W, u64), Stopped> {
         let mut sheet = match self.format {
@@ -123,7 +142,7 @@ impl Export {
             for bytes in log.records(at..until)? {
                 let record = Record::parse(&bytes)?;
                 if wanted.takes(&record) {
-                    sheet.row(&origin, &record, &bytes)?;
+                    sheet.row(&origin, &people.reveal(record), &bytes)?;
                     count += 1;
                 }
             }
@@ -133,7 +152,7 @@ impl Export {
     }
 
     fn bundle(&self, log: &Reader, dir: &Path, format: Format) -> CliResult {
-        let failed = |error| unusable(error, &self.log.dir);
+        let failed = |error| unusable(error, &self.log.path());
         let wanted = self.range.resolve(log).map_err(failed)?;
         let seqs = wanted.covering(log).map_err(failed)?;
         let signed = log.checkpoint().size;
@@ -150,12 +169,22 @@ impl Export {
                 output::note(format!("{} of {} records", output::count(done), output::count(all)));
             }
         };
+        let people = self.log.people(log)?;
+        let disclosure = match &people.0 {
+            _ if self.disclose.is_empty() => None,
+            Some(vault) => Some(Disclosure { vault, places: &self.disclose }),
+            None => {
+                return Err(CliError::usage("nobody can be named without the keys of people")
+                    .hint("give the server's directory with --data-dir, not a copy of the log"));
+            }
+        };
         let digest =
-            write_bundle(log, seqs.clone(), dir, &mut progress).map_err(|error| match error {
-                AuditError::Missing(_) => {
-                    CliError::new(Exit::Usage, error).hint("give a directory that is not there yet")
+            write_bundle(log, seqs.clone(), dir, disclosure, &mut progress).map_err(|error| {
+                match error {
+                    AuditError::Missing(_) => CliError::new(Exit::Usage, error)
+                        .hint("give a directory that is not there yet"),
+                    error => failed(error),
                 }
-                error => failed(error),
             })?;
         if left_out > 0 {
             output::note(format!(
@@ -254,11 +283,12 @@ impl CheckBundle {
                 output::print_json(&json!({ "holds": false, "bad": bad }))?;
             }
             (Format::Text, Ok(found)) => output::print(&format!(
-                "holds: records {} to {} of {} that {} signed\nmanifest {}",
+                "holds: records {} to {} of {} that {} signed\n{} names and texts disclosed\nmanifest {}",
                 found.first,
                 found.end - 1,
                 output::count(found.size),
                 found.origin,
+                output::count(found.disclosed),
                 found.manifest_sha256
             ))?,
             (Format::Text, Err(bad)) => output::print(&format!("DOES NOT HOLD: {bad}"))?,

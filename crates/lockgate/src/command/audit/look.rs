@@ -5,7 +5,7 @@ use lockgate_audit::Record;
 use serde_json::json;
 
 use super::rotate::Rotate;
-use super::{LogArgs, anchored, unusable};
+use super::{LogArgs, People, anchored, unusable};
 use crate::error::{CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 
@@ -27,18 +27,18 @@ pub(crate) struct Tail {
 impl Tail {
     pub(super) fn run(self, format: Format) -> CliResult {
         let mut log = self.log.open()?;
-        let mut next = log.size().saturating_sub(self.lines);
+        let path = self.log.path();
+        let mut next = log.size().saturating_sub(self.lines).max(log.first());
         let mut head = true;
         loop {
-            let records =
-                log.records(next..log.size()).map_err(|error| unusable(error, &self.log.dir))?;
+            let records = log.records(next..log.size()).map_err(|error| unusable(error, &path))?;
             next += records.len() as u64;
             let records: Result<Vec<Record>, _> =
                 records.iter().map(|bytes| Record::parse(bytes)).collect();
-            let records = records.map_err(|error| unusable(error, &self.log.dir))?;
-            print(&records, format, head)?;
+            let records = records.map_err(|error| unusable(error, &path))?;
+            print(records, &self.log.people(&log)?, format, head)?;
             if head {
-                anchored::note(&log, &self.log.dir);
+                anchored::note(&log, &path);
             }
             if !self.follow {
                 return Ok(Exit::Done);
@@ -51,7 +51,13 @@ impl Tail {
 }
 
 /// Records as a table, or one JSON object a line.
-pub(super) fn print(records: &[Record], format: Format, head: bool) -> CliResult<()> {
+pub(super) fn print(
+    records: Vec<Record>,
+    people: &People,
+    format: Format,
+    head: bool,
+) -> CliResult<()> {
+    let records: Vec<Record> = records.into_iter().map(|record| people.reveal(record)).collect();
     if format == Format::Json {
         return records.iter().try_for_each(output::print_json_line);
     }
@@ -103,9 +109,10 @@ pub(crate) struct Show {
 impl Show {
     pub(super) fn run(self) -> CliResult {
         let log = self.log.open()?;
-        let record = log.record(self.seq);
-        output::print_json(&record.map_err(|error| unusable(error, &self.log.dir))?)?;
-        anchored::note_of(&log, &self.log.dir, self.seq);
+        let path = self.log.path();
+        let record = log.record(self.seq).map_err(|error| unusable(error, &path))?;
+        output::print_json(&self.log.people(&log)?.reveal(record))?;
+        anchored::note_of(&log, &path, self.seq);
         Ok(Exit::Done)
     }
 }

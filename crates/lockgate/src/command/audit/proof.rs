@@ -26,7 +26,7 @@ impl Prove {
     pub(super) fn run(self) -> CliResult {
         let log = self.log.open()?;
         let proof =
-            prove_inclusion(&log, self.seq).map_err(|error| unusable(error, &self.log.dir))?;
+            prove_inclusion(&log, self.seq).map_err(|error| unusable(error, &self.log.path()))?;
         let text = proof.to_text();
         match &self.out {
             Some(path) => fs::write(path, text)

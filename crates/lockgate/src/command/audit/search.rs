@@ -6,7 +6,7 @@ use clap::Args;
 use lockgate_audit::{Index, Query};
 
 use super::export::time;
-use super::{LogArgs, anchored, check, look, unusable};
+use super::{LogArgs, People, anchored, check, look, unusable};
 use crate::error::{CliResult, Exit};
 use crate::output::Format;
 
@@ -76,24 +76,24 @@ fn label(text: &str) -> Result<(String, String), String> {
 impl Search {
     pub(super) async fn run(self, format: Format) -> CliResult {
         let log = self.log.open()?;
-        let dir = self.index.clone().unwrap_or_else(|| beside(&self.log.dir));
-        let log_dir = self.log.dir.clone();
+        let people = self.log.people(&log)?;
+        let log_dir = self.log.path();
+        let dir = self.index.clone().unwrap_or_else(|| beside(&log_dir));
         let error = |error| unusable(error, &log_dir);
         let mut index = Index::open(&dir, &log).await.map_err(error)?;
         index.update(&log, &mut check::progress()).await.map_err(error)?;
-        let found = index.search(&log, &self.query()).await.map_err(error)?;
-        look::print(&found, format, true)?;
+        let found = index.search(&log, &self.query(&people)).await.map_err(error)?;
+        look::print(found, &people, format, true)?;
         anchored::note(&log, &log_dir);
         Ok(Exit::Done)
     }
 
-    fn query(self) -> Query {
+    fn query(self, people: &People) -> Query {
         let named = [
             ("agent", self.agent),
             ("version", self.version),
             ("tool", self.tool),
             ("action", self.action),
-            ("principal", self.principal),
             ("object", self.object),
             ("decision", self.decision),
             ("risk", self.risk),
@@ -103,6 +103,7 @@ impl Search {
         ];
         let named = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
         Query {
+            principals: self.principal.map(|name| people.called(name)),
             terms: named.chain(self.labels).collect(),
             from_ms: self.from,
             to_ms: self.to,

@@ -85,7 +85,16 @@ pub(super) fn audit(
     let file = report.take(field, path).unwrap_or(&default);
     let mirror = report.take(&file.mirror, &path.key("mirror"));
     let (witnesses, cosignatures_min) = witnesses(report, file, path);
-    AuditSettings { mirror: mirror.map(|mirror| mirror.0.clone()), witnesses, cosignatures_min }
+    let retention = (!file.retention.is_missing()).then(|| {
+        let (path, range) = (path.key("retention"), (DAY_MS, 3_650 * DAY_MS));
+        duration_within(report, &file.retention, &path, range, DAY_MS)
+    });
+    AuditSettings {
+        mirror: mirror.map(|mirror| mirror.0.clone()),
+        retention_ms: retention,
+        witnesses,
+        cosignatures_min,
+    }
 }
 
 pub(super) fn candidate_stale_max(report: &mut Report<'_>, file: &ConfigFile, root: &Path) -> u64 {

@@ -24,7 +24,9 @@ fn s09_after_a_restart_in_mid_analysis_counters_go_on() {
     world.run(STAGE_MS / 2, &good());
     let id = SecurityEventId(Uuid::from_u128(9));
     let detail = "stable shows it too".into();
-    world.event(&Event::Security { id, detail, stable_shows_it: Some(true) }).unwrap();
+    world
+        .event(&Event::Security { id, detail, by: "ada".into(), stable_shows_it: Some(true) })
+        .unwrap();
     let before = world.rollout.clone();
     world.now = Now { boot: BootId(Uuid::from_u128(2)), monotonic_ms: 0, ..world.now };
     world.event(&Event::Restart).unwrap();

@@ -152,7 +152,12 @@ fn security_events_that_stable_shows_too_only_count_when_the_plan_says_excess() 
     plan.triggers[2].bound = Bound::AboveBaselineBy(0.0);
     let mut world = World::new(plan).to_stage(1);
     let id = SecurityEventId(Uuid::from_u128(9));
-    let event = |stable_shows_it| Event::Security { id, detail: "seen".into(), stable_shows_it };
+    let event = |stable_shows_it| Event::Security {
+        id,
+        detail: "seen".into(),
+        by: "ada".into(),
+        stable_shows_it,
+    };
     world.event(&event(Some(true))).unwrap();
     assert_eq!((world.phase(), world.rollout.security_events), ("running", 1));
     world.event(&event(None)).unwrap();

@@ -45,7 +45,7 @@ pub(super) struct Wanted {
 impl RangeArgs {
     pub(super) fn resolve(&self, log: &Reader) -> Result<Wanted, AuditError> {
         let size = log.size();
-        let first = self.first.unwrap_or(0);
+        let first = self.first.unwrap_or(log.first());
         let end = self.last.map_or(size, |last| last.saturating_add(1));
         if (self.first.is_some() || self.last.is_some()) && (first >= end || end > size) {
             return Err(AuditError::Missing(format!(
