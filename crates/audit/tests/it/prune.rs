@@ -314,7 +314,6 @@ fn a_start_from_a_note_knows_what_was_pruned_before_and_after_it() {
     // Without the note, and without a bundle that should be there.
     fs::remove_file(made.path(NOTE)).unwrap();
     assert_eq!(closed_at_start(&made), 0);
-    fs::remove_file(made.path(NOTE)).unwrap();
     fs::remove_file(made.path("tile/entries/040")).unwrap();
     assert_eq!(made.verify(&[]).damage[0].kind, DamageKind::Missing);
     assert!(Log::open(&options(&made), made.key.clone()).is_err());
