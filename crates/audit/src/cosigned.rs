@@ -3,12 +3,11 @@
 //!
 //! One file a witness, so that a slow one holds up no other: every record below its checkpoint is vouched for by it.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use crate::cosign::{Cosignature, CosignerKey, cosignatures};
-use crate::disk::{Disk as _, LocalDisk};
+use crate::disk::{Disk as _, LocalDisk, open_file};
 use crate::error::AuditError;
 use crate::keys::unchecked_size;
 use crate::layout;
@@ -47,7 +46,7 @@ pub fn cosigned(root: &Path) -> Vec<Cosigned> {
 
 fn bounded(path: &Path) -> Vec<u8> {
     let mut note = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(NOTE_MAX_BYTES).read_to_end(&mut note));
+    let read = open_file(path).and_then(|file| file.take(NOTE_MAX_BYTES).read_to_end(&mut note));
     if read.is_err() {
         note.clear();
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// Files that are synced at the same time.
@@ -40,6 +40,41 @@ pub trait Segment: Send {
     fn set_len(&mut self, len: u64) -> io::Result<()>;
 }
 
+/// The largest file that is read whole, in bytes: no log has one of this size.
+const FILE_MAX_BYTES: u64 = 256 << 20;
+
+/// Opens a file, and nothing else: a pipe would wait for who never writes.
+pub(crate) fn open_file(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+    }
+    File::open(path)
+}
+
+/// Reads a file that is no larger than a log's may be.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    read_file_into(path, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The same, behind what is there already.
+pub(crate) fn read_file_into(path: &Path, bytes: &mut Vec<u8>) -> io::Result<()> {
+    let read = open_file(path)?.take(FILE_MAX_BYTES + 1).read_to_end(bytes)?;
+    if read as u64 > FILE_MAX_BYTES {
+        bytes.clear();
+        let why = format!("it is larger than {FILE_MAX_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(())
+}
+
+/// Reads a file that is text.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_file(path)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not text"))
+}
+
 /// The file system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalDisk;
@@ -65,7 +100,7 @@ impl Disk for LocalDisk {
     }
 
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        read_file(path)
     }
 
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -53,7 +53,12 @@ pub(crate) fn wal(root: &Path) -> PathBuf {
 }
 
 pub(crate) fn segment(root: &Path, first_seq: u64) -> PathBuf {
-    wal(root).join(format!("{first_seq:020}.wal"))
+    root.join(segment_name(first_seq))
+}
+
+/// A segment, relative to the log.
+pub(crate) fn segment_name(first_seq: u64) -> String {
+    format!("wal/{first_seq:020}.wal")
 }
 
 /// The first sequence number of a segment, by its name.

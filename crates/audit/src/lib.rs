@@ -46,7 +46,7 @@ pub use log::{Durability, Log, LogOptions, LogStatus, Session};
 pub use proof::{
     InclusionProof, check_consistency, check_inclusion, prove_consistency, prove_inclusion,
 };
-pub use prune::{PRUNE_ACTION, Prunable, prunable, prune};
+pub use prune::{PRUNE_ACTION, Prunable, finish as finish_pruning, prunable, prune};
 pub use range_proof::{RangeCheck, RangeProof, prove_range};
 pub use read::Reader;
 pub use record::{Entry, RECORD_FORMAT, RECORD_MAX_BYTES, Record, Step};

@@ -78,6 +78,8 @@ pub struct LogStatus {
     pub cut_bytes: u64,
     /// Intents without an outcome that the last start closed as `unknown`.
     pub closed_intents: u64,
+    /// Records before this one were pruned, as a signed record says.
+    pub pruned_to: u64,
 }
 
 /// State that the threads of a log share.
@@ -133,6 +135,7 @@ impl Log {
             status.size = recovered.grown.edge().size();
             status.signed_size = recovered.signed_size;
             status.cut_bytes = recovered.cut_bytes;
+            status.pruned_to = recovered.signed_pruned_to;
             status.closed_intents = recovered.standing.len() as u64;
         }
         let queue = Arc::new(Queue::default());

@@ -44,6 +44,7 @@ pub struct Prunable {
 /// What a record says about records before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
+    pub(crate) from: u64,
     pub(crate) to: u64,
     pub(crate) root: String,
 }
@@ -55,16 +56,28 @@ impl Told {
             return None;
         }
         let record = Record::parse(record).ok()?;
+        let from = record.detail.get("from")?.as_u64()?;
         let to = record.detail.get("to")?.as_u64()?;
         let root = record.detail.get("root")?.as_str()?.to_owned();
-        Some(Self { to, root })
+        Some(Self { from, to, root })
     }
 }
 
-/// Looks for whole bundles from the oldest on whose records are all before a time, whose intents all have their
-/// outcomes, and which the write-ahead log does not repeat.
-pub fn prunable(log: &Reader, before_ms: i64) -> Result<Option<Prunable>, AuditError> {
-    let first = log.first() / TILE_WIDTH;
+/// Looks for whole bundles whose records are all before a time, whose intents all have their outcomes, and which the
+/// write-ahead log does not repeat; from the first on that was not pruned before, as [`crate::LogStatus::pruned_to`] has it.
+///
+/// Refused when something else is missing: a record of pruning would cover for whoever took it away.
+pub fn prunable(
+    log: &Reader,
+    pruned_to: u64,
+    before_ms: i64,
+) -> Result<Option<Prunable>, AuditError> {
+    if log.first() > pruned_to {
+        let why =
+            format!("records {pruned_to} to {} are missing, and were not pruned", log.first());
+        return Err(AuditError::damaged(&log.root, why));
+    }
+    let first = pruned_to / TILE_WIDTH;
     let end =
         (log.checkpoint().size.min(wal_begin(&log.root)?) / TILE_WIDTH).min(first + BUNDLES_MAX);
     let mut open = BTreeSet::new();
@@ -167,8 +180,10 @@ pub fn prune(
     Ok(seq)
 }
 
-/// Lets go what a signed record says is gone: a crash may have come between.
-pub(crate) fn finish(disk: &dyn Disk, root: &Path, pruned_to: u64) -> Result<(), AuditError> {
+/// Lets go what a signed record says is gone, from the first record on to this one: a crash may have come between. The
+/// caller sees to it that no hold lasts.
+pub fn finish(options: &LogOptions, pruned_to: u64) -> Result<(), AuditError> {
+    let (disk, root) = (options.disk.as_ref(), options.dir.as_path());
     let end = pruned_to / TILE_WIDTH;
     for first in (0..end).step_by(layout::NAMES_IN_DIRECTORY) {
         let name = layout::bundle_name(first, TILE_WIDTH);
@@ -182,6 +197,21 @@ pub(crate) fn finish(disk: &dyn Disk, root: &Path, pruned_to: u64) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Whoever takes records away takes the oldest, to have them look pruned: the first that should be there must be.
+pub(crate) fn nothing_else_is_missing(
+    disk: &dyn Disk,
+    root: &Path,
+    pruned_to: u64,
+    signed_size: u64,
+) -> Result<(), AuditError> {
+    let name = layout::bundle_name(pruned_to / TILE_WIDTH, TILE_WIDTH);
+    if pruned_to + TILE_WIDTH > signed_size || disk.read(&root.join(&name)).is_ok() {
+        return Ok(());
+    }
+    let why = format!("{name} is missing, and no signed record says that it was pruned");
+    Err(AuditError::damaged(root, why))
 }
 
 /// Removes bundles, the oldest first: what is left has no gap.

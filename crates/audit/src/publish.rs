@@ -182,7 +182,11 @@ impl Publisher {
         self.disk.replace(&path, &note).map_err(AuditError::io("publish", &path))?;
         self.grown.forget_full();
         let before = std::mem::replace(&mut self.signed_size, size);
-        self.shared.status().signed_size = size;
+        {
+            let mut status = self.shared.status();
+            status.signed_size = size;
+            status.pruned_to = self.standing.pruned_to;
+        }
         self.tidy(before, size);
         self.note_open(Checkpoint { size, root: root.0 });
         Ok(())

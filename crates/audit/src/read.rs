@@ -5,8 +5,12 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use tlog_tiles::{Error as TreeError, Tile, TileReader};
+use tlog_tiles::{
+    Error as TreeError, Hash, HashReader as _, Tile, TileHashReader, TileReader, record_hash,
+    stored_hash_index,
+};
 
+use crate::disk::{read_file, read_text};
 use crate::error::AuditError;
 use crate::keys::{Checkpoint, VerifierKey, unchecked_size};
 use crate::layout::{self, TILE_WIDTH};
@@ -35,7 +39,7 @@ pub struct Reader {
 /// The public keys that a log says are its own.
 pub(crate) fn own_keys(root: &Path) -> Result<Vec<VerifierKey>, AuditError> {
     let path = layout::keys(root);
-    let text = std::fs::read_to_string(&path).map_err(AuditError::io("read", &path))?;
+    let text = read_text(&path).map_err(AuditError::io("read", &path))?;
     text.lines().map(VerifierKey::parse).collect()
 }
 
@@ -60,14 +64,14 @@ impl Reader {
             _ => Chain::of_keys(keys),
         };
         let path = layout::checkpoint(&root);
-        let mut note = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
+        let mut note = read_file(&path).map_err(AuditError::io("read", &path))?;
         for _ in 0..OPEN_TRIES {
             // Its signature takes longer to check than the next checkpoint may take to come.
             let size = unchecked_size(&note).unwrap_or(0);
             let mut edge = HashMap::new();
             let mut whole = true;
             for name in partial_names(size) {
-                match std::fs::read(root.join(&name)) {
+                match read_file(&root.join(&name)) {
                     Ok(bytes) => drop(edge.insert(name, bytes)),
                     Err(_) => whole = false,
                 }
@@ -75,7 +79,7 @@ impl Reader {
             let (tail, tail_whole) =
                 if with_tail { read_tail(&root, size)? } else { (Vec::new(), true) };
             // Under a newer checkpoint unfinished tiles and segments of the write-ahead log go away.
-            let again = std::fs::read(&path).map_err(AuditError::io("read", &path))?;
+            let again = read_file(&path).map_err(AuditError::io("read", &path))?;
             if (whole && tail_whole) || again == note {
                 let checkpoint = chain.checkpoint(&note)?;
                 let first = first_bundle(&root, checkpoint.size) * TILE_WIDTH;
@@ -90,7 +94,7 @@ impl Reader {
     pub(crate) fn file(&self, name: &str) -> io::Result<Vec<u8>> {
         self.edge
             .get(name)
-            .map_or_else(|| std::fs::read(self.root.join(name)), |bytes| Ok(bytes.clone()))
+            .map_or_else(|| read_file(&self.root.join(name)), |bytes| Ok(bytes.clone()))
     }
 
     /// What is signed.
@@ -123,8 +127,8 @@ impl Reader {
         let wanted = wanted.start..wanted.end.min(self.size());
         if wanted.start < self.first && !wanted.is_empty() {
             return Err(AuditError::Missing(format!(
-                "records before {} were pruned, and {} is one of them",
-                self.first, wanted.start
+                "record {} is not here: those before {} were pruned, or taken away; `lockgate audit verify` tells which",
+                wanted.start, self.first
             )));
         }
         let mut out = Vec::new();
@@ -141,13 +145,19 @@ impl Reader {
                 )
             })?;
             let bundle_end = ((index + 1) * TILE_WIDTH).min(self.checkpoint.size);
-            for at in seq..wanted.end.min(bundle_end) {
+            let leaves = self.leaves(seq..wanted.end.min(bundle_end))?;
+            for (at, leaf) in (seq..).zip(leaves) {
                 let range =
                     usize::try_from(at - index * TILE_WIDTH).ok().and_then(|at| ranges.get(at));
                 let range = range.ok_or_else(|| {
                     AuditError::damaged(&self.root, format!("record {at} is missing"))
                 })?;
-                out.push(bytes[range.clone()].to_vec());
+                let record = &bytes[range.clone()];
+                if record_hash(record) != leaf {
+                    let why = format!("record {at} is not the one that was signed");
+                    return Err(AuditError::damaged(&self.root, why));
+                }
+                out.push(record.to_vec());
             }
             seq = bundle_end;
         }
@@ -156,6 +166,17 @@ impl Reader {
             out.extend(self.tail.get(place).cloned());
         }
         Ok(out)
+    }
+
+    /// The hashes that the checkpoint signs for these records, which are of one bundle.
+    fn leaves(&self, records: Range<u64>) -> Result<Vec<Hash>, AuditError> {
+        let Checkpoint { size, root } = self.checkpoint;
+        let indexes: Vec<u64> = records.map(|seq| stored_hash_index(0, seq)).collect();
+        let hashes = TileHashReader::new(size, Hash(root), self).read_hashes(&indexes);
+        hashes.map_err(|error| {
+            let why = format!("its tiles do not give the root that its checkpoint signs: {error}");
+            AuditError::damaged(&self.root, why)
+        })
     }
 
     /// One record.
@@ -206,7 +227,7 @@ fn read_tail(root: &Path, from: u64) -> Result<(Vec<Vec<u8>>, bool), AuditError>
             continue;
         }
         let path = layout::segment(root, *first);
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_file(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((tail, false)),
             Err(error) => return Err(AuditError::io("read", &path)(error)),

@@ -76,6 +76,8 @@ pub(crate) struct Recovered {
     pub(crate) cut_bytes: u64,
     /// Intents without an outcome, and what was pruned.
     pub(crate) standing: Standing,
+    /// Records before this one were pruned, as a record under the checkpoint says.
+    pub(crate) signed_pruned_to: u64,
     /// Records under the note of open intents; 0 when there is none to be believed.
     pub(crate) noted_size: u64,
 }
@@ -117,10 +119,19 @@ pub(crate) fn recover(options: &LogOptions, key: &LogKey) -> Result<Recovered, A
     let noted_size = noted.0;
     let signed_size = signed.size;
     let standing = open_intents::find(disk, root, noted, signed_size, &grown)?;
-    prune::finish(disk, root, standing.pruned_to)?;
+    let signed_pruned_to = standing.pruned_to;
+    prune::nothing_else_is_missing(disk, root, signed_pruned_to, signed_size)?;
     let so_far = (signed_size, standing);
     let standing = open_intents::find(disk, root, so_far, grown.edge().size(), &grown)?;
-    Ok(Recovered { grown, signed_size, segments, cut_bytes, standing, noted_size })
+    Ok(Recovered {
+        grown,
+        signed_size,
+        segments,
+        cut_bytes,
+        standing,
+        signed_pruned_to,
+        noted_size,
+    })
 }
 
 /// The tree's edge at the checkpoint, from its tiles.
@@ -246,7 +257,8 @@ fn read_segments(
         root: root.clone(),
         current,
         len: end,
-        since: Instant::now(),
+        // Old enough for the next record to begin another one: how old it is, nobody has written down.
+        since: Instant::now().checked_sub(options.segment_max_age).unwrap_or_else(Instant::now),
         max_bytes: options.segment_max_bytes,
         max_age: options.segment_max_age,
     };

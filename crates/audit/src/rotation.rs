@@ -7,6 +7,7 @@
 use std::io;
 use std::path::Path;
 
+use crate::disk::read_file;
 use crate::error::AuditError;
 use crate::keys::{Checkpoint, LogKey, VerifierKey, checkpoint_from_note, note_parts};
 use crate::layout;
@@ -113,7 +114,7 @@ impl Chain {
             .into_iter()
             .next()
             .ok_or_else(|| AuditError::damaged(root, "log.keys holds no key"))?;
-        Self::read(first, |name| std::fs::read(root.join(name)))
+        Self::read(first, |name| read_file(&root.join(name)))
             .map_err(|broken| AuditError::damaged(root, format!("{}: {}", broken.file, broken.why)))
     }
 

@@ -17,10 +17,11 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use crate::disk::read_text;
 use crate::error::AuditError;
 pub use holds::Hold;
 pub use seal::{Disclosed, ERASED, Kept, Opened, Personal, Seal};
-use subject::Subject;
+use subject::{Subject, is_pseudonym};
 
 /// The longest name of a person, in bytes.
 const NAME_MAX_BYTES: usize = 1024;
@@ -41,9 +42,13 @@ impl std::fmt::Debug for Vault {
 
 #[derive(Default)]
 struct State {
+    /// The key that a person's next record is sealed with.
     by_name: HashMap<String, Arc<Subject>>,
+    /// All keys. A name has several when one was put back from a backup.
     by_pseudonym: HashMap<String, Arc<Subject>>,
     erased: HashSet<String>,
+    /// Names of those who are erased and whose file could not be destroyed yet, by their pseudonyms.
+    left: HashMap<String, String>,
     holds: Vec<Hold>,
 }
 
@@ -51,6 +56,18 @@ impl State {
     fn add(&mut self, subject: Arc<Subject>) {
         self.by_pseudonym.insert(subject.pseudonym().to_owned(), Arc::clone(&subject));
         self.by_name.insert(subject.name().to_owned(), subject);
+    }
+
+    fn remove(&mut self, pseudonym: &str) -> Option<Arc<Subject>> {
+        let subject = self.by_pseudonym.remove(pseudonym)?;
+        if self.by_name.get(subject.name()).is_some_and(|one| one.pseudonym() == pseudonym) {
+            self.by_name.remove(subject.name());
+            let other = self.by_pseudonym.values().find(|one| one.name() == subject.name());
+            if let Some(other) = other.cloned() {
+                self.by_name.insert(other.name().to_owned(), other);
+            }
+        }
+        Some(subject)
     }
 }
 
@@ -64,6 +81,7 @@ impl Vault {
         if path.exists() {
             return Ok(());
         }
+        holds::create(dir)?;
         // Last: a vault without it is none.
         files::write(&path, format!("{origin}\n").as_bytes())
     }
@@ -86,9 +104,11 @@ impl Vault {
             // What a crash left half made or half destroyed.
             if files::is_unfinished(&name) || state.erased.contains(&pseudonym_of_file(&name)) {
                 files::destroy(&path)?;
-                continue;
+            } else if is_pseudonym(&pseudonym_of_file(&name)) {
+                state.add(Arc::new(read(&path, &name)?));
+            } else {
+                tracing::warn!(path = %path.display(), "a file that is no person's lies in the vault");
             }
-            state.add(Arc::new(read(&path, &name)?));
         }
         state.holds = holds::read(dir)?;
         let state = RwLock::new(state);
@@ -101,9 +121,11 @@ impl Vault {
             Err(AuditError::Io { kind: ErrorKind::NotFound, .. }) => return Ok(None),
             other => other?,
         }
-        let mut state = State::default();
+        let mut state = State { erased: erased(dir)?, ..State::default() };
         for name in files::list(&dir.join("subjects"))? {
-            if files::is_unfinished(&name) {
+            let pseudonym = pseudonym_of_file(&name);
+            // Whoever is marked is erased, also while the file is still there.
+            if !is_pseudonym(&pseudonym) || state.erased.contains(&pseudonym) {
                 continue;
             }
             match read(&dir.join("subjects").join(&name), &name) {
@@ -113,7 +135,6 @@ impl Vault {
                 Err(error) => return Err(error),
             }
         }
-        state.erased = erased(dir)?;
         state.holds = holds::read(dir)?;
         Ok(Some(Self { dir: dir.to_owned(), state: RwLock::new(state), writing: None }))
     }
@@ -139,23 +160,37 @@ impl Vault {
         self.len() == 0
     }
 
-    /// Destroys what opens a person's records, for good. Returns the pseudonym; `None` when the person has no key.
+    /// All pseudonyms that a person's keys stand behind, those among them whose file is still to be destroyed.
+    pub fn pseudonyms(&self, name: &str) -> Vec<String> {
+        let state = self.state();
+        let here = state.by_pseudonym.values().filter(|one| one.name() == name);
+        let left = state.left.iter().filter(|(_, of)| *of == name);
+        let all = here.map(|one| one.pseudonym()).chain(left.map(|(pseudonym, _)| &pseudonym[..]));
+        all.map(str::to_owned).collect()
+    }
+
+    /// Destroys what opens the records with this pseudonym, for good; `false` when there is nothing to destroy.
     ///
-    /// Refused while a hold lasts. Cut off at any point, the person is as before or erased at the next start.
-    pub fn erase(&self, name: &str) -> Result<Option<String>, AuditError> {
+    /// Refused while a hold lasts. Cut off at any point, the person is as before or erased at the next start. After an
+    /// error the person is erased or as before, and a second try destroys what is left.
+    pub fn erase(&self, pseudonym: &str) -> Result<bool, AuditError> {
         let _free = self.unless_held()?;
-        let Some(pseudonym) = self.pseudonym(name) else { return Ok(None) };
-        let file = file_name(&pseudonym);
+        if self.key_of(pseudonym).is_err() && !self.state().left.contains_key(pseudonym) {
+            return Ok(false);
+        }
+        let file = file_name(pseudonym);
         // From here on the person is erased, whatever happens.
         files::write(&self.dir.join("erased").join(file), b"")?;
         {
             let mut state = self.state_mut();
-            state.by_name.remove(name);
-            state.by_pseudonym.remove(&pseudonym);
-            state.erased.insert(pseudonym.clone());
+            if let Some(subject) = state.remove(pseudonym) {
+                state.left.insert(pseudonym.to_owned(), subject.name().to_owned());
+            }
+            state.erased.insert(pseudonym.to_owned());
         }
         files::destroy(&self.dir.join("subjects").join(file))?;
-        Ok(Some(pseudonym))
+        self.state_mut().left.remove(pseudonym);
+        Ok(true)
     }
 
     /// The person of this name; a new key when there is none, on disk when this returns.
@@ -213,7 +248,7 @@ impl Vault {
 /// A vault of another log would give names to pseudonyms that are not its own.
 fn belongs_to(dir: &Path, origin: &str) -> Result<(), AuditError> {
     let path = dir.join("log");
-    let text = std::fs::read_to_string(&path).map_err(AuditError::io("read", &path))?;
+    let text = read_text(&path).map_err(AuditError::io("read", &path))?;
     if text.trim_end() == origin {
         return Ok(());
     }

@@ -9,24 +9,22 @@ mod keys;
 mod open;
 mod page;
 mod pruning;
+mod source;
 mod wal;
 mod witnesses;
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use serde::Serialize;
 
 use crate::cosign::CosignerKey;
-use crate::cosigned::cosigned;
 use crate::error::AuditError;
 use crate::keys::{Checkpoint, VerifierKey, checkpoint_from_note};
-use crate::layout;
-use crate::read::is_copy;
 use crate::rotation::Chain;
 
 pub use damage::{Damage, DamageKind};
 use entries::Walk;
+use source::Source;
 pub use witnesses::Witnessed;
 
 /// A checkpoint that was kept somewhere else: what it signs can no longer be taken out of the log.
@@ -78,7 +76,7 @@ pub struct Found {
     pub open_intents: u64,
     /// Records that were pruned by policy, as a signed record says.
     pub pruned: Option<Pruned>,
-    /// The first record whose time is before that of the one before it.
+    /// The first record whose time is more than a second before that of the one before it.
     pub clock_back_at: Option<u64>,
     /// Records from here on are vouched for by this log's key alone: whoever has it could have replaced them.
     /// `None` when a checkpoint kept elsewhere covers everything.
@@ -108,9 +106,6 @@ impl Found {
     }
 }
 
-/// How often a log that is being written is read anew.
-const LIVE_TRIES: u32 = 20;
-
 /// Checks a log. Without keys those in its own directory are taken at their word, and that is said.
 ///
 /// `progress` is told how many records of how many were looked at. An error means that the check could not be made;
@@ -133,45 +128,22 @@ pub fn verify_against(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, AuditError> {
     std::fs::read_dir(root).map_err(AuditError::io("read", root))?;
-    for _ in 0..LIVE_TRIES {
-        let before = stamp(root);
-        let found = look(root, keys.to_owned(), outside, progress);
-        // A log that grew meanwhile has replaced files that were still to be read.
-        if found.intact() || before == stamp(root) {
-            return Ok(found);
-        }
-    }
-    Err(AuditError::Missing(
-        "the log grows faster than it can be read; verify it when less is recorded, or its copy in object storage".into(),
-    ))
-}
-
-/// What changes whenever the log does: its checkpoint, and the names and lengths of its segments.
-fn stamp(root: &Path) -> (Option<Vec<u8>>, Vec<(OsString, u64)>) {
-    let mut segments: Vec<_> = std::fs::read_dir(layout::wal(root))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| (entry.file_name(), entry.metadata().map_or(0, |file| file.len())))
-        .collect();
-    segments.sort();
-    (std::fs::read(layout::checkpoint(root)).ok(), segments)
+    Ok(look(&Source::new(root), keys.to_owned(), outside, progress))
 }
 
 fn look(
-    root: &Path,
+    source: &Source,
     keys: Vec<VerifierKey>,
     outside: &Outside,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Found {
-    // Before the checkpoint: a log that is being written may have the next one cosigned meanwhile.
-    let kept = cosigned(root);
+    let root = source.root();
     let mut found = Found {
         origin: String::new(),
         size: 0,
         root: String::new(),
         unsigned: 0,
-        is_copy: is_copy(root),
+        is_copy: source.is_copy,
         beyond_checkpoint: 0,
         torn_bytes: 0,
         open_intents: 0,
@@ -185,40 +157,44 @@ fn look(
         damage: Vec::new(),
     };
     let Some((chain, notes)) = keys::to_use(root, keys, &mut found) else { return found };
-    let Some(signed) = signed_checkpoint(root, &chain, &mut found) else { return found };
+    let Some(signed) = signed_checkpoint(source, &chain, &mut found) else { return found };
     chain.current().origin().clone_into(&mut found.origin);
     found.size = signed.size;
     found.root = hex(&signed.root);
 
     let anchors = anchors(&outside.known, &chain, signed, &mut found);
-    let beside = witnesses::look(kept, outside, &chain, signed, &mut found);
+    let beside = witnesses::look(source.cosigned.clone(), outside, &chain, signed, &mut found);
     let mut walk = Walk::new(signed, &anchors);
     walk.expect(&chain.rotations);
-    if let Some((at, open)) = open::read(root, &chain, signed, &mut found) {
+    if let Some((at, open)) = open::read(source, &chain, signed, &mut found) {
         walk.expect_open(at, open);
     }
     walk.cosigned(beside, witnesses::covered(&found));
-    walk.tiles_and_entries(root, progress);
+    walk.tiles_and_entries(source, progress);
     if !found.is_copy {
-        wal::follow(root, &mut walk, &mut found);
+        wal::follow(source, &mut walk, &mut found);
     }
-    files::look_for_strangers(root, signed.size + found.unsigned, signed.size, notes, &mut found);
+    let all = signed.size + found.unsigned;
+    files::look_for_strangers(source, all, signed.size, notes, &mut found);
     walk.finish(&anchors, &mut found);
     found.damage.sort_by_key(|damage| damage.seq.unwrap_or(u64::MAX));
     found
 }
 
-fn signed_checkpoint(root: &Path, chain: &Chain, found: &mut Found) -> Option<Checkpoint> {
-    let note = match std::fs::read(layout::checkpoint(root)) {
+fn signed_checkpoint(source: &Source, chain: &Chain, found: &mut Found) -> Option<Checkpoint> {
+    let note = match source.read("checkpoint") {
         Ok(note) => note,
         Err(error) => {
-            let kind =
-                if files::nothing_there(root) { DamageKind::Emptied } else { DamageKind::Missing };
+            let kind = if files::nothing_there(source.root()) {
+                DamageKind::Emptied
+            } else {
+                DamageKind::Missing
+            };
             found.damage.push(Damage::of_file(kind, "checkpoint", error.to_string()));
             return None;
         }
     };
-    keys::compare(root, chain, &note, found);
+    keys::compare(source.root(), chain, &note, found);
     match chain.checkpoint(&note) {
         Ok(signed) => Some(signed),
         Err(error) => {

@@ -10,6 +10,8 @@ use crate::error::AuditError;
 const HEADER: usize = 20;
 /// The most bytes of records in one frame.
 pub(crate) const FRAME_MAX_BYTES: usize = 8 << 20;
+/// How much is gone over at most in the search for whole frames behind a broken one.
+const SEARCHED_MAX_BYTES: usize = 1 << 30;
 
 /// Adds a record as tiles and frames hold it.
 pub(crate) fn push_record(out: &mut Vec<u8>, record: &[u8]) -> Result<(), AuditError> {
@@ -153,6 +155,12 @@ fn whole_frame(bytes: &[u8], at: usize, next: u64) -> Option<(usize, Range<usize
     (crc32fast::hash(checked) == crc).then_some((count, body))
 }
 
+/// How much a checksum of the frame that seems to start here would go over.
+fn claimed_bytes(bytes: &[u8], at: usize) -> usize {
+    let header = bytes.get(at..at + 4).and_then(|header| header.try_into().ok());
+    (header.map_or(0, u32::from_be_bytes) as usize).min(FRAME_MAX_BYTES)
+}
+
 /// Torn or damaged? A crash leaves nothing whole behind the frame it tore, and a torn frame reaches to the end.
 fn what_is_left(bytes: &[u8], at: usize, next: u64) -> Rest {
     let left = &bytes[at..];
@@ -173,10 +181,14 @@ fn what_is_left(bytes: &[u8], at: usize, next: u64) -> Rest {
     if says(at).is_some_and(|first| whole_frame(bytes, at, first).is_some()) {
         return Rest::Damaged(format!("the frame at byte {at} is whole and out of place"));
     }
+    // What looks like a frame and is none costs a checksum each; a crash leaves nothing that looks like many.
+    let mut hashed = 0;
     let later = (at + 1..bytes.len()).any(|at| {
-        says(at).is_some_and(|first| {
-            first >= next && first - next < 1 << 20 && whole_frame(bytes, at, first).is_some()
-        })
+        let Some(first) = says(at).filter(|first| *first >= next && first - next < 1 << 20) else {
+            return false;
+        };
+        hashed += claimed_bytes(bytes, at);
+        hashed > SEARCHED_MAX_BYTES || whole_frame(bytes, at, first).is_some()
     });
     if later {
         return Rest::Damaged(format!(

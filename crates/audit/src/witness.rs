@@ -5,7 +5,7 @@
 
 mod request;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +22,9 @@ use crate::recover::Lock;
 use crate::verify::hex;
 
 pub use request::AddCheckpoint;
+
+/// The file that lists the logs that were cosigned.
+const LIST: &str = "followed";
 
 /// How a witness is kept.
 #[derive(Clone)]
@@ -79,6 +82,8 @@ pub struct Witness {
     options: WitnessOptions,
     /// By the hash of the origin.
     logs: BTreeMap<String, Followed>,
+    /// The logs that it ever cosigned, as they are listed on disk.
+    listed: Mutex<BTreeSet<String>>,
     // Held until the witness is dropped.
     _lock: Lock,
 }
@@ -106,7 +111,9 @@ struct Seen {
 impl Witness {
     /// Makes the directory of a witness that never cosigned anything.
     pub fn create(dir: &Path) -> Result<(), AuditError> {
-        LocalDisk.create_dir_all(dir).map_err(AuditError::io("make", dir))
+        LocalDisk.create_dir_all(dir).map_err(AuditError::io("make", dir))?;
+        let path = dir.join(LIST);
+        LocalDisk.replace(&path, b"").map_err(AuditError::io("write", &path))
     }
 
     /// Reads what it remembers. A directory that is gone, or not what this key cosigned, is refused: a witness that
@@ -124,6 +131,7 @@ impl Witness {
                 log.keys.push(key.clone());
             }
         }
+        let mut listed = read_list(options.disk.as_ref(), dir)?;
         for name in options.disk.list(dir).map_err(AuditError::io("read", dir))? {
             // `lock`, and what a crash left of a file that was to be replaced.
             if !is_origin_hash(&name) {
@@ -132,11 +140,18 @@ impl Witness {
             let path = dir.join(&name);
             let note = options.disk.read(&path).map_err(AuditError::io("read", &path))?;
             let seen = Seen::read(note, &options.key, &name).map_err(|why| forgot(&path, &why))?;
+            listed.remove(&name);
             // Of a log that is not followed any more it is still told.
             let log = logs.entry(name).or_default();
             *log.seen.get_mut().unwrap_or_else(PoisonError::into_inner) = Some(seen);
         }
-        Ok(Self { options, logs, _lock: lock })
+        if let Some(name) = listed.first() {
+            return Err(forgot(&dir.join(name), "the file is gone"));
+        }
+        let here =
+            logs.iter().filter(|(_, log)| log.seen().is_some()).map(|(name, _)| name.clone());
+        let listed = Mutex::new(here.collect());
+        Ok(Self { options, logs, listed, _lock: lock })
     }
 
     /// Its key.
@@ -174,11 +189,29 @@ impl Witness {
         let kept = Note::new(note.text(), &all)
             .map_err(|error| Refused::Malformed(error.to_string()))?
             .to_bytes();
-        let path = self.options.dir.join(name);
+        let path = self.options.dir.join(&name);
         let written = self.options.disk.replace(&path, &kept);
         written.map_err(AuditError::io("write", &path)).map_err(unable)?;
+        self.list(&name).map_err(unable)?;
         *seen = Some(Seen { checkpoint: newer, at_s, note: kept });
         Ok(line.to_bytes())
+    }
+
+    /// Writes down that this log was cosigned, so that a file that is gone is missed. Its file comes first: a crash
+    /// between the two loses nothing, and nobody has the cosignature yet.
+    fn list(&self, name: &str) -> Result<(), AuditError> {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if listed.insert(name.to_owned()) {
+            let lines: Vec<&str> = listed.iter().map(String::as_str).collect();
+            let text = lines.join("\n") + "\n";
+            let path = self.options.dir.join(LIST);
+            let written = self.options.disk.replace(&path, text.as_bytes());
+            if let Err(error) = written {
+                listed.remove(name);
+                return Err(AuditError::io("write", &path)(error));
+            }
+        }
+        Ok(())
     }
 
     /// The newest checkpoint cosigned of a log, by the SHA-256 of its origin in hex: with the log's signature and the
@@ -186,6 +219,17 @@ impl Witness {
     pub fn checkpoint(&self, origin_hash: &str) -> Option<Vec<u8>> {
         self.logs.get(origin_hash)?.seen().as_ref().map(|seen| seen.note.clone())
     }
+}
+
+/// The logs that were cosigned, by the hashes of their origins.
+fn read_list(disk: &dyn Disk, dir: &Path) -> Result<BTreeSet<String>, AuditError> {
+    let path = dir.join(LIST);
+    let text = disk.read(&path).map_err(|error| forgot(&path, &error.to_string()))?;
+    let text = String::from_utf8(text).map_err(|_| forgot(&path, "it is not text"))?;
+    if !text.lines().all(is_origin_hash) {
+        return Err(forgot(&path, "it does not list logs"));
+    }
+    Ok(text.lines().map(str::to_owned).collect())
 }
 
 impl Followed {

@@ -14,6 +14,7 @@ use tlog_tiles::record_hash;
 
 use super::{Manifest, disclosed};
 use crate::RECORD_MAX_BYTES;
+use crate::disk::{open_file, read_file};
 use crate::keys::{Checkpoint, VerifierKey};
 use crate::range_proof::{RangeCheck, RangeProof};
 use crate::record::Placed;
@@ -119,7 +120,7 @@ pub fn check_bundle(dir: &Path, keys: &[VerifierKey]) -> Result<BundleFound, Bad
 
 fn small(dir: &Path, name: &str) -> Result<Vec<u8>, BadItem> {
     let mut bytes = Vec::new();
-    File::open(dir.join(name))
+    open_file(&dir.join(name))
         .and_then(|file| file.take(SMALL_MAX_BYTES).read_to_end(&mut bytes))
         .map_err(|error| BadItem::new(name, format!("it cannot be read: {error}")))?;
     Ok(bytes)
@@ -164,7 +165,7 @@ fn trusted(dir: &Path, given: &[VerifierKey]) -> Result<Chain, BadItem> {
         String::from_utf8(text).map_err(|error| BadItem::new("log.keys", error.to_string()))?;
     let first = VerifierKey::parse(text.lines().next().unwrap_or_default())
         .map_err(|error| BadItem::new("log.keys", error.to_string()))?;
-    let chain = Chain::read(first, |name| fs::read(dir.join(name)))
+    let chain = Chain::read(first, |name| read_file(&dir.join(name)))
         .map_err(|broken| BadItem::new(&broken.file, broken.why))?;
     if chain.keys_text() != text {
         return Err(BadItem::new("log.keys", "it does not name the log's keys"));
@@ -198,8 +199,11 @@ fn records(
             .and_then(|line| BASE64_STANDARD.decode(line).ok()?.try_into().ok())
             .ok_or_else(|| at("leaves", seq, "there is no hash for it"))?;
         by_leaves.leaf(leaf);
-        let record =
-            lines.next()?.ok_or_else(|| at("records.jsonl", seq, "the record is missing"))?;
+        let record = lines.next()?.ok_or_else(|| {
+            // Where a line is gone, all after it are in each other's place.
+            let first = first_bad.unwrap_or(seq);
+            at("records.jsonl", first, "it, or one after it, is missing")
+        })?;
         let hash = record_hash(record).0;
         if first_bad.is_none() && hash != leaf {
             first_bad = Some(seq);
@@ -253,7 +257,7 @@ pub(super) struct Lines<'a> {
 
 impl<'a> Lines<'a> {
     pub(super) fn open(dir: &Path, name: &'a str, max: usize) -> Result<Self, BadItem> {
-        let file = File::open(dir.join(name))
+        let file = open_file(&dir.join(name))
             .map_err(|error| BadItem::new(name, format!("it cannot be read: {error}")))?;
         Ok(Self { name, file: BufReader::new(file), line: Vec::new(), max: max as u64 + 1 })
     }
@@ -279,7 +283,7 @@ fn digests(dir: &Path, manifest: &Manifest) -> Result<(), BadItem> {
     for (name, expected) in &manifest.files {
         let mut hash = Sha256::new();
         let mut bytes = 0;
-        let mut file = File::open(dir.join(name))
+        let mut file = open_file(&dir.join(name))
             .map_err(|error| BadItem::new(name, format!("it cannot be read: {error}")))?;
         let mut buffer = vec![0; 64 << 10];
         loop {

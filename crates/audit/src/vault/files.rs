@@ -48,20 +48,24 @@ pub(super) fn is_unfinished(name: &str) -> bool {
 }
 
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, AuditError> {
-    let len = fs::metadata(path).map_err(AuditError::io("read", path))?.len();
-    if len > MAX_BYTES {
-        return Err(AuditError::Vault {
-            path: path.to_owned(),
-            why: format!("it has {len} bytes"),
-        });
+    let found = fs::symlink_metadata(path).map_err(AuditError::io("read", path))?;
+    let unusable = |why| Err(AuditError::Vault { path: path.to_owned(), why });
+    if !found.is_file() {
+        return unusable("it is not a file".into());
+    }
+    if found.len() > MAX_BYTES {
+        return unusable(format!("it has {} bytes", found.len()));
     }
     fs::read(path).map(Zeroizing::new).map_err(AuditError::io("read", path))
 }
 
 /// Overwrites a file where it is, then removes it. What the file system or a backup keeps of it is beyond us.
 pub(super) fn destroy(path: &Path) -> Result<(), AuditError> {
-    let destroyed = OpenOptions::new().write(true).open(path).and_then(|file| {
-        overwrite(&file)?;
+    let destroyed = fs::symlink_metadata(path).and_then(|found| {
+        // What a link leads to is somebody else's.
+        if found.is_file() {
+            overwrite(&OpenOptions::new().write(true).open(path)?)?;
+        }
         fs::remove_file(path)?;
         sync_parent(path)
     });

@@ -35,8 +35,11 @@ impl Vault {
     /// Whether this could be placed: names are 1 to 63 printable characters, and each is given once.
     pub fn may_hold(&self, name: &str) -> Result<(), AuditError> {
         let refuse = |why: String| Err(AuditError::Missing(why));
-        let printable = !name.chars().any(char::is_control);
-        if name.trim().is_empty() || name.chars().count() > NAME_MAX_CHARS || !printable {
+        let printable = !name.chars().any(is_unprintable);
+        if matches!(name.trim(), "" | "." | "..")
+            || name.chars().count() > NAME_MAX_CHARS
+            || !printable
+        {
             return refuse(format!("a hold's name has 1 to {NAME_MAX_CHARS} printable characters"));
         }
         let state = self.state();
@@ -88,14 +91,30 @@ impl Vault {
     }
 }
 
+/// No hold. Without the file nobody knows whether one lasts.
+pub(super) fn create(dir: &Path) -> Result<(), AuditError> {
+    files::write(&path(dir), b"[]\n")
+}
+
 pub(super) fn read(dir: &Path) -> Result<Vec<Hold>, AuditError> {
     let path = path(dir);
-    match files::read(&path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| AuditError::Vault { path, why: error.to_string() }),
-        Err(AuditError::Io { kind: ErrorKind::NotFound, .. }) => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
+    let why = match files::read(&path) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(holds) => return Ok(holds),
+            Err(error) => error.to_string(),
+        },
+        Err(AuditError::Io { kind: ErrorKind::NotFound, .. }) => {
+            "it is gone, and with it what must be kept; put it back from a backup".into()
+        }
+        Err(error) => return Err(error),
+    };
+    Err(AuditError::Vault { path, why })
+}
+
+/// Characters that a terminal obeys, or that change the order in which others are shown.
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 fn path(dir: &Path) -> PathBuf {

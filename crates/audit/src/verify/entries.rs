@@ -2,7 +2,6 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
-use std::path::Path;
 
 use tlog_tiles::Hash;
 use uuid::Uuid;
@@ -11,6 +10,7 @@ use super::Found;
 use super::damage::{Damage, DamageKind};
 use super::page::Page;
 use super::pruning::Pruning;
+use super::source::Source;
 use super::witnesses::Beside;
 use crate::keys::Checkpoint;
 use crate::layout::{self, TILE_WIDTH};
@@ -21,6 +21,8 @@ use crate::tree::{Edge, FullTile, each_hash};
 
 /// At most so many places are named; the rest is counted by whoever mends the first.
 const NAMED_MAX: usize = 64;
+/// Those who record at the same time read the clock before they stand in line.
+const CLOCK_SLACK_MS: i64 = 1_000;
 /// The walk over a log's records, and what it has seen.
 pub(super) struct Walk {
     pub(super) signed: Checkpoint,
@@ -92,25 +94,29 @@ impl Walk {
     }
 
     /// Reads every tile and every bundle under the checkpoint.
-    pub(super) fn tiles_and_entries(&mut self, root: &Path, progress: &mut dyn FnMut(u64, u64)) {
+    pub(super) fn tiles_and_entries(
+        &mut self,
+        source: &Source,
+        progress: &mut dyn FnMut(u64, u64),
+    ) {
         let size = self.signed.size;
         let mut page = Page::default();
         for index in 0..size.div_ceil(TILE_WIDTH) {
             let width = layout::width_at(size, 0, index);
-            self.one_bundle(root, &mut page, index, width);
+            self.one_bundle(source, &mut page, index, width);
             progress((index * TILE_WIDTH + width).min(size), size);
         }
         let partial: Vec<_> = self.by_tiles.partial().filter(|(level, ..)| *level > 0).collect();
         for (level, index, bytes) in partial {
-            self.compare_tile(root, level, index, &bytes);
+            self.compare_tile(source, level, index, &bytes);
         }
     }
 
-    fn one_bundle(&mut self, root: &Path, page: &mut Page, index: u64, width: u64) {
+    fn one_bundle(&mut self, source: &Source, page: &mut Page, index: u64, width: u64) {
         let first = index * TILE_WIDTH;
         let tile_name = layout::tile_name(0, index, width);
         let bundle_name = layout::bundle_name(index, width);
-        match page.read_tile(&root.join(&tile_name)) {
+        match page.read_tile(source, &tile_name) {
             Ok(()) if page.tile.len() as u64 == width * 32 => {
                 page.leaves.extend(each_hash(&page.tile));
             }
@@ -118,9 +124,9 @@ impl Walk {
                 let why = format!("it has {} bytes, not {}", page.tile.len(), width * 32);
                 self.always.push(Damage::at(DamageKind::Tile, first, why).in_file(&tile_name));
             }
-            Err(error) => self.missing(root, first, &tile_name, &error),
+            Err(error) => self.missing(source, first, &tile_name, &error),
         }
-        let is_there = match page.read_bundle(&root.join(&bundle_name)) {
+        let is_there = match page.read_bundle(source, &bundle_name) {
             Ok(()) => true,
             // Whether that is as it should be is known when all records were read.
             Err(error) if error.kind() == ErrorKind::NotFound && width == TILE_WIDTH => {
@@ -130,7 +136,7 @@ impl Walk {
                 false
             }
             Err(error) => {
-                self.missing(root, first, &bundle_name, &error);
+                self.missing(source, first, &bundle_name, &error);
                 false
             }
         };
@@ -152,7 +158,7 @@ impl Walk {
         }
         // What is missing on one side is taken from the other, so that one gap is named once.
         self.grow(
-            root,
+            source,
             if leaves.is_empty() { hashes } else { leaves },
             if is_there { hashes } else { leaves },
         );
@@ -162,11 +168,11 @@ impl Walk {
     }
 
     /// Adds a page to both trees, which are one as long as records and tiles are the same.
-    fn grow(&mut self, root: &Path, leaves: &[Hash], hashes: &[Hash]) {
+    fn grow(&mut self, source: &Source, leaves: &[Hash], hashes: &[Hash]) {
         let wanted = self.by_entries.is_none() && self.wants_root(self.by_tiles.size(), leaves);
         for leaf in leaves {
             for full in self.by_tiles.push(*leaf) {
-                self.compare_full(root, &full);
+                self.compare_full(source, &full);
             }
             if wanted && self.wanted_roots.contains(&self.by_tiles.size()) {
                 self.roots.insert(self.by_tiles.size(), self.by_tiles.root());
@@ -187,8 +193,8 @@ impl Walk {
         self.wanted_roots.iter().any(|wanted| (size + 1..=grown).contains(wanted))
     }
 
-    fn missing(&mut self, root: &Path, first: u64, name: &str, error: &std::io::Error) {
-        let damage = if wider_exists(root, name) {
+    fn missing(&mut self, source: &Source, first: u64, name: &str, error: &std::io::Error) {
+        let damage = if wider_exists(source, name) {
             let why = "the files are of a larger log than the checkpoint signs".to_owned();
             Damage::at(DamageKind::StaleCheckpoint, first, why).in_file(name)
         } else {
@@ -198,16 +204,16 @@ impl Walk {
         self.always.push(damage);
     }
 
-    fn compare_full(&mut self, root: &Path, full: &FullTile) {
+    fn compare_full(&mut self, source: &Source, full: &FullTile) {
         if full.level > 0 {
-            self.compare_tile(root, full.level, full.index, &full.bytes);
+            self.compare_tile(source, full.level, full.index, &full.bytes);
         }
     }
 
     /// A tile of a higher level must hold what follows from the leaves.
-    fn compare_tile(&mut self, root: &Path, level: u8, index: u64, expected: &[u8]) {
+    fn compare_tile(&mut self, source: &Source, level: u8, index: u64, expected: &[u8]) {
         let name = layout::tile_name(level, index, expected.len() as u64 / 32);
-        match std::fs::read(root.join(&name)) {
+        match source.read(&name) {
             Ok(bytes) if bytes == expected => {}
             Ok(_) => self.always.push(Damage::of_file(
                 DamageKind::Tile,
@@ -216,7 +222,7 @@ impl Walk {
             )),
             Err(error) => {
                 let first = index << (8 * (u32::from(level) + 1));
-                self.missing(root, first, &name, &error);
+                self.missing(source, first, &name, &error);
             }
         }
     }
@@ -297,13 +303,14 @@ impl Walk {
         }
         let at_ms = at_ms(record);
         if let (Some(last), Some(at)) = (self.last_at_ms, at_ms)
-            && at < last
+            && at < last - CLOCK_SLACK_MS
             && self.clock_back_at.is_none()
         {
             self.clock_back_at = Some(seq);
         }
         self.last_at_ms = at_ms.or(self.last_at_ms);
-        if seq == self.unanchored_from {
+        // The first that is left, where those before it were pruned.
+        if seq >= self.unanchored_from && self.unanchored_since_ms.is_none() {
             self.unanchored_since_ms = at_ms;
         }
     }
@@ -412,9 +419,9 @@ fn difference(
 }
 
 /// Is there a wider or a full tile where this unfinished one should be?
-fn wider_exists(root: &Path, name: &str) -> bool {
+fn wider_exists(source: &Source, name: &str) -> bool {
     let Some((tile, width)) = name.rsplit_once(".p/") else { return false };
     let Ok(width) = width.parse::<u64>() else { return false };
-    root.join(tile).exists()
-        || (width + 1..TILE_WIDTH).any(|wider| root.join(format!("{tile}.p/{wider}")).exists())
+    source.exists(tile)
+        || (width + 1..TILE_WIDTH).any(|wider| source.exists(&format!("{tile}.p/{wider}")))
 }

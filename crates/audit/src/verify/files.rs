@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
+use super::source::Source;
 use crate::layout::{self, TILE_WIDTH};
 use crate::open_intents;
 
@@ -19,39 +20,27 @@ fn holds_a_segment(root: &Path) -> bool {
 /// Names every file that a log of this size does not have. Temporary files, and tiles that a crash left before
 /// their checkpoint, are no damage: the next start removes them.
 pub(super) fn look_for_strangers(
-    root: &Path,
+    source: &Source,
     all: u64,
     signed: u64,
     rotations: usize,
     found: &mut Found,
 ) {
-    let mut directories = vec![String::new()];
-    while let Some(directory) = directories.pop() {
-        let Ok(entries) = std::fs::read_dir(root.join(&directory)) else { continue };
-        for entry in entries.flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => directories.push(path),
-                Ok(kind)
-                    if kind.is_file()
-                        && (is_left_over(&path)
-                            || is_rotation(&path, rotations)
-                            || belongs(root, &path, all, signed)) => {}
-                // The checkpoint is copied last.
-                Ok(kind)
-                    if kind.is_file()
-                        && found.is_copy
-                        && belongs(root, &path, u64::MAX, signed) =>
-                {
-                    found.beyond_checkpoint += 1;
-                }
-                _ => found.damage.push(Damage::of_file(
-                    DamageKind::Stranger,
-                    path,
-                    "a log of this size has no such file",
-                )),
-            }
+    for (path, is_file) in &source.listed {
+        let is_file = *is_file;
+        if is_file
+            && (is_left_over(path)
+                || is_rotation(path, rotations)
+                || belongs(source, path, all, signed))
+        {
+            continue;
+        }
+        // The checkpoint is copied last.
+        if is_file && found.is_copy && belongs(source, path, u64::MAX, signed) {
+            found.beyond_checkpoint += 1;
+        } else if source.root().join(path).symlink_metadata().is_ok() {
+            let why = "a log of this size has no such file";
+            found.damage.push(Damage::of_file(DamageKind::Stranger, path, why));
         }
     }
 }
@@ -74,14 +63,14 @@ fn is_left_over(path: &str) -> bool {
     })
 }
 
-fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
+fn belongs(source: &Source, path: &str, all: u64, signed: u64) -> bool {
     if matches!(path, "checkpoint" | "log.keys" | open_intents::NAME)
         || layout::cosigned_by(path).is_some()
     {
         return true;
     }
     if path == "lock" {
-        return std::fs::metadata(root.join(path)).is_ok_and(|file| file.len() == 0);
+        return std::fs::metadata(source.root().join(path)).is_ok_and(|file| file.len() == 0);
     }
     if let Some(name) = path.strip_prefix("wal/") {
         return layout::segment_first(name).is_some_and(|first| first <= all);
@@ -92,18 +81,18 @@ fn belongs(root: &Path, path: &str, all: u64, signed: u64) -> bool {
     // An unfinished tile belongs to the checkpoint, or to the one that a crash kept from being published. One of an
     // older checkpoint is there when a crash kept it from being removed.
     let is_current = width == TILE_WIDTH || end >= nodes(signed);
-    end <= nodes(all) && (is_current || repeats(root, path, level, index, signed))
+    end <= nodes(all) && (is_current || repeats(source, path, level, index, signed))
 }
 
 /// An older unfinished tile must be how the newer one begins.
-fn repeats(root: &Path, path: &str, level: u8, index: u64, signed: u64) -> bool {
+fn repeats(source: &Source, path: &str, level: u8, index: u64, signed: u64) -> bool {
     let width = layout::width_at(signed, level, index);
     let newer = if path.starts_with("tile/entries/") {
         layout::bundle_name(index, width)
     } else {
         layout::tile_name(level, index, width)
     };
-    let read = |path: &str| std::fs::read(root.join(path)).ok();
+    let read = |path: &str| source.read(path).ok();
     read(&newer)
         .zip(read(path))
         .is_some_and(|(newer, older)| !older.is_empty() && newer.starts_with(&older))

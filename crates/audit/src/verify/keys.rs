@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::damage::{Damage, DamageKind};
 use super::{Found, files};
+use crate::disk::{read_file, read_text};
 use crate::keys::{Checkpoint, VerifierKey};
 use crate::layout;
 use crate::read::own_keys;
@@ -31,7 +32,7 @@ pub(super) fn to_use(
         found.damage.push(Damage::of_file(DamageKind::Missing, "log.keys", "it holds no key"));
         return instead(given);
     };
-    let chain = match Chain::read(first.clone(), |name| std::fs::read(root.join(name))) {
+    let chain = match Chain::read(first.clone(), |name| read_file(&root.join(name))) {
         Ok(chain) => chain,
         Err(broken) => {
             found.damage.push(Damage::of_file(DamageKind::WrongKey, broken.file, broken.why));
@@ -49,7 +50,7 @@ pub(super) fn to_use(
 
 /// The list of keys against the notes, and the notes against the checkpoint.
 pub(super) fn compare(root: &Path, chain: &Chain, note: &[u8], found: &mut Found) {
-    let Ok(text) = std::fs::read_to_string(layout::keys(root)) else { return };
+    let Ok(text) = read_text(&layout::keys(root)) else { return };
     let unfinished = chain.is_unfinished(note) && chain.keys_text_before().as_ref() == Some(&text);
     let known = found.damage.iter().any(|damage| damage.kind == DamageKind::WrongKey);
     if text != chain.keys_text() && !unfinished && !known {

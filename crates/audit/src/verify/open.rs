@@ -1,22 +1,22 @@
 //! The note of open intents against the log.
 
 use std::io::ErrorKind;
-use std::path::Path;
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
+use super::source::Source;
 use crate::keys::Checkpoint;
 use crate::open_intents::{NAME, Standing, named};
 use crate::rotation::Chain;
 
 /// What the note says, for the walk to compare; a log need not have one.
 pub(super) fn read(
-    root: &Path,
+    source: &Source,
     chain: &Chain,
     signed: Checkpoint,
     found: &mut Found,
 ) -> Option<(Checkpoint, Standing)> {
-    let note = match std::fs::read(root.join(NAME)) {
+    let note = match source.read(NAME) {
         Ok(note) => note,
         Err(error) if error.kind() == ErrorKind::NotFound => return None,
         Err(error) => {

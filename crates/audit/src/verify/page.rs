@@ -1,18 +1,11 @@
 //! One page of a log in memory: 256 records, and their leaves.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::ops::Range;
-use std::path::Path;
 
 use tlog_tiles::{Hash, record_hash};
 
-use crate::layout::TILE_WIDTH;
-use crate::record::RECORD_MAX_BYTES;
-
-/// The largest tile and the largest bundle that a log can have, in bytes.
-const TILE_MAX: u64 = TILE_WIDTH * 32;
-const BUNDLE_MAX: u64 = TILE_WIDTH * (RECORD_MAX_BYTES as u64 + 2);
+use super::source::Source;
 
 /// A tile of leaves and a bundle of records, in memory that is used again for the next ones.
 #[derive(Default)]
@@ -25,26 +18,20 @@ pub(super) struct Page {
 }
 
 impl Page {
-    pub(super) fn read_tile(&mut self, path: &Path) -> io::Result<()> {
+    pub(super) fn read_tile(&mut self, source: &Source, name: &str) -> io::Result<()> {
         self.leaves.clear();
-        read_into(&mut self.tile, path, TILE_MAX)
+        source.read_into(name, &mut self.tile)
     }
 
-    pub(super) fn read_bundle(&mut self, path: &Path) -> io::Result<()> {
+    pub(super) fn read_bundle(&mut self, source: &Source, name: &str) -> io::Result<()> {
         self.records.clear();
         self.hashes.clear();
-        read_into(&mut self.bundle, path, BUNDLE_MAX)?;
+        source.read_into(name, &mut self.bundle)?;
         whole_records(&self.bundle, &mut self.records);
         let records = self.records.iter().map(|range| &self.bundle[range.clone()]);
         self.hashes.extend(records.map(record_hash));
         Ok(())
     }
-}
-
-/// Reads a file; of one that is too long as much as shows that.
-fn read_into(bytes: &mut Vec<u8>, path: &Path, max: u64) -> io::Result<()> {
-    bytes.clear();
-    File::open(path)?.take(max + 1).read_to_end(bytes).map(drop)
 }
 
 /// Where the records of a bundle are, as far as their lengths make sense.

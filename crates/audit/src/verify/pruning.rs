@@ -20,6 +20,8 @@ pub(super) struct Pruning {
     /// Roots by the tiles, after each missing bundle.
     roots: HashMap<u64, Hash>,
     told: Option<(u64, Told)>,
+    /// Records that do not go on where the one before ended: where each is, where it begins, where that ended.
+    gaps: Vec<(u64, u64, u64)>,
 }
 
 impl Pruning {
@@ -49,13 +51,21 @@ impl Pruning {
 
     /// The newest record that tells of pruning counts.
     pub(super) fn look_at(&mut self, seq: u64, record: &[u8]) {
-        if let Some(told) = Told::by(record) {
-            self.told = Some((seq, told));
+        let Some(told) = Told::by(record) else { return };
+        // The one before may have been pruned itself; what it left is then where this one begins.
+        let before = self.told.as_ref().map_or(told.from, |(_, before)| before.to);
+        if told.from != before {
+            self.gaps.push((seq, told.from, before));
         }
+        self.told = Some((seq, told));
     }
 
     /// Names what no record explains.
     pub(super) fn finish(self, signed: u64, damage: &mut Vec<Damage>) -> Option<Pruned> {
+        for (seq, from, before) in self.gaps.into_iter().take(NAMED_MAX) {
+            let why = format!("it says that pruning began at {from}, and it had come to {before}");
+            damage.push(Damage::at(DamageKind::Pruned, seq, why));
+        }
         // Nothing goes before its record is signed.
         let told = self.told.filter(|(seq, _)| *seq < signed);
         let to = match &told {

@@ -1,13 +1,12 @@
 //! The write-ahead log against the tiles, and what is after the checkpoint.
 
-use std::path::Path;
-
 use tlog_tiles::{Hash, record_hash};
 
 use super::Found;
 use super::damage::{Damage, DamageKind};
 use super::entries::Walk;
 use super::page::whole_records;
+use super::source::Source;
 use crate::layout::{self, TILE_WIDTH};
 use crate::tree::hashes_of;
 use crate::wal::{Rest, scan};
@@ -22,11 +21,11 @@ struct Leaves {
 
 impl Leaves {
     /// Whether the tile or the bundle has this record here. When the two differ, that is named elsewhere.
-    fn have(&mut self, root: &Path, size: u64, seq: u64, record: &[u8]) -> bool {
+    fn have(&mut self, source: &Source, size: u64, seq: u64, record: &[u8]) -> bool {
         let index = seq / TILE_WIDTH;
         if self.index != Some(index) {
             let width = layout::width_at(size, 0, index);
-            let read = |name: String| std::fs::read(root.join(name)).unwrap_or_default();
+            let read = |name: String| source.read(&name).unwrap_or_default();
             self.of_tile = hashes_of(&read(layout::tile_name(0, index, width)));
             let bundle = read(layout::bundle_name(index, width));
             let mut records = Vec::new();
@@ -41,13 +40,9 @@ impl Leaves {
 }
 
 /// Reads every segment: those below the checkpoint must repeat the tiles, those above are counted.
-pub(super) fn follow(root: &Path, walk: &mut Walk, found: &mut Found) {
+pub(super) fn follow(source: &Source, walk: &mut Walk, found: &mut Found) {
     let size = walk.signed.size;
-    let names = std::fs::read_dir(layout::wal(root)).into_iter().flatten().flatten();
-    let mut firsts: Vec<u64> = names
-        .filter_map(|entry| layout::segment_first(&entry.file_name().to_string_lossy()))
-        .collect();
-    firsts.sort_unstable();
+    let firsts = &source.segments;
     let Some(&begin) = firsts.first() else {
         found.damage.push(Damage::of_file(DamageKind::Missing, "wal", "there is no segment"));
         return;
@@ -59,13 +54,13 @@ pub(super) fn follow(root: &Path, walk: &mut Walk, found: &mut Found) {
     let mut leaves = Leaves::default();
     let mut next = begin;
     let last = firsts.last().copied();
-    for first in firsts {
-        let name = format!("wal/{first:020}.wal");
+    for &first in firsts {
+        let name = layout::segment_name(first);
         if first != next {
             let why = format!("records {next} to {first} are not in it");
             found.damage.push(Damage::at(DamageKind::Missing, next.min(first), why).in_file("wal"));
         }
-        let bytes = match std::fs::read(root.join(&name)) {
+        let bytes = match source.read(&name) {
             Ok(bytes) => bytes,
             Err(error) => {
                 found.damage.push(Damage::of_file(DamageKind::Missing, name, error.to_string()));
@@ -77,7 +72,7 @@ pub(super) fn follow(root: &Path, walk: &mut Walk, found: &mut Found) {
         for range in scanned.records {
             let record = &bytes[range];
             if next < size {
-                if !leaves.have(root, size, next, record) {
+                if !leaves.have(source, size, next, record) {
                     let why = "the write-ahead log has another record than the tiles";
                     found.damage.push(Damage::at(DamageKind::Edited, next, why).in_file(&name));
                 }

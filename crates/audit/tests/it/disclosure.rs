@@ -126,7 +126,7 @@ fn who_was_erased_is_disclosed_no_more_and_older_evidence_holds() {
     let (made, vault) = made();
     let places = ["/principal", "/detail/reason"];
     let before = bundle(&made, &vault, &places, "before");
-    vault.erase("ada l.").unwrap().unwrap();
+    assert!(vault.erase(&vault.pseudonym("ada l.").unwrap()).unwrap());
     assert_eq!(check_bundle(&before, &made.public()).unwrap().disclosed, 8, "it was handed out");
     let after = bundle(&made, &vault, &places, "after");
     assert_eq!(check_bundle(&after, &made.public()).unwrap().disclosed, 4);

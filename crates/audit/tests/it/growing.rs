@@ -247,14 +247,18 @@ fn a_clock_that_goes_back_is_told_and_the_order_stands() {
     let made = empty();
     let log = made.open();
     let session = log.session();
-    for (n, at_ms) in [5_000, 4_000, 6_000].into_iter().enumerate() {
+    for (n, at_ms) in [5_000, 4_000, 6_000, 4_999, 9_000].into_iter().enumerate() {
         let act = Entry { at_ms, ..entry(n as u64) };
         session.append_blocking(&act).unwrap();
     }
     log.close();
     let found = made.verify(&[]);
     assert!(found.intact());
-    assert_eq!(found.clock_back_at, Some(1));
+    assert_eq!(
+        found.clock_back_at,
+        Some(3),
+        "a second is what writers at the same time may differ by"
+    );
 }
 
 #[test]
@@ -283,10 +287,8 @@ fn a_log_can_be_verified_while_it_grows() {
     });
     let mut looks = 0;
     while !writer.is_finished() {
-        match lockgate_audit::verify(&made.root(), &made.public(), &[], &mut |_, _| {}) {
-            Ok(found) => assert!(found.intact(), "look {looks}: {found:?}"),
-            Err(busy) => assert!(busy.to_string().contains("grows faster"), "{busy}"),
-        }
+        let found = made.verify(&[]);
+        assert!(found.intact(), "look {looks}: {found:?}");
         looks += 1;
     }
     writer.join().unwrap();

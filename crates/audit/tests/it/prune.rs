@@ -4,8 +4,8 @@ use std::fs;
 
 use lockgate_audit::{
     AuditError, DamageKind, Durability, Entry, Index, Log, LogOptions, PRUNE_ACTION, Query, Reader,
-    Step, check_consistency, checkpoint_from_note, prove_consistency, prove_inclusion, prunable,
-    prune,
+    Step, check_consistency, checkpoint_from_note, finish_pruning, prove_consistency,
+    prove_inclusion, prunable, prune,
 };
 use serde_json::json;
 use signed_note::{Note, StandardSigner};
@@ -43,8 +43,8 @@ fn reader(made: &Made) -> Reader {
 
 /// Lets records of before this time go, if there are any. Returns the first that was kept.
 fn pruned(made: &Made, before_ms: i64) -> Option<u64> {
-    let what = prunable(&reader(made), before_ms).unwrap()?;
     let log = open(made);
+    let what = prunable(&reader(made), log.status().pruned_to, before_ms).unwrap()?;
     let mut told = Entry::event(9_999, "lockgate", "", "audit");
     told.detail = json!({ "retention_ms": 1 });
     prune(&options(made), &log, &log.session(), &what, told).unwrap();
@@ -119,21 +119,21 @@ fn what_is_open_young_or_still_in_the_write_ahead_log_stays() {
         }
         reader(made)
     };
-    assert_eq!(prunable(&reader(&made), i64::MAX).unwrap(), None, "the oldest bundle is open");
+    assert_eq!(prunable(&reader(&made), 0, i64::MAX).unwrap(), None, "the oldest bundle is open");
     act.step = Step::Outcome { of: early };
     session.append_blocking(&act).unwrap();
-    let what = prunable(&reader(&made), i64::MAX).unwrap().unwrap();
+    let what = prunable(&reader(&made), 0, i64::MAX).unwrap().unwrap();
     assert_eq!((what.from, what.to), (0, BUNDLE), "closed far behind it; the next is open");
     act.step = Step::Outcome { of: late };
     session.append_blocking(&act).unwrap();
-    let what = prunable(&reader(&made), i64::MAX).unwrap().unwrap();
+    let what = prunable(&reader(&made), 0, i64::MAX).unwrap().unwrap();
     assert_eq!(what.to, 3 * BUNDLE, "full bundles alone");
     drop(session);
     log.close();
     // One segment holds it all.
     let made = crate::world::log_of(600);
     assert_eq!(
-        prunable(&Reader::open(made.root(), made.public()).unwrap(), i64::MAX).unwrap(),
+        prunable(&Reader::open(made.root(), made.public()).unwrap(), 0, i64::MAX).unwrap(),
         None
     );
 }
@@ -190,6 +190,7 @@ fn a_record_of_pruning_that_does_not_fit_explains_nothing() {
         let log = open(&copy);
         let mut told = Entry::event(9_999, "lockgate", PRUNE_ACTION, "audit");
         told.detail = detail.clone();
+        told.detail["from"] = json!(0);
         log.session().append_blocking(&told).unwrap();
         log.close();
         fs::remove_file(copy.path("tile/entries/000")).unwrap();
@@ -210,7 +211,7 @@ fn a_record_of_pruning_that_does_not_fit_explains_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
     let mut told = Entry::event(9_999, "lockgate", PRUNE_ACTION, "audit");
-    told.detail = json!({ "to": 256, "root": root });
+    told.detail = json!({ "from": 0, "to": 256, "root": root });
     log.session().append_blocking(&told).unwrap();
     let copy = honest.copy();
     // It would wait an hour for its next checkpoint.
@@ -220,7 +221,32 @@ fn a_record_of_pruning_that_does_not_fit_explains_nothing() {
     assert_eq!((found.unsigned, found.damage[0].kind), (1, DamageKind::Missing));
 }
 
-/// A crash between the record and the last file: the next start removes the rest.
+/// Whoever takes the oldest records away cannot have the server cover for them.
+#[test]
+fn what_was_taken_away_is_not_pruned_over() {
+    let made = old(1_000);
+    pruned(&made, 1_000 + 256).unwrap();
+    fs::remove_file(made.path("tile/entries/001")).unwrap();
+    let refused = prunable(&reader(&made), 256, i64::MAX).unwrap_err().to_string();
+    assert!(refused.contains("256 to 512 are missing"), "{refused}");
+    let refused = Log::open(&options(&made), made.key.clone()).unwrap_err().to_string();
+    assert!(refused.contains("tile/entries/001"), "{refused}");
+    // A server that was deceived all the same has told where it began.
+    let copy = old(1_000);
+    let log = open(&copy);
+    let root = "00".repeat(32);
+    for (from, to) in [(0, 256), (512, 768)] {
+        let mut told = Entry::event(9_999, "lockgate", PRUNE_ACTION, "audit");
+        told.detail = json!({ "from": from, "to": to, "root": root });
+        log.session().append_blocking(&told).unwrap();
+    }
+    log.close();
+    let found = copy.verify(&[]);
+    let named: Vec<_> = found.damage.iter().map(|damage| (damage.kind, damage.seq)).collect();
+    assert_eq!(named, [(DamageKind::Pruned, Some(1_001))], "{found:?}");
+}
+
+/// A crash between the record and the last file: the next round removes the rest.
 #[test]
 fn a_pruning_that_was_cut_off_is_finished() {
     let made = old(1_000);
@@ -232,12 +258,19 @@ fn a_pruning_that_was_cut_off_is_finished() {
     again("tile/entries/001");
     let found = made.verify(&[]);
     assert!(found.intact() && found.pruned.is_some(), "{found:?}");
+    let finished = || {
+        let log = open(&made);
+        finish_pruning(&options(&made), log.status().pruned_to).unwrap();
+        log.close();
+    };
     open(&made).close();
+    assert!(made.path("tile/entries/001").exists(), "a hold may last: a start removes nothing");
+    finished();
     assert!(!made.path("tile/entries/001").exists());
     // As a file system may leave it that did not keep the order.
     again("tile/entries/000");
     assert!(made.verify(&[]).intact());
-    open(&made).close();
+    finished();
     assert_eq!(reader(&made).first(), 512);
 }
 
@@ -309,7 +342,10 @@ fn a_start_from_a_note_knows_what_was_pruned_before_and_after_it() {
     assert!(made.verify(&[]).intact());
     // A removal that was cut off long ago is finished, without the record that told of it being read.
     fs::copy(before.path("tile/entries/007"), made.path("tile/entries/007")).unwrap();
-    assert_eq!(closed_at_start(&made), 0);
+    let log = open(&made);
+    assert_eq!((log.status().closed_intents, log.status().pruned_to), (0, to));
+    finish_pruning(&options(&made), to).unwrap();
+    log.close();
     assert!(!made.path("tile/entries/007").exists());
     // Without the note, and without a bundle that should be there.
     fs::remove_file(made.path(NOTE)).unwrap();

@@ -2,9 +2,10 @@
 //! everything but a history that the key's owner wrote anew.
 
 use std::fs;
+use std::process::Command;
 
 use lockgate_audit::DamageKind::{self, *};
-use lockgate_audit::{Found, Known, Log, LogKey, verify};
+use lockgate_audit::{Found, Known, Log, LogKey, Reader, verify, write_bundle};
 
 use crate::world::{Made, empty, entry, log_of};
 
@@ -224,4 +225,64 @@ fn files_that_are_none_of_the_logs_are_named() {
     }
     assert!(made.verify(&[]).intact());
     assert!(empty().verify(&[]).intact(), "no record yet is no damage");
+}
+
+/// What is read is held against what was signed, so that nobody is shown what someone wrote there.
+#[test]
+fn a_record_that_was_changed_is_not_shown() {
+    let made = log_of(RECORDS);
+    bundle(&made, "tile/entries/001", |all| all[44] = text(&all[44], "\"ada\"", "\"eve\""));
+    let log = Reader::open(made.root(), made.public()).unwrap();
+    let refused = log.record(300).unwrap_err().to_string();
+    assert!(refused.contains("record 300 is not the one that was signed"), "{refused}");
+    assert!(log.records(290..310).is_err());
+    assert!(log.records(256..300).is_ok(), "those before it are what they were");
+    let dir = made.dir.path().join("bundle");
+    assert!(write_bundle(&log, 0..RECORDS, &dir, None, &mut |_, _| {}).is_err());
+    // Both together, so that they fit each other.
+    let made = log_of(RECORDS);
+    fs::copy(made.path("tile/entries/000"), made.path("tile/entries/001")).unwrap();
+    fs::copy(made.path("tile/0/000"), made.path("tile/0/001")).unwrap();
+    let log = Reader::open(made.root(), made.public()).unwrap();
+    let refused = log.record(300).unwrap_err().to_string();
+    assert!(refused.contains("do not give the root"), "{refused}");
+}
+
+/// Files that are none, or are far too long, stop nobody who looks.
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let made = log_of(RECORDS);
+    let names = ["checkpoint", "log.keys", "tile/0/000", "tile/entries/001", "tile/1/000.p/2"];
+    let wal = made.files().into_iter().find(|name| name.starts_with("wal/")).unwrap();
+    for name in names.into_iter().chain([wal.as_str()]) {
+        let pipe = made.copy();
+        fs::remove_file(pipe.path(name)).unwrap();
+        let made_it = Command::new("mkfifo").arg(pipe.path(name)).status().unwrap();
+        assert!(made_it.success());
+        assert!(!pipe.verify(&[]).intact(), "a pipe as {name}");
+        let read = Reader::open(pipe.root(), pipe.public()).and_then(|log| log.records(0..RECORDS));
+        assert!(read.is_err() || name == "tile/1/000.p/2" || name == wal, "a pipe as {name}");
+        assert!(Log::open(&pipe.options(), pipe.key.clone()).is_err() || name.starts_with("tile/"));
+
+        let long = made.copy();
+        fs::OpenOptions::new().write(true).open(long.path(name)).unwrap().set_len(8 << 30).unwrap();
+        assert!(!long.verify(&[]).intact(), "8 GiB of {name}");
+    }
+}
+
+/// A broken frame with much behind it that looks like frames: the search for a whole one has an end.
+#[test]
+fn what_only_looks_like_frames_is_not_searched_for_long() {
+    let made = log_of(3);
+    let name = made.files().into_iter().find(|name| name.starts_with("wal/")).unwrap();
+    let mut bytes = fs::read(made.path(&name)).unwrap();
+    bytes.extend_from_slice(&[0xFF; 20]);
+    // Each begins with a length of a mebibyte and the next place in order.
+    for _ in 0..200_000 {
+        bytes.extend_from_slice(&[0, 0x10, 0, 0, 0, 0, 0, 0]);
+        bytes.extend_from_slice(&3_u64.to_be_bytes());
+    }
+    fs::write(made.path(&name), bytes).unwrap();
+    let found = made.verify(&[]);
+    assert_eq!(found.damage[0].kind, Frame, "{found:?}");
 }

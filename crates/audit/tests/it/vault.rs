@@ -118,14 +118,15 @@ fn an_erased_person_is_nowhere_and_every_proof_stays() {
     // Another name of the same file sees what became of its bytes.
     let alias = made.dir.path().join("alias");
     fs::hard_link(&file, &alias).unwrap();
-    assert_eq!(vault.erase("ada l.").unwrap().as_ref(), Some(&before));
+    assert!(vault.erase(&before).unwrap());
     assert!(!file.exists());
     assert!(fs::read(&alias).unwrap().iter().all(|byte| *byte == 0), "overwritten where it was");
-    assert_eq!(vault.erase("ada l.").unwrap(), None, "a second time there is nothing to do");
-    assert_eq!(vault.erase("nobody").unwrap(), None);
+    assert!(!vault.erase(&before).unwrap(), "a second time there is nothing to do");
+    assert!(!vault.erase("nobody").unwrap());
+    assert_eq!(vault.pseudonyms("ada l."), [""; 0]);
     append(&made, &vault, &[("ada l.", "a new life")]);
     assert_ne!(vault.pseudonym("ada l.").unwrap(), before, "a new subject begins");
-    vault.erase("ada l.").unwrap().unwrap();
+    assert!(vault.erase(&vault.pseudonym("ada l.").unwrap()).unwrap());
     for dir in [made.root(), place(&made)] {
         for text in ["ada l.", "secret word"] {
             assert_eq!(anywhere(&dir, text), [] as [PathBuf; 0], "{text}");
@@ -173,7 +174,9 @@ fn an_erasure_that_was_cut_off_is_finished_or_was_none() {
     fs::write(subjects.join("new.part"), &file).unwrap();
     fs::write(place(&made).join("erased").join(name), "").unwrap();
     let read = Vault::read(&place(&made), ORIGIN).unwrap().unwrap();
-    assert_eq!(read.reveal(records(&made).remove(0)).principal, "ada l.", "its key is still there");
+    let shown = read.reveal(records(&made).remove(0));
+    assert_eq!(shown.principal, "[erased]", "whoever is marked is not read, file or no file");
+    drop(read);
     let vault = Vault::open(&place(&made), ORIGIN).unwrap();
     assert_eq!((vault.pseudonym("ada l."), vault.len()), (None, 2));
     assert_eq!(anywhere(&place(&made), "ada l."), [] as [PathBuf; 0]);
@@ -191,19 +194,90 @@ fn a_hold_keeps_everybody_and_outlives_a_restart() {
         by: "eve m.".into(),
         at_ms: 1,
     };
+    let ada = vault.pseudonym("ada l.").unwrap();
     vault.hold(hold("case 1")).unwrap();
     vault.hold(hold("case 2")).unwrap();
     assert!(vault.hold(hold("case 1")).is_err(), "a name is given once");
     assert!(vault.hold(hold("")).is_err() && vault.hold(hold("a\nb")).is_err());
+    for name in [".", "..", "a\u{202E}b", "a\u{9b}b"] {
+        assert!(vault.hold(hold(name)).is_err(), "{name:?}");
+    }
     drop(vault);
     let vault = Vault::open(&place(&made), ORIGIN).unwrap();
     for left in [2, 1] {
-        assert!(matches!(vault.erase("ada l."), Err(AuditError::Held { .. })));
+        assert!(matches!(vault.erase(&ada), Err(AuditError::Held { .. })));
         assert_eq!(vault.holds().len(), left);
         assert!(vault.lift(&format!("case {left}")).unwrap());
     }
     assert!(!vault.lift("case 1").unwrap());
-    assert!(vault.erase("ada l.").unwrap().is_some());
+    assert!(vault.erase(&ada).unwrap());
+    // Who took the list away did not lift the holds.
+    vault.hold(hold("case 3")).unwrap();
+    drop(vault);
+    fs::remove_file(place(&made).join("holds.json")).unwrap();
+    for opened in
+        [Vault::open(&place(&made), ORIGIN).map(drop), Vault::read(&place(&made), ORIGIN).map(drop)]
+    {
+        let refused = opened.unwrap_err().to_string();
+        assert!(refused.contains("holds.json") && refused.contains("backup"), "{refused}");
+    }
+}
+
+/// What could not be destroyed is destroyed by the next try, and is nowhere shown meanwhile.
+#[test]
+fn an_erasure_that_failed_is_not_forgotten() {
+    let made = empty();
+    let vault = vault(&made);
+    append(&made, &vault, &[("ada l.", "x")]);
+    let ada = vault.pseudonym("ada l.").unwrap();
+    let file = place(&made).join("subjects").join(ada.trim_start_matches("subject:"));
+    let aside = made.dir.path().join("aside");
+    fs::rename(&file, &aside).unwrap();
+    fs::create_dir(&file).unwrap();
+    assert!(vault.erase(&ada).is_err(), "a directory is not destroyed");
+    assert_eq!(vault.pseudonyms("ada l."), std::slice::from_ref(&ada), "there is something left to do");
+    assert_eq!(vault.reveal(records(&made).remove(0)).principal, "[erased]");
+    fs::remove_dir(&file).unwrap();
+    fs::rename(&aside, &file).unwrap();
+    let read = Vault::read(&place(&made), ORIGIN).unwrap().unwrap();
+    assert_eq!(read.reveal(records(&made).remove(0)).principal, "[erased]");
+    assert!(vault.erase(&ada).unwrap());
+    assert!(!file.exists());
+    assert_eq!(vault.pseudonyms("ada l."), [""; 0]);
+}
+
+/// A backup may bring a second key of the same name back.
+#[test]
+fn all_keys_of_a_name_are_known() {
+    let made = empty();
+    let vault = vault(&made);
+    append(&made, &vault, &[("ada l.", "x")]);
+    let first = vault.pseudonym("ada l.").unwrap();
+    let name = first.trim_start_matches("subject:");
+    let file = fs::read(place(&made).join("subjects").join(name)).unwrap();
+    assert!(vault.erase(&first).unwrap());
+    append(&made, &vault, &[("ada l.", "y")]);
+    let second = vault.pseudonym("ada l.").unwrap();
+    drop(vault);
+    fs::write(place(&made).join("subjects").join(name), file).unwrap();
+    fs::remove_file(place(&made).join("erased").join(name)).unwrap();
+    // Nor does a stray file, or a link, keep the vault from opening, or lose what the link leads to.
+    fs::write(place(&made).join("subjects/.DS_Store"), "x").unwrap();
+    let elsewhere = made.dir.path().join("elsewhere");
+    fs::write(&elsewhere, "theirs").unwrap();
+    std::os::unix::fs::symlink(&elsewhere, place(&made).join("subjects/z.part")).unwrap();
+    let vault = Vault::open(&place(&made), ORIGIN).unwrap();
+    assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "theirs");
+    let mut all = vault.pseudonyms("ada l.");
+    all.sort();
+    let mut both = [first, second];
+    both.sort();
+    assert_eq!(all, both);
+    for pseudonym in &both {
+        assert!(vault.erase(pseudonym).unwrap());
+    }
+    assert_eq!(vault.pseudonyms("ada l."), [""; 0]);
+    assert_eq!(vault.pseudonym("ada l."), None);
 }
 
 /// Whoever has the log's key can write anything; what they write does not open.

@@ -67,6 +67,20 @@ fn a_witness_that_forgot_does_not_start() {
     let options = WitnessOptions::new(watcher.path(), other, watcher.logs.clone());
     assert!(Witness::open(options).is_err(), "another key cosigned it");
     watcher.open();
+    // One file, the list, or everything but the directory.
+    let list = watcher.path().join("followed");
+    for gone in [vec![&file], vec![&list], vec![&file, &list]] {
+        let kept: Vec<Vec<u8>> = gone.iter().map(|path| fs::read(path).unwrap()).collect();
+        for path in &gone {
+            fs::remove_file(path).unwrap();
+        }
+        let refused = Witness::open(watcher.options()).unwrap_err().to_string();
+        assert!(refused.contains("remembered"), "{refused}");
+        for (path, bytes) in gone.iter().zip(kept) {
+            fs::write(path, bytes).unwrap();
+        }
+        watcher.open();
+    }
     fs::remove_dir_all(watcher.path()).unwrap();
     assert!(Witness::open(watcher.options()).is_err());
     assert!(!watcher.path().exists());

@@ -49,7 +49,8 @@ impl Window {
             return Some(at_ms);
         }
         let signed = Reader::open_signed(&self.log, Vec::new()).ok()?;
-        let record = match signed.record(first) {
+        // The first that is left, where those before it were pruned.
+        let record = match signed.record(first.max(signed.first())) {
             Ok(record) => record,
             Err(_) => Reader::open(&self.log, Vec::new()).ok()?.record(first).ok()?,
         };

@@ -110,7 +110,7 @@ pub(super) struct Rest {
     adopt: OnConfig,
     mirror: Option<Mirror>,
     anchor: Anchor,
-    retention: Option<Retention>,
+    retention: Retention,
 }
 
 impl Rest {
@@ -176,9 +176,7 @@ impl Rest {
     pub(super) async fn shutdown(self) {
         self.api.shutdown().await;
         self.control.shutdown().await;
-        if let Some(retention) = self.retention {
-            retention.stop().await;
-        }
+        self.retention.stop().await;
         let ledger = self.ledger;
         blocking(move || ledger.close()).await;
         self.anchor.stop().await;

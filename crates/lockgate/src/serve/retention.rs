@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lockgate_audit::{AuditError, Entry, LogOptions, Reader, prunable, prune};
+use lockgate_audit::{AuditError, Entry, LogOptions, Reader, finish_pruning, prunable, prune};
 use lockgate_model::config::Config;
 use serde_json::json;
 use tokio::sync::watch;
@@ -23,13 +23,9 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    /// Begins, if the configuration says how long records are kept.
-    pub(super) fn start(
-        config: &Config,
-        options: LogOptions,
-        ledger: &AuditLedger,
-    ) -> Option<Self> {
-        let kept_ms = config.audit.retention_ms?;
+    /// Begins. Where the configuration does not say how long records are kept, what was begun is finished.
+    pub(super) fn start(config: &Config, options: LogOptions, ledger: &AuditLedger) -> Self {
+        let kept_ms = config.audit.retention_ms;
         let (stop, mut stopped) = watch::channel(false);
         let ledger = ledger.clone();
         let task = tokio::spawn(async move {
@@ -49,7 +45,7 @@ impl Retention {
                 }
             }
         });
-        Some(Self { stop, task })
+        Self { stop, task }
     }
 
     /// Ends after what it is about.
@@ -60,16 +56,23 @@ impl Retention {
 }
 
 /// Lets some go; `true` when there may be more. What cannot be known, such as holds, keeps everything.
-fn once(options: &LogOptions, ledger: &AuditLedger, kept_ms: u64) -> Result<bool, AuditError> {
+fn once(
+    options: &LogOptions,
+    ledger: &AuditLedger,
+    kept_ms: Option<u64>,
+) -> Result<bool, AuditError> {
     let vault = ledger.persons.vault()?;
     // A hold that comes now waits, and finds what is under way done.
     let free = vault.unless_held();
     if free.is_err() {
         return Ok(false);
     }
+    let pruned_to = ledger.log.status().pruned_to;
+    finish_pruning(options, pruned_to)?;
+    let Some(kept_ms) = kept_ms else { return Ok(false) };
     let before_ms = wall_ms().saturating_sub(i64::try_from(kept_ms).unwrap_or(i64::MAX));
     let log = Reader::open_signed(&options.dir, Vec::new())?;
-    let Some(what) = prunable(&log, before_ms)? else { return Ok(false) };
+    let Some(what) = prunable(&log, pruned_to, before_ms)? else { return Ok(false) };
     let mut entry = Entry::event(wall_ms(), "lockgate", "", "audit");
     entry.detail = json!({ "retention_ms": kept_ms });
     let seq = prune(options, &ledger.log, &ledger.session, &what, entry)?;
@@ -107,7 +110,7 @@ mod tests {
                 {
                     std::thread::sleep(Duration::from_millis(1));
                 }
-                once(&log, &ledger, 86_400_000)
+                once(&log, &ledger, Some(86_400_000))
             })
         };
         let ada = Principal::named("ada");
@@ -122,7 +125,7 @@ mod tests {
         tokio::task::spawn_blocking(|| ledger.close()).await.expect("closes");
         let paths = AuditPaths { log: log.clone(), keys: dir.path().join("keys"), vault };
         let ledger = AuditLedger::open(&paths).expect("opens all the same");
-        assert!(once(&log, &ledger, 86_400_000).is_err(), "who knows whether a hold lasts");
+        assert!(once(&log, &ledger, None).is_err(), "who knows whether a hold lasts");
         tokio::task::spawn_blocking(|| ledger.close()).await.expect("closes");
     }
 }

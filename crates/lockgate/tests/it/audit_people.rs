@@ -228,7 +228,7 @@ fn while_a_hold_lasts_nobody_is_erased() {
     assert_eq!(people.erase().code, 0);
     for action in ["audit.hold", "audit.lift_hold"] {
         let told = people.found(&["--action", action]);
-        assert_eq!((told.len(), &told[0]["object"]), (1, &"case 7".into()), "{action}");
+        assert_eq!((told.len(), &told[0]["detail"]["hold"]), (1, &"case 7".into()), "{action}");
     }
 }
 

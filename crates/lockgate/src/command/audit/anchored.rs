@@ -30,7 +30,7 @@ fn said(log: &Reader, dir: &Path) -> String {
     let (all, until) = (log.size(), covered(log, dir));
     let records = output::count(all.saturating_sub(until));
     let since = log
-        .record(until)
+        .record(until.max(log.first()))
         .map_or_else(|_| output::UNKNOWN.into(), |first| output::time(first.at_ms));
     if all == 0 {
         "unanchored: nothing; the log has no record".into()
