@@ -78,6 +78,18 @@ impl Principal {
         Err(self.wrong_role("operator"))
     }
 
+    /// Refuses whoever may not do everything.
+    pub(crate) fn need_admin(&self, what: &str) -> Result<(), ApiError> {
+        if self.role == Role::Admin {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            Kind::Forbidden,
+            format!("{what} needs admin, and token `{}` has the role {}.", self.name, self.role),
+        )
+        .hint("Ask an admin to apply it, or leave that part as it is."))
+    }
+
     fn wrong_role(&self, needed: &str) -> ApiError {
         ApiError::new(
             Kind::Forbidden,

@@ -9,6 +9,10 @@ use crate::clock;
 use crate::problem::{ApiError, Kind};
 use crate::state::App;
 
+/// Where a detail holds what someone wrote: a reason, the rule of a security event, and what a change of configuration
+/// is about, in which people are named too.
+const WRITTEN: [&str; 3] = ["/reason", "/rule", "/diff"];
+
 /// Adds an entry to the audit log, and to the list of changes that people page through. Without
 /// it, nothing is acknowledged.
 pub(crate) async fn record(
@@ -53,7 +57,9 @@ async fn audit(app: &App, entry: &JournalEntry) -> Result<(), ApiError> {
     recorded.labels = labels;
     recorded.detail = entry.detail.clone();
     // What someone wrote is that person's; the one whom a token is for is another person.
-    recorded.mark("/reason", &who, Kept::Sealed);
+    for written in WRITTEN {
+        recorded.mark(written, &who, Kept::Sealed);
+    }
     if let Some(name) = text("name").filter(|_| entry.action.starts_with("token.")) {
         recorded.mark("/name", &Who::named(name), Kept::Name);
     }

@@ -15,7 +15,8 @@ async fn every_change_is_recorded_before_it_is_made() {
     let pause = format!("/api/v1/rollouts/{id}/pause");
     let raise = "/api/v1/agents/support/versions/v2/security-events";
     json(server.post(&pause, &server.admin, json!({"reason": "look"})).await, 200).await;
-    json(server.post(raise, &server.admin, json!({"detail": "leaks"})).await, 201).await;
+    let seen = json!({"detail": "leaks", "rule": "seen by eve"});
+    json(server.post(raise, &server.admin, seen).await, 201).await;
     json(server.put_config("?reason=x", &server.admin, CONFIG).await, 200).await;
     let token = json!({"name": "ada", "role": "viewer", "reason": "reads"});
     let made = json(server.post("/api/v1/tokens", &server.admin, token).await, 201).await;
@@ -38,10 +39,16 @@ async fn every_change_is_recorded_before_it_is_made() {
             entry.personal.iter().map(|one| (&one.at[..], &one.of[..], one.kept)).collect()
         })
         .collect();
-    let reason = ("/reason", "first-admin", Kept::Sealed);
+    let of_admin = |at: &'static str| (at, "first-admin", Kept::Sealed);
+    let reason = of_admin("/reason");
     let name = ("/name", "ada", Kept::Name);
-    let expected =
-        [vec![reason], vec![reason], vec![reason], vec![reason, name], vec![reason, name]];
+    let expected = [
+        vec![reason],
+        vec![reason, of_admin("/rule")],
+        vec![reason, of_admin("/diff")],
+        vec![reason, name],
+        vec![reason, name],
+    ];
     assert_eq!(marked, expected, "what people wrote, and whom a token is for");
     assert_eq!(entries[1].labels, [("agent", "support".to_owned()), ("version", "v2".to_owned())]);
 }
