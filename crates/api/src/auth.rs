@@ -3,9 +3,11 @@
 //! A handler names the role it needs by the extractor it takes: [`Viewer`], [`Operator`] or
 //! [`Admin`]. Without one it has no principal.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::extract::FromRequestParts;
-use http::header;
 use http::request::Parts;
+use http::{Extensions, header};
 use lockgate_model::ids::AgentName;
 use lockgate_store::{Role, TokenRecord};
 
@@ -99,6 +101,24 @@ impl Principal {
     }
 }
 
+/// Who a request turned out to come from, for those who see its answer and not its handler.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AskedBy(Arc<OnceLock<String>>);
+
+impl AskedBy {
+    /// Notes it beside the request.
+    pub(crate) fn note(extensions: &Extensions, principal: &Principal) {
+        if let Some(Self(name)) = extensions.get() {
+            // It is the same one each time that it is looked for.
+            let _ = name.set(principal.name.clone());
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+}
+
 /// The principal of a token, if it is valid now.
 pub(crate) async fn principal_of(
     app: &App,
@@ -138,6 +158,7 @@ pub(crate) async fn authenticate(parts: &Parts, app: &App) -> Result<Principal, 
         return refuse("The Authorization header is not of the form `Bearer lgk_…`.");
     };
     if let Some(principal) = principal_of(app, bearer).await? {
+        AskedBy::note(&parts.extensions, &principal);
         return Ok(principal);
     }
     refusals::note(app, "api").await;

@@ -2,7 +2,7 @@
 
 use lockgate_model::ledger::{Kept, LedgerEntry, Principal as Who};
 use lockgate_store::JournalEntry;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::auth::Principal;
 use crate::clock;
@@ -31,6 +31,22 @@ pub(crate) async fn record(
     };
     audit(app, &entry).await?;
     Ok(app.store.journal(&entry).await?)
+}
+
+/// Someone was not forgotten, because a legal hold forbids it. Who, is not said.
+pub(crate) async fn refused_erasure(
+    app: &App,
+    principal: &Principal,
+    reason: &str,
+) -> Result<(), ApiError> {
+    let entry = JournalEntry {
+        at_wall_ms: clock::wall_ms(),
+        principal: principal.name.clone(),
+        action: "audit.erase.refused".to_owned(),
+        subject: "audit".to_owned(),
+        detail: json!({ "reason": reason, "why": "a legal hold lasts" }),
+    };
+    audit(app, &entry).await
 }
 
 /// Someone signed in or out.

@@ -120,6 +120,13 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// The same with the reason in the body: addresses are kept by whatever stands between.
+    pub(crate) async fn delete_because(&self, segments: &[&str], reason: &str) -> CliResult<Value> {
+        let body = serde_json::json!({ "reason": reason });
+        let request = self.request(Method::DELETE, self.url(segments)?).timeout(ANSWER_MAX);
+        read(self.send(request.json(&body)).await?).await
+    }
+
     /// Sends a configuration with the files that it names.
     pub(crate) async fn put_source(&self, url: Url, source: &Source) -> CliResult<Value> {
         let request = self.request(Method::PUT, url).timeout(ANSWER_MAX).json(source);

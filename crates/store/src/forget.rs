@@ -83,12 +83,16 @@ impl Store {
         if pages.saturating_mul(bytes) <= REWRITTEN_BYTES_MAX {
             sqlx::query("VACUUM").execute(&mut *conn).await?;
         } else {
-            tracing::warn!("state.db is too large to be written anew; free pages may hold what was deleted before");
+            tracing::warn!(
+                "state.db is too large to be written anew; free pages may hold what was deleted before"
+            );
         }
         let (busy, ..): (i64, i64, i64) =
             sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await?;
         if busy != 0 {
-            tracing::warn!("someone is reading: state.db-wal holds what was erased until it is written over");
+            tracing::warn!(
+                "someone is reading: state.db-wal holds what was erased until it is written over"
+            );
         }
         Ok(())
     }
@@ -183,10 +187,7 @@ async fn inbox(
 }
 
 /// Texts of others that repeat the person's words: alerts, and why a release was taken back.
-async fn repeated(
-    conn: &mut SqliteConnection,
-    words: &BTreeSet<String>,
-) -> Result<(), StoreError> {
+async fn repeated(conn: &mut SqliteConnection, words: &BTreeSet<String>) -> Result<(), StoreError> {
     let long = || words.iter().filter(|text| text.chars().count() >= SHORT_CHARS);
     for [select, update, field] in [
         [

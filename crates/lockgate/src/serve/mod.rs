@@ -248,14 +248,14 @@ async fn shutdown(front: Front, rest: Option<Rest>) {
 }
 
 /// Makes the first admin token, if there is no token yet, and hands it over once.
-async fn first_token(store: &Store, file: Option<&PathBuf>) -> CliResult<()> {
+async fn first_token(store: &Store, ledger: &AuditLedger, file: Option<&PathBuf>) -> CliResult<()> {
     let doing = "cannot make the first admin token";
     if !store.tokens().await.or_exit(Exit::Failed, doing)?.is_empty() {
         return Ok(());
     }
     // Opened first: a token that cannot be handed over must not be made.
     let file = file.map(|path| SecretFile::open(path)).transpose()?;
-    let token = lockgate_api::token::bootstrap(store).await.or_exit(Exit::Failed, doing)?;
+    let token = lockgate_api::token::bootstrap(store, ledger).await.or_exit(Exit::Failed, doing)?;
     match (token, file) {
         (None, _) => {}
         (Some(token), Some(file)) => file.write(&token)?,

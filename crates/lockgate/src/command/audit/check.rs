@@ -1,7 +1,7 @@
 //! `lockgate audit verify`
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::outside::OutsideArgs;
 use super::{KeyArgs, unusable};
 use crate::error::{CliError, CliResult, Exit};
-use crate::output::{self, Format};
+use crate::output::{self, Format, plain};
 
 /// How often progress is told.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -32,10 +32,15 @@ pub(crate) struct Verify {
 impl Verify {
     pub(super) async fn run(self, format: Format) -> CliResult {
         let keys = self.keys.read()?;
-        let outside = self.outside.known(&self.dir, &keys).await?;
+        need_log(&self.dir)?;
+        let (outside, silent) = self.outside.known(&self.dir, &keys).await?;
         let mut progress = progress();
-        let found = verify_against(&self.dir, &keys, &outside, &mut progress)
+        let mut found = verify_against(&self.dir, &keys, &outside, &mut progress)
             .map_err(|error| unusable(error, &self.dir))?;
+        for error in &silent {
+            output::note(format!("not answered: {:#}", error.source));
+        }
+        self.outside.name_wrong(&self.dir, &keys, &mut found);
         match format {
             Format::Json => {
                 let mut value = json!(found);
@@ -50,8 +55,33 @@ impl Verify {
                 "files in the log's `cosigned` may be missing or taken away; ask the witnesses themselves with --ask URL",
             ));
         }
+        if found.intact()
+            && let Some(error) = silent.into_iter().next_back()
+        {
+            // What is said above does not hold what that witness knows.
+            return Err(error.hint("what is said above is without what this witness remembers"));
+        }
         Ok(if found.intact() { Exit::Done } else { Exit::Failed })
     }
+}
+
+/// Files of which a log has at least one, whatever was taken out of it.
+const OF_A_LOG: [&str; 4] = ["checkpoint", "tile", "wal", "log.keys"];
+
+/// Tells a directory that is no log from a log that is damaged.
+fn need_log(dir: &Path) -> CliResult<()> {
+    let is_log = |dir: &Path| OF_A_LOG.iter().any(|name| dir.join(name).exists());
+    if is_log(dir) {
+        return Ok(());
+    }
+    let what = if dir.exists() { "is no audit log" } else { "does not exist" };
+    let error = CliError::usage(format!("{} {what}", dir.display()));
+    let below = dir.join("audit");
+    Err(if is_log(&below) {
+        error.hint(format!("did you mean {}?", below.display()))
+    } else {
+        error.hint("give the directory `audit` of the server's data directory, or a copy of it")
+    })
 }
 
 fn not_enough(found: &Found) -> String {
@@ -86,7 +116,8 @@ fn text(found: &Found) -> String {
         (false, _) => "DAMAGED".to_owned(),
     }];
     for damage in found.damage.iter().take(LISTED_MAX) {
-        lines.push(format!("  {damage}"));
+        // A file may be called anything, also two lines.
+        lines.push(plain(&format!("  {damage}")));
     }
     if found.damage.len() > LISTED_MAX {
         lines.push(format!("  and {} more", found.damage.len() - LISTED_MAX));
