@@ -172,6 +172,7 @@ impl Client {
     }
 
     fn refused(&self, status: StatusCode, problem: Problem) -> CliError {
+        let told = problem.title.is_some();
         let title = problem.title.unwrap_or_else(|| format!("the server answered {status}"));
         let mut text = match problem.detail {
             Some(detail) if detail != title => format!("{title}: {detail}"),
@@ -187,9 +188,9 @@ impl Client {
             | StatusCode::BAD_REQUEST
             | StatusCode::NOT_FOUND
             | StatusCode::UNPROCESSABLE_ENTITY => Exit::Usage,
-            StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Exit::Unreachable,
+            // Whoever stands between says that nobody is behind.
+            StatusCode::SERVICE_UNAVAILABLE if !told => Exit::Unreachable,
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Exit::Unreachable,
             _ => Exit::Failed,
         };
         let of_token = match status {
@@ -204,6 +205,7 @@ impl Client {
         };
         let mut error = CliError::text(kind, text);
         error.hint = of_token.map(Into::into).or(problem.cli_hint).or(problem.hint);
+        error.passing = status == StatusCode::SERVICE_UNAVAILABLE;
         error
     }
 }

@@ -39,6 +39,8 @@ pub(crate) struct CliError {
     pub(crate) source: anyhow::Error,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// Whether the server answered, and may say something else in a moment.
+    pub(crate) passing: bool,
 }
 
 /// What a command returns.
@@ -47,7 +49,7 @@ pub(crate) type CliResult<T = Exit> = Result<T, CliError>;
 impl CliError {
     /// An error with an exit code.
     pub(crate) fn new(kind: Exit, source: impl Into<anyhow::Error>) -> Self {
-        Self { kind, source: source.into(), hint: None }
+        Self { kind, source: source.into(), hint: None, passing: false }
     }
 
     /// An error in words.
@@ -58,6 +60,11 @@ impl CliError {
     /// A mistake on the command line or in a file.
     pub(crate) fn usage(text: impl fmt::Display) -> Self {
         Self::text(Exit::Usage, text)
+    }
+
+    /// Whether it is worth to ask the server once more.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.passing || self.kind == Exit::Unreachable
     }
 
     /// Says what was being done, before the error's own text.
