@@ -7,6 +7,7 @@ mod audit_keys;
 mod audit_mirror;
 mod audit_people;
 mod audit_witness;
+mod audit_words;
 mod chaos;
 mod command_line;
 mod errors;
