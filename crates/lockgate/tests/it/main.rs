@@ -5,6 +5,7 @@ mod audit;
 mod audit_export;
 mod audit_keys;
 mod audit_mirror;
+mod audit_mistakes;
 mod audit_people;
 mod audit_witness;
 mod audit_words;

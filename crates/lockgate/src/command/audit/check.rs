@@ -1,5 +1,6 @@
 //! `lockgate audit verify`
 
+use std::fs;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -8,8 +9,8 @@ use clap::Args;
 use lockgate_audit::{Found, Witnessed, verify_against};
 use serde_json::json;
 
+use super::KeyArgs;
 use super::outside::OutsideArgs;
-use super::{KeyArgs, unusable};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format, plain};
 
@@ -32,11 +33,14 @@ pub(crate) struct Verify {
 impl Verify {
     pub(super) async fn run(self, format: Format) -> CliResult {
         let keys = self.keys.read()?;
-        need_log(&self.dir)?;
+        if keys.is_empty() {
+            need_log(&self.dir, false)?;
+        }
         let (outside, silent) = self.outside.known(&self.dir, &keys).await?;
+        need_log(&self.dir, !keys.is_empty() || !outside.known.is_empty())?;
         let mut progress = progress();
         let mut found = verify_against(&self.dir, &keys, &outside, &mut progress)
-            .map_err(|error| unusable(error, &self.dir))?;
+            .map_err(|error| CliError::new(Exit::Failed, error))?;
         for error in &silent {
             output::note(format!("not answered: {:#}", error.source));
         }
@@ -68,16 +72,22 @@ impl Verify {
 /// Files of which a log has at least one, whatever was taken out of it.
 const OF_A_LOG: [&str; 4] = ["checkpoint", "tile", "wal", "log.keys"];
 
-/// Tells a directory that is no log from a log that is damaged.
-fn need_log(dir: &Path) -> CliResult<()> {
+/// Tells a directory that is no log from a log that is damaged. One that is empty may have been a log, and so may any where
+/// something is known of it (`is_known`).
+fn need_log(dir: &Path, is_known: bool) -> CliResult<()> {
     let is_log = |dir: &Path| OF_A_LOG.iter().any(|name| dir.join(name).exists());
-    if is_log(dir) {
+    let below = dir.join("audit");
+    let is_below = is_log(&below);
+    let may_be = || {
+        let first = fs::read_dir(dir).map(|mut files| files.next().is_none());
+        first.is_ok_and(|is_empty| is_empty || is_known)
+    };
+    if is_log(dir) || (!is_below && may_be()) {
         return Ok(());
     }
     let what = if dir.exists() { "is no audit log" } else { "does not exist" };
     let error = CliError::usage(format!("{} {what}", dir.display()));
-    let below = dir.join("audit");
-    Err(if is_log(&below) {
+    Err(if is_below {
         error.hint(format!("did you mean {}?", below.display()))
     } else {
         error.hint("give the directory `audit` of the server's data directory, or a copy of it")

@@ -108,8 +108,8 @@ impl Show {
         let record = log.record(self.seq).map_err(|error| unusable(error, &path))?;
         let at_ms = record.at_ms;
         output::print_json(&self.log.people(&log)?.reveal(record))?;
-        output::note(format!("recorded: {}", output::time(at_ms)));
         anchored::note_of(&log, &path, self.seq);
+        output::note(format!("recorded: {}", output::time(at_ms)));
         Ok(Exit::Done)
     }
 }
