@@ -108,7 +108,7 @@ pub(crate) struct AskedBy(Arc<OnceLock<String>>);
 impl AskedBy {
     /// Notes it beside the request.
     pub(crate) fn note(extensions: &Extensions, principal: &Principal) {
-        if let Some(Self(name)) = extensions.get() {
+        if let Some(Self(name)) = extensions.get::<Self>() {
             // It is the same one each time that it is looked for.
             let _ = name.set(principal.name.clone());
         }

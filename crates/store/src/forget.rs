@@ -178,7 +178,9 @@ async fn inbox(
     for (row, body) in found(conn, told, quoted).await? {
         let mut document: Value = codec::from_json("feed row", &body)?;
         if document["by"] == name {
-            take(&mut document["item"], "reason", words);
+            if let Some(item) = document.get_mut("item") {
+                take(item, "reason", words);
+            }
             forget(&mut document, name, words);
             write(conn, update, row, &document).await?;
         }

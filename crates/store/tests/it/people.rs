@@ -11,7 +11,7 @@ use lockgate_store::{
 };
 use serde_json::json;
 
-use crate::world::{Database, T0, agent_a, config, rollout, security_event, transition};
+use crate::world::{Database, T0, agent, agent_a, config, rollout, security_event, transition};
 
 fn token(id: &str, role: Role) -> TokenRecord {
     TokenRecord {
@@ -86,6 +86,9 @@ pub(crate) async fn who_is_forgotten_is_in_no_file(db: &Database) {
     const NAME: &str = "Ada Beispiel";
     const WORDS: &str = "since her mother said so";
     let fence = db.fence().await;
+    let agents = [agent("agent-a", &["v1", "v2"])];
+    let new = NewConfig { by: NAME, reason: WORDS, ..config("[]", &agents, ConfigOrigin::Api) };
+    db.activate_config(new).await.unwrap();
     let mut started = rollout("agent-a");
     started.started_by = NAME.into();
     started.reason = WORDS.into();
@@ -96,9 +99,6 @@ pub(crate) async fn who_is_forgotten_is_in_no_file(db: &Database) {
     let alert = Alert { level: AlertLevel::Info, title: "t".into(), text: format!("x; {WORDS}") };
     let effects = [Effect::Notify { alert }];
     db.create_rollout(fence, &started, Some(&step), &effects, &[]).await.unwrap();
-    let text = "[]";
-    let new = NewConfig { by: NAME, reason: WORDS, ..config(text, &[], ConfigOrigin::Api) };
-    db.activate_config(new).await.unwrap();
     let item = NewInboxItem {
         key: None,
         agent: agent_a(),
