@@ -30,7 +30,10 @@ pub(in crate::command::audit) fn time(text: &str) -> Result<i64, String> {
     if let Ok(at) = text.parse::<jiff::Timestamp>() {
         return Ok(at.as_millisecond());
     }
-    if let Ok(date) = text.parse::<jiff::civil::Date>() {
+    // Nothing but the date: of a time without its zone the time would be passed over.
+    if text.len() == "2026-01-31".len()
+        && let Ok(date) = text.parse::<jiff::civil::Date>()
+    {
         let begins = date.to_zoned(jiff::tz::TimeZone::UTC);
         return begins.map(|at| at.timestamp().as_millisecond()).map_err(|error| error.to_string());
     }
@@ -137,7 +140,8 @@ mod tests {
             let at = time(text).expect("a length of time");
             assert!((0..60_000).contains(&(at - (now - ago_ms))), "{text}: {at}");
         }
-        for wrong in ["", "d", "-3d", "yesterday", "99999999999d", "2026-02-31"] {
+        for wrong in ["", "d", "-3d", "yesterday", "99999999999d", "2026-02-31", "2026-01-31T09:00"]
+        {
             assert!(time(wrong).is_err(), "{wrong}");
         }
     }
