@@ -3,9 +3,11 @@
 //! A handler names the role it needs by the extractor it takes: [`Viewer`], [`Operator`] or
 //! [`Admin`]. Without one it has no principal.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::extract::FromRequestParts;
-use http::header;
 use http::request::Parts;
+use http::{Extensions, header};
 use lockgate_model::ids::AgentName;
 use lockgate_store::{Role, TokenRecord};
 
@@ -78,12 +80,42 @@ impl Principal {
         Err(self.wrong_role("operator"))
     }
 
+    /// Refuses whoever may not do everything.
+    pub(crate) fn need_admin(&self, what: &str) -> Result<(), ApiError> {
+        if self.role == Role::Admin {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            Kind::Forbidden,
+            format!("{what} needs admin, and token `{}` has the role {}.", self.name, self.role),
+        )
+        .hint("Ask an admin to apply it, or leave that part as it is."))
+    }
+
     fn wrong_role(&self, needed: &str) -> ApiError {
         ApiError::new(
             Kind::Forbidden,
             format!("Token `{}` has the role {}; this needs {needed}.", self.name, self.role),
         )
         .hint("Ask an admin for a token with that role.")
+    }
+}
+
+/// Who a request turned out to come from, for those who see its answer and not its handler.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AskedBy(Arc<OnceLock<String>>);
+
+impl AskedBy {
+    /// Notes it beside the request.
+    pub(crate) fn note(extensions: &Extensions, principal: &Principal) {
+        if let Some(Self(name)) = extensions.get::<Self>() {
+            // It is the same one each time that it is looked for.
+            let _ = name.set(principal.name.clone());
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
     }
 }
 
@@ -126,6 +158,7 @@ pub(crate) async fn authenticate(parts: &Parts, app: &App) -> Result<Principal, 
         return refuse("The Authorization header is not of the form `Bearer lgk_…`.");
     };
     if let Some(principal) = principal_of(app, bearer).await? {
+        AskedBy::note(&parts.extensions, &principal);
         return Ok(principal);
     }
     refusals::note(app, "api").await;

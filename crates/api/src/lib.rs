@@ -12,6 +12,7 @@ mod extract;
 mod fleet;
 pub mod problem;
 mod record;
+mod redact;
 mod refusals;
 mod release;
 mod routes;

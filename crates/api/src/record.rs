@@ -2,12 +2,16 @@
 
 use lockgate_model::ledger::{Kept, LedgerEntry, Principal as Who};
 use lockgate_store::JournalEntry;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::auth::Principal;
 use crate::clock;
 use crate::problem::{ApiError, Kind};
 use crate::state::App;
+
+/// Where a detail holds what someone wrote: a reason, the rule of a security event, and what a change of configuration
+/// is about, in which people are named too.
+const WRITTEN: [&str; 3] = ["/reason", "/rule", "/diff"];
 
 /// Adds an entry to the audit log, and to the list of changes that people page through. Without
 /// it, nothing is acknowledged.
@@ -27,6 +31,22 @@ pub(crate) async fn record(
     };
     audit(app, &entry).await?;
     Ok(app.store.journal(&entry).await?)
+}
+
+/// Someone was not forgotten, because a legal hold forbids it. Who, is not said.
+pub(crate) async fn refused_erasure(
+    app: &App,
+    principal: &Principal,
+    reason: &str,
+) -> Result<(), ApiError> {
+    let entry = JournalEntry {
+        at_wall_ms: clock::wall_ms(),
+        principal: principal.name.clone(),
+        action: "audit.erase.refused".to_owned(),
+        subject: "audit".to_owned(),
+        detail: json!({ "reason": reason, "why": "a legal hold lasts" }),
+    };
+    audit(app, &entry).await
 }
 
 /// Someone signed in or out.
@@ -53,7 +73,9 @@ async fn audit(app: &App, entry: &JournalEntry) -> Result<(), ApiError> {
     recorded.labels = labels;
     recorded.detail = entry.detail.clone();
     // What someone wrote is that person's; the one whom a token is for is another person.
-    recorded.mark("/reason", &who, Kept::Sealed);
+    for written in WRITTEN {
+        recorded.mark(written, &who, Kept::Sealed);
+    }
     if let Some(name) = text("name").filter(|_| entry.action.starts_with("token.")) {
         recorded.mark("/name", &Who::named(name), Kept::Name);
     }

@@ -20,11 +20,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use crate::auth::AskedBy;
 use crate::connections::{Connections, Place, Sending};
 use crate::console::page::PageError;
 use crate::problem::{ApiError, Kind};
 use crate::state::App;
-use crate::{Deps, Options, console, routes};
+use crate::{Deps, Options, console, refusals, routes};
 
 /// Largest body: a configuration is the largest thing that is sent here.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -72,7 +73,15 @@ impl Api {
         let (stop, stopping) = watch::channel(false);
         let connections = Connections::new(options.connections_max);
         let app = App::new(options, deps, stopping.clone());
-        let serving = tokio::spawn(serve(listener, connections, router(app), stopping));
+        let refused = tokio::spawn(refusals::run(app.clone()));
+        let served = serve(listener, connections, router(app.clone()), stopping);
+        let serving = tokio::spawn(async move {
+            served.await;
+            if let Err(error) = refused.await {
+                tracing::error!(%error, "refusals were not told in order");
+            }
+            refusals::flush(&app).await;
+        });
         Ok(Self { local, stop, serving })
     }
 
@@ -183,13 +192,21 @@ pub(crate) async fn secured(request: Request, next: Next) -> Response {
     response
 }
 
-async fn counted(State(app): State<App>, request: Request, next: Next) -> Response {
+async fn counted(State(app): State<App>, mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
+    let asked_by = AskedBy::default();
+    request.extensions_mut().insert(asked_by.clone());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let response = next.run(request).await;
     let status = response.status();
     let route = route.as_ref().map(MatchedPath::as_str);
     app.requests.answered(&method, route, status.as_u16());
+    if status == StatusCode::FORBIDDEN
+        && !method.is_safe()
+        && let (Some(who), Some(route)) = (asked_by.name(), route)
+    {
+        refusals::note_request(&app, who, &method, route).await;
+    }
     if status >= StatusCode::INTERNAL_SERVER_ERROR {
         tracing::warn!(%method, route, status = status.as_u16(), "a request failed");
     }

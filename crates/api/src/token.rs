@@ -5,7 +5,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lockgate_model::ids::AgentName;
+use lockgate_model::ledger::{Kept, Ledger, LedgerEntry, Principal as Who};
+use lockgate_model::ports::PortError;
 use lockgate_store::{Role, Store, StoreError, TokenRecord};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
 use uuid::Uuid;
@@ -34,13 +37,35 @@ pub fn mint(name: &str, role: Role, agents: Option<Vec<AgentName>>) -> (String, 
     (plaintext, record)
 }
 
-/// The first admin token, if there is no token at all; to be printed once.
-pub async fn bootstrap(store: &Store) -> Result<Option<String>, StoreError> {
+/// Why there is no first token.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It cannot be recorded, so it is not made.
+    #[error("it cannot be recorded")]
+    NotRecorded(#[from] PortError),
+}
+
+/// The first admin token, if there is no token at all; to be printed once. It is recorded before it is good.
+pub async fn bootstrap(
+    store: &Store,
+    ledger: &dyn Ledger,
+) -> Result<Option<String>, BootstrapError> {
     if !store.tokens().await?.is_empty() {
         return Ok(None);
     }
-    let (plaintext, record) = mint("first-admin", Role::Admin, None);
-    store.insert_token(&record).await?;
+    let (plaintext, token) = mint("first-admin", Role::Admin, None);
+    let lockgate = Who::Part("lockgate".into());
+    let mut entry = LedgerEntry::event(token.created_wall_ms, lockgate, "token.create", &token.id);
+    entry.detail = json!({
+        "name": token.name, "role": token.role, "agents": token.agents,
+        "reason": "there was no token yet",
+    });
+    entry.mark("/name", &Who::named(&token.name), Kept::Name);
+    ledger.record(entry).await?;
+    store.insert_token(&token).await?;
     Ok(Some(plaintext))
 }
 

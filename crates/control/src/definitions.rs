@@ -15,7 +15,11 @@ impl Definitions {
         let Some(record) = store.active_config().await? else {
             return Ok(false);
         };
-        if self.current.as_ref().is_some_and(|(revision, ..)| *revision == record.revision) {
+        // Who made it active may have been forgotten since.
+        let is_same = |(revision, _, by): &(i64, Config, String)| {
+            *revision == record.revision && *by == record.by
+        };
+        if self.current.as_ref().is_some_and(is_same) {
             return Ok(false);
         }
         match config::read_with("active configuration", &record.source) {

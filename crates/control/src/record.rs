@@ -2,7 +2,7 @@
 //!
 //! A crash between the log and the store may record a step twice, under the same release and number; never not at all.
 
-use lockgate_model::ledger::{Kept, Ledger, LedgerEntry, Principal};
+use lockgate_model::ledger::{ERASED, Kept, Ledger, LedgerEntry, Principal};
 use lockgate_store::{Store, StoreError, UnrecordedStep};
 use serde_json::json;
 
@@ -41,7 +41,9 @@ fn entry(step: &UnrecordedStep) -> LedgerEntry {
     ];
     entry.detail = json!({ "step": step.seq, "transition": transition });
     for (at, cause) in transition.causes.iter().enumerate() {
-        let Some(by) = cause.by.as_deref().map(Principal::named) else { continue };
+        // Who was forgotten before the step was recorded is nobody any more.
+        let by = cause.by.as_deref().filter(|by| *by != ERASED);
+        let Some(by) = by.map(Principal::named) else { continue };
         entry.mark(&format!("/transition/causes/{at}/by"), &by, Kept::Name);
         for text in ["rule", "text"] {
             entry.mark(&format!("/transition/causes/{at}/{text}"), &by, Kept::Sealed);

@@ -120,6 +120,13 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// The same with the reason in the body: addresses are kept by whatever stands between.
+    pub(crate) async fn delete_because(&self, segments: &[&str], reason: &str) -> CliResult<Value> {
+        let body = serde_json::json!({ "reason": reason });
+        let request = self.request(Method::DELETE, self.url(segments)?).timeout(ANSWER_MAX);
+        read(self.send(request.json(&body)).await?).await
+    }
+
     /// Sends a configuration with the files that it names.
     pub(crate) async fn put_source(&self, url: Url, source: &Source) -> CliResult<Value> {
         let request = self.request(Method::PUT, url).timeout(ANSWER_MAX).json(source);
@@ -165,6 +172,7 @@ impl Client {
     }
 
     fn refused(&self, status: StatusCode, problem: Problem) -> CliError {
+        let told = problem.title.is_some();
         let title = problem.title.unwrap_or_else(|| format!("the server answered {status}"));
         let mut text = match problem.detail {
             Some(detail) if detail != title => format!("{title}: {detail}"),
@@ -180,9 +188,9 @@ impl Client {
             | StatusCode::BAD_REQUEST
             | StatusCode::NOT_FOUND
             | StatusCode::UNPROCESSABLE_ENTITY => Exit::Usage,
-            StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT => Exit::Unreachable,
+            // Whoever stands between says that nobody is behind.
+            StatusCode::SERVICE_UNAVAILABLE if !told => Exit::Unreachable,
+            StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Exit::Unreachable,
             _ => Exit::Failed,
         };
         let of_token = match status {
@@ -197,6 +205,7 @@ impl Client {
         };
         let mut error = CliError::text(kind, text);
         error.hint = of_token.map(Into::into).or(problem.cli_hint).or(problem.hint);
+        error.passing = status == StatusCode::SERVICE_UNAVAILABLE;
         error
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::output::plain_lines;
+
 /// Exit codes. Stable: scripts branch on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -37,6 +39,8 @@ pub(crate) struct CliError {
     pub(crate) source: anyhow::Error,
     /// What to do about it.
     pub(crate) hint: Option<String>,
+    /// Whether the server answered, and may say something else in a moment.
+    pub(crate) passing: bool,
 }
 
 /// What a command returns.
@@ -45,7 +49,7 @@ pub(crate) type CliResult<T = Exit> = Result<T, CliError>;
 impl CliError {
     /// An error with an exit code.
     pub(crate) fn new(kind: Exit, source: impl Into<anyhow::Error>) -> Self {
-        Self { kind, source: source.into(), hint: None }
+        Self { kind, source: source.into(), hint: None, passing: false }
     }
 
     /// An error in words.
@@ -56,6 +60,11 @@ impl CliError {
     /// A mistake on the command line or in a file.
     pub(crate) fn usage(text: impl fmt::Display) -> Self {
         Self::text(Exit::Usage, text)
+    }
+
+    /// Whether it is worth to ask the server once more.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.passing || self.kind == Exit::Unreachable
     }
 
     /// Says what was being done, before the error's own text.
@@ -75,9 +84,9 @@ impl CliError {
 
 impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "error: {:#}", self.source)?;
+        write!(f, "error: {}", plain_lines(&format!("{:#}", self.source)))?;
         if let Some(hint) = &self.hint {
-            write!(f, "\n\nhint: {hint}")?;
+            write!(f, "\n\nhint: {}", plain_lines(hint))?;
         }
         Ok(())
     }

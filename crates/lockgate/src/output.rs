@@ -1,5 +1,6 @@
 //! What commands print: data on standard output as text or JSON, numbers in people's units.
 
+use std::fmt;
 use std::io::{self, Write as _};
 
 use clap::ValueEnum;
@@ -19,8 +20,48 @@ pub(crate) enum Format {
     Json,
 }
 
+/// Characters that a terminal obeys or that make text look like another one: controls, and marks that turn the direction
+/// of text or cannot be seen.
+fn deceives(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+/// What others wrote, so that a terminal does not obey it. One line.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if deceives(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// The same for text of several lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    let keeps = |c: char| matches!(c, '\n' | '\t') || !deceives(c);
+    text.chars().map(|c| if keeps(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
+}
+
+/// JSON that says the same in characters that a terminal does not obey. What deceives can only stand in its texts.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && deceives(c) {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                // Writing to a String does not fail.
+                let _ = fmt::Write::write_fmt(&mut text, format_args!("\\u{unit:04x}"));
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
 /// Writes text and a line end to standard output.
 pub(crate) fn print(text: &str) -> CliResult<()> {
+    print_exact(&plain_lines(text))
+}
+
+/// The same for text that must stay as it is, byte for byte: what was signed.
+pub(crate) fn print_exact(text: &str) -> CliResult<()> {
     let mut out = io::stdout().lock();
     let done = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
     match done {
@@ -33,25 +74,27 @@ pub(crate) fn print(text: &str) -> CliResult<()> {
 /// Writes a value as indented JSON.
 pub(crate) fn print_json(value: &impl Serialize) -> CliResult<()> {
     let text = serde_json::to_string_pretty(value).or_exit(Exit::Failed, "cannot print as JSON")?;
-    print(&text)
+    print_exact(&escaped(&text))
 }
 
 /// Writes a value as one line of JSON.
 pub(crate) fn print_json_line(value: &impl Serialize) -> CliResult<()> {
     let text = serde_json::to_string(value).or_exit(Exit::Failed, "cannot print as JSON")?;
-    print(&text)
+    print_exact(&escaped(&text))
 }
 
 /// Tells people something beside the data, on standard error.
 pub(crate) fn note(text: impl std::fmt::Display) {
     // Nobody is left to tell when standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", plain_lines(&text.to_string()));
 }
 
 /// Columns as wide as their widest cell; the last one is ragged.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| plain(cell)).collect()).collect();
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
-    for row in rows {
+    for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
@@ -138,6 +181,20 @@ mod tests {
             assert_eq!(text, UNKNOWN);
         }
         assert_eq!(time(i64::MAX), UNKNOWN);
+    }
+
+    #[test]
+    fn a_terminal_obeys_nothing_that_others_wrote() {
+        let evil = "a\u{1b}[2J\u{9b}1m\u{202e}b\u{200b}\u{feff}\nc";
+        let plain_one = plain(evil);
+        assert!(!plain_one.chars().any(deceives), "{plain_one:?}");
+        assert_eq!(plain_lines(evil).lines().count(), 2);
+        assert!(!plain_lines(evil).lines().any(|line| line.chars().any(deceives)));
+        let cells = table(&["n"], &[vec![evil.to_owned()]]);
+        assert_eq!(cells.lines().count(), 2, "a cell is one line: {cells:?}");
+        let json = escaped(&serde_json::to_string(evil).expect("JSON"));
+        assert!(!json.chars().any(deceives), "{json:?}");
+        assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), evil);
     }
 
     #[test]

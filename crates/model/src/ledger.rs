@@ -13,6 +13,9 @@ pub const PARTS: [&str; 7] =
 /// Whoever works on the server's directory without the API. Nobody knows who that is, so it counts as a person.
 pub const LOCAL: &str = "local";
 
+/// What stands where someone was forgotten. Nobody may be called so.
+pub const ERASED: &str = "[erased]";
+
 /// Who acts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Principal {

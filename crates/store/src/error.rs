@@ -11,6 +11,12 @@ pub enum StoreError {
     /// The database refused or failed.
     #[error("the database failed")]
     Database(#[from] sqlx::Error),
+    /// It was tried a moment ago, and could not be written to.
+    #[error("the database cannot be written to: {why}")]
+    NotWritable {
+        /// Why, in words.
+        why: String,
+    },
     /// The schema could not be brought up to date.
     #[error("the database could not be migrated")]
     Migrate(#[from] sqlx::migrate::MigrateError),
@@ -104,13 +110,18 @@ pub enum StoreError {
 impl From<StoreError> for PortError {
     /// Ports speak words; the causes are in them.
     fn from(error: StoreError) -> Self {
-        let mut text = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self { what: text }
+        Self { what: in_full(&error) }
     }
+}
+
+/// An error with its causes.
+pub(crate) fn in_full(error: &StoreError) -> String {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

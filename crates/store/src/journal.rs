@@ -40,34 +40,6 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Takes a person out of the list: names and reasons make way for `[erased]`. Returns how many rows there were.
-    ///
-    /// Its times would otherwise say whose the records of the same moments in the audit log are.
-    pub async fn forget_person(&self, name: &str) -> Result<u64, StoreError> {
-        const ERASED: &str = "[erased]";
-        let mut tx = self.begin().await?;
-        let acted = sqlx::query(
-            "UPDATE journal SET principal = ?1,
-                 detail = CASE WHEN json_type(detail, '$.reason') IS NULL THEN detail
-                               ELSE json_set(detail, '$.reason', ?1) END
-             WHERE principal = ?2",
-        )
-        .bind(ERASED)
-        .bind(name)
-        .execute(&mut *tx)
-        .await?;
-        let named = sqlx::query(
-            "UPDATE journal SET detail = json_set(detail, '$.name', ?1)
-             WHERE action LIKE 'token.%' AND json_extract(detail, '$.name') = ?2",
-        )
-        .bind(ERASED)
-        .bind(name)
-        .execute(&mut *tx)
-        .await?;
-        tx.commit().await?;
-        Ok(acted.rows_affected() + named.rows_affected())
-    }
-
     /// The newest entries, newest first.
     pub async fn journal_recent(&self, limit: u32) -> Result<Vec<JournalEntry>, StoreError> {
         let rows: Vec<(i64, String, String, String, String)> = sqlx::query_as(

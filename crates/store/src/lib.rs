@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod exchange;
 mod feed;
+mod forget;
 mod inbox;
 mod interactions;
 mod journal;

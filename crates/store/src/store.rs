@@ -3,23 +3,26 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lockgate_model::ids::{GatewayName, Revision};
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{SqliteConnection, SqliteTransaction};
+use sqlx::{Sqlite, SqliteConnection, SqliteTransaction};
 use tokio::sync::{Mutex, watch};
 
 use crate::codec;
-use crate::error::StoreError;
+use crate::error::{StoreError, in_full};
 use crate::exchange::LastReport;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller waits for its turn to write before it is told so.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 const READERS_MAX: u32 = 4;
+/// How old the answer to "can it be written to" may be.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// A write transaction. Dropped without commit, nothing of it happened.
 pub(crate) type Tx = SqliteTransaction<'static>;
@@ -37,6 +40,8 @@ pub(crate) struct Inner {
     changed: watch::Sender<u64>,
     /// The newest snapshot that is on disk.
     pub(crate) revision: watch::Sender<Revision>,
+    /// When a write was tried last to see whether it can be done, and why not.
+    checked: Mutex<Option<(Instant, Option<String>)>>,
     pub(crate) reports: Mutex<HashMap<GatewayName, LastReport>>,
 }
 
@@ -54,6 +59,8 @@ impl Store {
             .pragma("fullfsync", "1")
             .pragma("checkpoint_fullfsync", "1")
             .pragma("journal_size_limit", "67108864")
+            // what is deleted is written over, where that costs no write of its own
+            .pragma("secure_delete", "FAST")
             .busy_timeout(BUSY_TIMEOUT);
         let writer = pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("./migrations/sqlite").run(&writer).await?;
@@ -67,18 +74,36 @@ impl Store {
                 reader,
                 changed: watch::Sender::new(0),
                 revision: watch::Sender::new(Revision(revision)),
+                checked: Mutex::new(None),
                 reports: Mutex::new(HashMap::new()),
             }),
         })
     }
 
-    /// Whether the database can be read and written to.
+    /// Whether the database can be read and written to. A write is really made, since a full disk shows in nothing else;
+    /// at most one a second, whoever asks.
     pub async fn check(&self) -> Result<(), StoreError> {
+        let mut checked = self.inner.checked.lock().await;
+        if let Some((at, failed)) = checked.as_ref()
+            && at.elapsed() < CHECK_EVERY
+        {
+            return failed.clone().map_or(Ok(()), |why| Err(StoreError::NotWritable { why }));
+        }
+        let tried = self.try_write().await;
+        let failed = tried.as_ref().err().map(in_full);
+        *checked = Some((Instant::now(), failed));
+        tried
+    }
+
+    async fn try_write(&self) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("INSERT INTO setting (name, value) VALUES ('check', '') ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-            .execute(&mut *tx)
-            .await?;
-        tx.rollback().await?;
+        sqlx::query(
+            "INSERT INTO setting (name, value) VALUES ('check', unixepoch('subsec'))
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
         sqlx::query("SELECT 1").execute(&self.inner.reader).await?;
         Ok(())
     }
@@ -110,6 +135,18 @@ impl Store {
             }
             begun => Ok(begun?),
         }
+    }
+
+    /// Begins a write that leaves nothing of what it replaces in the file.
+    pub(crate) async fn begin_overwriting(&self) -> Result<Tx, StoreError> {
+        // There is one connection that writes, so this is the one that the transaction gets.
+        sqlx::query("PRAGMA secure_delete = ON").fetch_all(&self.inner.writer).await?;
+        self.begin().await
+    }
+
+    /// The one connection that writes, outside of a transaction.
+    pub(crate) async fn writer(&self) -> Result<PoolConnection<Sqlite>, StoreError> {
+        Ok(self.inner.writer.acquire().await?)
     }
 
     /// Commits and wakes everyone who waits.
@@ -179,6 +216,21 @@ mod tests {
             subject,
             detail: serde_json::Value::Null,
         }
+    }
+
+    /// As a probe asks: a full disk must show although nothing else is written.
+    #[tokio::test]
+    async fn a_full_disk_shows_before_someone_needs_it() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = Store::open(&dir.path().join("state.db")).await.expect("a database");
+        store.check().await.expect("room");
+        // A file that nothing more can be written to, as far as SQLite is told.
+        sqlx::query("PRAGMA query_only = ON").execute(&store.inner.writer).await.expect("a pragma");
+        store.check().await.expect("asked within the same second");
+        *store.inner.checked.lock().await = None;
+        assert!(store.check().await.is_err());
+        let again = store.check().await.expect_err("remembered");
+        assert!(matches!(again, StoreError::NotWritable { .. }), "{again:?}");
     }
 
     #[tokio::test]

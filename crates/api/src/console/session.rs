@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::request::Parts;
 use http::{HeaderMap, Method, Uri, header};
 
-use crate::auth::{self, Principal};
+use crate::auth::{self, AskedBy, Principal};
 use crate::clock;
 use crate::console::page::PageError;
 use crate::problem::{ApiError, Kind};
@@ -100,7 +100,10 @@ impl FromRequestParts<App> for SignedIn {
     type Rejection = Response;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
         match principal(&parts.headers, app).await {
-            Ok(Some(principal)) => Ok(Self(principal)),
+            Ok(Some(principal)) => {
+                AskedBy::note(&parts.extensions, &principal);
+                Ok(Self(principal))
+            }
             Ok(None) => Err(sign_in_first(&parts.method, &parts.uri)),
             Err(error) => Err(PageError(error).into_response()),
         }

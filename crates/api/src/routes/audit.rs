@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Admin;
-use crate::extract::{JsonBody, PathArgs, QueryArgs, Reason};
+use crate::extract::{self, JsonBody, PathArgs, QueryArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem};
+use crate::record;
+use crate::shapes::Because;
 use crate::state::App;
 
 /// The longest name, in characters.
@@ -106,7 +108,12 @@ pub(crate) async fn erase(
         return Err(ApiError::new(Kind::Invalid, why));
     }
     let by = Who::named(&principal.name);
-    let subject = app.custody.erase(&by, &name, reason.as_str()).await?;
+    let erased = app.custody.erase(&by, &name, reason.as_str()).await;
+    if let Err(CustodyError::Held { .. }) = erased {
+        // The reason was looked at before, and does not name the person; nothing else here does.
+        record::refused_erasure(&app, &principal, reason.as_str()).await?;
+    }
+    let subject = erased?;
     let journal_rows = app.store.forget_person(&name).await?;
     Ok(Json(Erased { subject, journal_rows }))
 }
@@ -138,24 +145,30 @@ pub(crate) async fn hold(
     JsonBody(NewHold { name, reason }): JsonBody<NewHold>,
 ) -> Result<StatusCode, ApiError> {
     principal.need_all_agents("Placing a hold")?;
+    if [".", ".."].contains(&name.as_str()) || name.chars().any(extract::deceives) {
+        let why = "`name` must be printable, and neither `.` nor `..`.";
+        return Err(ApiError::new(Kind::Invalid, why)
+            .hint("Say what people call it, such as a case's number."));
+    }
     app.custody.hold(&Who::named(&principal.name), &name, reason.as_str()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Why a hold is lifted.
+/// Why a hold is lifted, in the address: for those who cannot send a body.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LiftArgs {
-    /// Why.
-    #[param(value_type = String, min_length = 1, max_length = 500)]
-    reason: Reason,
+    /// Why. Better in the body: addresses are kept by whatever stands between.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 500)]
+    reason: Option<Reason>,
 }
 
 /// Lifts a legal hold.
 #[utoipa::path(delete, path = "/api/v1/audit/holds/{name}", tag = "administration",
     operation_id = "lift_hold", security(("token" = [])),
-    params(("name" = String, Path, description = "The hold's name."), LiftArgs), responses(
+    params(("name" = String, Path, description = "The hold's name."), LiftArgs),
+    request_body(content = Option<Because>, description = "Why; or `?reason=`."), responses(
     (status = 204, description = "Lifted."),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -164,10 +177,15 @@ pub(crate) async fn lift(
     Admin(principal): Admin,
     PathArgs(name): PathArgs<String>,
     QueryArgs(args): QueryArgs<LiftArgs>,
+    body: Option<JsonBody<Because>>,
 ) -> Result<StatusCode, ApiError> {
     principal.need_all_agents("Lifting a hold")?;
     let by = Who::named(&principal.name);
-    if app.custody.lift(&by, &name, args.reason.as_str()).await? {
+    let reason = body.map(|JsonBody(because)| because.reason).or(args.reason).ok_or_else(|| {
+        ApiError::new(Kind::Invalid, "Lifting a hold needs a reason.")
+            .hint("Send `{\"reason\": …}`, 1 to 500 characters.")
+    })?;
+    if app.custody.lift(&by, &name, reason.as_str()).await? {
         return Ok(StatusCode::NO_CONTENT);
     }
     Err(ApiError::not_found(format_args!("hold `{name}`"))

@@ -19,7 +19,7 @@ use crate::extract::{self, QueryArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem, ProblemItem};
 use crate::record::record;
 use crate::state::App;
-use crate::{clock, doc};
+use crate::{clock, doc, redact};
 
 /// The name that findings in a body carry.
 const BODY_NAME: &str = "lockgate.yaml";
@@ -165,7 +165,23 @@ pub(crate) async fn apply(
     let body = body.map_err(|_| extract::too_large())?;
     let source = sent(&headers, &body)?;
     let new = config::read_with(BODY_NAME, &source).map_err(|diagnostics| invalid(&diagnostics))?;
-    let mut applied = compared(&app, &new).await?;
+    let old = app.config().await?;
+    let mut applied = compared(&app, old.as_deref(), &new).await?;
+    let before = old.as_ref().map(|old| old.audit.clone()).unwrap_or_default();
+    if before != new.audit
+        && let Err(refused) = principal.need_admin("Changing how the audit log is kept (`audit`)")
+    {
+        if !args.dry_run {
+            return Err(refused);
+        }
+        applied.warnings.push(ProblemItem {
+            path: Some("audit".into()),
+            severity: Some("warning".into()),
+            message: refused.detail().to_owned(),
+            hint: refused.hint_text().map(str::to_owned),
+            ..ProblemItem::default()
+        });
+    }
     let activation = |reason| NewConfig {
         source: &source,
         digest: new.digest.as_str(),
@@ -181,7 +197,8 @@ pub(crate) async fn apply(
         return Ok(Json(applied));
     }
     let reason = args.reason.ok_or(ApplyError::NoReason)?;
-    let detail = json!({ "digest": applied.digest, "reason": reason, "diff": applied.diff });
+    let diff = redact::changes(&applied.diff);
+    let detail = json!({ "digest": applied.digest, "reason": reason, "diff": diff });
     record(&app, &principal, "config.apply", "config", detail).await?;
     let active = app.store.activate_config(activation(reason.as_str())).await?;
     if applied.changed
@@ -206,19 +223,18 @@ fn sent(headers: &HeaderMap, body: &[u8]) -> Result<Source, ApplyError> {
 }
 
 /// A configuration beside the active one.
-async fn compared(app: &App, new: &Config) -> Result<Applied, ApiError> {
-    let old = app.config().await?;
+async fn compared(app: &App, old: Option<&Config>, new: &Config) -> Result<Applied, ApiError> {
     let before = app.store.active_config().await?;
     Ok(Applied {
         revision: before.as_ref().map(|record| record.revision),
         digest: new.digest.as_str().to_owned(),
         changed: before.is_none_or(|record| record.digest != new.digest.as_str()),
-        diff: match &old {
+        diff: match old {
             Some(old) => config::diff(old, new),
             None => new.agents.iter().map(|agent| added(agent.name.as_str())).collect(),
         },
-        weaker: old.as_ref().map(|old| config::weakened(old, new)).unwrap_or_default(),
-        at_next_start: old.as_ref().map(|old| config::at_next_start(old, new)).unwrap_or_default(),
+        weaker: old.map(|old| config::weakened(old, new)).unwrap_or_default(),
+        at_next_start: old.map(|old| config::at_next_start(old, new)).unwrap_or_default(),
         warnings: new.warnings.iter().map(item).collect(),
     })
 }

@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use lockgate_model::ids::AgentName;
-use lockgate_model::ledger::{LOCAL, PARTS};
+use lockgate_model::ledger::{ERASED, LOCAL, PARTS};
 use lockgate_store::{Role, TokenRecord};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Admin;
-use crate::extract::{JsonBody, PathArgs, QueryArgs, Reason};
+use crate::extract::{self, JsonBody, PathArgs, QueryArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem};
 use crate::record::record;
 use crate::state::App;
@@ -111,13 +111,13 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<Minted>), ApiError> {
     principal.need_all_agents("Making tokens")?;
     let name = new.name.trim();
-    let printable = !name.chars().any(char::is_control);
+    let printable = !name.chars().any(extract::deceives);
     if name.is_empty() || name.chars().count() > NAME_CHARS_MAX || !printable {
         let why = format!("`name` must be 1 to {NAME_CHARS_MAX} printable characters.");
         return Err(ApiError::new(Kind::Invalid, why));
     }
-    if PARTS.contains(&name) || name == LOCAL {
-        let why = format!("`{name}` is what a part of Lockgate is called in the audit log.");
+    if PARTS.contains(&name) || [LOCAL, ERASED].contains(&name) {
+        let why = format!("`{name}` is what someone else is called in the audit log.");
         return Err(ApiError::new(Kind::Invalid, why).hint("Choose another name."));
     }
     if new.agents.as_ref().is_some_and(Vec::is_empty) {

@@ -58,3 +58,29 @@ async fn looking_less_at_security_is_told() {
     assert_eq!(weaker.len(), 3, "a line a stage: {tried}");
     assert!(weaker[0].as_str().unwrap().contains("security_events"), "{tried}");
 }
+
+const AUDIT: &str = "audit: { retention: 30d, mirror: 'file:///copy' }\n";
+
+/// Who may start releases may not have the records of them thrown away.
+#[tokio::test]
+async fn how_the_audit_log_is_kept_is_for_admins() {
+    let server = without_control(None).await;
+    let operator = server.token(Role::Operator, None).await;
+    let with = |audit: &str| format!("{audit}{CONFIG}");
+    let shorter = with(AUDIT);
+    let refused = problem(server.put_config("?reason=x", &operator, &shorter).await, 403).await;
+    assert!(refused["detail"].as_str().unwrap().contains("`audit`"), "{refused}");
+    assert!(refused["hint"].as_str().unwrap().contains("admin"), "{refused}");
+    let tried = json(server.put_config("?dry_run=true", &operator, &shorter).await, 200).await;
+    assert_eq!(tried["warnings"][0]["path"], "audit", "{tried}");
+    assert_eq!(server.world.ledger.actions(), ["request.refused"], "and that it was tried");
+    let applied = json(server.put_config("?reason=x", &server.admin, &shorter).await, 200).await;
+    assert_eq!(applied["weaker"], json!(["records of the audit log go after 30 days"]));
+    assert_eq!(applied["at_next_start"], json!(["audit.mirror", "audit.retention"]));
+    for other in [with("audit: { retention: 2d }\n"), with("")] {
+        problem(server.put_config("?reason=x", &operator, &other).await, 403).await;
+    }
+    // What leaves it alone is an operator's to apply.
+    let other = with(AUDIT).replacen("9103", "9993", 1).replacen("{name: v3,", "{name: v4,", 1);
+    json(server.put_config("?reason=x", &operator, &other).await, 200).await;
+}

@@ -1,5 +1,7 @@
 //! What is not recorded is not done.
 
+use std::sync::Arc;
+
 use lockgate_model::ledger::{Kept, Principal};
 use lockgate_store::Role;
 use reqwest::header::{ORIGIN, SET_COOKIE};
@@ -15,7 +17,8 @@ async fn every_change_is_recorded_before_it_is_made() {
     let pause = format!("/api/v1/rollouts/{id}/pause");
     let raise = "/api/v1/agents/support/versions/v2/security-events";
     json(server.post(&pause, &server.admin, json!({"reason": "look"})).await, 200).await;
-    json(server.post(raise, &server.admin, json!({"detail": "leaks"})).await, 201).await;
+    let seen = json!({"detail": "leaks", "rule": "seen by eve"});
+    json(server.post(raise, &server.admin, seen).await, 201).await;
     json(server.put_config("?reason=x", &server.admin, CONFIG).await, 200).await;
     let token = json!({"name": "ada", "role": "viewer", "reason": "reads"});
     let made = json(server.post("/api/v1/tokens", &server.admin, token).await, 201).await;
@@ -38,10 +41,16 @@ async fn every_change_is_recorded_before_it_is_made() {
             entry.personal.iter().map(|one| (&one.at[..], &one.of[..], one.kept)).collect()
         })
         .collect();
-    let reason = ("/reason", "first-admin", Kept::Sealed);
+    let of_admin = |at: &'static str| (at, "first-admin", Kept::Sealed);
+    let reason = of_admin("/reason");
     let name = ("/name", "ada", Kept::Name);
-    let expected =
-        [vec![reason], vec![reason], vec![reason], vec![reason, name], vec![reason, name]];
+    let expected = [
+        vec![reason],
+        vec![reason, of_admin("/rule")],
+        vec![reason, of_admin("/diff")],
+        vec![reason, name],
+        vec![reason, name],
+    ];
     assert_eq!(marked, expected, "what people wrote, and whom a token is for");
     assert_eq!(entries[1].labels, [("agent", "support".to_owned()), ("version", "v2".to_owned())]);
 }
@@ -108,6 +117,42 @@ async fn signing_in_and_out_is_recorded_and_guessing_makes_one_record() {
     let refused = form("/sign-in", format!("token={viewer}")).send().await.unwrap();
     assert_eq!(refused.status(), 503);
     assert!(!refused.headers().contains_key(SET_COOKIE));
+    // The five that followed the first wait for their minute; a stop does not lose them.
+    ledger.refuse(None);
+    let ledger = Arc::clone(ledger);
+    server.shutdown().await;
+    let last = ledger.entries().pop().unwrap();
+    let count = &last.detail["refused_since_the_last_record"];
+    assert_eq!((&last.action[..], count), ("sign_in.refused", &json!(5)));
+}
+
+/// Someone with a token who tries what it does not allow.
+#[tokio::test]
+async fn changes_that_a_token_does_not_allow_are_recorded_once_a_minute() {
+    let server = server().await;
+    let viewer = server.token(Role::Viewer, None).await;
+    let operator = server.token(Role::Operator, None).await;
+    let new = json!({"name": "x", "role": "admin", "reason": "mine"});
+    for _ in 0..3 {
+        problem(server.post("/api/v1/tokens", &viewer, new.clone()).await, 403).await;
+    }
+    problem(server.post("/api/v1/tokens", &operator, new).await, 403).await;
+    // Looking is no change.
+    problem(server.get("/api/v1/tokens", &viewer).await, 403).await;
+    let ledger = Arc::clone(&server.world.ledger);
+    let refused = || {
+        let entries = ledger.entries().into_iter();
+        let counts = entries.filter(|entry| entry.action == "request.refused").map(|entry| {
+            let count = entry.detail["refused_since_the_last_record"].as_u64().unwrap();
+            assert_eq!(entry.object, "POST /api/v1/tokens");
+            (entry.principal.name().to_owned(), count)
+        });
+        counts.collect::<Vec<_>>()
+    };
+    let first = [("viewer-token".to_owned(), 1), ("operator-token".to_owned(), 1)];
+    assert_eq!(refused(), first);
+    server.shutdown().await;
+    assert_eq!(refused(), [&first[..], &[("viewer-token".to_owned(), 2)]].concat());
 }
 
 #[tokio::test]
@@ -130,12 +175,24 @@ async fn people_are_forgotten_by_admins_unless_a_hold_forbids_it() {
     let refused =
         problem(server.post("/api/v1/audit/erase", &server.admin, erase("ada")).await, 409).await;
     assert!(refused["detail"].as_str().unwrap().contains("case 7"), "{refused}");
+    let told = server.world.ledger.entries().pop().unwrap();
+    assert_eq!(told.action, "audit.erase.refused", "and whoever tried is known");
+    assert!(!format!("{:?}", told.detail).contains("ada"), "{told:?}");
+    for name in [".", "..", "a\u{202e}b", "a\nb"] {
+        let hold = json!({"name": name, "reason": "x"});
+        problem(server.post("/api/v1/audit/holds", &server.admin, hold).await, 422).await;
+    }
     let listed = json(server.get("/api/v1/audit/holds", &server.admin).await, 200).await;
     assert_eq!((&listed[0]["name"], &listed[0]["by"]), (&json!("case 7"), &json!("first-admin")));
     let lift = async |path: &str| {
         server.request(reqwest::Method::DELETE, path, &server.admin).send().await.unwrap()
     };
     problem(lift("/api/v1/audit/holds/other?reason=over").await, 404).await;
+    problem(lift("/api/v1/audit/holds/case%207").await, 422).await;
+    let unknown =
+        server.request(reqwest::Method::DELETE, "/api/v1/audit/holds/other", &server.admin);
+    let unknown = unknown.json(&json!({"reason": "in the body"})).send().await.unwrap();
+    problem(unknown, 404).await;
     assert_eq!(lift("/api/v1/audit/holds/case%207?reason=over").await.status(), 204);
     let gone =
         json(server.post("/api/v1/audit/erase", &server.admin, erase("first-admin")).await, 200)
@@ -159,7 +216,7 @@ async fn people_are_forgotten_by_admins_unless_a_hold_forbids_it() {
     ] {
         problem(server.post("/api/v1/audit/erase", &server.admin, body).await, 422).await;
     }
-    for name in ["control", "local"] {
+    for name in ["control", "local", "[erased]", "a\u{202e}b"] {
         let token = json!({"name": name, "role": "viewer", "reason": "x"});
         problem(server.post("/api/v1/tokens", &server.admin, token).await, 422).await;
     }

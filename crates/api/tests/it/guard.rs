@@ -25,7 +25,10 @@ async fn without_a_valid_token_nothing_is_served() {
 #[tokio::test]
 async fn the_first_token_is_made_once() {
     let server = without_control(None).await;
-    assert_eq!(lockgate_api::token::bootstrap(&server.world.store).await.unwrap(), None);
+    assert_eq!(
+        lockgate_api::token::bootstrap(&server.world.store, &*server.world.ledger).await.unwrap(),
+        None
+    );
     let agents = json(server.get("/api/v1/agents", &server.admin).await, 200).await;
     assert_eq!(agents.as_array().unwrap().len(), 2);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lockgate_api::{Api, Deps, Options, token};
 use lockgate_model::ports::Fuses;
 use lockgate_store::Role;
+use lockgate_testkit::ledger::MemoryLedger;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
@@ -48,7 +49,7 @@ pub(crate) async fn start(
 ) -> Server {
     // reqwest wants one although everything here is plain HTTP; a second install does nothing
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let admin = token::bootstrap(&world.store).await.unwrap().unwrap();
+    let admin = token::bootstrap(&world.store, &MemoryLedger::default()).await.unwrap().unwrap();
     let mut options = Options {
         listen: "127.0.0.1:0".parse().unwrap(),
         metrics_need_token: false,

@@ -15,7 +15,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use lockgate_audit::{AuditError, Reader, Record, Vault, VerifierKey};
+use lockgate_audit::{AuditError, CosignerKey, Reader, Record, Vault, VerifierKey};
+use lockgate_model::ledger::PARTS;
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::Format;
@@ -82,7 +83,7 @@ impl Audit {
             Self::Verify(verify) => verify.run(format).await,
             Self::Erase(erase) => erase.run(format).await,
             Self::Hold(hold) => hold.run(format).await,
-            Self::Checkpoint(checkpoint) => checkpoint.run(),
+            Self::Checkpoint(checkpoint) => checkpoint.run(format),
             Self::Keys(keys) => keys.run(format),
             Self::Prove(prove) => prove.run(),
             Self::CheckProof(check) => check.run(format),
@@ -158,6 +159,16 @@ impl People {
         }
     }
 
+    /// Refuses to look for a name where names cannot be found: nothing would be found, and that would be no answer. Parts of
+    /// Lockgate stand as they are.
+    fn findable(&self, name: &str) -> CliResult<()> {
+        if self.0.is_some() || name.starts_with("subject:") || PARTS.contains(&name) {
+            return Ok(());
+        }
+        Err(CliError::usage(format!("`{name}` cannot be looked up without the keys of people"))
+            .hint("give the server's directory with --data-dir, or the pseudonym, `subject:…`"))
+    }
+
     /// What a person may be called in records: the pseudonym, and before there were any the name.
     fn called(&self, name: String) -> Vec<String> {
         let pseudonym = self.0.as_ref().and_then(|vault| vault.pseudonym(&name));
@@ -168,9 +179,48 @@ impl People {
 impl KeyArgs {
     /// The keys, each as text or from its file.
     fn read(&self) -> CliResult<Vec<VerifierKey>> {
-        read_keys(&self.keys, VerifierKey::parse)
+        read_keys(&self.keys, log_key)
     }
 }
+
+/// The keys without which there is nothing to check with.
+#[derive(Debug, Args)]
+pub(crate) struct NeededKeyArgs {
+    /// The log's public key, or a file that holds one or several; it must not come from what is checked
+    #[arg(long = "key", value_name = "KEY|FILE")]
+    keys: Vec<String>,
+}
+
+impl NeededKeyArgs {
+    /// The keys, each as text or from its file.
+    fn read(&self) -> CliResult<Vec<VerifierKey>> {
+        read_keys(&self.keys, log_key)
+    }
+}
+
+/// The public key of a log. That of a witness looks much the same.
+fn log_key(text: &str) -> Result<VerifierKey, AuditError> {
+    VerifierKey::parse(text).map_err(|error| match CosignerKey::parse(text) {
+        Ok(witness) => AuditError::Malformed {
+            what: "the log's public key",
+            why: format!("this is the key of the witness `{}`", witness.name()),
+        },
+        Err(_) => error,
+    })
+}
+
+/// The public key of a witness. That of a log looks much the same.
+fn witness_key(text: &str) -> Result<CosignerKey, AuditError> {
+    CosignerKey::parse(text).map_err(|error| match VerifierKey::parse(text) {
+        Ok(log) => AuditError::Malformed {
+            what: "a witness's public key",
+            why: format!("this is the key of the log `{}`", log.origin()),
+        },
+        Err(_) => error,
+    })
+}
+
+const PRINTS_KEYS: &str = "`lockgate audit keys` prints the keys of a log, `lockgate audit witness keys` that of a witness";
 
 /// Public keys, each as text or from its file.
 fn read_keys<K>(
@@ -179,15 +229,26 @@ fn read_keys<K>(
 ) -> CliResult<Vec<K>> {
     let mut keys = Vec::new();
     for given in given {
-        if let Ok(key) = parse(given) {
-            keys.push(key);
-            continue;
-        }
+        let wrong = match parse(given) {
+            Ok(key) => {
+                keys.push(key);
+                continue;
+            }
+            Err(error) => error,
+        };
         let text = fs::read_to_string(given).map_err(|error| {
-            CliError::new(Exit::Usage, error)
-                .context(format!("`{given}` is neither a public key nor a file with one"))
-                .hint("`lockgate audit keys` prints the keys of a log, `lockgate audit witness keys` that of a witness")
+            let is_key = VerifierKey::parse(given).is_ok() || CosignerKey::parse(given).is_ok();
+            let error = if is_key {
+                CliError::new(Exit::Usage, wrong)
+            } else {
+                CliError::new(Exit::Usage, error)
+                    .context(format!("`{given}` is neither a public key nor a file with one"))
+            };
+            error.hint(PRINTS_KEYS)
         })?;
+        if text.trim().is_empty() {
+            return Err(CliError::usage(format!("the key file {given} is empty")).hint(PRINTS_KEYS));
+        }
         for (at, line) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
             keys.push(parse(line.trim()).or_exit(Exit::Usage, format!("{given}:{at}"))?);
         }

@@ -64,7 +64,7 @@ impl Events {
             tokio::time::sleep(AGAIN_AFTER).await;
             match client.events(url.clone(), after.as_deref()).await {
                 Ok(open) => response = Some(open),
-                Err(error) if error.kind == Exit::Unreachable => {}
+                Err(error) if error.may_pass() => {}
                 Err(error) => return Err(error),
             }
         }

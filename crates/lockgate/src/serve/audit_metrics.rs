@@ -26,6 +26,10 @@ pub(super) fn metrics(
 ) -> Arc<dyn MetricsSource> {
     Arc::new(AuditMetrics(Arc::new(Sources {
         log: Box::new(ledger.watch()),
+        persons: {
+            let persons = Arc::clone(&ledger.persons);
+            Box::new(move || persons.trouble())
+        },
         mirror: mirror.map(|mirror| Box::new(mirror.reader()) as Read<MirrorStatus>),
         witnesses: Box::new(anchor.reader()),
         window,
@@ -36,6 +40,8 @@ type Read<T> = Box<dyn Fn() -> T + Send + Sync>;
 
 struct Sources {
     log: Read<Option<LogStatus>>,
+    /// Why what people do is refused.
+    persons: Read<Option<String>>,
     mirror: Option<Read<MirrorStatus>>,
     witnesses: Read<Vec<WitnessStatus>>,
     window: Window,
@@ -65,7 +71,8 @@ impl Collector for Scrape {
         gauges.of("audit_records", "Records acknowledged", log.size)?;
         let help = "Records under the published checkpoint";
         gauges.of("audit_signed_records", help, log.signed_size)?;
-        let refuses = log.stopped.is_some() || log.refused.is_some();
+        let refuses =
+            log.stopped.is_some() || log.refused.is_some() || (sources.persons)().is_some();
         gauges.of("audit_refusing", "1 while records are refused", refuses.into())?;
         if let Some(mirror) = &sources.mirror {
             gauges.mirror(&log, &mirror())?;

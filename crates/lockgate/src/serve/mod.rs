@@ -64,6 +64,12 @@ impl Start {
         let Listen { ingress, api } = self.read.config.listen;
         Listen { ingress: self.ingress.unwrap_or(ingress), api: self.api.unwrap_or(api) }
     }
+
+    /// The file without its directories: those may be called after people, and this is recorded in the clear.
+    fn file_name(&self) -> String {
+        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
+        name.to_string_lossy().into_owned()
+    }
 }
 
 /// A store with a configuration in force, and the log of what is changed in it.
@@ -146,7 +152,7 @@ async fn open(start: &Start) -> Result<Opened, NotOpened> {
     let store = Store::open(&path).await.map_err(|source| NotOpened::Store { path, source })?;
     let paths = AuditPaths::of(&start.dir);
     let ledger = blocking(move || AuditLedger::open(&paths)).await?;
-    let why = format!("{} at the start", start.file.display());
+    let why = format!("{} at the start", start.file_name());
     match activate::file(&store, &ledger, &start.read, &why).await {
         Ok(config) => Ok(Opened { store, ledger, config }),
         Err(error) => {
@@ -224,7 +230,7 @@ async fn reload(start: &Start, rest: Option<&Rest>) {
     if !later.is_empty() {
         tracing::warn!(fields = later.join(", "), "takes effect at the next start");
     }
-    let why = format!("{} read again", start.file.display());
+    let why = format!("{} read again", start.file_name());
     match activate::file(rest.store(), rest.ledger(), &read, &why).await {
         Ok(config) => rest.adopt(&config),
         Err(error) => {
@@ -242,14 +248,14 @@ async fn shutdown(front: Front, rest: Option<Rest>) {
 }
 
 /// Makes the first admin token, if there is no token yet, and hands it over once.
-async fn first_token(store: &Store, file: Option<&PathBuf>) -> CliResult<()> {
+async fn first_token(store: &Store, ledger: &AuditLedger, file: Option<&PathBuf>) -> CliResult<()> {
     let doing = "cannot make the first admin token";
     if !store.tokens().await.or_exit(Exit::Failed, doing)?.is_empty() {
         return Ok(());
     }
     // Opened first: a token that cannot be handed over must not be made.
     let file = file.map(|path| SecretFile::open(path)).transpose()?;
-    let token = lockgate_api::token::bootstrap(store).await.or_exit(Exit::Failed, doing)?;
+    let token = lockgate_api::token::bootstrap(store, ledger).await.or_exit(Exit::Failed, doing)?;
     match (token, file) {
         (None, _) => {}
         (Some(token), Some(file)) => file.write(&token)?,

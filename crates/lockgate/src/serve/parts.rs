@@ -121,7 +121,7 @@ impl Rest {
         let anchor = anchor::start(&config, &start.dir.audit())?;
         let window = anchor::Window::new(&config, &start.dir.audit());
         let of_log = audit_metrics::metrics(&ledger, mirror.as_ref(), &anchor, window);
-        first_token(&store, start.token_file.as_ref()).await?;
+        first_token(&store, &ledger, start.token_file.as_ref()).await?;
         let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
         let adopt = adopter(Arc::clone(&told));
         let options = lockgate_api::Options {

@@ -186,9 +186,7 @@ impl<'a> Looker<'a> {
         let answer = match self.client.get(&["rollouts", &self.follow.id]).await {
             Ok(answer) => answer,
             Err(error)
-                if error.kind == Exit::Unreachable
-                    && self.seen.is_some()
-                    && self.heard.elapsed() < AWAY_MAX =>
+                if error.may_pass() && self.seen.is_some() && self.heard.elapsed() < AWAY_MAX =>
             {
                 return Ok(None);
             }

@@ -269,6 +269,8 @@ fn old_records_go_when_the_file_says_so() {
     assert!(shown.contains("records 0 to 511 by policy, recorded at"), "{shown}");
     let exported = run(&["audit", "export", "--dir", &log]).stdout;
     assert!(exported.starts_with("{\"action\":\"test.old\""), "from the first that was kept on");
+    let told = run(&["audit", "export", "--dir", &log]).stderr;
+    assert!(told.contains("begins at record 512"), "{told}");
     let gone = run(&["audit", "show", "511", "--dir", &log]);
     assert!(gone.code == 2 && gone.stderr.contains("were pruned"), "{}", gone.shown());
     assert_eq!(run(&["audit", "show", "512", "--dir", &log]).code, 0);

@@ -156,7 +156,10 @@ fn what_two_witnesses_cosigned_cannot_be_taken_back() {
             && number(&metrics, "lockgate_audit_unanchored_records ") != "0"
             && number(&metrics, "lockgate_audit_unanchored_seconds ") != "0.0"
     });
-    assert_eq!(watched.verify(&log, &ask).code, 6, "who does not answer was not asked");
+    let asked = watched.verify(&log, &ask);
+    assert_eq!(asked.code, 6, "who does not answer was not asked");
+    assert!(asked.json()["intact"] == true, "the rest is checked: {}", asked.shown());
+    assert!(asked.stderr.contains(ask[1]), "and who did not answer is named: {}", asked.shown());
     watched.one.again();
     watched.server.kill();
     watched.server.again();
@@ -321,7 +324,11 @@ fn a_witness_has_one_key_one_process_and_one_memory() {
         run(&["audit", "witness", "keys", "--data-dir", &named, "--name", "witness.example/w1"]);
     assert!(ran.code == 0 && ran.stdout.starts_with("witness.example/w1+"), "{}", ran.shown());
     let bad = run(&["audit", "witness", "--data-dir", &named, "--log-key", ran.stdout.trim()]);
-    assert!(bad.code == 2 && bad.stderr.contains("neither a public key"), "{}", bad.shown());
+    assert!(
+        bad.code == 2 && bad.stderr.contains("the key of the witness `witness.example/w1`"),
+        "{}",
+        bad.shown()
+    );
 }
 
 #[test]

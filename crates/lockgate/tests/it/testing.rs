@@ -91,7 +91,7 @@ fn probes_that_are_edited_under_way_are_those_that_count() {
     assert_eq!(scene.apply_with(GOOD).code, 0);
     assert_eq!(scene.end(), "promoted", "{}", scene.server.log());
     let history = scene.history();
-    assert!(history.iter().any(|step| causes(step).contains("probes changed by")), "{history:?}");
+    assert!(history.iter().any(|step| causes(step).contains("probes changed")), "{history:?}");
     let test = &scene.view()["test"];
     assert_eq!(test["probes"].as_array().map(Vec::len), Some(2), "{test}");
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Config;
+use super::{AuditSettings, Config};
 use crate::plan::{Metric, Plan, Stage, Trigger};
 
 /// One change. Things with a name are found by it, whatever their place in the file.
@@ -35,16 +35,19 @@ pub fn at_next_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data_dir", old.data_dir != new.data_dir),
         ("metrics_need_token", old.metrics_need_token != new.metrics_need_token),
         ("feedback.ticket_ttl", old.feedback != new.feedback),
-        ("audit.mirror", old.audit != new.audit),
+        ("audit.mirror", old.audit.mirror != new.audit.mirror),
+        ("audit.retention", old.audit.retention_ms != new.audit.retention_ms),
+        ("audit.witnesses", old.audit.witnesses != new.audit.witnesses),
+        ("audit.cosignatures_min", old.audit.cosignatures_min != new.audit.cosignatures_min),
         ("prices", old.prices != new.prices),
     ];
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
-/// Where the new file looks at security events less closely than the old one, in words. Everything
-/// else that a change may loosen shows in its numbers; this shows only in what is not there.
+/// Where the new file looks at security events less closely than the old one, or keeps the audit log less well, in
+/// words. Everything else that a change may loosen shows in its numbers; this shows only in what is not there.
 pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
-    let mut found = Vec::new();
+    let mut found = audit_weakened(&old.audit, &new.audit);
     for plan in &new.plans {
         let Some(before) = old.plan(&plan.name) else { continue };
         for stage in &plan.stages {
@@ -71,6 +74,48 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
         }
     }
     found
+}
+
+/// Where records are kept less long, or fewer others vouch for them.
+fn audit_weakened(old: &AuditSettings, new: &AuditSettings) -> Vec<String> {
+    let mut found = Vec::new();
+    match (old.retention_ms, new.retention_ms) {
+        (None, Some(kept)) => {
+            found.push(format!("records of the audit log go after {}", span(kept)));
+        }
+        (Some(was), Some(kept)) if kept < was => {
+            let (was, kept) = (span(was), span(kept));
+            found.push(format!("records of the audit log go after {kept}, and not after {was}"));
+        }
+        _ => {}
+    }
+    match (&old.mirror, &new.mirror) {
+        (Some(_), None) => found.push("the audit log is no longer copied to a mirror".into()),
+        (Some(was), Some(is)) if was != is => {
+            found.push("the audit log is copied to another mirror".into());
+        }
+        _ => {}
+    }
+    let gone = old.witnesses.iter().filter(|was| new.witnesses.iter().all(|is| is.key != was.key));
+    found.extend(
+        gone.map(|witness| {
+            format!("`{}` is no longer asked to witness the audit log", witness.name)
+        }),
+    );
+    let (was, is) = (old.cosignatures_min, new.cosignatures_min);
+    if is < was {
+        found.push(format!(
+            "a record of the audit log counts as anchored when {is} witnesses vouch for it, and not {was}"
+        ));
+    }
+    found
+}
+
+/// A length of time in words.
+fn span(ms: u64) -> String {
+    const HOUR_MS: u64 = 3_600_000;
+    let hours = ms / HOUR_MS;
+    if hours.is_multiple_of(24) { format!("{} days", hours / 24) } else { format!("{hours} hours") }
 }
 
 fn asks_for_security(stage: &Stage) -> bool {

@@ -1,6 +1,6 @@
 //! What changed between two files.
 
-use lockgate_model::config::{self, Config, Told, diff, diff_in_words, weakened};
+use lockgate_model::config::{self, Config, Told, at_next_start, diff, diff_in_words, weakened};
 
 const OLD: &str = "\
 agents:
@@ -101,6 +101,37 @@ fn looking_less_at_security_is_said() {
         let softer = weakened(&before, &with(gate, trigger));
         assert_eq!(softer.len(), 1, "{trigger}: {softer:?}");
     }
+}
+
+const WITNESS: &str = "{ url: \"https://a.example\", key: \"witness.example/w1+e75f6532+BAOhB7/zzhC+HXDdGOdLwJln5NYwm6UNXx3chmQSVTG4\" }";
+
+#[test]
+fn keeping_the_audit_log_less_well_is_said() {
+    let with = |audit: &str| read(&format!("audit: {{ {audit} }}\n{OLD}"));
+    let plain = read(OLD);
+    let whole = with(&format!("mirror: \"file:///copy\", witnesses: [{WITNESS}]"));
+    assert_eq!(weakened(&plain, &whole), Vec::<String>::new(), "more is no loss");
+    assert_eq!(
+        at_next_start(&plain, &whole),
+        ["audit.mirror", "audit.witnesses", "audit.cosignatures_min"]
+    );
+    let lost = weakened(&whole, &plain);
+    assert_eq!(lost.len(), 3, "{lost:?}");
+    for (found, part) in lost.iter().zip(["mirror", "witness.example/w1", "0 witnesses"]) {
+        assert!(found.contains(part), "{found}");
+    }
+    let [year, month] = [with("retention: 365d"), with("retention: 30d")];
+    assert_eq!(weakened(&plain, &year), ["records of the audit log go after 365 days"]);
+    assert_eq!(
+        weakened(&year, &month),
+        ["records of the audit log go after 30 days, and not after 365 days"]
+    );
+    assert_eq!(at_next_start(&year, &month), ["audit.retention"]);
+    for other in [&year, &plain] {
+        assert_eq!(weakened(&month, other), Vec::<String>::new(), "longer is no loss");
+    }
+    let elsewhere = with("mirror: \"file:///other\"");
+    assert_eq!(weakened(&with("mirror: \"file:///copy\""), &elsewhere).len(), 1);
 }
 
 /// Path, and what is there before and after.

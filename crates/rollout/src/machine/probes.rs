@@ -39,7 +39,7 @@ impl Work<'_> {
             self.next.probes_since = self.next.epoch.next();
             self.order_split(|rollout, _| rollout.split_forward());
         }
-        let cause = Cause::plain(format!("probes changed by {by}"), text);
+        let cause = Cause::said(by, "probes changed", text);
         self.transition(vec![cause], "every gateway sends the new set")
     }
 }

@@ -1,9 +1,17 @@
 //! Tokens and the journal.
 
-use lockgate_store::{JournalEntry, Role, TokenRecord};
+use lockgate_model::plan::AlertLevel;
+use lockgate_model::ports::Events as _;
+use lockgate_model::security::SecurityEvent;
+use lockgate_rollout::event::{Alert, Command, Effect};
+use lockgate_rollout::explain::{Cause, Transition};
+use lockgate_store::{
+    ConfigOrigin, InboxBody, JournalEntry, NewConfig, NewInboxItem, Role, StepCommit, StoreError,
+    TokenRecord,
+};
 use serde_json::json;
 
-use crate::world::{Database, T0, agent_a};
+use crate::world::{Database, T0, agent, agent_a, config, rollout, security_event, transition};
 
 fn token(id: &str, role: Role) -> TokenRecord {
     TokenRecord {
@@ -71,4 +79,85 @@ pub(crate) async fn who_is_forgotten_is_in_the_journal_no_more(db: &Database) {
     assert_eq!(found[2], entry("[erased]", "config.apply", json!(null)));
     let detail = json!({"agent": "a", "reason": "[erased]"});
     assert_eq!(found[3], entry("[erased]", "rollout.start", detail));
+}
+
+/// Whoever is forgotten is in no row and in no byte of the file, and what others said stays.
+pub(crate) async fn who_is_forgotten_is_in_no_file(db: &Database) {
+    const NAME: &str = "Ada Beispiel";
+    const WORDS: &str = "since her mother said so";
+    let fence = db.fence().await;
+    let agents = [agent("agent-a", &["v1", "v2"])];
+    let new = NewConfig { by: NAME, reason: WORDS, ..config("[]", &agents, ConfigOrigin::Api) };
+    db.activate_config(new).await.unwrap();
+    let mut started = rollout("agent-a");
+    started.started_by = NAME.into();
+    started.reason = WORDS.into();
+    started.taken_back_because = Some(WORDS.into());
+    let cause = Cause::said(NAME, format!("command start by {NAME}"), WORDS);
+    let eve = Cause::said("eve", "command pause by eve", "words of eve");
+    let step = Transition { causes: vec![cause, eve], ..transition("running") };
+    let alert = Alert { level: AlertLevel::Info, title: "t".into(), text: format!("x; {WORDS}") };
+    let effects = [Effect::Notify { alert }];
+    db.create_rollout(fence, &started, Some(&step), &effects, &[]).await.unwrap();
+    let item = NewInboxItem {
+        key: None,
+        agent: agent_a(),
+        rollout: Some(started.id),
+        body: InboxBody::Command { command: Command::Pause, reason: WORDS.into() },
+        by: NAME.into(),
+        at_wall_ms: T0,
+    };
+    let item = db.submit(item).await.unwrap();
+    let event = SecurityEvent {
+        principal: NAME.into(),
+        detail: WORDS.into(),
+        rule: Some(WORDS.into()),
+        ..security_event()
+    };
+    db.security(event).await.unwrap();
+    let detail = json!({"reason": WORDS, "diff": [{"path": WORDS}]});
+    let entry = JournalEntry {
+        at_wall_ms: T0,
+        principal: NAME.into(),
+        action: "config.apply".into(),
+        subject: "config".into(),
+        detail,
+    };
+    db.journal(&entry).await.unwrap();
+    let gone = TokenRecord { name: NAME.into(), ..token("g", Role::Viewer) };
+    db.insert_token(&gone).await.unwrap();
+    db.revoke_token("g", T0).await.unwrap();
+    assert!(holds(db, NAME) && holds(db, WORDS), "or the test sees nothing");
+
+    assert_eq!(db.forget_person(NAME).await.unwrap(), 1);
+    assert!(!holds(db, NAME), "the name is in a file");
+    assert!(!holds(db, WORDS), "the words are in a file");
+    let active = db.active_config().await.unwrap().unwrap();
+    assert_eq!((&active.by[..], &active.reason[..]), ("[erased]", "[erased]"));
+    let after = db.rollout(started.id).await.unwrap().unwrap();
+    assert_eq!(after.value.started_by, "[erased]");
+    let steps = db.transitions(started.id).await.unwrap();
+    let [hers, of_eve] = &steps[0].transition.causes[..] else { panic!("two causes") };
+    assert_eq!((&hers.rule[..], &hers.text[..]), ("command start by [erased]", "[erased]"));
+    assert_eq!((&of_eve.rule[..], &of_eve.text[..]), ("command pause by eve", "words of eve"));
+    assert_eq!(db.inbox_item(item).await.unwrap().unwrap().by, "[erased]");
+    // Whoever read the release before does not write the name back.
+    let stale = StepCommit {
+        fence,
+        rollout: &started,
+        row_version: 1,
+        transition: None,
+        effects: &[],
+        handled: &[],
+    };
+    assert!(matches!(db.commit_step(stale).await, Err(StoreError::Stale)));
+}
+
+/// Whether a file of the database holds a text.
+fn holds(db: &Database, text: &str) -> bool {
+    let dir = db.path.parent().unwrap();
+    std::fs::read_dir(dir).unwrap().flatten().any(|file| {
+        let bytes = std::fs::read(file.path()).unwrap_or_default();
+        bytes.windows(text.len()).any(|part| part == text.as_bytes())
+    })
 }

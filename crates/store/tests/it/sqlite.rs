@@ -92,6 +92,7 @@ conformance!(open:
         tokens_are_revoked_once,
         the_journal_is_read_newest_first,
         who_is_forgotten_is_in_the_journal_no_more,
+        who_is_forgotten_is_in_no_file,
     }
     durability::{
         a_restart_keeps_everything,

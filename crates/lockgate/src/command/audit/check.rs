@@ -1,17 +1,18 @@
 //! `lockgate audit verify`
 
+use std::fs;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use lockgate_audit::{Found, Witnessed, verify_against};
 use serde_json::json;
 
+use super::KeyArgs;
 use super::outside::OutsideArgs;
-use super::{KeyArgs, unusable};
 use crate::error::{CliError, CliResult, Exit};
-use crate::output::{self, Format};
+use crate::output::{self, Format, plain};
 
 /// How often progress is told.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
@@ -32,10 +33,18 @@ pub(crate) struct Verify {
 impl Verify {
     pub(super) async fn run(self, format: Format) -> CliResult {
         let keys = self.keys.read()?;
-        let outside = self.outside.known(&self.dir, &keys).await?;
+        if keys.is_empty() {
+            need_log(&self.dir, false)?;
+        }
+        let (outside, silent) = self.outside.known(&self.dir, &keys).await?;
+        need_log(&self.dir, !keys.is_empty() || !outside.known.is_empty())?;
         let mut progress = progress();
-        let found = verify_against(&self.dir, &keys, &outside, &mut progress)
-            .map_err(|error| unusable(error, &self.dir))?;
+        let mut found = verify_against(&self.dir, &keys, &outside, &mut progress)
+            .map_err(|error| CliError::new(Exit::Failed, error))?;
+        for error in &silent {
+            output::note(format!("not answered: {:#}", error.source));
+        }
+        self.outside.name_wrong(&self.dir, &keys, &mut found);
         match format {
             Format::Json => {
                 let mut value = json!(found);
@@ -50,8 +59,39 @@ impl Verify {
                 "files in the log's `cosigned` may be missing or taken away; ask the witnesses themselves with --ask URL",
             ));
         }
+        if found.intact()
+            && let Some(error) = silent.into_iter().next_back()
+        {
+            // What is said above does not hold what that witness knows.
+            return Err(error.hint("what is said above is without what this witness remembers"));
+        }
         Ok(if found.intact() { Exit::Done } else { Exit::Failed })
     }
+}
+
+/// Files of which a log has at least one, whatever was taken out of it.
+const OF_A_LOG: [&str; 4] = ["checkpoint", "tile", "wal", "log.keys"];
+
+/// Tells a directory that is no log from a log that is damaged. One that is empty may have been a log, and so may any where
+/// something is known of it (`is_known`).
+fn need_log(dir: &Path, is_known: bool) -> CliResult<()> {
+    let is_log = |dir: &Path| OF_A_LOG.iter().any(|name| dir.join(name).exists());
+    let below = dir.join("audit");
+    let is_below = is_log(&below);
+    let may_be = || {
+        let first = fs::read_dir(dir).map(|mut files| files.next().is_none());
+        first.is_ok_and(|is_empty| is_empty || is_known)
+    };
+    if is_log(dir) || (!is_below && may_be()) {
+        return Ok(());
+    }
+    let what = if dir.exists() { "is no audit log" } else { "does not exist" };
+    let error = CliError::usage(format!("{} {what}", dir.display()));
+    Err(if is_below {
+        error.hint(format!("did you mean {}?", below.display()))
+    } else {
+        error.hint("give the directory `audit` of the server's data directory, or a copy of it")
+    })
 }
 
 fn not_enough(found: &Found) -> String {
@@ -86,7 +126,8 @@ fn text(found: &Found) -> String {
         (false, _) => "DAMAGED".to_owned(),
     }];
     for damage in found.damage.iter().take(LISTED_MAX) {
-        lines.push(format!("  {damage}"));
+        // A file may be called anything, also two lines.
+        lines.push(plain(&format!("  {damage}")));
     }
     if found.damage.len() > LISTED_MAX {
         lines.push(format!("  and {} more", found.damage.len() - LISTED_MAX));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use lockgate_api::Reason;
 use lockgate_model::custody::{Custody as _, CustodyError, LegalHold};
-use lockgate_model::ledger::{LOCAL, Principal};
+use lockgate_model::ledger::{Kept, LOCAL, Ledger as _, LedgerEntry, Principal};
 use lockgate_store::Store;
 use serde_json::{Value, json};
 
@@ -78,6 +78,7 @@ impl Erase {
             Some(dir) => {
                 let (ledger, dir) = stopped(dir).await?;
                 let erased = ledger.erase(&local(), &name, reason.as_str()).await;
+                let erased = told_if_held(&ledger, &reason, erased).await;
                 close(ledger).await;
                 let subject = erased.map_err(refused)?;
                 let doing = "erased from the audit log, and not from the list of changes";
@@ -125,7 +126,7 @@ impl Hold {
                     }
                 } else {
                     let client = Client::new(&through.server)?;
-                    client.delete(&["audit", "holds", &name], reason.as_str()).await?;
+                    client.delete_because(&["audit", "holds", &name], reason.as_str()).await?;
                 }
                 (format!("hold {name} is lifted"), json!({ "lifted": name }))
             }
@@ -156,6 +157,22 @@ async fn listed(through: Through) -> CliResult<(String, Value)> {
         })
         .collect();
     Ok((output::table(&["HOLD", "SINCE", "BY", "REASON"], &rows), json!(holds)))
+}
+
+/// Records that someone was not forgotten because of a hold. Who, is not said.
+async fn told_if_held<T>(
+    ledger: &AuditLedger,
+    reason: &Reason,
+    erased: Result<T, CustodyError>,
+) -> Result<T, CustodyError> {
+    if let Err(CustodyError::Held { .. }) = erased {
+        let now = jiff::Timestamp::now().as_millisecond();
+        let mut entry = LedgerEntry::event(now, local(), "audit.erase.refused", "audit");
+        entry.detail = json!({ "reason": reason, "why": "a legal hold lasts" });
+        entry.mark("/reason", &local(), Kept::Sealed);
+        ledger.record(entry).await?;
+    }
+    erased
 }
 
 /// Whoever has the directory, by no other name.

@@ -14,11 +14,11 @@ use clap::{Args, ValueEnum};
 use lockgate_audit::{AuditError, Disclosure, Reader, Record, check_bundle, write_bundle};
 use serde_json::json;
 
-use super::{KeyArgs, LogArgs, People, unusable};
+use super::{LogArgs, NeededKeyArgs, People, unusable};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 use range::RangeArgs;
-pub(super) use range::time;
+pub(super) use range::{in_order, time};
 
 /// Records read at once.
 const CHUNK: u64 = 256;
@@ -80,7 +80,9 @@ impl Export {
         if let Some(dir) = &self.bundle {
             return self.bundle(&log, dir, format);
         }
+        self.range.check()?;
         let wanted = self.range.resolve(&log).map_err(failed)?;
+        self.note_pruned(&log);
         // JSON lines are what was signed, with nobody's name in it.
         let people = self.log.people(&log)?;
         let Some(path) = &self.out else {
@@ -96,7 +98,8 @@ impl Export {
         // Whole or not there: half an export looks like a whole one.
         let mut beside = path.clone().into_os_string();
         beside.push(".part");
-        let file = File::create(&beside).or_exit(Exit::Usage, format!("cannot write {shown}"))?;
+        // It may hold names: nobody else's to read.
+        let file = private(&beside).or_exit(Exit::Usage, format!("cannot write {shown}"))?;
         let written = self.write(&log, &wanted, &people, file).and_then(|(file, count)| {
             file.sync_all().and_then(|()| fs::rename(&beside, path)).map_err(Stopped::Write)?;
             Ok(((), count))
@@ -105,6 +108,19 @@ impl Export {
             let _ = fs::remove_file(&beside);
         }
         self.ended(written, &shown)
+    }
+
+    /// Says where an export begins that was to begin earlier.
+    fn note_pruned(&self, log: &Reader) {
+        let first = log.first();
+        if first > 0 && self.range.begins_before(first) {
+            let since = log
+                .record(first)
+                .map_or_else(|_| output::UNKNOWN.into(), |record| output::time(record.at_ms));
+            output::note(format!(
+                "begins at record {first}, {since}: those before it were pruned by policy"
+            ));
+        }
     }
 
     fn ended<T>(&self, written: Result<(T, u64), Stopped>, shown: &str) -> CliResult {
@@ -153,7 +169,9 @@ impl Export {
 
     fn bundle(&self, log: &Reader, dir: &Path, format: Format) -> CliResult {
         let failed = |error| unusable(error, &self.log.path());
+        self.range.check()?;
         let wanted = self.range.resolve(log).map_err(failed)?;
+        self.note_pruned(log);
         let seqs = wanted.covering(log).map_err(failed)?;
         let signed = log.checkpoint().size;
         let left_out = seqs.end.saturating_sub(signed.max(seqs.start));
@@ -204,6 +222,20 @@ impl Export {
         }
         Ok(Exit::Done)
     }
+}
+
+/// A new file that its owner alone can read.
+fn private(path: &std::ffi::OsStr) -> io::Result<File> {
+    // One that was left behind may be anyone's to read.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// Why an export ended early.
@@ -262,7 +294,7 @@ pub(crate) struct CheckBundle {
     /// The directory, from `lockgate audit export --bundle`
     dir: PathBuf,
     #[command(flatten)]
-    keys: KeyArgs,
+    keys: NeededKeyArgs,
 }
 
 impl CheckBundle {
@@ -291,7 +323,10 @@ impl CheckBundle {
                 output::count(found.disclosed),
                 found.manifest_sha256
             ))?,
-            (Format::Text, Err(bad)) => output::print(&format!("DOES NOT HOLD: {bad}"))?,
+            // A file may be called anything, also two lines.
+            (Format::Text, Err(bad)) => {
+                output::print(&output::plain(&format!("DOES NOT HOLD: {bad}")))?;
+            }
         }
         Ok(if checked.is_ok() { Exit::Done } else { Exit::Failed })
     }

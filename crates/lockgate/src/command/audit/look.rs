@@ -1,13 +1,13 @@
 //! Looking at records.
 
 use clap::{Args, Subcommand};
-use lockgate_audit::Record;
+use lockgate_audit::{Record, VerifierKey};
 use serde_json::json;
 
 use super::rotate::Rotate;
 use super::{LogArgs, People, anchored, unusable};
 use crate::error::{CliResult, Exit, OrExit as _};
-use crate::output::{self, Format};
+use crate::output::{self, Format, plain};
 
 /// Characters of a name in a table.
 const CELL_CHARS: usize = 48;
@@ -85,11 +85,6 @@ fn cells(record: &Record) -> Vec<String> {
     ]
 }
 
-/// Records hold what others wrote; a terminal must not obey it.
-fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
-}
-
 fn short(text: &str) -> String {
     let text = plain(text);
     if text.chars().count() <= CELL_CHARS {
@@ -111,8 +106,10 @@ impl Show {
         let log = self.log.open()?;
         let path = self.log.path();
         let record = log.record(self.seq).map_err(|error| unusable(error, &path))?;
+        let at_ms = record.at_ms;
         output::print_json(&self.log.people(&log)?.reveal(record))?;
         anchored::note_of(&log, &path, self.seq);
+        output::note(format!("recorded: {}", output::time(at_ms)));
         Ok(Exit::Done)
     }
 }
@@ -124,11 +121,19 @@ pub(crate) struct Checkpoint {
 }
 
 impl Checkpoint {
-    pub(super) fn run(self) -> CliResult {
+    pub(super) fn run(self, format: Format) -> CliResult {
         let log = self.log.open()?;
         let note =
             std::str::from_utf8(log.note()).or_exit(Exit::Failed, "the checkpoint is not text")?;
-        output::print(note)?;
+        match format {
+            Format::Json => {
+                let keys = log.keys().iter();
+                let origin = keys.map(VerifierKey::origin).next().unwrap_or_default();
+                let size = log.checkpoint().size;
+                output::print_json(&json!({ "origin": origin, "size": size, "note": note }))?;
+            }
+            Format::Text => output::print_exact(note)?,
+        }
         Ok(Exit::Done)
     }
 }

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use lockgate_anchor::fetch_checkpoint;
-use lockgate_audit::{CosignerKey, Known, Outside, VerifierKey, cosignatures, current_key};
+use lockgate_audit::{
+    CosignerKey, DamageKind, Found, Known, Outside, Reader, VerifierKey, checkpoint_from_note,
+    cosignatures, current_key,
+};
 
-use super::read_keys;
+use super::{read_keys, witness_key};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 
 /// Whose word counts beside the log's.
@@ -28,14 +31,23 @@ pub(super) struct OutsideArgs {
 }
 
 impl OutsideArgs {
-    /// Reads and asks. The log is read after that, so that it cannot be older than what a witness remembers.
-    pub(super) async fn known(&self, dir: &Path, keys: &[VerifierKey]) -> CliResult<Outside> {
+    /// Reads and asks. The log is read after that, so that it cannot be older than what a witness remembers. A witness that
+    /// does not answer keeps nobody from checking the rest: why, is the second part.
+    pub(super) async fn known(
+        &self,
+        dir: &Path,
+        keys: &[VerifierKey],
+    ) -> CliResult<(Outside, Vec<CliError>)> {
         let mut known = Vec::new();
         for path in &self.known {
             let doing = format!("cannot read the checkpoint {}", path.display());
-            known.push(Known { note: fs::read(path).or_exit(Exit::Usage, doing)? });
+            let note = fs::read(path).or_exit(Exit::Usage, doing)?;
+            if note.is_empty() {
+                return Err(CliError::usage(format!("the checkpoint {} is empty", path.display())));
+            }
+            known.push(Known { note });
         }
-        let witnesses = read_keys(&self.witnesses, CosignerKey::parse)?;
+        let witnesses = read_keys(&self.witnesses, witness_key)?;
         let all = witnesses.len();
         let cosignatures_min = self.cosignatures.unwrap_or(all);
         if all > 0 && !(1..=all).contains(&cosignatures_min) {
@@ -43,10 +55,36 @@ impl OutsideArgs {
             return Err(CliError::usage(why)
                 .hint("give more keys with --witness, or another number with --cosignatures"));
         }
+        let mut silent = Vec::new();
         for url in &self.ask {
-            known.push(asked(url, &origin(dir, keys)?, &witnesses).await?);
+            match asked(url, &origin(dir, keys)?, &witnesses).await {
+                Ok(note) => known.push(note),
+                Err(error) if error.kind == Exit::Unreachable => silent.push(error),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(Outside { known, witnesses, cosignatures_min })
+        Ok((Outside { known, witnesses, cosignatures_min }, silent))
+    }
+
+    /// Says which of the files that were given is not a checkpoint of this log.
+    pub(super) fn name_wrong(&self, dir: &Path, keys: &[VerifierKey], found: &mut Found) {
+        let own = Reader::open(dir, keys.to_vec());
+        let keys = own.as_ref().map_or(keys, |log| log.keys());
+        let is_wrong = |path: &&PathBuf| {
+            fs::read(path).is_ok_and(|note| checkpoint_from_note(&note, keys).is_err())
+        };
+        let mut wrong: Vec<&PathBuf> = self.known.iter().filter(is_wrong).collect();
+        if wrong.is_empty() && self.ask.is_empty() && self.known.len() == 1 {
+            wrong.extend(&self.known);
+        }
+        let named = found.damage.iter_mut().filter(|damage| {
+            damage.kind == DamageKind::WrongKey
+                && damage.file.as_deref() == Some("known checkpoint")
+        });
+        // Both are in the order of the command line.
+        for (damage, path) in named.zip(wrong) {
+            damage.file = Some(format!("known checkpoint {}", path.display()));
+        }
     }
 }
 

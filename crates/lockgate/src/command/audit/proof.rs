@@ -7,7 +7,7 @@ use clap::Args;
 use lockgate_audit::{InclusionProof, Record, check_inclusion, prove_inclusion};
 use serde_json::json;
 
-use super::{KeyArgs, LogArgs, unusable};
+use super::{LogArgs, NeededKeyArgs, unusable};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 
@@ -31,7 +31,7 @@ impl Prove {
         match &self.out {
             Some(path) => fs::write(path, text)
                 .or_exit(Exit::Failed, format!("cannot write the proof {}", path.display()))?,
-            None => output::print(&text)?,
+            None => output::print_exact(&text)?,
         }
         Ok(Exit::Done)
     }
@@ -42,7 +42,7 @@ pub(crate) struct CheckProof {
     /// The proof, from `lockgate audit prove`
     proof: PathBuf,
     #[command(flatten)]
-    keys: KeyArgs,
+    keys: NeededKeyArgs,
 }
 
 impl CheckProof {

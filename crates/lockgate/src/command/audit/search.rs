@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lockgate_audit::{Index, Query};
 
-use super::export::time;
+use super::export::{in_order, time};
 use super::{LogArgs, People, anchored, check, look, unusable};
 use crate::error::{CliResult, Exit};
 use crate::output::Format;
@@ -48,7 +48,7 @@ pub(crate) struct Search {
     /// With any other label; may be given several times
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
-    /// From this time on: RFC 3339, or a length of time before now such as 24h
+    /// From this time on: RFC 3339, a date (UTC), or a length of time before now such as 24h or 20d
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<i64>,
     /// Before this time
@@ -75,8 +75,12 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 impl Search {
     pub(super) async fn run(self, format: Format) -> CliResult {
+        in_order(self.from, self.to)?;
         let log = self.log.open()?;
         let people = self.log.people(&log)?;
+        if let Some(name) = &self.principal {
+            people.findable(name)?;
+        }
         let log_dir = self.log.path();
         let dir = self.index.clone().unwrap_or_else(|| beside(&log_dir));
         let error = |error| unusable(error, &log_dir);

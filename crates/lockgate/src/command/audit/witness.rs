@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use lockgate_api::WitnessServer;
-use lockgate_audit::{VerifierKey, Witness as Remembering, WitnessKey, WitnessOptions};
+use lockgate_audit::{Witness as Remembering, WitnessKey, WitnessOptions};
 use serde_json::json;
 
-use super::read_keys;
+use super::{log_key, read_keys};
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 use crate::serve::data_dir::DataDir;
@@ -65,7 +65,7 @@ impl Witness {
             return keys.run(format);
         }
         log::start(self.log)?;
-        let logs = read_keys(&self.logs, VerifierKey::parse)?;
+        let logs = read_keys(&self.logs, log_key)?;
         let (_, mut stop_asked) = signals::listen()?;
         let dir = DataDir::take(&self.dir.data_dir)?;
         let key = key(&dir, None)?;

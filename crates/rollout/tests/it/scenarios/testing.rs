@@ -158,7 +158,8 @@ fn an_edited_set_of_probes_begins_anew() {
     world.event(&edited).unwrap();
     assert_eq!((world.phase(), world.rollout.stage), ("confirming", 0));
     let cause = &world.last().causes[0];
-    assert_eq!(cause.rule, "probes changed by eve");
+    assert_eq!(cause.rule, "probes changed");
+    assert_eq!(cause.by.as_deref(), Some("eve"), "or her name would stand in the log in the clear");
     assert!(cause.text.contains("the 2 of the new set are to be run"), "{}", cause.text);
     let Some(Effect::SetSplit { split }) = world.effects.last() else { panic!("no split") };
     let test = split.candidate.as_ref().unwrap().test.as_ref().unwrap();
