@@ -271,6 +271,22 @@ fn a_second_process_is_refused() {
     made.append(1);
 }
 
+/// Or a log that is started often would keep old records in its write-ahead log for good.
+#[test]
+fn a_start_ends_a_segment_whose_age_nobody_knows() {
+    let made = empty();
+    for starts in 1..=3 {
+        let log = lockgate_audit::Log::open(
+            &lockgate_audit::LogOptions::new(made.root()),
+            made.key.clone(),
+        );
+        log.unwrap().session().append_blocking(&entry(starts)).unwrap();
+        let segments = made.files().into_iter().filter(|name| name.starts_with("wal/")).count();
+        assert_eq!(segments as u64, starts);
+    }
+    assert!(made.verify(&[]).intact());
+}
+
 /// Files are replaced all the time while a log grows; that is no damage.
 #[test]
 fn a_log_can_be_verified_while_it_grows() {

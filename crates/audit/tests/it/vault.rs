@@ -235,7 +235,11 @@ fn an_erasure_that_failed_is_not_forgotten() {
     fs::rename(&file, &aside).unwrap();
     fs::create_dir(&file).unwrap();
     assert!(vault.erase(&ada).is_err(), "a directory is not destroyed");
-    assert_eq!(vault.pseudonyms("ada l."), std::slice::from_ref(&ada), "there is something left to do");
+    assert_eq!(
+        vault.pseudonyms("ada l."),
+        std::slice::from_ref(&ada),
+        "there is something left to do"
+    );
     assert_eq!(vault.reveal(records(&made).remove(0)).principal, "[erased]");
     fs::remove_dir(&file).unwrap();
     fs::rename(&aside, &file).unwrap();

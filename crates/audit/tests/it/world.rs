@@ -52,8 +52,11 @@ impl Made {
         self.root().join(name)
     }
 
+    /// Time ends no segment here.
     pub(crate) fn options(&self) -> LogOptions {
-        LogOptions::new(self.root())
+        let mut options = LogOptions::new(self.root());
+        options.segment_max_age = std::time::Duration::MAX;
+        options
     }
 
     pub(crate) fn open(&self) -> Log {

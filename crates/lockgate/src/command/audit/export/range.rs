@@ -34,7 +34,7 @@ pub(in crate::command::audit) fn time(text: &str) -> Result<i64, String> {
     if text.len() == "2026-01-31".len()
         && let Ok(date) = text.parse::<jiff::civil::Date>()
     {
-        let begins = date.to_zoned(jiff::tz::TimeZone::UTC);
+        let begins = date.to_zoned_datetime(jiff::tz::TimeZone::UTC);
         return begins.map(|at| at.timestamp().as_millisecond()).map_err(|error| error.to_string());
     }
     let wrong = || {
@@ -42,12 +42,11 @@ pub(in crate::command::audit) fn time(text: &str) -> Result<i64, String> {
             "`{text}` is neither a time such as 2026-01-31T09:00:00Z or 2026-01-31 nor a length of time before now such as 24h or 20d"
         )
     };
-    let ago_ms = match text.strip_suffix('d').map(str::parse::<u32>) {
-        Some(Ok(days)) => i64::from(days) * DAY_MS,
-        _ => {
-            let ago = crate::watch::time_limit(text).map_err(|_| wrong())?;
-            i64::try_from(ago.as_millis()).map_err(|_| "that is too long ago".to_owned())?
-        }
+    let ago_ms = if let Some(Ok(days)) = text.strip_suffix('d').map(str::parse::<u32>) {
+        i64::from(days) * DAY_MS
+    } else {
+        let ago = crate::watch::time_limit(text).map_err(|_| wrong())?;
+        i64::try_from(ago.as_millis()).map_err(|_| "that is too long ago".to_owned())?
     };
     Ok(jiff::Timestamp::now().as_millisecond().saturating_sub(ago_ms))
 }
