@@ -34,8 +34,8 @@ pub(in crate::command::audit) fn time(text: &str) -> Result<i64, String> {
     if text.len() == "2026-01-31".len()
         && let Ok(date) = text.parse::<jiff::civil::Date>()
     {
-        let begins = date.to_zoned(jiff::tz::TimeZone::UTC);
-        return begins.map(|at| at.timestamp().as_millisecond()).map_err(|error| error.to_string());
+        let begins = jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
+        return begins.map(jiff::Timestamp::as_millisecond).map_err(|error| error.to_string());
     }
     let wrong = || {
         format!(
