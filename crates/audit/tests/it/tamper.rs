@@ -245,7 +245,7 @@ fn a_record_that_was_changed_is_not_shown() {
     fs::copy(made.path("tile/0/000"), made.path("tile/0/001")).unwrap();
     let log = Reader::open(made.root(), made.public()).unwrap();
     let refused = log.record(300).unwrap_err().to_string();
-    assert!(refused.contains("do not give the root"), "{refused}");
+    assert!(refused.contains("tile/0/001 does not follow"), "{refused}");
 }
 
 /// Files that are none, or are far too long, stop nobody who looks.
