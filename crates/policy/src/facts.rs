@@ -69,3 +69,13 @@ impl FactType {
         }
     }
 }
+
+impl FactType {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::Text];
+
+    /// The type that declarations call so.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|of| of.name() == name)
+    }
+}

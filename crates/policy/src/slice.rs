@@ -1,0 +1,189 @@
+//! Policies by the action that they can be about, so that a decision evaluates these and no others.
+//!
+//! Leaving out policies whose scope cannot match changes neither decision nor reasons nor errors.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint};
+
+use crate::cedar::context::Needs;
+use crate::condition::Subject;
+use crate::names::ArgumentName;
+use crate::rule::{Effect, Rule, Scope};
+use crate::tools::Argument;
+
+/// A native policy about more actions than this is kept once, beside all slices.
+const WIDE: usize = 64;
+
+/// The two sets that decisions are made with, one after the other.
+#[derive(Debug, Default)]
+pub(crate) struct Sets {
+    /// What allows and what denies.
+    pub(crate) hard: PolicySet,
+    /// What asks or limits, as permits.
+    pub(crate) approval: PolicySet,
+}
+
+impl Sets {
+    fn add(&mut self, effect: Effect, policy: Policy) -> Result<(), cedar_policy::PolicySetError> {
+        match effect {
+            Effect::Allow | Effect::Deny => self.hard.add(policy),
+            Effect::Ask | Effect::Limit => self.approval.add(policy),
+        }
+    }
+}
+
+/// What a decision about one action takes.
+#[derive(Debug)]
+pub(crate) struct Slice {
+    pub(crate) action: EntityUid,
+    pub(crate) tool: EntityUid,
+    pub(crate) arguments: Vec<(ArgumentName, Argument)>,
+    pub(crate) sets: Sets,
+    pub(crate) needs: Needs,
+    /// Rules of `sets`, in order.
+    pub(crate) rules: Vec<usize>,
+}
+
+type Actions = HashMap<Box<str>, Slice>;
+
+/// All slices.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    pub(crate) tools: HashMap<Box<str>, Actions>,
+    /// Policies about every action, or too many.
+    pub(crate) global: Sets,
+    pub(crate) global_rules: Vec<usize>,
+    pub(crate) by_id: HashMap<PolicyId, usize>,
+    pub(crate) nothing: PolicySet,
+    policies: Vec<(Effect, Policy)>,
+    everything: OnceLock<Sets>,
+}
+
+impl Index {
+    /// Puts policies where they belong. `policies` has one for each rule, in the same order.
+    pub(crate) fn add_all(
+        &mut self,
+        rules: &[Rule],
+        policies: Vec<Policy>,
+    ) -> Result<(), cedar_policy::PolicySetError> {
+        let places = self.places();
+        let mut global_needs = Needs::default();
+        for (index, (rule, policy)) in rules.iter().zip(policies).enumerate() {
+            self.by_id.insert(policy.id().clone(), index);
+            match self.reach(rule, &policy, &places) {
+                Some(slices) if rule.scope != Scope::Native || slices.len() <= WIDE => {
+                    for (tool, action) in slices {
+                        let actions = self.tools.get_mut(tool.as_str());
+                        if let Some(slice) = actions.and_then(|actions| actions.get_mut(action.as_str())) {
+                            slice.needs = slice.needs.and(needs(rule, &slice.arguments));
+                            slice.rules.push(index);
+                            slice.sets.add(rule.effect, policy.clone())?;
+                        }
+                    }
+                }
+                _ => {
+                    global_needs = global_needs.and(needs(rule, &[]));
+                    self.global_rules.push(index);
+                    self.global.add(rule.effect, policy.clone())?;
+                }
+            }
+            self.policies.push((rule.effect, policy));
+        }
+        for slice in self.tools.values_mut().flat_map(HashMap::values_mut) {
+            slice.needs = slice.needs.and(global_needs);
+        }
+        Ok(())
+    }
+
+    /// Tool and action of each action's entity.
+    fn places(&self) -> HashMap<EntityUid, (String, String)> {
+        let all = self.tools.iter().flat_map(|(tool, actions)| {
+            actions.iter().map(move |(action, slice)| {
+                (slice.action.clone(), (tool.to_string(), action.to_string()))
+            })
+        });
+        all.collect()
+    }
+
+    /// The actions that a policy can be about; `None` for all of them.
+    fn reach(
+        &self,
+        rule: &Rule,
+        policy: &Policy,
+        places: &HashMap<EntityUid, (String, String)>,
+    ) -> Option<Vec<(String, String)>> {
+        let all_of = |tool: &str| -> Vec<(String, String)> {
+            let actions = self.tools.get(tool).into_iter().flat_map(HashMap::keys);
+            actions.map(|action| (tool.to_owned(), action.to_string())).collect()
+        };
+        match &rule.scope {
+            Scope::Everything => return None,
+            Scope::Tool(tool) => return Some(all_of(tool.as_str())),
+            Scope::Actions(tool, actions) => {
+                let tool = tool.as_str().to_owned();
+                return Some(actions.iter().map(|action| (tool.clone(), action.to_string())).collect());
+            }
+            Scope::Native => {}
+        }
+        let tool = match policy.resource_constraint() {
+            ResourceConstraint::Eq(tool) | ResourceConstraint::In(tool) | ResourceConstraint::IsIn(_, tool) => {
+                Some(tool)
+            }
+            ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
+        };
+        let mut actions: Vec<(String, String)> = match policy.action_constraint() {
+            ActionConstraint::Any => all_of(tool.as_ref()?.id().unescaped()),
+            ActionConstraint::Eq(uid) => places.get(&uid).cloned().into_iter().collect(),
+            ActionConstraint::In(uids) => uids
+                .iter()
+                .flat_map(|uid| match uid.id().unescaped().strip_suffix("/*") {
+                    Some(tool) => all_of(tool),
+                    None => places.get(uid).cloned().into_iter().collect(),
+                })
+                .collect(),
+        };
+        if let Some(tool) = tool {
+            actions.retain(|(of, _)| of == tool.id().unescaped());
+        }
+        actions.sort_unstable();
+        actions.dedup();
+        Some(actions)
+    }
+
+    /// All policies in two sets, put together when they are first asked for.
+    pub(crate) fn everything(&self) -> &Sets {
+        self.everything.get_or_init(|| {
+            let mut sets = Sets::default();
+            for (effect, policy) in &self.policies {
+                // Ids were found to be unique when the slices were made.
+                let _ = sets.add(*effect, policy.clone());
+            }
+            sets
+        })
+    }
+
+    /// The policy of the rule at `index`.
+    pub(crate) fn policy(&self, index: usize) -> Option<&Policy> {
+        self.policies.get(index).map(|(_, policy)| policy)
+    }
+}
+
+/// What a rule looks at. Of a native policy that is not known: everything.
+fn needs(rule: &Rule, arguments: &[(ArgumentName, Argument)]) -> Needs {
+    if rule.scope == Scope::Native {
+        return Needs::ALL;
+    }
+    let mut needs = Needs::default();
+    for clause in rule.when.iter().flat_map(|when| when.clauses()) {
+        match &clause.subject {
+            Subject::Argument { name } | Subject::Fact { argument: name, .. } => {
+                let index = arguments.iter().position(|(known, _)| known == name);
+                needs.arguments |= index.map_or(0, |index| 1 << index);
+            }
+            Subject::Circumstance(index) => needs.circumstances |= 1 << index,
+        }
+    }
+    needs
+}
