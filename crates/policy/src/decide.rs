@@ -198,7 +198,8 @@ impl Bundle {
             Err(reason) => return Decision::denied(reason),
         };
         let needs = if by == By::Slice { slice.needs } else { Needs::ALL };
-        let asked = context(&observed, needs).and_then(|context| self.asked(request, slice, context));
+        let asked =
+            context(&observed, needs).and_then(|context| self.asked(request, slice, context));
         let mut decision = match asked {
             Ok(asked) => self.judge(&asked, request.agent, slice, &observed, by),
             Err(error) => {
@@ -210,7 +211,12 @@ impl Bundle {
         decision
     }
 
-    fn asked(&self, request: &Request<'_>, slice: &Slice, context: Context) -> Result<Asked, String> {
+    fn asked(
+        &self,
+        request: &Request<'_>,
+        slice: &Slice,
+        context: Context,
+    ) -> Result<Asked, String> {
         let agent = EntityId::new(request.agent);
         let principal = EntityUid::from_type_name_and_id(self.agent_type.clone(), agent);
         Asked::new(principal, slice.action.clone(), slice.tool.clone(), context, None)
@@ -279,7 +285,11 @@ impl Bundle {
             said.failures.extend(response.diagnostics().errors().map(|error| {
                 let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
                 Failure {
-                    rule: self.index.by_id.get(error.policy_id()).map(|rule| self.rules[*rule].id.clone()),
+                    rule: self
+                        .index
+                        .by_id
+                        .get(error.policy_id())
+                        .map(|rule| self.rules[*rule].id.clone()),
                     error: error.inner().to_string(),
                 }
             }));
@@ -317,9 +327,8 @@ impl Bundle {
 
     /// Nothing allows it. Told apart: what no rule would allow, and what one might.
     fn by_default(&self, agent: &str, slice: &Slice, observed: &Observed) -> Decision {
-        let might = self
-            .in_reach(slice)
-            .filter(|rule| rule.effect == Effect::Allow && rule.is_for(agent));
+        let might =
+            self.in_reach(slice).filter(|rule| rule.effect == Effect::Allow && rule.is_for(agent));
         let unknown = unknown(might, observed);
         let reason = if unknown.is_empty() { Reason::NoRule } else { Reason::Unknown };
         Decision { unknown, ..Decision::denied(reason) }

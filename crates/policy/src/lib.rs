@@ -10,6 +10,7 @@ pub mod condition;
 mod decide;
 mod explain;
 pub mod facts;
+pub mod json;
 mod load;
 mod names;
 mod observed;

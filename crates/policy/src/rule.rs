@@ -188,7 +188,9 @@ mod tests {
             assert!(Risk::new(bad).is_none(), "{bad}");
         }
         assert_eq!(Limit::rate("100/hour"), Some((100, Per::Hour)));
-        for bad in ["0/hour", "-1/hour", "+1/hour", "1/week", "1", "1 /hour", "/hour", "9999999999/day"] {
+        for bad in
+            ["0/hour", "-1/hour", "+1/hour", "1/week", "1", "1 /hour", "/hour", "9999999999/day"]
+        {
             assert_eq!(Limit::rate(bad), None, "{bad}");
         }
     }

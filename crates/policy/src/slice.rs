@@ -76,7 +76,9 @@ impl Index {
                 Some(slices) if rule.scope != Scope::Native || slices.len() <= WIDE => {
                     for (tool, action) in slices {
                         let actions = self.tools.get_mut(tool.as_str());
-                        if let Some(slice) = actions.and_then(|actions| actions.get_mut(action.as_str())) {
+                        if let Some(slice) =
+                            actions.and_then(|actions| actions.get_mut(action.as_str()))
+                        {
                             slice.needs = slice.needs.and(needs(rule, &slice.arguments));
                             slice.rules.push(index);
                             slice.sets.add(rule.effect, policy.clone())?;
@@ -123,14 +125,16 @@ impl Index {
             Scope::Tool(tool) => return Some(all_of(tool.as_str())),
             Scope::Actions(tool, actions) => {
                 let tool = tool.as_str().to_owned();
-                return Some(actions.iter().map(|action| (tool.clone(), action.to_string())).collect());
+                return Some(
+                    actions.iter().map(|action| (tool.clone(), action.to_string())).collect(),
+                );
             }
             Scope::Native => {}
         }
         let tool = match policy.resource_constraint() {
-            ResourceConstraint::Eq(tool) | ResourceConstraint::In(tool) | ResourceConstraint::IsIn(_, tool) => {
-                Some(tool)
-            }
+            ResourceConstraint::Eq(tool)
+            | ResourceConstraint::In(tool)
+            | ResourceConstraint::IsIn(_, tool) => Some(tool),
             ResourceConstraint::Any | ResourceConstraint::Is(_) => None,
         };
         let mut actions: Vec<(String, String)> = match policy.action_constraint() {

@@ -28,8 +28,14 @@ pub(crate) fn unreachable(draft: &Draft, found: &mut Findings) {
             .then(|| denials.iter().find(|denial| covers(denial, rule)))
             .flatten();
         if let Some(denial) = idle {
-            let message = format!("the rule `{}` never counts: `{}` denies it all", rule.id, denial.id);
-            found.warning(at, placed.place, message, "give that rule a condition, or remove one".into());
+            let message =
+                format!("the rule `{}` never counts: `{}` denies it all", rule.id, denial.id);
+            found.warning(
+                at,
+                placed.place,
+                message,
+                "give that rule a condition, or remove one".into(),
+            );
         }
     }
 }
@@ -112,9 +118,8 @@ fn together<'c>(condition: &'c Condition, clauses: &mut Vec<&'c Clause>) {
 
 /// Declared actions that no rule allows.
 pub(crate) fn not_allowed(bundle: &Bundle, declared: &[Declared], found: &mut Findings) {
-    let allows = |rules: &[usize]| {
-        rules.iter().any(|rule| bundle.rules[*rule].effect == Effect::Allow)
-    };
+    let allows =
+        |rules: &[usize]| rules.iter().any(|rule| bundle.rules[*rule].effect == Effect::Allow);
     if allows(&bundle.index.global_rules) {
         return;
     }
@@ -130,7 +135,13 @@ pub(crate) fn not_allowed(bundle: &Bundle, declared: &[Declared], found: &mut Fi
         if silent.contains(&(tool.as_str(), action.as_str())) {
             let path = format!("tools.{tool}");
             let message = format!("nothing allows `{action}` of `{tool}`");
-            found.warning(At { file, path: &path }, *place, message, "add a rule with `effect: allow`, or leave it so: what is not allowed is denied".into());
+            found.warning(
+                At { file, path: &path },
+                *place,
+                message,
+                "add a rule with `effect: allow`, or leave it so: what is not allowed is denied"
+                    .into(),
+            );
         }
     }
 }

@@ -48,9 +48,12 @@ fn arguments(observed: &Observed, needed: u64) -> Result<RestrictedExpression, S
         if needed & (1 << index) == 0 {
             continue;
         }
-        let known = argument.of.facts().iter().zip(facts).filter_map(|((name, _), fact)| {
-            Some(((*name).to_owned(), value(fact)?))
-        });
+        let known = argument
+            .of
+            .facts()
+            .iter()
+            .zip(facts)
+            .filter_map(|((name, _), fact)| Some(((*name).to_owned(), value(fact)?)));
         fields.push((argument.name.as_str().to_owned(), record(known)?));
     }
     record(fields.into_iter())
@@ -68,9 +71,9 @@ fn value(fact: &Fact) -> Option<RestrictedExpression> {
         Fact::Bool(value) => RestrictedExpression::new_bool(*value),
         Fact::Long(value) => RestrictedExpression::new_long(*value),
         Fact::Text(value) => RestrictedExpression::new_string(value.clone()),
-        Fact::Texts(values) => {
-            RestrictedExpression::new_set(values.iter().cloned().map(RestrictedExpression::new_string))
-        }
+        Fact::Texts(values) => RestrictedExpression::new_set(
+            values.iter().cloned().map(RestrictedExpression::new_string),
+        ),
         Fact::Unknown(_) => return None,
     })
 }

@@ -91,11 +91,9 @@ impl Looked {
                 Self { record, guard: None, name: one.map_or("", |one| one.name).to_owned() }
             }
             // Only `present` looks at an argument as such, and needs no fact of it.
-            Subject::Argument { name } => Self {
-                record: arguments(),
-                guard: None,
-                name: name.as_str().to_owned(),
-            },
+            Subject::Argument { name } => {
+                Self { record: arguments(), guard: None, name: name.as_str().to_owned() }
+            }
         }
     }
 

@@ -39,7 +39,8 @@ fn uid(of: &str, id: &str) -> Result<EntityUID, PstConstructionError> {
 }
 
 fn scope(scope: &Scope) -> Result<(ActionConstraint, ResourceConstraint), PstConstructionError> {
-    let of_tool = |tool: &str| uid(TOOL, tool).map(|uid| ResourceConstraint::Eq(EntityOrSlot::Entity(uid)));
+    let of_tool =
+        |tool: &str| uid(TOOL, tool).map(|uid| ResourceConstraint::Eq(EntityOrSlot::Entity(uid)));
     Ok(match scope {
         Scope::Everything | Scope::Native => (ActionConstraint::Any, ResourceConstraint::Any),
         Scope::Tool(tool) => {
@@ -47,7 +48,8 @@ fn scope(scope: &Scope) -> Result<(ActionConstraint, ResourceConstraint), PstCon
             (ActionConstraint::In(vec![group]), of_tool(tool.as_str())?)
         }
         Scope::Actions(tool, actions) => {
-            let uids = actions.iter().map(|name| uid("Action", &action_id(tool.as_str(), name.as_str())));
+            let uids =
+                actions.iter().map(|name| uid("Action", &action_id(tool.as_str(), name.as_str())));
             let mut uids = uids.collect::<Result<Vec<_>, _>>()?;
             let constraint = match uids.len() {
                 1 => ActionConstraint::Eq(uids.remove(0)),

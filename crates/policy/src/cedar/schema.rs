@@ -50,9 +50,8 @@ fn context(action: &Action) -> Value {
         .collect();
     let mut attributes = Map::new();
     attributes.insert("arguments".into(), json!({ "type": "Record", "attributes": arguments }));
-    attributes.extend(
-        GROUPS.iter().map(|group| ((*group).to_owned(), json!({ "type": common(group) }))),
-    );
+    attributes
+        .extend(GROUPS.iter().map(|group| ((*group).to_owned(), json!({ "type": common(group) }))));
     json!({ "type": "Record", "attributes": attributes })
 }
 

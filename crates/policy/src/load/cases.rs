@@ -71,7 +71,12 @@ fn asked(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Asked> {
         Ok(asked) => Some(asked),
         Err(error) => {
             let hint = "a request has agent, version, tool, action, arguments, session, delegation, budget, time";
-            found.error(at, node.place, format!("the request cannot be read: {error}"), hint.into());
+            found.error(
+                at,
+                node.place,
+                format!("the request cannot be read: {error}"),
+                hint.into(),
+            );
             None
         }
     }

@@ -37,7 +37,12 @@ pub(crate) fn read(node: &Node, file: &str, draft: &mut Draft, found: &mut Findi
         });
         if draft.tools.insert(name, tool).is_some() {
             let message = format!("the tool `{}` is declared twice", entry.key);
-            found.error(at, entry.key_place, message, "declare all its actions in one place".into());
+            found.error(
+                at,
+                entry.key_place,
+                message,
+                "declare all its actions in one place".into(),
+            );
         }
     }
     let actions: usize = draft.tools.values().map(|tool| tool.actions.len()).sum();

@@ -121,7 +121,8 @@ pub(crate) fn text<'n>(
     match &node.kind {
         Kind::Text(text) if text.len() <= TEXT_BYTES_MAX => Some(text),
         Kind::Text(text) => {
-            let message = format!("{what} has {} bytes; at most {TEXT_BYTES_MAX} are taken", text.len());
+            let message =
+                format!("{what} has {} bytes; at most {TEXT_BYTES_MAX} are taken", text.len());
             found.error(at, node.place, message, String::new());
             None
         }

@@ -29,7 +29,8 @@ pub(crate) struct Native {
 pub(crate) fn read(file: &str, text: &str, natives: &mut Vec<Native>, found: &mut Findings) {
     let at = At { file, path: "" };
     if text.len() > FILE_BYTES_MAX {
-        let message = format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
+        let message =
+            format!("the file has {} bytes; at most {FILE_BYTES_MAX} are read", text.len());
         found.error(at, Place::START, message, "check that it is the right file".into());
         return;
     }
@@ -46,7 +47,8 @@ pub(crate) fn read(file: &str, text: &str, natives: &mut Vec<Native>, found: &mu
     for policy in set.policies() {
         // Policies come in the file's order, each as it is written there.
         let written = policy.to_cedar().unwrap_or_default();
-        let offset = text.get(from..).and_then(|rest| rest.find(written.trim())).map(|at| at + from);
+        let offset =
+            text.get(from..).and_then(|rest| rest.find(written.trim())).map(|at| at + from);
         from = offset.map_or(from, |offset| offset + written.trim().len());
         let place = place(text, offset.unwrap_or(0));
         natives.extend(native(policy, at, place, found));
@@ -61,7 +63,10 @@ fn native(policy: &Policy, at: At<'_>, place: Place, found: &mut Findings) -> Op
     };
     let names: BTreeSet<&str> = policy.annotations().map(|(name, _)| name).collect();
     for name in names.iter().filter(|name| !ANNOTATIONS.contains(name)) {
-        wrong(format!("there is no annotation `@{name}`"), "there are @id, @set, @risk, @message, @security_event");
+        wrong(
+            format!("there is no annotation `@{name}`"),
+            "there are @id, @set, @risk, @message, @security_event",
+        );
     }
     let id = policy.annotation("id").and_then(RuleId::new);
     if id.is_none() {

@@ -12,7 +12,16 @@ use crate::rule::{Count, Effect, Limit, Risk, Rule, Scope, TIMES_MAX};
 use crate::tools::{Action, Tools};
 
 const FIELDS: &[&str] = &[
-    "id", "tool", "action", "agents", "when", "effect", "risk", "message", "security_event", "limit",
+    "id",
+    "tool",
+    "action",
+    "agents",
+    "when",
+    "effect",
+    "risk",
+    "message",
+    "security_event",
+    "limit",
 ];
 
 /// A rule and where it starts.
@@ -108,7 +117,8 @@ fn id(form: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<RuleId> {
 
 fn scope(form: &Form<'_>, at: At<'_>, tools: &Tools, found: &mut Findings) -> Option<Scope> {
     let tool = form.need("tool", "name a declared tool, or \"*\" for every tool", at, found);
-    let action = form.need("action", "name actions of the tool, or \"*\" for all of them", at, found);
+    let action =
+        form.need("action", "name actions of the tool, or \"*\" for all of them", at, found);
     let (tool, action) = (tool?, action?);
     let name = form::text(tool, "`tool`", at, found)?;
     let wanted = form::texts(action, "`action`", at, found)?;
@@ -122,8 +132,8 @@ fn scope(form: &Form<'_>, at: At<'_>, tools: &Tools, found: &mut Findings) -> Op
     }
     let Some((name, declared)) = tools.get_key_value(name) else {
         let known: Vec<&str> = tools.keys().map(ToolName::as_str).collect();
-        let hint = did_you_mean(name, &known)
-            .unwrap_or_else(|| "declare it under `tools`".to_owned());
+        let hint =
+            did_you_mean(name, &known).unwrap_or_else(|| "declare it under `tools`".to_owned());
         found.error(at, tool.place, format!("there is no tool `{name}`"), hint);
         return None;
     };
@@ -151,10 +161,7 @@ pub(crate) fn actions<'a>(scope: &'a Scope, tools: &'a Tools) -> Vec<(&'a Action
         Scope::Tool(tool) => tools.get(tool).into_iter().flat_map(|tool| &tool.actions).collect(),
         Scope::Actions(tool, names) => {
             let declared = tools.get(tool);
-            names
-                .iter()
-                .filter_map(|name| declared?.actions.get_key_value(name))
-                .collect()
+            names.iter().filter_map(|name| declared?.actions.get_key_value(name)).collect()
         }
     }
 }
@@ -192,7 +199,12 @@ fn risk(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Risk> {
     let text = form::text(node, "`risk`", at, found)?;
     let risk = Risk::new(text);
     if risk.is_none() {
-        found.error(at, node.place, format!("there is no risk `{text}`"), "the risks are ASI01 to ASI10".into());
+        found.error(
+            at,
+            node.place,
+            format!("there is no risk `{text}`"),
+            "the risks are ASI01 to ASI10".into(),
+        );
     }
     risk
 }
@@ -213,7 +225,12 @@ fn limit(
         (None, _) => return Some(None),
         (Some(entry), Some(other)) if other != Effect::Limit => {
             let message = format!("a rule with `effect: {other}` takes no `limit`");
-            found.error(at, entry.key_place, message, "write a second rule with `effect: limit`".into());
+            found.error(
+                at,
+                entry.key_place,
+                message,
+                "write a second rule with `effect: limit`".into(),
+            );
             return None;
         }
         (Some(entry), _) => &entry.value,
@@ -224,7 +241,8 @@ fn limit(
     let rate = rate?;
     let text = form::text(rate, "`rate`", at, found)?;
     let Some((times, per)) = Limit::rate(text) else {
-        let hint = format!("write 1 to {TIMES_MAX}, `/`, and second, minute, hour or day: 100/hour");
+        let hint =
+            format!("write 1 to {TIMES_MAX}, `/`, and second, minute, hour or day: 100/hour");
         found.error(at, rate.place, format!("`{text}` is not a rate"), hint);
         return None;
     };
@@ -241,11 +259,10 @@ fn count(limit: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<Count> {
         "session" => Count::Session,
         "user" => Count::User,
         _ => {
-            let hint = did_you_mean(text, &known)
-                .unwrap_or_else(|| format!("count by {}", words(&known)));
+            let hint =
+                did_you_mean(text, &known).unwrap_or_else(|| format!("count by {}", words(&known)));
             found.error(at, node.place, format!("nobody is counted by `{text}`"), hint);
             return None;
         }
     })
 }
-

@@ -321,8 +321,21 @@ fn all(mut parts: Vec<Condition>) -> Condition {
 }
 
 const TESTS: &[&str] = &[
-    "present", "known", "is", "in", "not_in", "at_least", "at_most", "above", "below", "contains",
-    "contains_any", "contains_all", "subset_of", "empty", "matches",
+    "present",
+    "known",
+    "is",
+    "in",
+    "not_in",
+    "at_least",
+    "at_most",
+    "above",
+    "below",
+    "contains",
+    "contains_any",
+    "contains_all",
+    "subset_of",
+    "empty",
+    "matches",
 ];
 
 /// The tests that a subject takes.
@@ -355,4 +368,3 @@ fn kind_of(subject: &Subject) -> &'static str {
         Some(Kind::Texts) => "which is a set of texts",
     }
 }
-

@@ -177,7 +177,8 @@ fn unknown_facts_that_mattered_are_named() {
 
 #[test]
 fn each_test_tests_what_it_says() {
-    let labels = |labels: &[&str]| json!({"arguments": {"to": "abc"}, "session": {"labels": labels}});
+    let labels =
+        |labels: &[&str]| json!({"arguments": {"to": "abc"}, "session": {"labels": labels}});
     let ab = labels(&["a", "b"]);
     let empty = labels(&[]);
     for (when, request, matches) in [

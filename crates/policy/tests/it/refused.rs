@@ -17,11 +17,23 @@ fn mistakes_are_told_with_place_and_hint() {
         ("effect: allow, when: {too.value: {is: a}}", "no argument `too`", "did you mean `to`?"),
         ("effect: allow, when: {to.valu: {is: a}}", "no fact `valu`", "did you mean `value`?"),
         ("effect: allow, when: {to.value: {iss: a}}", "no test `iss`", "did you mean `is`?"),
-        ("effect: allow, when: {to.value: {at_least: 3}}", "does not fit `to.value`, which is a text", "`is`, `in`"),
+        (
+            "effect: allow, when: {to.value: {at_least: 3}}",
+            "does not fit `to.value`, which is a text",
+            "`is`, `in`",
+        ),
         ("effect: allow, when: {to.bytes: {is: abc}}", "must be a whole number, not text", ""),
         ("effect: allow, when: {to.bytes: {is: 1.5}}", "must be a whole number", ""),
-        ("effect: allow, when: {to.value: {is: 5}}", "must be text, not a number", "put it in quotes: \"5\""),
-        ("effect: allow, when: {to.value: {is: yes}, to: {present: 1}}", "must be true or false", ""),
+        (
+            "effect: allow, when: {to.value: {is: 5}}",
+            "must be text, not a number",
+            "put it in quotes: \"5\"",
+        ),
+        (
+            "effect: allow, when: {to.value: {is: yes}, to: {present: 1}}",
+            "must be true or false",
+            "",
+        ),
         ("effect: allow, when: {to.bytes: {matches: \"*\"}}", "`matches` does not fit", ""),
         ("effect: allow, when: {session.link: {matches: \"*\"}}", "`matches` does not fit", ""),
         ("effect: allow, when: {to: {is: a}}", "`is` does not fit `to`", "`present`"),
@@ -54,12 +66,32 @@ fn mistakes_are_told_with_place_and_hint() {
 #[test]
 fn scopes_are_of_what_is_declared() {
     for (rule, said, hint) in [
-        ("{id: a, tool: mial, action: send, effect: allow}", "no tool `mial`", "did you mean `mail`?"),
-        ("{id: a, tool: mail, action: sent, effect: allow}", "no action `sent`", "did you mean `send`?"),
+        (
+            "{id: a, tool: mial, action: send, effect: allow}",
+            "no tool `mial`",
+            "did you mean `mail`?",
+        ),
+        (
+            "{id: a, tool: mail, action: sent, effect: allow}",
+            "no action `sent`",
+            "did you mean `send`?",
+        ),
         ("{id: a, tool: \"*\", action: send, effect: allow}", "is about every action", ""),
-        ("{id: a, tool: mail, action: [send, read], when: {to.value: {is: a}}, effect: allow}", "`read` has no argument `to`", "name only actions that have it"),
-        ("{id: a, tool: mail, action: \"*\", when: {to.value: {is: a}}, effect: allow}", "`read` has no argument `to`", ""),
-        ("{id: a, tool: \"*\", action: \"*\", when: {to.value: {is: a}}, effect: deny}", "every tool cannot test `to`", "`session.link`"),
+        (
+            "{id: a, tool: mail, action: [send, read], when: {to.value: {is: a}}, effect: allow}",
+            "`read` has no argument `to`",
+            "name only actions that have it",
+        ),
+        (
+            "{id: a, tool: mail, action: \"*\", when: {to.value: {is: a}}, effect: allow}",
+            "`read` has no argument `to`",
+            "",
+        ),
+        (
+            "{id: a, tool: \"*\", action: \"*\", when: {to.value: {is: a}}, effect: deny}",
+            "every tool cannot test `to`",
+            "`session.link`",
+        ),
         ("{tool: mail, action: send, effect: allow}", "`id` is missing", ""),
         ("{id: a b, tool: mail, action: send, effect: allow}", "`a b` cannot be the id", ""),
         ("{id: a, action: send, effect: allow}", "`tool` is missing", ""),
@@ -74,8 +106,15 @@ fn scopes_are_of_what_is_declared() {
 #[test]
 fn all_errors_of_all_files_come_out_at_once() {
     let bad = "rules: [{id: a, tool: mail, action: send, effect: x}, {id: b, tool: q, action: r, effect: y}]";
-    let errors = refused(&[("t.yaml", TOOLS), ("a.yaml", bad), ("b.yaml", "rule: []"), ("c.cedar", "perm")]);
-    for said in ["a.yaml:1:51: error: there is no effect `x`", "no tool `q`", "no effect `y`", "b.yaml:1:1: error: a policy file has no field `rule`", "c.cedar:1:"] {
+    let errors =
+        refused(&[("t.yaml", TOOLS), ("a.yaml", bad), ("b.yaml", "rule: []"), ("c.cedar", "perm")]);
+    for said in [
+        "a.yaml:1:51: error: there is no effect `x`",
+        "no tool `q`",
+        "no effect `y`",
+        "b.yaml:1:1: error: a policy file has no field `rule`",
+        "c.cedar:1:",
+    ] {
         assert!(errors.contains(said), "{said}\n{errors}");
     }
 }
@@ -84,7 +123,10 @@ fn all_errors_of_all_files_come_out_at_once() {
 fn tools_are_declared_once_and_with_types_that_exist() {
     for (tools, said) in [
         ("tools: {a: {actions: {b: {arguments: {c: txt}}}}}", "no type `txt`"),
-        ("tools: {a: {actions: {b: {arguments: {c: {type: text, optonal: true}}}}}}", "did you mean `optional`?"),
+        (
+            "tools: {a: {actions: {b: {arguments: {c: {type: text, optonal: true}}}}}}",
+            "did you mean `optional`?",
+        ),
         ("tools: {a: {}}", "`actions` is missing"),
         ("tools: {\"a/b\": {actions: {}}}", "cannot be the name of a tool"),
         ("tools: {a: {actions: {\"*\": {}}}}", "cannot be the name of an action"),
@@ -93,7 +135,10 @@ fn tools_are_declared_once_and_with_types_that_exist() {
         let errors = refused(&[("t.yaml", tools)]);
         assert!(errors.contains(said), "{tools}\n{errors}");
     }
-    let twice = refused(&[("a.yaml", "tools: {a: {actions: {}}}"), ("b.yaml", "tools: {a: {actions: {}}}")]);
+    let twice = refused(&[
+        ("a.yaml", "tools: {a: {actions: {}}}"),
+        ("b.yaml", "tools: {a: {actions: {}}}"),
+    ]);
     assert!(twice.contains("b.yaml:1:9: error: the tool `a` is declared twice"), "{twice}");
 }
 
@@ -109,13 +154,17 @@ fn files_are_bounded_and_of_a_known_kind() {
     assert!(refused(&many).contains("1001 files"));
     let nested = |depth: usize| {
         let (open, close) = ("{not: ".repeat(depth), "}".repeat(depth));
-        format!("rules: [{{id: a, tool: mail, action: send, when: {open}{{to.value: {{is: a}}}}{close}, effect: deny}}]")
+        format!(
+            "rules: [{{id: a, tool: mail, action: send, when: {open}{{to.value: {{is: a}}}}{close}, effect: deny}}]"
+        )
     };
     assert!(Bundle::load(&[("t.yaml", TOOLS), ("r.yaml", &nested(10))]).is_ok());
     assert!(errors(&nested(20)).contains("levels deep"));
     assert!(errors(&nested(200)).contains("nested deeper than"));
     let clauses = vec!["{to.value: {is: a}}"; 257].join(", ");
-    let wide = format!("rules: [{{id: a, tool: mail, action: send, when: {{any: [{clauses}]}}, effect: deny}}]");
+    let wide = format!(
+        "rules: [{{id: a, tool: mail, action: send, when: {{any: [{clauses}]}}, effect: deny}}]"
+    );
     assert!(errors(&wide).contains("at most 256 tests"));
 }
 
@@ -131,19 +180,32 @@ fn ids_are_unique_over_all_files() {
 fn what_is_hardly_meant_is_warned_of() {
     let warned = |rules: &str| bundle(rules).warnings.to_string();
     let one = |rest: &str| {
-        warned(&format!("rules:\n  - {{id: a, tool: mail, action: send, {rest}}}\n  - {{id: z, tool: \"*\", action: \"*\", effect: allow}}"))
+        warned(&format!(
+            "rules:\n  - {{id: a, tool: mail, action: send, {rest}}}\n  - {{id: z, tool: \"*\", action: \"*\", effect: allow}}"
+        ))
     };
     for (rest, said) in [
-        ("when: {to.bytes: {at_least: 5, below: 5}}, effect: deny", "`a` can never match: `to.bytes` would be at least 5 and at most 4"),
-        ("when: {all: [{to.value: {is: x}}, {to.value: {is: y}}]}, effect: deny", "would be x and y"),
+        (
+            "when: {to.bytes: {at_least: 5, below: 5}}, effect: deny",
+            "`a` can never match: `to.bytes` would be at least 5 and at most 4",
+        ),
+        (
+            "when: {all: [{to.value: {is: x}}, {to.value: {is: y}}]}, effect: deny",
+            "would be x and y",
+        ),
         ("when: {to.value: {matches: \"*x\"}}, effect: deny", "`matches` compares characters"),
     ] {
         assert!(one(rest).contains(said), "{rest}\n{}", one(rest));
     }
     assert_eq!(one("when: {to.bytes: {at_least: 5, at_most: 5}}, effect: deny"), "");
-    let idle = warned("rules: [{id: a, tool: mail, action: send, effect: allow}, {id: b, tool: mail, action: \"*\", effect: deny}]");
+    let idle = warned(
+        "rules: [{id: a, tool: mail, action: send, effect: allow}, {id: b, tool: mail, action: \"*\", effect: deny}]",
+    );
     assert!(idle.contains("`a` never counts: `b` denies it all"), "{idle}");
     let silent = warned("rules: [{id: a, tool: mail, action: send, effect: allow}]");
-    assert!(silent.contains("tools.yaml:6:7: warning: nothing allows `read` of `mail`"), "{silent}");
+    assert!(
+        silent.contains("tools.yaml:6:7: warning: nothing allows `read` of `mail`"),
+        "{silent}"
+    );
     assert!(!silent.contains("`send` of"), "{silent}");
 }
