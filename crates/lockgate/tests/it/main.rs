@@ -13,6 +13,7 @@ mod errors;
 mod init;
 mod metrics;
 mod plan;
+mod policy;
 mod release;
 mod scenarios;
 mod serve;

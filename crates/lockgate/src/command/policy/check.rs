@@ -55,7 +55,7 @@ fn tools(bundle: &Bundle) -> serde_json::Value {
                 let of = json!({ "type": argument.of.name(), "optional": argument.optional });
                 (name.to_string(), of)
             });
-            (name.to_string(), arguments.collect())
+            (name.to_string(), arguments.collect::<serde_json::Value>())
         });
         actions.collect()
     };
