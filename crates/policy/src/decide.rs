@@ -197,9 +197,11 @@ impl Bundle {
             Ok(observed) => observed,
             Err(reason) => return Decision::denied(reason),
         };
-        let needs = if by == By::Slice { slice.needs } else { Needs::ALL };
-        let asked =
-            context(&observed, needs).and_then(|context| self.asked(request, slice, context));
+        let asked = match by {
+            By::Slice => context(&observed, &slice.needs),
+            By::Everything => context(&observed, &Needs::everything(slice.arguments.len())),
+        };
+        let asked = asked.and_then(|context| self.asked(request, slice, context));
         let mut decision = match asked {
             Ok(asked) => self.judge(&asked, request.agent, slice, &observed, by),
             Err(error) => {

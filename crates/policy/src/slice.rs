@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint};
 
-use crate::cedar::context::Needs;
+use crate::cedar::context::{Needs, THERE};
 use crate::condition::Subject;
 use crate::names::ArgumentName;
 use crate::rule::{Effect, Rule, Scope};
@@ -70,6 +70,7 @@ impl Index {
     ) -> Result<(), cedar_policy::PolicySetError> {
         let places = self.places();
         let mut global_needs = Needs::default();
+        let mut native = false;
         for (index, (rule, policy)) in rules.iter().zip(policies).enumerate() {
             self.by_id.insert(policy.id().clone(), index);
             match self.reach(rule, &policy, &places) {
@@ -79,14 +80,15 @@ impl Index {
                         if let Some(slice) =
                             actions.and_then(|actions| actions.get_mut(action.as_str()))
                         {
-                            slice.needs = slice.needs.and(needs(rule, &slice.arguments));
+                            slice.needs.add(&needs(rule, &slice.arguments));
                             slice.rules.push(index);
                             slice.sets.add(rule.effect, policy.clone())?;
                         }
                     }
                 }
                 _ => {
-                    global_needs = global_needs.and(needs(rule, &[]));
+                    global_needs.add(&needs(rule, &[]));
+                    native |= rule.scope == Scope::Native;
                     self.global_rules.push(index);
                     self.global.add(rule.effect, policy.clone())?;
                 }
@@ -94,7 +96,10 @@ impl Index {
             self.policies.push((rule.effect, policy));
         }
         for slice in self.tools.values_mut().flat_map(HashMap::values_mut) {
-            slice.needs = slice.needs.and(global_needs);
+            slice.needs.add(&global_needs);
+            if native {
+                slice.needs.add(&Needs::everything(slice.arguments.len()));
+            }
         }
         Ok(())
     }
@@ -177,16 +182,21 @@ impl Index {
 /// What a rule looks at. Of a native policy that is not known: everything.
 fn needs(rule: &Rule, arguments: &[(ArgumentName, Argument)]) -> Needs {
     if rule.scope == Scope::Native {
-        return Needs::ALL;
+        return Needs::everything(arguments.len());
     }
-    let mut needs = Needs::default();
+    let mut needs = Needs { arguments: vec![0; arguments.len()], circumstances: 0 };
     for clause in rule.when.iter().flat_map(|when| when.clauses()) {
-        match &clause.subject {
-            Subject::Argument { name } | Subject::Fact { argument: name, .. } => {
-                let index = arguments.iter().position(|(known, _)| known == name);
-                needs.arguments |= index.map_or(0, |index| 1 << index);
+        let (name, bits) = match &clause.subject {
+            Subject::Argument { name } => (name, THERE),
+            Subject::Fact { argument, fact, .. } => (argument, THERE | 1 << fact),
+            Subject::Circumstance(index) => {
+                needs.circumstances |= 1 << index;
+                continue;
             }
-            Subject::Circumstance(index) => needs.circumstances |= 1 << index,
+        };
+        let index = arguments.iter().position(|(known, _)| known == name);
+        if let Some(needed) = index.and_then(|index| needs.arguments.get_mut(index)) {
+            *needed |= bits;
         }
     }
     needs

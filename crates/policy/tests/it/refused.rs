@@ -209,3 +209,27 @@ fn what_is_hardly_meant_is_warned_of() {
     );
     assert!(!silent.contains("`send` of"), "{silent}");
 }
+
+proptest::proptest! {
+    /// Whatever stands in a file, it is read or refused, and an error has a place in it.
+    #[test]
+    fn no_text_is_too_odd_to_be_refused(
+        words in proptest::collection::vec(proptest::sample::select(vec![
+            "rules", "tools", "tests", ":", " ", "\n", "\n  ", "- ", "{", "}", "[", "]", ",", "id: a", "tool: mail",
+            "action: \"*\"", "effect: deny", "when", "to.value", "is: x", "not: ", "all: [", "any: [{", "\"", "'", "#",
+            "permit", "forbid", "(principal, action, resource)", "when {", "context", ".arguments", "has", ";", "@id(\"x\")",
+            "like", "&&", "!", "ä", "\u{1F600}", "\\", "?principal", "999999999999999999999", "null", "|", ">",
+        ]), 0..40),
+    ) {
+        let text = words.concat();
+        for name in ["x.yaml", "x.cedar"] {
+            if let Err(errors) = Bundle::load(&[("t.yaml", TOOLS), (name, &text)]) {
+                let lines = u32::try_from(text.lines().count()).unwrap() + 1;
+                proptest::prop_assert!(!errors.is_empty());
+                for error in &errors {
+                    proptest::prop_assert!(error.line >= 1 && error.line <= lines.max(1), "{error}\n{text}");
+                }
+            }
+        }
+    }
+}
