@@ -16,7 +16,7 @@ use crate::load::findings::{At, Findings};
 use crate::load::native::{labelled, one_line};
 use crate::load::{self, Draft};
 use crate::rule::{Rule, Scope};
-use crate::slice::{Index, Sets, Slice};
+use crate::slice::{Index, Slice};
 use crate::tools::Tools;
 use crate::warn;
 
@@ -204,7 +204,7 @@ fn say<D: miette::Diagnostic>(
     let (file, place) = places.get(id).copied().unwrap_or(("", Place::START));
     let text = files.iter().find(|(name, _)| *name == file).map_or("", |(_, text)| text);
     // Only a native policy has places of its own; those of a compiled rule lead nowhere.
-    let exact = file.ends_with(".cedar").then(|| labelled(what, text)).flatten();
+    let exact = load::is_native(file).then(|| labelled(what, text)).flatten();
     let hint = what.help().map(|help| help.to_string()).unwrap_or_default();
     tell(found, At { file, path: id }, exact.unwrap_or(place), one_line(what), hint);
 }
@@ -222,7 +222,6 @@ fn index(tools: &Tools) -> Option<Index> {
                 action: EntityUid::from_type_name_and_id(action_type.clone(), id),
                 tool: uid.clone(),
                 arguments: of.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect(),
-                sets: Sets::default(),
                 needs: crate::cedar::context::Needs::default(),
                 rules: Vec::new(),
             };

@@ -1,4 +1,4 @@
-//! Policies by the action that they can be about, so that a decision evaluates these and no others.
+//! Rules by the action that they can be about, so that a decision looks at these and no others.
 //!
 //! Leaving out policies whose scope cannot match changes neither decision nor reasons nor errors.
 
@@ -16,34 +16,33 @@ use crate::tools::Argument;
 /// A native policy about more actions than this is kept once, beside all slices.
 const WIDE: usize = 64;
 
-/// The two sets that decisions are made with, one after the other.
-#[derive(Debug, Default)]
-pub(crate) struct Sets {
-    /// What allows and what denies.
-    pub(crate) hard: PolicySet,
-    /// What asks or limits, as permits.
-    pub(crate) approval: PolicySet,
-}
-
-impl Sets {
-    fn add(&mut self, effect: Effect, policy: Policy) -> Result<(), cedar_policy::PolicySetError> {
-        match effect {
-            Effect::Allow | Effect::Deny => self.hard.add(policy),
-            Effect::Ask | Effect::Limit => self.approval.add(policy),
-        }
-    }
-}
-
 /// What a decision about one action takes.
 #[derive(Debug)]
 pub(crate) struct Slice {
     pub(crate) action: EntityUid,
     pub(crate) tool: EntityUid,
     pub(crate) arguments: Vec<(ArgumentName, Argument)>,
-    pub(crate) sets: Sets,
     pub(crate) needs: Needs,
-    /// Rules of `sets`, in order.
+    /// The rules that can be about it, in order.
     pub(crate) rules: Vec<usize>,
+}
+
+/// The two sets that decisions are made with, one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// What allows and what denies.
+    Hard,
+    /// What asks or limits, as permits.
+    Approval,
+}
+
+impl Stage {
+    pub(crate) fn of(effect: Effect) -> Self {
+        match effect {
+            Effect::Allow | Effect::Deny => Self::Hard,
+            Effect::Ask | Effect::Limit => Self::Approval,
+        }
+    }
 }
 
 type Actions = HashMap<Box<str>, Slice>;
@@ -52,13 +51,12 @@ type Actions = HashMap<Box<str>, Slice>;
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     pub(crate) tools: HashMap<Box<str>, Actions>,
-    /// Policies about every action, or too many.
-    pub(crate) global: Sets,
+    /// Rules about every action, or too many, in order.
     pub(crate) global_rules: Vec<usize>,
     pub(crate) by_id: HashMap<PolicyId, usize>,
-    pub(crate) nothing: PolicySet,
-    policies: Vec<(Effect, Policy)>,
-    everything: OnceLock<Sets>,
+    /// For each rule the set of its policy alone.
+    pub(crate) alone: Vec<PolicySet>,
+    everything: OnceLock<[PolicySet; 2]>,
 }
 
 impl Index {
@@ -67,7 +65,7 @@ impl Index {
         &mut self,
         rules: &[Rule],
         policies: Vec<Policy>,
-    ) -> Result<(), cedar_policy::PolicySetError> {
+    ) -> Result<(), Box<cedar_policy::PolicySetError>> {
         let places = self.places();
         let mut global_needs = Needs::default();
         let mut native = false;
@@ -82,7 +80,6 @@ impl Index {
                         {
                             slice.needs.add(&needs(rule, &slice.arguments));
                             slice.rules.push(index);
-                            slice.sets.add(rule.effect, policy.clone())?;
                         }
                     }
                 }
@@ -90,10 +87,9 @@ impl Index {
                     global_needs.add(&needs(rule, &[]));
                     native |= rule.scope == Scope::Native;
                     self.global_rules.push(index);
-                    self.global.add(rule.effect, policy.clone())?;
                 }
             }
-            self.policies.push((rule.effect, policy));
+            self.alone.push(PolicySet::from_policies([policy]).map_err(Box::new)?);
         }
         for slice in self.tools.values_mut().flat_map(HashMap::values_mut) {
             slice.needs.add(&global_needs);
@@ -161,21 +157,26 @@ impl Index {
         Some(actions)
     }
 
-    /// All policies in two sets, put together when they are first asked for.
-    pub(crate) fn everything(&self) -> &Sets {
-        self.everything.get_or_init(|| {
-            let mut sets = Sets::default();
-            for (effect, policy) in &self.policies {
-                // Ids were found to be unique when the slices were made.
-                let _ = sets.add(*effect, policy.clone());
-            }
-            sets
-        })
+    /// All policies in one set for each stage, put together when they are first asked for.
+    pub(crate) fn everything(&self, rules: &[Rule], stage: Stage) -> &PolicySet {
+        let [hard, approval] = self.everything.get_or_init(|| {
+            [Stage::Hard, Stage::Approval].map(|stage| {
+                let of_stage = rules.iter().zip(&self.alone);
+                let of_stage = of_stage.filter(|(rule, _)| Stage::of(rule.effect) == stage);
+                let policies = of_stage.flat_map(|(_, set)| set.policies()).cloned();
+                // Ids were found to be unique when the files were read.
+                PolicySet::from_policies(policies).unwrap_or_default()
+            })
+        });
+        match stage {
+            Stage::Hard => hard,
+            Stage::Approval => approval,
+        }
     }
 
     /// The policy of the rule at `index`.
     pub(crate) fn policy(&self, index: usize) -> Option<&Policy> {
-        self.policies.get(index).map(|(_, policy)| policy)
+        self.alone.get(index).and_then(|set| set.policies().next())
     }
 }
 

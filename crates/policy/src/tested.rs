@@ -78,9 +78,8 @@ impl Bundle {
                 rules
             });
             if expected != got {
-                let shown = |rules: Vec<&str>| match rules.is_empty() {
-                    true => "no rule".to_owned(),
-                    false => rules.join(", "),
+                let shown = |rules: Vec<&str>| {
+                    if rules.is_empty() { "no rule".to_owned() } else { rules.join(", ") }
                 };
                 wrong.push(format!("decided by {}, not {}", shown(got), shown(expected)));
             }

@@ -97,15 +97,13 @@ fn any(parts: impl Iterator<Item = Truth>) -> Truth {
 }
 
 fn of_clause(clause: &Clause, observed: &Observed) -> Truth {
-    match (observed.seen(&clause.subject), &clause.test) {
-        (Seen::Absent, Test::Present(is)) => Truth::of(!is),
-        (Seen::Absent, _) => Truth::False,
-        (Seen::Present | Seen::Fact(_), Test::Present(is)) => Truth::of(*is),
-        (Seen::Present, _) => Truth::False,
-        (Seen::Fact(Fact::Unknown(_)), Test::Known(is)) => Truth::of(!is),
-        (Seen::Fact(_), Test::Known(is)) => Truth::of(*is),
-        (Seen::Fact(Fact::Unknown(_)), _) => Truth::Unknown,
-        (Seen::Fact(fact), test) => Truth::of(holds(fact, test)),
+    let seen = observed.seen(&clause.subject);
+    match (&clause.test, seen) {
+        (Test::Present(is), _) => Truth::of((seen != Seen::Absent) == *is),
+        (_, Seen::Absent | Seen::Present) => Truth::False,
+        (Test::Known(is), Seen::Fact(fact)) => Truth::of(!matches!(fact, Fact::Unknown(_)) == *is),
+        (_, Seen::Fact(Fact::Unknown(_))) => Truth::Unknown,
+        (test, Seen::Fact(fact)) => Truth::of(holds(fact, test)),
     }
 }
 
@@ -125,12 +123,12 @@ fn holds(fact: &Fact, test: &Test) -> bool {
         (Test::AtMost(bound), Fact::Long(value)) => value <= bound,
         (Test::Above(bound), Fact::Long(value)) => value > bound,
         (Test::Below(bound), Fact::Long(value)) => value < bound,
-        (Test::Contains(text), Fact::Texts(set)) => set.contains(text),
+        (Test::Contains(one), Fact::Texts(set)) => set.contains(one),
         (Test::ContainsAny(texts), Fact::Texts(set)) => texts.iter().any(|text| set.contains(text)),
         (Test::ContainsAll(texts), Fact::Texts(set)) => texts.iter().all(|text| set.contains(text)),
         (Test::SubsetOf(texts), Fact::Texts(set)) => set.iter().all(|text| texts.contains(text)),
         (Test::Empty(wanted), Fact::Texts(set)) => set.is_empty() == *wanted,
-        (Test::Matches(pattern), Fact::Text(text)) => pattern.fits(text),
+        (Test::Matches(pattern), Fact::Text(value)) => pattern.fits(value),
         _ => false,
     }
 }

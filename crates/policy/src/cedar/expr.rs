@@ -127,7 +127,7 @@ fn test(value: Shared, test: &Test) -> Shared {
         Test::AtMost(number) => binary(BinaryOp::LessEq, long(*number)),
         Test::Above(number) => binary(BinaryOp::Greater, long(*number)),
         Test::Below(number) => binary(BinaryOp::Less, long(*number)),
-        Test::Contains(text) => binary(BinaryOp::Contains, literal(Lit::String(text.into()))),
+        Test::Contains(one) => binary(BinaryOp::Contains, literal(Lit::String(one.into()))),
         Test::ContainsAny(texts) => binary(BinaryOp::ContainsAny, text_set(texts)),
         Test::ContainsAll(texts) => binary(BinaryOp::ContainsAll, text_set(texts)),
         Test::SubsetOf(texts) => Arc::new(Expr::BinaryOp {

@@ -88,13 +88,11 @@ pub(crate) fn map<'n>(
     at: At<'_>,
     found: &mut Findings,
 ) -> Option<&'n [Entry]> {
-    match &node.kind {
-        Kind::Map(entries) => Some(entries),
-        _ => {
-            wrong(node, what, "a map", at, found);
-            None
-        }
+    if let Kind::Map(entries) = &node.kind {
+        return Some(entries);
     }
+    wrong(node, what, "a map", at, found);
+    None
 }
 
 pub(crate) fn list<'n>(
@@ -103,13 +101,11 @@ pub(crate) fn list<'n>(
     at: At<'_>,
     found: &mut Findings,
 ) -> Option<&'n [Node]> {
-    match &node.kind {
-        Kind::List(items) => Some(items),
-        _ => {
-            wrong(node, what, "a list", at, found);
-            None
-        }
+    if let Kind::List(items) = &node.kind {
+        return Some(items);
     }
+    wrong(node, what, "a list", at, found);
+    None
 }
 
 pub(crate) fn text<'n>(
@@ -134,13 +130,11 @@ pub(crate) fn text<'n>(
 }
 
 pub(crate) fn flag(node: &Node, what: &str, at: At<'_>, found: &mut Findings) -> Option<bool> {
-    match node.kind {
-        Kind::Bool(value) => Some(value),
-        _ => {
-            wrong(node, what, "true or false", at, found);
-            None
-        }
+    if let Kind::Bool(value) = node.kind {
+        return Some(value);
     }
+    wrong(node, what, "true or false", at, found);
+    None
 }
 
 pub(crate) fn whole(node: &Node, what: &str, at: At<'_>, found: &mut Findings) -> Option<i64> {

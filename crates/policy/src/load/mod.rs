@@ -57,8 +57,7 @@ pub(crate) fn read(files: &[(&str, &str)], found: &mut Findings) -> Draft {
     }
     let mut trees = Vec::new();
     for (file, text) in files {
-        let extension = file.rsplit_once('.').map(|(_, extension)| extension);
-        match extension {
+        match extension(file) {
             Some("yaml") => trees.extend(tree(file, text, found)),
             Some("cedar") => native::read(file, text, &mut draft.natives, found),
             _ => {
@@ -89,6 +88,15 @@ pub(crate) fn read(files: &[(&str, &str)], found: &mut Findings) -> Draft {
     }
     check_ids(&draft, found);
     draft
+}
+
+/// Whether a file's name says that it is in Cedar.
+pub(crate) fn is_native(file: &str) -> bool {
+    extension(file) == Some("cedar")
+}
+
+fn extension(file: &str) -> Option<&str> {
+    file.rsplit_once('.').map(|(_, extension)| extension)
 }
 
 fn tree<'f>(file: &'f str, text: &str, found: &mut Findings) -> Option<(&'f str, Node)> {

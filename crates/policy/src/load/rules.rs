@@ -83,22 +83,22 @@ fn rule(node: &Node, at: At<'_>, tools: &Tools, found: &mut Findings) -> Option<
         scope: scope?,
         agents: agents?,
         when: when?,
-        risk: risk?,
-        message: message?,
+        risk: risk.ok()?,
+        message: message.ok()?,
         security_event: security_event?,
-        limit: limit?,
+        limit: limit.ok()?,
     })
 }
 
-/// `Some(None)` for a field that is not there, `None` for one that is wrong.
+/// Something is wrong with a field; that has been said.
+struct Wrong;
+
+/// Nothing for a field that is not there.
 fn optional<'n, T>(
     entry: Option<&'n Entry>,
     read: impl FnOnce(&'n Entry) -> Option<T>,
-) -> Option<Option<T>> {
-    match entry {
-        Some(entry) => read(entry).map(Some),
-        None => Some(None),
-    }
+) -> Result<Option<T>, Wrong> {
+    entry.map(|entry| read(entry).ok_or(Wrong)).transpose()
 }
 
 fn id(form: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<RuleId> {
@@ -215,26 +215,24 @@ fn limit(
     effect: Option<Effect>,
     at: At<'_>,
     found: &mut Findings,
-) -> Option<Option<Limit>> {
-    let hint = "add `limit: {rate: \"100/hour\"}`";
-    let node = match (form.entry("limit"), effect) {
+) -> Result<Option<Limit>, Wrong> {
+    match (form.entry("limit"), effect) {
         (None, Some(Effect::Limit)) => {
-            form.need("limit", hint, at, found);
-            return None;
+            form.need("limit", "add `limit: {rate: \"100/hour\"}`", at, found);
+            Err(Wrong)
         }
-        (None, _) => return Some(None),
+        (None, _) => Ok(None),
         (Some(entry), Some(other)) if other != Effect::Limit => {
             let message = format!("a rule with `effect: {other}` takes no `limit`");
-            found.error(
-                at,
-                entry.key_place,
-                message,
-                "write a second rule with `effect: limit`".into(),
-            );
-            return None;
+            let hint = "write a second rule with `effect: limit`".to_owned();
+            found.error(at, entry.key_place, message, hint);
+            Err(Wrong)
         }
-        (Some(entry), _) => &entry.value,
-    };
+        (Some(entry), _) => rate(&entry.value, at, found).map(Some).ok_or(Wrong),
+    }
+}
+
+fn rate(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Limit> {
     let limit = Form::open(node, "`limit`", &["rate", "count"], at, found)?;
     let rate = limit.need("rate", "add `rate: \"100/hour\"`", at, found);
     let count = count(&limit, at, found);
@@ -246,7 +244,7 @@ fn limit(
         found.error(at, rate.place, format!("`{text}` is not a rate"), hint);
         return None;
     };
-    Some(Some(Limit { times, per, count: count? }))
+    Some(Limit { times, per, count: count? })
 }
 
 fn count(limit: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<Count> {

@@ -220,9 +220,10 @@ impl Reader<'_, '_> {
         let node = &entry.value;
         let fitting = fitting(subject);
         if !fitting.contains(&entry.key.as_str()) {
-            let message = match TESTS.contains(&entry.key.as_str()) {
-                true => format!("`{}` does not fit `{subject}`, {}", entry.key, kind_of(subject)),
-                false => format!("there is no test `{}`", entry.key),
+            let message = if TESTS.contains(&entry.key.as_str()) {
+                format!("`{}` does not fit `{subject}`, {}", entry.key, kind_of(subject))
+            } else {
+                format!("there is no test `{}`", entry.key)
             };
             let hint = did_you_mean(&entry.key, &fitting)
                 .unwrap_or_else(|| format!("the tests that fit are {}", words(&fitting)));
