@@ -1,7 +1,7 @@
 //! `tests`: requests, and what must come out.
 
 use lockgate_model::config::did_you_mean;
-use lockgate_model::config::document::{Node, Place};
+use lockgate_model::config::document::{Kind, Node, Place};
 
 use super::findings::{At, Findings, words};
 use super::form::{self, Form};
@@ -34,6 +34,8 @@ fn case(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Placed> {
     let asked = request.and_then(|request| asked(request, at, found));
     let expect = expect(&form, at, found);
     let named = match form.get("rules") {
+        // No rule at all decides what is denied because nothing allows it.
+        Some(Node { kind: Kind::List(items), .. }) if items.is_empty() => Some(Vec::new()),
         Some(node) => Some(form::texts(node, "`rules`", at, found)?),
         None => None,
     };

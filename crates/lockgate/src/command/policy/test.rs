@@ -82,6 +82,9 @@ fn failure(outcome: &Outcome) -> String {
     let mut lines = vec![format!("{file}:{line}: failed: {name}")];
     lines.extend(wrong.iter().map(|wrong| format!("  {wrong}")));
     lines.push(format!("  reason: {}", super::decide::reason(decision)));
+    if !decision.unknown.is_empty() {
+        lines.push(format!("  unknown: {}", decision.unknown.join(", ")));
+    }
     for (fact, value) in super::explain::facts(decision) {
         lines.push(format!("  {fact}: {value}"));
     }
