@@ -53,6 +53,9 @@ enum Command {
     /// Say beforehand whether a plan can be decided
     #[command(subcommand)]
     Plan(command::plan::Plan),
+    /// Check, test and ask policies: what agents may do with their tools
+    #[command(subcommand)]
+    Policy(command::policy::Policy),
     /// Print the JSON Schema of the configuration file
     Schema,
     /// Show what a file would change on the server
@@ -125,6 +128,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Check(check) => wait(check.run(format)),
         Command::Simulate(simulate) => simulate.run(format),
         Command::Plan(plan) => plan.run(format),
+        Command::Policy(policy) => policy.run(format),
         Command::Schema => command::schema::run(),
         Command::Diff(diff) => wait(diff.run(format)),
         Command::Apply(apply) => wait(apply.run(format)),

@@ -7,6 +7,7 @@ mod command;
 mod config_file;
 mod error;
 mod output;
+mod policy_files;
 mod reason;
 mod serve;
 mod text_file;

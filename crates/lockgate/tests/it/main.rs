@@ -15,6 +15,7 @@ mod errors;
 mod init;
 mod metrics;
 mod plan;
+mod policy;
 mod release;
 mod scenarios;
 mod serve;

@@ -65,7 +65,7 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     /// These findings, and so many that were not kept.
-    pub(super) fn with_dropped(items: Vec<Diagnostic>, dropped: usize) -> Self {
+    pub fn with_dropped(items: Vec<Diagnostic>, dropped: usize) -> Self {
         let kept = Self::from(items);
         Self { omitted: kept.omitted + dropped, ..kept }
     }

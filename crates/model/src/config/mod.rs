@@ -43,6 +43,13 @@ pub use source::{FILE_BYTES_MAX, Source, names_files};
 pub use template::{Scenario, UnknownScenario, template};
 pub use told::{Told, diff_in_words};
 
+/// YAML with the place of every value, for other files than `lockgate.yaml`.
+pub mod document {
+    pub use super::node::{Entry, Kind, Node};
+    pub use super::place::{Path, Place, Step};
+    pub use super::yaml::{Fault, Limits, Parsed, parse_within};
+}
+
 /// The plan of agents that name none.
 pub const STANDARD_PLAN: &str = "standard";
 

@@ -4,25 +4,30 @@ use std::fmt;
 
 /// A place in the text; both count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Place {
-    pub(crate) line: u32,
-    pub(crate) column: u32,
+pub struct Place {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
 }
 
 impl Place {
-    pub(crate) const START: Self = Self { line: 1, column: 1 };
+    /// Where a text starts.
+    pub const START: Self = Self { line: 1, column: 1 };
 }
 
 /// One step into a structure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Step {
+pub enum Step {
+    /// Into a map.
     Key(String),
+    /// Into a list, from 0.
     Index(usize),
 }
 
 /// A way into a structure, shown as `agents[0].versions[1].endpoint`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Path(Vec<Step>);
+pub struct Path(Vec<Step>);
 
 impl Path {
     pub(crate) fn key(&self, key: &str) -> Self {

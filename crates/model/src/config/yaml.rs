@@ -11,21 +11,38 @@ use super::node::{Entry, Kind, Node};
 use super::place::{Path, Place, Step};
 use super::scalar;
 
-/// The largest file, in bytes.
-pub(crate) const SIZE_MAX: usize = 1024 * 1024;
-/// The deepest nesting.
-pub(crate) const DEPTH_MAX: usize = 32;
+/// What a text may be, and what to say of one that holds nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The largest file, in bytes.
+    pub bytes: usize,
+    /// The deepest nesting.
+    pub depth: usize,
+    /// The most values, lists and maps included.
+    pub values: usize,
+    /// What to do about an empty file.
+    pub when_empty: &'static str,
+}
 
-/// The most values, lists and maps included.
-pub(crate) const VALUES_MAX: usize = 50_000;
+/// Those of `lockgate.yaml`.
+const USUAL: Limits = Limits {
+    bytes: 1024 * 1024,
+    depth: 32,
+    values: 50_000,
+    when_empty: "`lockgate init` writes a file to start from",
+};
 
 /// Something that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
-    pub(crate) place: Place,
-    pub(crate) path: Path,
-    pub(crate) message: String,
-    pub(crate) hint: Option<String>,
+pub struct Fault {
+    /// Where.
+    pub place: Place,
+    /// What it is about.
+    pub path: Path,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
 }
 
 impl Fault {
@@ -41,7 +58,8 @@ impl Fault {
         }
     }
 
-    pub(crate) fn into_diagnostic(self, file: &str) -> Diagnostic {
+    /// The same as people are shown it.
+    pub fn into_diagnostic(self, file: &str) -> Diagnostic {
         Diagnostic {
             file: file.to_owned(),
             line: self.place.line,
@@ -56,17 +74,23 @@ impl Fault {
 
 /// What became of a text.
 #[derive(Debug)]
-pub(crate) struct Parsed {
+pub struct Parsed {
     /// The tree; `None` when the text is broken beyond reading on.
-    pub(crate) root: Option<Node>,
-    pub(crate) faults: Vec<Fault>,
+    pub root: Option<Node>,
+    /// What is refused.
+    pub faults: Vec<Fault>,
     /// Paths whose value could not be taken: no use in complaining about them again.
-    pub(crate) spoiled: HashSet<Path>,
+    pub spoiled: HashSet<Path>,
 }
 
 /// Reads a text whole.
 pub(crate) fn parse(text: &str) -> Parsed {
-    let mut builder = Builder::default();
+    parse_within(text, USUAL)
+}
+
+/// The same within other limits.
+pub fn parse_within(text: &str, limits: Limits) -> Parsed {
+    let mut builder = Builder::new(limits);
     let root = match builder.read(text) {
         Ok(root) => root,
         Err(fault) => {
@@ -89,8 +113,8 @@ struct Key {
     dropped: bool,
 }
 
-#[derive(Default)]
 struct Builder {
+    limits: Limits,
     stack: Vec<Frame>,
     values: usize,
     root: Option<Node>,
@@ -99,8 +123,19 @@ struct Builder {
 }
 
 impl Builder {
+    fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            stack: Vec::new(),
+            values: 0,
+            root: None,
+            faults: Vec::new(),
+            spoiled: HashSet::new(),
+        }
+    }
+
     fn read(&mut self, text: &str) -> Result<Option<Node>, Fault> {
-        check_text(text)?;
+        check_text(text, self.limits.bytes)?;
         let mut parser = Parser::<StrInput<'_>>::new_from_str(text);
         let mut documents = 0_u32;
         while let Some(next) = parser.next_event() {
@@ -127,7 +162,7 @@ impl Builder {
                 place: Place::START,
                 path: Path::default(),
                 message: "the file is empty".into(),
-                hint: Some("`lockgate init` writes a file to start from".into()),
+                hint: Some(self.limits.when_empty.into()),
             }),
             root => Ok(root),
         }
@@ -135,10 +170,10 @@ impl Builder {
 
     fn take(&mut self, event: Event<'_>, place: Place) -> Result<(), Fault> {
         self.values += 1;
-        if self.values > VALUES_MAX {
+        if self.values > self.limits.values {
             return Err(self.fault(
                 place,
-                format!("the file has more than {VALUES_MAX} values"),
+                format!("the file has more than {} values", self.limits.values),
                 "check that it is the right file",
             ));
         }
@@ -194,10 +229,10 @@ impl Builder {
                 "put quotes around a text that starts with `{` or `[`",
             ));
         }
-        if self.stack.len() >= DEPTH_MAX {
+        if self.stack.len() >= self.limits.depth {
             return Err(self.fault(
                 place,
-                format!("nested deeper than {DEPTH_MAX} levels"),
+                format!("nested deeper than {} levels", self.limits.depth),
                 "nothing in this file needs to be that deep; check the indentation",
             ));
         }
@@ -308,15 +343,15 @@ fn place(line: usize, column_from_zero: usize) -> Place {
 }
 
 /// Refuses what no YAML may hold. A NUL would end the text early and unseen.
-fn check_text(text: &str) -> Result<(), Fault> {
+fn check_text(text: &str, bytes_max: usize) -> Result<(), Fault> {
     let at_start = |message: String, hint: &str| Fault {
         place: Place::START,
         path: Path::default(),
         message,
         hint: Some(hint.to_owned()),
     };
-    if text.len() > SIZE_MAX {
-        let message = format!("the file has {} bytes; at most {SIZE_MAX} are read", text.len());
+    if text.len() > bytes_max {
+        let message = format!("the file has {} bytes; at most {bytes_max} are read", text.len());
         return Err(at_start(message, "check that it is the right file"));
     }
     let mut at = Place::START;

@@ -1,0 +1,60 @@
+//! `lockgate policy …`: policies checked, tested and asked, without a server.
+
+mod check;
+mod decide;
+mod explain;
+mod test;
+
+use std::path::Path;
+
+use clap::Subcommand;
+use lockgate_policy::{Asked, json};
+
+use crate::error::{CliResult, Exit, OrExit as _};
+use crate::output::Format;
+use crate::text_file;
+
+/// Check, test and ask policies
+#[derive(Debug, Subcommand)]
+pub(crate) enum Policy {
+    /// Check a directory of policies and list what it holds
+    Check(check::Check),
+    /// Run the tests beside the rules
+    ///
+    /// The exit code is 1 when a test fails, when there is none, or when rules are untested and --require-coverage is
+    /// given.
+    Test(test::Test),
+    /// Say why a request would be decided as it would
+    ///
+    /// Each rule that matched or nearly matched is shown clause by clause with the facts, and as the Cedar policy that is
+    /// evaluated.
+    Explain(explain::Explain),
+    /// Decide one request
+    ///
+    /// The answer is JSON. The exit code is 0 for allow, 1 for deny, 4 for ask.
+    Decide(decide::Decide),
+}
+
+impl Policy {
+    pub(crate) fn run(self, format: Format) -> CliResult {
+        match self {
+            Self::Check(check) => check.run(format),
+            Self::Test(test) => test.run(format),
+            Self::Explain(explain) => explain.run(format),
+            Self::Decide(decide) => decide.run(),
+        }
+    }
+}
+
+/// The largest request. What is in it has smaller limits.
+const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Reads a request as JSON in which no key stands twice.
+fn request(path: &Path) -> CliResult<Asked> {
+    let text = text_file::read(path, REQUEST_BYTES_MAX)?;
+    let doing = || format!("{} is no request", path.display());
+    let hint = "a request is {\"agent\": …, \"tool\": …, \"action\": …, \"arguments\": {…}}; docs/policy.md lists every field";
+    let value =
+        json::parse(&text).or_exit(Exit::Usage, doing()).map_err(|error| error.hint(hint))?;
+    serde_json::from_value(value).or_exit(Exit::Usage, doing()).map_err(|error| error.hint(hint))
+}

@@ -1,0 +1,81 @@
+//! Rules as Cedar policies, built as trees: no text of a rule is ever parsed as Cedar.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cedar_policy::Policy;
+use cedar_policy::pst::{
+    self, ActionConstraint, BinaryOp, Clause, EntityOrSlot, EntityType, EntityUID, Expr, Literal,
+    Name, PolicyID, PrincipalConstraint, PstConstructionError, ResourceConstraint, StaticPolicy,
+    Template, Var,
+};
+
+use super::{AGENT, TOOL, action_id, expr, group_id};
+use crate::rule::{Effect, Rule, Scope};
+
+/// The policy of a rule that is not native itself.
+pub(crate) fn policy(rule: &Rule) -> Result<Policy, PstConstructionError> {
+    let effect = match rule.effect {
+        Effect::Deny => pst::Effect::Forbid,
+        // What asks or limits is a permit of the second set: there it means that it applies.
+        Effect::Allow | Effect::Ask | Effect::Limit => pst::Effect::Permit,
+    };
+    let (action, resource) = scope(&rule.scope)?;
+    let (principal, one_of) = principal(&rule.agents)?;
+    // What allows must be sure; what is against it, or asks, need not be.
+    let when = rule.when.as_ref().map(|when| match rule.effect {
+        Effect::Allow => expr::must(when),
+        Effect::Deny | Effect::Ask | Effect::Limit => expr::may(when),
+    });
+    let id = PolicyID(rule.id.as_str().into());
+    let template = Template::new(id, effect, principal, action, resource)
+        .try_with_clauses(one_of.into_iter().chain(when).map(Clause::When))?
+        .with_annotations(BTreeMap::from([("id".to_owned(), rule.id.as_str().into())]));
+    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(template)?))
+}
+
+fn uid(of: &str, id: &str) -> Result<EntityUID, PstConstructionError> {
+    Ok(EntityUID { ty: EntityType::from_name(Name::unqualified(of)?), eid: id.into() })
+}
+
+fn scope(scope: &Scope) -> Result<(ActionConstraint, ResourceConstraint), PstConstructionError> {
+    let of_tool =
+        |tool: &str| uid(TOOL, tool).map(|uid| ResourceConstraint::Eq(EntityOrSlot::Entity(uid)));
+    Ok(match scope {
+        Scope::Everything | Scope::Native => (ActionConstraint::Any, ResourceConstraint::Any),
+        Scope::Tool(tool) => {
+            let group = uid("Action", &group_id(tool.as_str()))?;
+            (ActionConstraint::In(vec![group]), of_tool(tool.as_str())?)
+        }
+        Scope::Actions(tool, actions) => {
+            let uids =
+                actions.iter().map(|name| uid("Action", &action_id(tool.as_str(), name.as_str())));
+            let mut uids = uids.collect::<Result<Vec<_>, _>>()?;
+            let constraint = match uids.len() {
+                1 => ActionConstraint::Eq(uids.remove(0)),
+                _ => ActionConstraint::In(uids),
+            };
+            (constraint, of_tool(tool.as_str())?)
+        }
+    })
+}
+
+/// The agents: in the scope when there is one of them, else as a condition, since scopes have no lists.
+fn principal(
+    agents: &[String],
+) -> Result<(PrincipalConstraint, Option<Arc<Expr>>), PstConstructionError> {
+    let mut uids = agents.iter().map(|agent| uid(AGENT, agent)).collect::<Result<Vec<_>, _>>()?;
+    Ok(match uids.len() {
+        0 => (PrincipalConstraint::Any, None),
+        1 => (PrincipalConstraint::Eq(EntityOrSlot::Entity(uids.remove(0))), None),
+        _ => {
+            let set = uids.into_iter().map(|uid| expr::literal(Literal::EntityUID(uid))).collect();
+            let one_of = Expr::BinaryOp {
+                op: BinaryOp::Contains,
+                left: Arc::new(Expr::Set(set)),
+                right: Arc::new(Expr::Var(Var::Principal)),
+            };
+            (PrincipalConstraint::Any, Some(Arc::new(one_of)))
+        }
+    })
+}

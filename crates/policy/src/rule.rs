@@ -1,0 +1,197 @@
+//! A rule: for which actions, under which condition, with which effect.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::condition::Condition;
+use crate::names::{ActionName, RuleId, ToolName};
+
+/// What follows when a rule matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// The action may be done, unless another rule is against it.
+    Allow,
+    /// The action may not be done, whatever else matches.
+    Deny,
+    /// A person is asked before an allowed action is done.
+    Ask,
+    /// An allowed action is done only so often. Allows nothing by itself.
+    Limit,
+}
+
+impl Effect {
+    /// All of them, as files call them.
+    pub const ALL: [(&'static str, Self); 4] =
+        [("allow", Self::Allow), ("deny", Self::Deny), ("ask", Self::Ask), ("limit", Self::Limit)];
+
+    /// As files call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A risk of the OWASP Top 10 for Agentic Applications (2026), `ASI01` to `ASI10`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Risk(u8);
+
+impl Risk {
+    /// The risk of that name.
+    pub fn new(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("ASI").filter(|digits| digits.len() == 2)?;
+        let plain = digits.chars().all(|c| c.is_ascii_digit());
+        let number = digits.parse().ok().filter(|number| plain && (1..=10).contains(number))?;
+        Some(Self(number))
+    }
+}
+
+impl fmt::Display for Risk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ASI{:02}", self.0)
+    }
+}
+
+impl Serialize for Risk {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A span that limits count in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// A second.
+    Second,
+    /// A minute.
+    Minute,
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+}
+
+/// Who a limit counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// All versions of the agent together.
+    #[default]
+    Agent,
+    /// Each version alone.
+    Version,
+    /// Each session alone.
+    Session,
+    /// Each user alone.
+    User,
+}
+
+/// At most so many times in a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limit {
+    /// How many times, at least 1.
+    pub times: u32,
+    /// In which span.
+    pub per: Per,
+    /// Whose actions are counted together.
+    pub count: Count,
+}
+
+/// The most times of a limit.
+pub const TIMES_MAX: u32 = 1_000_000_000;
+
+impl Limit {
+    /// `100/hour` as times and span.
+    pub fn rate(text: &str) -> Option<(u32, Per)> {
+        let (times, per) = text.split_once('/')?;
+        let plain = !times.is_empty() && times.chars().all(|c| c.is_ascii_digit());
+        let times = times.parse().ok().filter(|times| plain && (1..=TIMES_MAX).contains(times))?;
+        let per = match per {
+            "second" => Per::Second,
+            "minute" => Per::Minute,
+            "hour" => Per::Hour,
+            "day" => Per::Day,
+            _ => return None,
+        };
+        Some((times, per))
+    }
+}
+
+/// Which actions a rule is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// Every action of every tool.
+    Everything,
+    /// Every action of a tool.
+    Tool(ToolName),
+    /// These actions of a tool, at least one.
+    Actions(ToolName, Vec<ActionName>),
+    /// What a native policy says of itself.
+    Native,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Its name, unlike any other.
+    pub id: RuleId,
+    /// The file that it is in.
+    pub file: String,
+    /// The line where it starts.
+    pub line: u32,
+    /// What follows when it matches.
+    pub effect: Effect,
+    /// Which actions it is about.
+    pub scope: Scope,
+    /// For these agents only; all of them when empty.
+    pub agents: Vec<String>,
+    /// Under this condition; always when there is none.
+    pub when: Option<Condition>,
+    /// The risk that it is against.
+    pub risk: Option<Risk>,
+    /// What the agent and people are told.
+    pub message: Option<String>,
+    /// Whether its denial is a security event.
+    pub security_event: bool,
+    /// How often, when its effect is a limit.
+    pub limit: Option<Limit>,
+}
+
+impl Rule {
+    /// Whether it is about this agent.
+    pub fn is_for(&self, agent: &str) -> bool {
+        self.agents.is_empty() || self.agents.iter().any(|name| name == agent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn risks_and_rates_are_read_exactly() {
+        assert_eq!(Risk::new("ASI01").unwrap().to_string(), "ASI01");
+        assert_eq!(Risk::new("ASI10").unwrap().to_string(), "ASI10");
+        for bad in ["ASI00", "ASI11", "ASI1", "ASI001", "asi01", "LLM01", "ASI+1", ""] {
+            assert!(Risk::new(bad).is_none(), "{bad}");
+        }
+        assert_eq!(Limit::rate("100/hour"), Some((100, Per::Hour)));
+        for bad in
+            ["0/hour", "-1/hour", "+1/hour", "1/week", "1", "1 /hour", "/hour", "9999999999/day"]
+        {
+            assert_eq!(Limit::rate(bad), None, "{bad}");
+        }
+    }
+}
