@@ -49,11 +49,17 @@ fn class_v6(ip: Ipv6Addr) -> &'static str {
         [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => "private",
         [0xfe80..=0xfebf, ..] => "link_local",
         [0xff00..=0xffff, ..] => "multicast",
-        // tunnels (Teredo, 6to4) and documentation: they lead to IPv4 addresses or nowhere
-        [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, 0..=0x0fff, ..] => "reserved",
-        [0x2000..=0x3fff, ..] => "public",
+        [0x2000..=0x3fff, ..] if !leads_elsewhere(ip) => "public",
         _ => "reserved",
     }
+}
+
+/// Tunnels (Teredo, 6to4) and documentation: they lead to IPv4 addresses or nowhere.
+fn leads_elsewhere(ip: Ipv6Addr) -> bool {
+    matches!(
+        ip.segments(),
+        [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, 0..=0x0fff, ..]
+    )
 }
 
 #[cfg(test)]

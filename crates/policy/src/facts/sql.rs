@@ -23,7 +23,7 @@ use super::{Decided, Fact, Kind, Shape, long, text_of, unknown};
 pub(super) const BYTES_MAX: usize = 16 * 1024;
 
 /// Parentheses, subqueries and negations in each other.
-const DEPTH_MAX: usize = 24;
+const DEPTH_MAX: usize = 20;
 
 /// - `functions`: the functions that are called by name, in lower case; those of a schema with and without it
 /// - `has_comment`: has a comment

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Decided, Fact, Kind, Shape, long, text_of, unicode, unknown};
+use super::{Fact, Kind, Shape, long, text_of, unicode, unknown};
 
 /// A longer text has only its size.
 pub(super) const BYTES_MAX: usize = 64 * 1024;
@@ -44,7 +44,7 @@ pub(super) fn extract(argument: &Value) -> Vec<Fact> {
         Fact::Bool(control),
         Fact::Bool(text.chars().any(unicode::is_invisible)),
         Fact::Bool(unicode::mixes_scripts(text)),
-        Decided::Ok(text.to_owned()).into(),
+        Fact::Text(text.to_owned()),
     ]
 }
 

@@ -50,14 +50,8 @@ pub(super) fn ambiguous(c: char) -> Option<&'static str> {
     if LOOKALIKE.contains(&c) {
         return Some("characters that look like others");
     }
-    match CATEGORY.get(c) {
-        GeneralCategory::Unassigned
-        | GeneralCategory::PrivateUse
-        | GeneralCategory::Format
-        | GeneralCategory::LineSeparator
-        | GeneralCategory::ParagraphSeparator
-        | GeneralCategory::SpaceSeparator => return Some("characters without one meaning"),
-        _ => {}
+    if has_no_one_meaning(CATEGORY.get(c)) {
+        return Some("characters without one meaning");
     }
     let mut buffer = [0; 4];
     let compatible = NFKC.normalize(c.encode_utf8(&mut buffer));
@@ -66,6 +60,18 @@ pub(super) fn ambiguous(c: char) -> Option<&'static str> {
         return Some("characters that become others");
     }
     None
+}
+
+fn has_no_one_meaning(category: GeneralCategory) -> bool {
+    matches!(
+        category,
+        GeneralCategory::Unassigned
+            | GeneralCategory::PrivateUse
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+            | GeneralCategory::SpaceSeparator
+    )
 }
 
 /// The canonical composition, NFC.

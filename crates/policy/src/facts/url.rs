@@ -136,6 +136,10 @@ fn one_reading(after: &str) -> Decided<&str> {
     if host.is_empty() {
         return Err("it has no host");
     }
+    // zero to the standard, a name to the C library
+    if host.split('.').any(|part| part.eq_ignore_ascii_case("0x")) {
+        return Err("a number without digits");
+    }
     if host.contains('%') {
         return Err("an encoded host");
     }

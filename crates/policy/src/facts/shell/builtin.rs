@@ -29,6 +29,13 @@ const UNDECIDED: [&str; 17] = [
 const SETTERS: [&str; 8] =
     ["export", "declare", "typeset", "readonly", "local", "read", "getopts", "unset"];
 
+/// What `set` may be given; `-k`, for one, makes assignments of arguments.
+const PLAIN_SETTINGS: [&str; 10] =
+    ["-e", "-u", "-x", "-eu", "-ex", "-eux", "-o", "-euo", "-euxo", "pipefail"];
+
+/// Options of the setters that only say which variables, or how to read.
+const PLAIN_OPTIONS: [&str; 6] = ["-x", "-r", "-p", "-g", "-gx", "-rx"];
+
 /// Variables that steer the shell, the loader of programs, or which programs well-known programs start.
 pub(super) fn steers(name: &str) -> bool {
     const NAMES: [&str; 23] = [
@@ -66,9 +73,20 @@ pub(super) fn leaves_the_line_alone(name: &str, arguments: &[Word]) -> Decided<(
     if UNDECIDED.contains(&name) {
         return Err("a builtin that decides at run time");
     }
+    if name == "set" {
+        for argument in arguments {
+            if !PLAIN_SETTINGS.contains(&argument.fixed()?) {
+                return Err("a setting of the shell");
+            }
+        }
+    }
     if SETTERS.contains(&name) {
         for argument in arguments {
             let text = argument.fixed()?;
+            // references to other variables, integers that are arithmetic, functions
+            if text.starts_with(['-', '+']) && !PLAIN_OPTIONS.contains(&text) {
+                return Err("an option that is not known");
+            }
             // subscripts are arithmetic, which can run commands
             if text.contains('[') || steers(assigned(text).unwrap_or(text)) {
                 return Err("a variable that steers the shell");

@@ -40,12 +40,8 @@ const fn prefix(name: &'static str, alone: &'static str, valued: &'static str) -
 }
 
 const PREFIXES: [Prefix; 16] = [
-    Prefix {
-        long: &["--ignore-environment", "--unset="],
-        assigns: true,
-        ..prefix("env", "i0v", "uC")
-    },
-    Prefix { assigns: true, ..prefix("sudo", "AbEHnPSkK", "ugpC") },
+    Prefix { long: &["--ignore-environment"], assigns: true, ..prefix("env", "i0v", "uC") },
+    Prefix { assigns: true, ..prefix("sudo", "bEHnPSkK", "ugpC") },
     prefix("doas", "n", "uC"),
     Prefix { long: &["--adjustment="], ..prefix("nice", "", "n") },
     prefix("nohup", "", ""),
@@ -140,6 +136,9 @@ impl Prefix {
                         }
                         Some(attached) => attached,
                     };
+                    if value.0 == 'u' && self.assigns && steers(value.1) {
+                        return Err("a variable that steers the shell");
+                    }
                     if value.0 == 'I' {
                         *replaced = Some(value.1);
                     }

@@ -12,8 +12,6 @@ pub(in crate::facts) struct Word {
     pub(super) quoted_name: bool,
     /// It is expanded at run time.
     expanded: bool,
-    /// An unquoted brace was open, and bash may make several words of this.
-    braced: bool,
 }
 
 impl Word {
@@ -44,8 +42,8 @@ impl Word {
             '*' | '?' => self.expanded = true,
             '~' if self.text.is_empty() || self.text.ends_with(['=', ':']) => self.expanded = true,
             ']' if self.text.contains('[') => self.expanded = true,
-            '{' => self.braced = true,
-            ',' | '.' if self.braced => self.expanded = true,
+            // bash makes several words of `{a,b}` and `{1..2}`
+            ',' | '.' if self.text.contains('{') => self.expanded = true,
             _ => {}
         }
         self.quote(c);

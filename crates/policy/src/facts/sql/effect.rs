@@ -244,8 +244,12 @@ impl Own {
             (Ok(writes), Ok(name)) => {
                 writes.insert(name);
             }
-            (Ok(_), Err(why)) => self.writes = Err(why),
-            (Err(_), _) => {}
+            (writes, Err(why)) => {
+                *writes = Err(why);
+                // those of a definition are found nowhere else
+                self.tables = Err(why);
+            }
+            (Err(_), Ok(_)) => {}
         }
     }
 }

@@ -6,7 +6,7 @@
 use sqlparser::dialect::Dialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Whitespace};
 
-use crate::facts::Decided;
+use crate::facts::{Decided, unicode};
 
 /// Operators that can nest what is left of them, each once: the tree that is walked is as deep.
 const NESTING_MAX: usize = 256;
@@ -60,6 +60,11 @@ pub(super) fn unambiguous(text: &str) -> Decided<()> {
 /// The tokens, if the dialect can split the text.
 pub(super) fn tokens(text: &str, dialect: &dyn Dialect) -> Decided<Option<Vec<Token>>> {
     let Ok(tokens) = Tokenizer::new(dialect, text).tokenize() else { return Ok(None) };
+    if matches!(tokens.last(), Some(Token::Whitespace(Whitespace::MultiLineComment(_))))
+        && !text.ends_with("*/")
+    {
+        return Err("an open comment");
+    }
     let mut nesting = 0;
     for token in &tokens {
         if let Some(why) = ambiguous(token) {
@@ -100,6 +105,12 @@ fn ambiguous(token: &Token) -> Option<&'static str> {
         | Token::QuoteDelimitedStringLiteral(_)
         | Token::NationalQuoteDelimitedStringLiteral(_) => {
             Some("a string that databases read differently")
+        }
+        Token::Word(word)
+            if word.quote_style.is_none()
+                && word.value.chars().any(|c| unicode::ambiguous(c).is_some()) =>
+        {
+            Some("characters that databases read differently")
         }
         Token::Backslash | Token::CopyData { .. } | Token::Sharp => {
             Some("not SQL to all databases")

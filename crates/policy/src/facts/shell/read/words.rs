@@ -46,6 +46,9 @@ impl Reader<'_, '_> {
                 _ => word.push(c),
             }
         }
+        if !self.documents.is_empty() && word.written().contains('\n') {
+            return Err("lines in quotes behind a here-document");
+        }
         Ok(word)
     }
 
