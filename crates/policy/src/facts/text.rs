@@ -1,0 +1,79 @@
+//! Texts that are nothing more: how long they are, and whether they hide something.
+
+use serde_json::Value;
+
+use super::{Fact, Kind, Shape, long, text_of, unicode, unknown};
+
+/// A longer text has only its size.
+pub(super) const BYTES_MAX: usize = 64 * 1024;
+
+/// - `bytes`, `characters`: lengths in UTF-8 and in code points
+/// - `folded`: without differences of case, compatible forms (NFKC) and invisible characters, for comparing loosely
+/// - `has_bidi`: has characters that control direction
+/// - `has_control`: has control characters other than tab, line feed and carriage return
+/// - `has_invisible`: has characters that are shown as nothing, such as zero-width ones and tags
+/// - `scripts_mixed`: some word mixes scripts that no language writes together
+/// - `value`: the text as it is
+pub(super) const FACTS: Shape = &[
+    ("bytes", Kind::Long),
+    ("characters", Kind::Long),
+    ("folded", Kind::Text),
+    ("has_bidi", Kind::Bool),
+    ("has_control", Kind::Bool),
+    ("has_invisible", Kind::Bool),
+    ("scripts_mixed", Kind::Bool),
+    ("value", Kind::Text),
+];
+
+pub(super) fn extract(argument: &Value) -> Vec<Fact> {
+    let Some(whole) = argument.as_str() else { return unknown(FACTS, "not a text") };
+    let text = match text_of(argument, BYTES_MAX) {
+        Ok(text) => text,
+        Err(why) => {
+            let mut facts = unknown(FACTS, why);
+            facts[0] = Fact::Long(long(whole.len()));
+            return facts;
+        }
+    };
+    let control = text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
+    vec![
+        Fact::Long(long(text.len())),
+        Fact::Long(long(text.chars().count())),
+        Fact::Text(unicode::loosest(text)),
+        Fact::Bool(text.chars().any(unicode::is_bidi)),
+        Fact::Bool(control),
+        Fact::Bool(text.chars().any(unicode::is_invisible)),
+        Fact::Bool(unicode::mixes_scripts(text)),
+        Fact::Text(text.to_owned()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_text_that_is_too_long_keeps_its_size() {
+        let facts = extract(&json!("a".repeat(BYTES_MAX + 1)));
+        assert_eq!(facts[0], Fact::Long(long(BYTES_MAX) + 1));
+        assert!(facts[1..].iter().all(|fact| *fact == Fact::Unknown("too long")));
+    }
+
+    #[test]
+    fn what_is_hidden_is_seen() {
+        for (text, bidi, control, invisible, mixed) in [
+            ("plain\ttext\r\n", false, false, false, false),
+            ("\u{1b}[2J", false, true, false, false),
+            ("x\u{202e}gpj.exe", true, false, true, false),
+            ("a\u{200b}b", false, false, true, false),
+            ("tag\u{e0041}", false, false, true, false),
+            ("pаypal", false, false, false, true),
+        ] {
+            let facts = extract(&json!(text));
+            let expected = [bidi, control, invisible, mixed].map(Fact::Bool);
+            assert_eq!(facts[3..7], expected, "{text:?}");
+        }
+    }
+}
