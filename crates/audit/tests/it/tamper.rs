@@ -260,9 +260,11 @@ fn what_is_no_file_is_not_waited_for() {
         let made_it = Command::new("mkfifo").arg(pipe.path(name)).status().unwrap();
         assert!(made_it.success());
         assert!(!pipe.verify(&[]).intact(), "a pipe as {name}");
+        // Those who read less than everything need not meet it; none of them waits.
         let read = Reader::open(pipe.root(), pipe.public()).and_then(|log| log.records(0..RECORDS));
-        assert!(read.is_err() || name == "tile/1/000.p/2" || name == wal, "a pipe as {name}");
-        assert!(Log::open(&pipe.options(), pipe.key.clone()).is_err() || name.starts_with("tile/"));
+        let is_read = !matches!(name, "log.keys") && !name.starts_with("wal/");
+        assert!(read.is_err() || !is_read, "a pipe as {name}");
+        let _ = Log::open(&pipe.options(), pipe.key.clone());
 
         let long = made.copy();
         fs::OpenOptions::new().write(true).open(long.path(name)).unwrap().set_len(8 << 30).unwrap();

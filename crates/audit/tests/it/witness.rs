@@ -130,7 +130,8 @@ fn each_refusal_is_of_its_kind() {
     assert!(matches!(ask(&witness, &needless), Err(Refused::Inconsistent { .. })));
     let nothing = AddCheckpoint { note: signed(&made.key, 0, [7; 32], ""), ..first.clone() };
     assert!(matches!(ask(&witness, &nothing), Err(Refused::Inconsistent { .. })));
-    assert!(fs::read_dir(watcher.path()).unwrap().count() == 1, "nothing but its lock is there");
+    let there = fs::read_dir(watcher.path()).unwrap().count();
+    assert_eq!(there, 2, "nothing but its lock and its empty list is there");
 
     assert!(ask(&witness, &first).is_ok());
     made.append(300);
