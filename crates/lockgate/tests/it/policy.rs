@@ -18,7 +18,7 @@ fn copy(replaced: &[(&str, &str)]) -> tempfile::TempDir {
     fs::create_dir(&policies).expect("the directory takes files");
     for entry in fs::read_dir(example()).expect("the example is there") {
         let path = entry.expect("the example can be read").path();
-        fs::copy(&path, policies.join(path.file_name().unwrap()))
+        fs::copy(&path, policies.join(path.file_name().expect("it has a name")))
             .expect("the directory takes files");
     }
     for (name, text) in replaced {
@@ -32,7 +32,7 @@ fn ask(dir: &Path, command: &[&str], request: &serde_json::Value) -> Ran {
     run_in(dir, &[command, &["--request", "request.json"]].concat())
 }
 
-fn refund(arguments: serde_json::Value, labels: &[&str]) -> serde_json::Value {
+fn refund(arguments: &serde_json::Value, labels: &[&str]) -> serde_json::Value {
     json!({
         "agent": "support", "tool": "orders", "action": "refund", "arguments": arguments,
         "session": {"done": ["orders/look_up"], "labels": labels}, "delegation": {"depth": 0},
@@ -58,17 +58,17 @@ fn decisions_end_with_their_codes() {
     let decide =
         |request| ask(dir.path(), &["policy", "decide", "--policies", "policies"], &request);
     let late = json!({"number": "10023344", "reason": "late"});
-    let allowed = decide(refund(late.clone(), &["user"]));
+    let allowed = decide(refund(&late, &["user"]));
     assert_eq!(allowed.code, 0, "{}", allowed.shown());
     assert_eq!(allowed.json()["rules"], json!(["refund"]));
-    let denied = decide(refund(late.clone(), &["web"]));
+    let denied = decide(refund(&late, &["web"]));
     assert_eq!(denied.code, 1, "{}", denied.shown());
     let json = denied.json();
     assert_eq!((&json["risk"], &json["security_event"]), (&json!("ASI01"), &json!(true)));
     assert_eq!(json["facts"]["reason.value"], "late");
-    let asks = decide(refund(json!({"number": "10023344"}), &["user"]));
+    let asks = decide(refund(&json!({"number": "10023344"}), &["user"]));
     assert_eq!((asks.code, &asks.json()["verdict"]), (4, &json!("ask")));
-    let mut unknown = refund(late, &["user"]);
+    let mut unknown = refund(&late, &["user"]);
     unknown["tool"] = json!("shell");
     let undeclared = decide(unknown);
     assert_eq!(undeclared.code, 1);
@@ -93,7 +93,7 @@ fn a_request_that_says_a_thing_twice_is_refused() {
 #[test]
 fn an_explanation_shows_clauses_facts_and_cedar() {
     let dir = copy(&[]);
-    let request = refund(json!({"number": "10023344", "reason": 7}), &["user"]);
+    let request = refund(&json!({"number": "10023344", "reason": 7}), &["user"]);
     let told = ask(dir.path(), &["policy", "explain", "policies"], &request);
     assert_eq!(told.code, 0, "{}", told.shown());
     insta::assert_snapshot!("policy-explain", told.shown());

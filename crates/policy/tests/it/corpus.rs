@@ -23,6 +23,7 @@ struct Case {
     expected: String,
 }
 
+#[expect(clippy::disallowed_methods, reason = "the tables are files")]
 fn cases(file: &str) -> Vec<Case> {
     let at = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/corpus/{file}.tsv"));
     let text = fs::read_to_string(at).unwrap();

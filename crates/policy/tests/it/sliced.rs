@@ -199,8 +199,9 @@ fn load(rules: &[Value], natives: &[String]) -> Bundle {
         })
         .collect();
     let rules = json!({ "rules": named }).to_string();
-    let natives: String =
-        natives.iter().enumerate().map(|(n, text)| format!("@id(\"n{n}\") {text}\n")).collect();
+    let natives: Vec<String> =
+        natives.iter().enumerate().map(|(n, text)| format!("@id(\"n{n}\") {text}")).collect();
+    let natives = natives.join("\n");
     let tools = tools();
     let mut files = vec![("t.yaml", tools.as_str()), ("r.yaml", rules.as_str())];
     if !natives.is_empty() {

@@ -88,7 +88,8 @@ fn summary(directory: &Path, bundle: &Bundle) -> String {
         .tools
         .iter()
         .map(|(name, tool)| {
-            let actions: Vec<&str> = tool.actions.keys().map(|action| action.as_str()).collect();
+            let actions: Vec<&str> =
+                tool.actions.keys().map(lockgate_policy::ActionName::as_str).collect();
             vec![name.to_string(), actions.join(", ")]
         })
         .collect();

@@ -70,7 +70,7 @@ fn told(tested: &Tested, covered: usize) -> String {
         tested.rules
     ));
     if !tested.untested.is_empty() {
-        let ids: Vec<&str> = tested.untested.iter().map(|id| id.as_str()).collect();
+        let ids: Vec<&str> = tested.untested.iter().map(lockgate_policy::RuleId::as_str).collect();
         parts.push(format!("untested: {}", ids.join(", ")));
     }
     parts.join("\n")
