@@ -166,6 +166,7 @@ pub(crate) async fn apply(
     let source = sent(&headers, &body)?;
     let new = config::read_with(BODY_NAME, &source).map_err(|diagnostics| invalid(&diagnostics))?;
     let mut applied = compared(&app, &new).await?;
+    let egress = new.egress();
     let activation = |reason| NewConfig {
         source: &source,
         digest: new.digest.as_str(),
@@ -174,6 +175,7 @@ pub(crate) async fn apply(
         at_wall_ms: clock::wall_ms(),
         agents: &new.agents,
         candidate_stale_max_ms: new.candidate_stale_max_ms,
+        egress: &egress,
         origin: ConfigOrigin::Api,
     };
     if args.dry_run {
