@@ -52,9 +52,10 @@ impl Decisions for Table {
     fn decide(&self, request: &ActionRequest<'_>) -> Decided {
         let is_large = |name: &str| request.arguments[name].as_i64().is_some_and(|n| n > 1_000);
         let refused = request.action == "get-sum" && (is_large("a") || is_large("b"));
-        let (effect, reason) = match refused {
-            true => (Effect::Deny, "sums are limited to a thousand"),
-            false => (Effect::Allow, "nothing speaks against it"),
+        let (effect, reason) = if refused {
+            (Effect::Deny, "sums are limited to a thousand")
+        } else {
+            (Effect::Allow, "nothing speaks against it")
         };
         Decided {
             effect,

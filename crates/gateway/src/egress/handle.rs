@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
 use serde_json::{Map, Value};
 
+use crate::clock;
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
@@ -18,7 +19,7 @@ use crate::egress::refusal::{self, Why};
 use crate::egress::relay::OutBody;
 use crate::egress::request::Wanted;
 use crate::egress::running::Key;
-use crate::egress::session::{NoSession, no_session};
+use crate::egress::session::no_session;
 use crate::egress::upstream::{self, Form};
 use crate::protocol::mcp::code;
 use crate::protocol::mcp::family::Family;
@@ -74,7 +75,7 @@ fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refuse
     let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
     let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = token.ok_or(Refused::Missing)?;
-    let identity = egress.verifier.verify(token.trim(), egress.wall_ms())?;
+    let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
     egress.core.table.load().known.admit(&identity)?;
     Ok(identity)
 }
@@ -115,9 +116,8 @@ impl Caller {
             Ok(family) => family,
             Err(mismatch) => return refusal::mismatch(id, mismatch),
         };
-        let session = match self.session(family, &parts.headers) {
-            Ok(session) => session,
-            Err(NoSession) => return no_session(id),
+        let Ok(session) = self.session(family, &parts.headers) else {
+            return no_session(id);
         };
         let session = session.as_deref();
         match &message {

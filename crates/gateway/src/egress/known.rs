@@ -110,8 +110,9 @@ fn server(tool: &Tool, secrets: &dyn Secrets) -> Option<Server> {
     let endpoint = Endpoint::parse(&tool.url)?;
     let path = tool.url.parse::<http::Uri>().ok()?.path().to_owned();
     let credential = tool.credential.as_ref().map(|credential| {
-        let value = secrets.look_up(&credential.value).map_err(|error| error.to_string())?;
-        let header = HeaderName::try_from(&credential.header).map_err(|error| error.to_string())?;
+        let value = secrets.look_up(&credential.value).map_err(|error| error.what)?;
+        let header = HeaderName::try_from(&credential.header)
+            .map_err(|_| format!("`{}` is no header's name", credential.header))?;
         // The error would show nothing of the value, and neither must logs.
         let mut value = HeaderValue::try_from(value)
             .map_err(|_| format!("{} holds what no header can", credential.value))?;

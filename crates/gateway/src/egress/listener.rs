@@ -15,7 +15,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use crate::clock;
 use crate::connection;
 use crate::core::Core;
 use crate::egress::handle;
@@ -62,11 +61,6 @@ impl Egress {
                 age_ms / 1_000
             )
         })
-    }
-
-    /// Milliseconds since the Unix epoch.
-    pub(crate) fn wall_ms(&self) -> i64 {
-        clock::wall_ms()
     }
 }
 

@@ -92,11 +92,11 @@ impl Why {
             text.push(' ');
             text.push_str(message);
         }
-        match self.record {
-            Some(record) => text.push_str(&format!(" (audit record {record})")),
-            None => text.push_str(" (not recorded)"),
-        }
-        text
+        let record = match self.record {
+            Some(record) => format!(" (audit record {record})"),
+            None => " (not recorded)".to_owned(),
+        };
+        text + &record
     }
 }
 

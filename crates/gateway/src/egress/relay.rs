@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
+use crate::clock;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{End, Open};
@@ -98,7 +99,7 @@ impl Audience {
     fn is_gone(&self) -> bool {
         let egress = &self.egress;
         let table = egress.core.table.load();
-        egress.wall_ms().div_euclid(1_000) >= self.identity.expires_wall_s
+        clock::wall_ms().div_euclid(1_000) >= self.identity.expires_wall_s
             || table.known.admit(&self.identity).is_err()
             || egress.closed().is_some()
     }

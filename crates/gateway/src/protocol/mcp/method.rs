@@ -31,10 +31,10 @@ pub(crate) fn of_client(family: Family, method: &str) -> Option<Kind> {
         ("tools/call", _) => Kind::Call,
         ("resources/read", _) => Kind::Action(READ),
         ("prompts/get", _) => Kind::Action(PROMPT),
-        ("resources/list" | "resources/templates/list", _) => Kind::About(READ),
+        ("resources/list" | "resources/templates/list", _)
+        | ("resources/subscribe" | "resources/unsubscribe", Family::Session) => Kind::About(READ),
         ("prompts/list", _) => Kind::About(PROMPT),
         ("completion/complete", _) => Kind::Complete,
-        ("resources/subscribe" | "resources/unsubscribe", Family::Session) => Kind::About(READ),
         ("initialize" | "ping" | "logging/setLevel", Family::Session)
         | ("server/discover" | "subscriptions/listen", Family::Stateless) => Kind::Plain,
         _ => return None,
