@@ -199,7 +199,9 @@ fn valid(claims: Claims, now_s: i64) -> Result<Identity, Refused> {
 
 /// The first bytes of the key's SHA-256, in hex.
 fn key_id(key: &VerifyingKey) -> String {
-    Sha256::digest(key.as_bytes())[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = Sha256::digest(key.as_bytes());
+    let first: [u8; 8] = std::array::from_fn(|at| digest[at]);
+    format!("{:016x}", u64::from_be_bytes(first))
 }
 
 #[cfg(test)]

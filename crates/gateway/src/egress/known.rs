@@ -58,9 +58,10 @@ impl Known {
     pub(crate) fn compile(snapshot: &Snapshot, secrets: &dyn Secrets) -> Self {
         let mut known = Self::default();
         for tool in &snapshot.egress.tools {
-            match server(tool, secrets) {
-                Some(server) => drop(known.servers.insert(tool.name.clone(), Arc::new(server))),
-                None => error!(tool = %tool.name, "the tool's URL cannot be used"),
+            if let Some(server) = server(tool, secrets) {
+                known.servers.insert(tool.name.clone(), Arc::new(server));
+            } else {
+                error!(tool = %tool.name, "the tool's URL cannot be used");
             }
         }
         for route in &snapshot.routes {

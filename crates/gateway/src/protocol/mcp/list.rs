@@ -7,12 +7,11 @@ use serde_json::Value;
 pub(crate) fn cut_down(result: &mut Value, shows: impl Fn(&str) -> bool) {
     let Some(fields) = result.as_object_mut() else { return };
     if let Some(tools) = fields.get_mut("tools") {
-        match tools {
-            Value::Array(tools) => {
-                tools.retain(|tool| tool.get("name").and_then(Value::as_str).is_some_and(&shows))
-            }
+        if let Value::Array(tools) = tools {
+            tools.retain(|tool| tool.get("name").and_then(Value::as_str).is_some_and(&shows));
+        } else {
             // Nobody knows what a client would make of it.
-            other => *other = Value::Array(Vec::new()),
+            *tools = Value::Array(Vec::new());
         }
     }
     if fields.contains_key("cacheScope") || fields.contains_key("ttlMs") {
