@@ -54,7 +54,7 @@ http { access_log off; keepalive_requests 1000000000; client_body_temp_path $wor
   server { listen 127.0.0.1:$proxy; location / { proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; } } }
 CONF
 cat >"$work/lockgate.yaml" <<CONF
-listen: { ingress: 127.0.0.1:0, api: 127.0.0.1:0 }
+listen: { ingress: 127.0.0.1:0, egress: 127.0.0.1:0, api: 127.0.0.1:0 }
 agents:
   - name: bench
     sticky: { header: x-user }

@@ -77,7 +77,7 @@ plan() { # plan NAME MIRROR
 CONF
 }
 {
-  printf 'listen: { ingress: 127.0.0.1:0, api: 127.0.0.1:0 }\nagents:\n'
+  printf 'listen: { ingress: 127.0.0.1:0, egress: 127.0.0.1:0, api: 127.0.0.1:0 }\nagents:\n'
   agent off 0 "$candidate"; agent on 10 "$candidate"; agent hangs 10 "$hangs"
   printf 'plans:\n'
   plan off 0; plan on 10; plan hangs 10

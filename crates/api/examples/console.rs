@@ -2,6 +2,8 @@
 //! until stopped.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a program to look at pages with")]
 
+use std::sync::Arc;
+
 use lockgate_api::{Api, Deps, Options, token};
 use lockgate_model::ids::Epoch;
 use lockgate_rollout::event::{Command, Event};
@@ -9,7 +11,7 @@ use lockgate_rollout::event::{Command, Event};
 #[path = "../tests/it/world.rs"]
 mod world;
 
-use world::{Traffic, World};
+use world::{NoTokens, Traffic, World};
 
 const FINE: Traffic =
     Traffic { requests: 4_800, errors: 7, ms: 150, cost_nanousd: 2_100_000, good: 61, bad: 2 };
@@ -57,6 +59,7 @@ async fn main() {
         store: world.store.clone(),
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
+        issuer: Arc::new(NoTokens),
         fuses: None,
         metrics: Vec::new(),
         on_config: None,

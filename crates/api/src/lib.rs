@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lockgate_model::custody::Custody;
+use lockgate_model::identity::Issuer;
 use lockgate_model::ledger::Ledger;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
@@ -63,6 +64,8 @@ pub struct Deps {
     pub ledger: Arc<dyn Ledger>,
     /// The keys of persons, and legal holds.
     pub custody: Arc<dyn Custody>,
+    /// Signs tokens of agents' versions.
+    pub issuer: Arc<dyn Issuer>,
     /// The gateway's fuse; without one, security events are acted upon by control alone.
     pub fuses: Option<Arc<dyn Fuses>>,
     /// Others in this process that have numbers to show.

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_model::config::Config;
 use lockgate_model::custody::Custody;
+use lockgate_model::identity::Issuer;
 use lockgate_model::ledger::Ledger;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) custody: Arc<dyn Custody>,
+    pub(crate) issuer: Arc<dyn Issuer>,
     pub(crate) fuses: Option<Arc<dyn Fuses>>,
     pub(crate) on_config: Option<OnConfig>,
     pub(crate) registry: Registry,
@@ -68,6 +70,7 @@ impl App {
             store: deps.store,
             ledger: deps.ledger,
             custody: deps.custody,
+            issuer: deps.issuer,
             fuses: deps.fuses,
             on_config: deps.on_config,
             registry,

@@ -40,6 +40,7 @@ pub(crate) fn text(endpoints: &BTreeMap<String, String>, rate: u32) -> String {
         r#"# Written by `lockgate demo`. A plan of days, in seconds.
 listen:
   ingress: 127.0.0.1:0   # free ports; the server writes them to addresses.json
+  egress: 127.0.0.1:0
   api: 127.0.0.1:0
 
 agents:

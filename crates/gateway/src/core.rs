@@ -91,7 +91,12 @@ impl Core {
 
     /// Makes a snapshot the current one, or leaves everything as it is.
     pub(crate) fn apply(&self, snapshot: Snapshot) -> Result<(), ApplyError> {
-        let table = Arc::new(Table::compile(snapshot, &self.registry, &self.latches)?);
+        let table = Arc::new(Table::compile(
+            snapshot,
+            &self.registry,
+            &self.latches,
+            &*self.ports.secrets,
+        )?);
         for route in &table.agents {
             open_allowed(route);
         }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use lockgate_model::decision::Decisions;
 use lockgate_model::ids::{AgentName, BootId, GatewayName, Revision, VersionName};
 use lockgate_model::interaction::ErrorClass;
-use lockgate_model::ports::{Events, Fuses, Interactions, Snapshots};
+use lockgate_model::ledger::Ledger;
+use lockgate_model::ports::{Events, Fuses, Interactions, Secrets, Snapshots};
 use lockgate_telemetry::ports::Windows;
 use lockgate_telemetry::price::Prices;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -25,6 +27,8 @@ use crate::aside::copy::{Copied, Copies};
 use crate::aside::{self, mirror};
 use crate::conversations::Conversations;
 use crate::core::{ControlHeard, Core, Crossed};
+use crate::egress::identity::Verifier;
+use crate::egress::listener::Listener;
 use crate::follow::{self, Follower};
 use crate::fuse::{self, FusePort, LatchError, Latches};
 use crate::health::{self, Health};
@@ -65,11 +69,22 @@ pub struct Options {
     pub clients_max: usize,
     /// A client that takes nothing for so long, while there is something for it, has left.
     pub client_stall_max: Duration,
+    /// Agents' own calls; `None` takes none.
+    pub egress: Option<EgressOptions>,
+}
+
+/// How agents' own calls come in.
+#[derive(Debug, Clone)]
+pub struct EgressOptions {
+    /// Where; port 0 for any.
+    pub listen: SocketAddr,
+    /// Knows agents' tokens.
+    pub verifier: Verifier,
 }
 
 impl Options {
     /// Two workers, tickets good for 7 days, 16,384 clients that may stall for a minute,
-    /// `X-Forwarded-*` not trusted.
+    /// `X-Forwarded-*` not trusted, no calls of agents.
     pub fn new(listen: SocketAddr, dir: PathBuf, name: GatewayName, signing_key: [u8; 32]) -> Self {
         Self {
             listen,
@@ -82,6 +97,7 @@ impl Options {
             ticket_ttl: Duration::from_hours(7 * 24),
             clients_max: 16_384,
             client_stall_max: Duration::from_mins(1),
+            egress: None,
         }
     }
 }
@@ -97,6 +113,12 @@ pub struct Ports {
     pub interactions: Arc<dyn Interactions>,
     /// Where what must not be lost goes.
     pub events: Arc<dyn Events>,
+    /// Where agents' actions are recorded.
+    pub ledger: Arc<dyn Ledger>,
+    /// Who says which of them may be done.
+    pub decisions: Arc<dyn Decisions>,
+    /// Where credentials of tools are found.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 /// Why a gateway did not start.
@@ -165,6 +187,7 @@ pub struct Gateway {
     background: CancellationToken,
     lanes: Arc<Vec<Lane>>,
     accepting: JoinHandle<()>,
+    egress: Option<Listener>,
     tasks: Vec<JoinHandle<()>>,
     /// Ends threads and tasks of a gateway that is dropped without a shutdown.
     _ends: [DropGuard; 3],
@@ -188,6 +211,16 @@ impl Gateway {
             .local_addr()
             .map_err(|source| StartError::Listen { listen: options.listen, source })?;
         let stops = Stops::default();
+        let egress = options.egress.as_ref();
+        let egress = egress.map(|egress| {
+            let failed = |source| StartError::Listen { listen: egress.listen, source };
+            let (core, key) = (Arc::clone(&core), &options.signing_key);
+            let verifier = egress.verifier.clone();
+            let listener = listen(egress.listen).map_err(failed)?;
+            Listener::start(core, verifier, key, connector.clone(), listener, stops.clone())
+                .map_err(failed)
+        });
+        let egress = egress.transpose()?;
         let lanes: Result<Vec<_>, _> = (0..options.workers.max(1))
             .map(|index| {
                 let worker = Worker::new(Arc::clone(&core), index, connector.clone());
@@ -210,13 +243,31 @@ impl Gateway {
         let accept = server::accept(listener, Arc::clone(&lanes), drain, options.clients_max);
         let accepting = tokio::spawn(accept);
         info!(%local_addr, gateway = %core.name, "gateway listening");
+        if let Some(egress) = &egress {
+            info!(egress_addr = %egress.local_addr, "agents' own calls are taken");
+        }
         let ends = [&stops.drain, &stops.kill, &background].map(|token| token.clone().drop_guard());
-        Ok(Self { core, local_addr, stops, background, lanes, accepting, tasks, _ends: ends })
+        Ok(Self {
+            core,
+            local_addr,
+            stops,
+            background,
+            lanes,
+            accepting,
+            egress,
+            tasks,
+            _ends: ends,
+        })
     }
 
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where it takes agents' own calls.
+    pub fn egress_addr(&self) -> Option<SocketAddr> {
+        self.egress.as_ref().map(|egress| egress.local_addr)
     }
 
     /// Its fuse.
@@ -255,7 +306,8 @@ impl Gateway {
     pub async fn shutdown(self, drain: Duration) {
         self.stops.drain.cancel();
         let _ = self.accepting.await;
-        let clients = || self.lanes.iter().map(Lane::clients).sum::<usize>();
+        let calls = || self.egress.as_ref().map_or(0, Listener::clients);
+        let clients = || self.lanes.iter().map(Lane::clients).sum::<usize>() + calls();
         let deadline = Instant::now() + drain;
         while clients() > 0 && Instant::now() < deadline {
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -271,6 +323,9 @@ impl Gateway {
             }
         });
         let _ = joined.await;
+        if let Some(egress) = self.egress {
+            egress.ended().await;
+        }
         // Only now, as the last requests to end are measured too.
         self.background.cancel();
         for task in self.tasks {

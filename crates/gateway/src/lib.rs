@@ -1,5 +1,6 @@
 //! The data plane. Users' requests come in here, are given to a version of their agent, and are
-//! watched on the way; what a version may get is decided elsewhere and followed here.
+//! watched on the way; what a version may get is decided elsewhere and followed here. Agents' own
+//! calls go out here, if a policy says so and once they are recorded.
 //!
 //! Not here: decisions about rollouts, SQL, the control API. Everything outside is met through
 //! [`Ports`], and a gateway serves its last snapshot when none of them answers.
@@ -7,9 +8,11 @@
 mod affinity;
 mod aside;
 mod clock;
+mod connection;
 mod conversations;
 mod core;
 mod durable;
+mod egress;
 mod follow;
 mod fuse;
 mod gateway;
@@ -24,7 +27,8 @@ pub mod split;
 mod table;
 mod tickets;
 
+pub use egress::identity;
 pub use fuse::LatchError;
-pub use gateway::{Gateway, Options, Ports, StartError, Stats};
+pub use gateway::{EgressOptions, Gateway, Options, Ports, StartError, Stats};
 pub use observe::totals::VersionTotals;
 pub use tickets::{TicketError, Tickets};

@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use lockgate_model::ids::{AgentName, VersionName};
+use lockgate_model::ids::{AgentName, ToolName, VersionName};
 use sha2::Sha256;
 use uuid::Uuid;
 
@@ -134,6 +134,16 @@ impl<'a> Reader<'a> {
     /// A version's name.
     pub(crate) fn version(&mut self) -> Option<VersionName> {
         self.name()?.parse().ok()
+    }
+
+    /// A tool's name.
+    pub(crate) fn tool(&mut self) -> Option<ToolName> {
+        self.name()?.parse().ok()
+    }
+
+    /// All that is left.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
     }
 
     /// A number.

@@ -11,10 +11,12 @@ use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
 use lockgate_model::ids::{AgentName, Epoch, RolloutId, VersionName};
 use lockgate_model::measure::Measure;
 use lockgate_model::plan::HardLimit;
+use lockgate_model::ports::Secrets;
 use lockgate_model::probe::Probes;
-use lockgate_model::snapshot::{Member, Mode, Route, Snapshot};
+use lockgate_model::snapshot::{Egress, Member, Mode, Route, Snapshot};
 use lockgate_model::version::{Manifest, SideEffects};
 
+use crate::egress::known::Known;
 use crate::fuse::Latches;
 use crate::live::{AgentLive, Registry, VersionLive};
 use crate::split;
@@ -176,6 +178,8 @@ pub(crate) struct Table {
     /// By host in lower case; each longest path first.
     hosts: HashMap<String, Vec<Entry>>,
     any_host: Vec<Entry>,
+    /// For agents' own calls.
+    pub(crate) known: Known,
 }
 
 /// What a request was matched to.
@@ -195,12 +199,15 @@ impl Table {
             routes: Vec::new(),
             acknowledged_fuses: Vec::new(),
             candidate_stale_max_ms: 0,
+            egress: Egress::default(),
+            revoked: Vec::new(),
         };
         Self {
             snapshot: Arc::new(snapshot),
             agents: Vec::new(),
             hosts: HashMap::new(),
             any_host: Vec::new(),
+            known: Known::default(),
         }
     }
 
@@ -209,8 +216,10 @@ impl Table {
         snapshot: Snapshot,
         registry: &Registry,
         latches: &Latches,
+        secrets: &dyn Secrets,
     ) -> Result<Self, ApplyError> {
-        let mut table = Self { snapshot: Arc::new(snapshot), ..Self::empty() };
+        let known = Known::compile(&snapshot, secrets);
+        let mut table = Self { snapshot: Arc::new(snapshot), known, ..Self::empty() };
         for route in &table.snapshot.routes {
             let agent = Arc::new(compile_route(route, registry, latches)?);
             for rule in &route.agent.matches {

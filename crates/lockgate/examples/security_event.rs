@@ -231,7 +231,7 @@ fn config(stable: &str, candidate: &str) -> String {
         .map(|metric| format!("      {metric}: {{off_because: not what is measured}}\n"))
         .concat();
     format!(
-        "listen: {{ingress: \"127.0.0.1:0\", api: \"127.0.0.1:0\"}}
+        "listen: {{ingress: \"127.0.0.1:0\", egress: \"127.0.0.1:0\", api: \"127.0.0.1:0\"}}
 agents:
   - name: bench
     plan: half

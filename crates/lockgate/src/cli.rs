@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server: ingress gateway, control loop and API
+    /// Run the server: gateway for users and for agents' calls, control loop and API
     ///
     /// Runs until it is told to stop. SIGHUP reads the file again; what is wrong with it is logged
     /// and changes nothing. SIGTERM and SIGINT let requests under way finish; a second one ends at
@@ -40,7 +40,7 @@ enum Command {
     /// The first start prints an admin token on standard error, once.
     ///
     /// While it runs, `addresses.json` in the data directory says where it listens:
-    /// {"ingress":"HOST:PORT","api":"HOST:PORT"}. Port 0 takes a free one.
+    /// {"ingress":"HOST:PORT","egress":"HOST:PORT","api":"HOST:PORT"}. Port 0 takes a free one.
     ///
     /// `LOCKGATE_LOG` says what is logged, such as `info` or `lockgate_gateway=debug`.
     Serve(command::serve::Serve),
@@ -77,6 +77,9 @@ enum Command {
     /// Manage API tokens
     #[command(subcommand)]
     Token(command::token::Token),
+    /// Manage the tokens with which agents call their tools
+    #[command(subcommand)]
+    Identity(command::identity::Identity),
     /// Follow what happens on the server
     Events(command::events::Events),
     /// Release good and bad versions of a small agent under replayed traffic
@@ -137,6 +140,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Rollout(rollout) => wait(rollout.run(format)),
         Command::Audit(audit) => wait(audit.run(format)),
         Command::Token(token) => wait(token.run(format)),
+        Command::Identity(identity) => wait(identity.run(format)),
         Command::Events(events) => wait(events.run(format)),
         Command::Demo(args) => work(command::demo::run(args, format)),
         Command::DemoAgent(args) => work(command::demo::agent(args)),

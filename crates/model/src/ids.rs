@@ -87,6 +87,10 @@ name!(
     ChannelName
 );
 name!(
+    /// A server with tools, as configuration names it.
+    ToolName
+);
+name!(
     /// One gateway process, stable over its restarts.
     GatewayName
 );
@@ -128,6 +132,10 @@ uuid_id!(
 uuid_id!(
     /// One security event. `UUIDv7`.
     SecurityEventId
+);
+uuid_id!(
+    /// One token of an agent's version. `UUIDv7`.
+    IdentityId
 );
 uuid_id!(
     /// One latch of a gateway's fuse. `UUIDv7`.

@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::config::SecretRef;
 use crate::ids::{AgentName, BootId, GatewayName, Revision, VersionName};
 use crate::interaction::Interaction;
 use crate::security::{Fuse, SecurityEvent};
@@ -105,4 +106,10 @@ pub trait Events: Send + Sync {
 pub trait Fuses: Send + Sync {
     /// Latches durably; when it returns, no further request is routed to the version.
     async fn latch(&self, event: &SecurityEvent) -> Result<Option<Fuse>, PortError>;
+}
+
+/// Looks secrets up. Values stay in memory; no store or log sees them.
+pub trait Secrets: Send + Sync {
+    /// The value.
+    fn look_up(&self, reference: &SecretRef) -> Result<String, PortError>;
 }

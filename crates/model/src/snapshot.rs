@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
+use crate::identity::Revoked;
 use crate::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
 use crate::plan::HardLimit;
+use crate::tool::Tool;
 use crate::version::Digest;
 
 /// What a version that is not stable may still get.
@@ -109,6 +111,15 @@ pub struct Route {
     pub hard_limits: Vec<HardLimit>,
 }
 
+/// What agents' own calls are decided from. The default is closed: it is stale from the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Egress {
+    /// Tools that agents may reach at all.
+    pub tools: Vec<Tool>,
+    /// Agents' calls are refused when control has not been heard of for this long.
+    pub snapshot_max_age_ms: u64,
+}
+
 /// Everything that a gateway decides from. Immutable; replaced whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Snapshot {
@@ -122,6 +133,12 @@ pub struct Snapshot {
     pub acknowledged_fuses: Vec<FuseId>,
     /// Share of the candidate becomes 0 when control has not been heard of for this long.
     pub candidate_stale_max_ms: u64,
+    /// What agents' own calls are decided from.
+    #[serde(default)]
+    pub egress: Egress,
+    /// Agents' tokens that were revoked and have not expired.
+    #[serde(default)]
+    pub revoked: Vec<Revoked>,
 }
 
 impl Snapshot {

@@ -3,7 +3,7 @@
 use lockgate_model::agent::Agent;
 use lockgate_model::config::Source;
 use lockgate_model::ids::{AgentName, VersionName};
-use lockgate_model::snapshot::Split;
+use lockgate_model::snapshot::{Egress, Split};
 use lockgate_model::version::Manifest;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -43,6 +43,8 @@ pub struct NewConfig<'a> {
     pub agents: &'a [Agent],
     /// Its `candidate_stale_max`, for snapshots.
     pub candidate_stale_max_ms: u64,
+    /// What agents' own calls are decided from, for snapshots.
+    pub egress: &'a Egress,
     /// Where it came from.
     pub origin: ConfigOrigin,
 }
@@ -156,15 +158,16 @@ async fn insert(
     new: NewConfig<'_>,
 ) -> Result<ConfigRecord, StoreError> {
     let revision: i64 = sqlx::query_scalar(
-        "INSERT INTO config (digest, body, files, agents, candidate_stale_max_ms, principal,
+        "INSERT INTO config (digest, body, files, agents, candidate_stale_max_ms, egress, principal,
              reason, source, at_wall_ms)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING revision",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING revision",
     )
     .bind(new.digest)
     .bind(&new.source.text)
     .bind(codec::to_json("files", &new.source.files)?)
     .bind(codec::to_json("agents", &new.agents)?)
     .bind(codec::signed("stale limit", new.candidate_stale_max_ms)?)
+    .bind(codec::to_json("egress", new.egress)?)
     .bind(new.by)
     .bind(new.reason)
     .bind(codec::to_tag("configuration source", &new.origin)?)
@@ -218,6 +221,17 @@ pub(crate) async fn agents(
         Ok((codec::from_json("agents", &agents)?, codec::unsigned("stale limit", stale)?))
     })
     .transpose()
+}
+
+/// What agents' own calls are decided from, by the active configuration.
+pub(crate) async fn egress(conn: &mut SqliteConnection) -> Result<Egress, StoreError> {
+    let text: Option<String> =
+        sqlx::query_scalar("SELECT egress FROM config ORDER BY revision DESC LIMIT 1")
+            .fetch_optional(conn)
+            .await?
+            .flatten();
+    // A configuration from before there was such a thing has none.
+    text.map_or_else(|| Ok(Egress::default()), |text| codec::from_json("egress", &text))
 }
 
 /// Adds a version, or finds it unchanged.

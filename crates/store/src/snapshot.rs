@@ -11,6 +11,7 @@ use sqlx::SqliteConnection;
 use crate::codec;
 use crate::config;
 use crate::error::StoreError;
+use crate::identities;
 
 /// Snapshots kept: the newest, and a few for whoever must explain.
 const SNAPSHOTS_KEPT: i64 = 8;
@@ -77,6 +78,8 @@ async fn build(
         routes,
         acknowledged_fuses: acknowledged_fuses(conn).await?,
         candidate_stale_max_ms,
+        egress: config::egress(conn).await?,
+        revoked: identities::revoked(conn, at_wall_ms).await?,
     })
 }
 

@@ -182,6 +182,7 @@ pub(crate) async fn apply(
             ..ProblemItem::default()
         });
     }
+    let egress = new.egress();
     let activation = |reason| NewConfig {
         source: &source,
         digest: new.digest.as_str(),
@@ -190,6 +191,7 @@ pub(crate) async fn apply(
         at_wall_ms: clock::wall_ms(),
         agents: &new.agents,
         candidate_stale_max_ms: new.candidate_stale_max_ms,
+        egress: &egress,
         origin: ConfigOrigin::Api,
     };
     if args.dry_run {

@@ -14,6 +14,7 @@ pub(crate) mod command;
 mod config;
 mod events;
 mod health;
+mod identities;
 mod journal;
 pub(crate) mod metrics;
 mod query;
@@ -36,7 +37,7 @@ mod tokens;
         (name = "rollouts", description = "Releases on their way, and their history."),
         (name = "configuration", description = "The configuration that is active."),
         (name = "events", description = "What happens, as it happens."),
-        (name = "administration", description = "Tokens and the journal."),
+        (name = "administration", description = "Tokens of people and of agents' versions, and the journal."),
         (name = "operations", description = "For probes and monitoring.")
     )
 )]
@@ -79,6 +80,9 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(events::stream))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(identities::issue, identities::revoke_all))
+        .routes(routes!(identities::list))
+        .routes(routes!(identities::revoke))
         .routes(routes!(journal::recent))
         .routes(routes!(audit::erase))
         .routes(routes!(audit::holds, audit::hold))

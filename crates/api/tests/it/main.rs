@@ -7,6 +7,7 @@ mod console;
 mod contract;
 mod events;
 mod guard;
+mod identities;
 mod idle;
 mod security;
 mod server;

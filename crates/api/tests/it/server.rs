@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 
-use crate::world::World;
+use crate::world::{NoTokens, World};
 
 pub(crate) struct Server {
     pub(crate) world: Arc<World>,
@@ -60,6 +60,7 @@ pub(crate) async fn start(
         store: world.store.clone(),
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
+        issuer: Arc::new(NoTokens),
         fuses,
         metrics: Vec::new(),
         on_config: None,
@@ -96,6 +97,10 @@ impl Server {
 
     pub(crate) async fn post(&self, path: &str, token: &str, body: Value) -> Response {
         self.request(Method::POST, path, token).json(&body).send().await.unwrap()
+    }
+
+    pub(crate) async fn delete(&self, path: &str, token: &str) -> Response {
+        self.request(Method::DELETE, path, token).send().await.unwrap()
     }
 
     pub(crate) async fn put_config(&self, query: &str, token: &str, text: &str) -> Response {

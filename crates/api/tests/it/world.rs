@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use lockgate_model::clock::Now;
 use lockgate_model::config::{self, Config};
+use lockgate_model::identity::{Identity, Issuer};
 use lockgate_model::ids::{
     AgentName, BootId, Epoch, GatewayName, Revision, RolloutId, VersionName,
 };
 use lockgate_model::interaction::{ErrorClass, Score};
 use lockgate_model::plan::Plan;
-use lockgate_model::ports::{Report, Snapshots as _, VersionHealth};
+use lockgate_model::ports::{PortError, Report, Snapshots as _, VersionHealth};
+use lockgate_model::snapshot::Snapshot;
 use lockgate_rollout::event::{Effect, Event};
 use lockgate_rollout::machine;
 use lockgate_rollout::start::{self, NewRollout};
@@ -71,6 +73,15 @@ fn wall_ms() -> i64 {
     since.as_millis().try_into().unwrap()
 }
 
+/// Signs nothing: it says what it would sign.
+pub(crate) struct NoTokens;
+
+impl Issuer for NoTokens {
+    fn issue(&self, identity: &Identity) -> Result<String, PortError> {
+        Ok(serde_json::to_string(identity).unwrap())
+    }
+}
+
 impl World {
     /// Both agents with their first version stable.
     pub(crate) async fn new() -> Self {
@@ -86,6 +97,7 @@ impl World {
             at_wall_ms: wall_ms(),
             agents: &config.agents,
             candidate_stale_max_ms: config.candidate_stale_max_ms,
+            egress: &config.egress(),
             origin: ConfigOrigin::File,
         };
         store.activate_config(new).await.unwrap();
@@ -95,6 +107,19 @@ impl World {
         world.start("support", "v1", None, "first version").await;
         world.start("billing", "b1", None, "first version").await;
         world
+    }
+
+    /// The newest snapshot, as a gateway hears of it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pages to look at need none"))]
+    pub(crate) async fn snapshot(&self) -> Snapshot {
+        let report = Report {
+            gateway: name("looker"),
+            boot: self.boot,
+            applied: Revision(0),
+            health: Vec::new(),
+            fuses: Vec::new(),
+        };
+        self.store.exchange(report, 0).await.unwrap().snapshot.unwrap()
     }
 
     pub(crate) fn now(&self) -> Now {

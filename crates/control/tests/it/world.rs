@@ -65,6 +65,7 @@ pub(crate) async fn activate(store: &Store, text: &str) {
             at_wall_ms: 1,
             agents: &config.agents,
             candidate_stale_max_ms: 600_000,
+            egress: &config.egress(),
             origin: ConfigOrigin::File,
         })
         .await

@@ -84,6 +84,7 @@ fn config(agent: &str, a2a: &str) -> String {
     format!(
         r"listen:
   ingress: 127.0.0.1:0
+  egress: 127.0.0.1:0
   api: 127.0.0.1:0
 agents:
   - name: harbour

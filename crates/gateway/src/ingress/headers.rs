@@ -22,8 +22,10 @@ pub(crate) const TEST: HeaderValue = HeaderValue::from_static("test");
 const OUTCOME: HeaderName = HeaderName::from_static("lockgate-outcome");
 const COST_USD: HeaderName = HeaderName::from_static("lockgate-cost-usd");
 const MEASURE: HeaderName = HeaderName::from_static("lockgate-measure");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
+/// The trace and its parent (W3C Trace Context).
+pub(crate) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// What tracers have to say about it.
+pub(crate) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -142,7 +144,7 @@ pub(crate) fn stamp_trace(headers: &mut HeaderMap) {
 }
 
 /// Trace id and flags of a valid `traceparent`.
-fn trace_of(text: &str) -> Option<(&str, &str)> {
+pub(crate) fn trace_of(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');
     let (version, trace) = (parts.next()?, parts.next()?);
     let (parent, flags) = (parts.next()?, parts.next()?);

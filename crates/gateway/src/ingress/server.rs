@@ -1,35 +1,22 @@
 //! Accepts connections and hands each to the worker with the fewest.
 
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use http::HeaderValue;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use crate::connection;
 use crate::ingress::forward;
 use crate::ingress::worker::Worker;
 
-/// Time for a request's headers, and for the next request on a connection that is kept alive.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(75);
-const HEADERS_MAX: usize = 100;
-/// Request line and headers together.
-const HEAD_BYTES_MAX: usize = 32 * 1024;
-/// The largest piece of a body held at once.
-const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// Probes find clients that died without a word, under silent event streams too.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// Time between two sweeps of idle connections to versions.
 const SWEEP: Duration = Duration::from_secs(5);
 /// Rest after a failed accept (out of file descriptors): trying at once would only burn time.
@@ -157,13 +144,6 @@ impl Drop for Client {
     }
 }
 
-/// Whoever does not take what there is for it would hold its place for ever.
-fn patient(stream: TcpStream, stall_max: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(stall_max));
-    Box::pin(stream)
-}
-
 async fn serve(
     client: Client,
     stream: std::net::TcpStream,
@@ -171,10 +151,6 @@ async fn serve(
     drain: CancellationToken,
 ) {
     let Ok(stream) = TcpStream::from_std(stream) else { return };
-    let _ = stream.set_nodelay(true);
-    let keep_alive =
-        TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 3).with_retries(3);
-    let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
     let peer = Arc::new(Peer::new(address));
     let worker = Arc::clone(&client.0);
     let stall_max = worker.core.client_stall_max;
@@ -182,22 +158,5 @@ async fn serve(
         let (worker, peer) = (Arc::clone(&worker), Arc::clone(&peer));
         async move { Ok::<_, std::convert::Infallible>(forward::handle(worker, peer, request).await) }
     });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_headers(HEADERS_MAX)
-        .max_header_size(HEAD_BYTES_MAX)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(patient(stream, stall_max)), service);
-    let mut connection = std::pin::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = drain.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.as_mut().await
-        }
-    };
-    if let Err(error) = ended {
-        debug!(%error, "a client's connection ended");
-    }
+    connection::serve(stream, stall_max, drain, service).await;
 }

@@ -8,6 +8,7 @@
 mod body;
 mod decode;
 mod dialect;
+pub(crate) mod mcp;
 mod paths;
 mod pick;
 mod reading;

@@ -4,10 +4,16 @@
 
 mod aside;
 mod classes;
+mod egress;
+mod egress_closed;
+mod egress_identity;
+mod egress_streams;
+mod egress_world;
 mod feedback;
 mod fuse;
 mod health;
 mod limits;
+mod mcp_server;
 mod observe;
 mod reload;
 mod routing;

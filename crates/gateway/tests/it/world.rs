@@ -15,13 +15,16 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use lockgate_gateway::{Gateway, Options, Ports};
 use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
-use lockgate_model::ids::{Epoch, FuseId, Revision, RolloutId, VersionName};
+use lockgate_model::config::SecretRef;
+use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect};
+use lockgate_model::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, ToolName, VersionName};
 use lockgate_model::interaction::Interaction;
-use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Snapshots};
+use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Secrets, Snapshots};
 use lockgate_model::security::{Fuse, SecurityCause, SecurityEvent};
-use lockgate_model::snapshot::{Member, Mode, Route, Snapshot, Split};
+use lockgate_model::snapshot::{Egress, Member, Mode, Route, Snapshot, Split};
 use lockgate_model::ticket::{Answer, Counted, Ticket};
-use lockgate_model::version::{Manifest, SideEffects};
+use lockgate_model::version::{Digest, Manifest, SideEffects};
 use lockgate_telemetry::ports::Windows;
 use lockgate_telemetry::window::Window;
 use tempfile::TempDir;
@@ -106,6 +109,13 @@ pub(crate) struct Fake {
     pub(crate) answers: Mutex<Vec<(Ticket, Answer)>>,
     pub(crate) fuses: Mutex<Vec<Fuse>>,
     pub(crate) publish_failures: AtomicU64,
+    /// What is recorded.
+    pub(crate) entries: Mutex<Vec<LedgerEntry>>,
+    /// Whether nothing is.
+    pub(crate) unrecorded: AtomicBool,
+    pub(crate) events: Mutex<Vec<SecurityEvent>>,
+    /// What the credential of a tool is; `None` when it cannot be found.
+    pub(crate) secret: Mutex<Option<String>>,
     revision: AtomicU64,
 }
 
@@ -121,6 +131,10 @@ impl Fake {
             answers: Mutex::default(),
             fuses: Mutex::default(),
             publish_failures: AtomicU64::new(0),
+            entries: Mutex::default(),
+            unrecorded: AtomicBool::new(false),
+            events: Mutex::default(),
+            secret: Mutex::new(Some("Bearer upstream".into())),
             revision: AtomicU64::new(0),
         })
     }
@@ -140,6 +154,8 @@ impl Fake {
             routes,
             acknowledged_fuses: acknowledged,
             candidate_stale_max_ms: 600_000,
+            egress: Egress::default(),
+            revoked: Vec::new(),
         }
     }
 
@@ -203,8 +219,10 @@ impl Interactions for Fake {
 
 #[async_trait]
 impl Events for Fake {
-    async fn security(&self, _event: SecurityEvent) -> Result<(), PortError> {
-        self.check()
+    async fn security(&self, event: SecurityEvent) -> Result<(), PortError> {
+        self.check()?;
+        self.events.lock().unwrap().push(event);
+        Ok(())
     }
 
     async fn fuse(&self, fuse: Fuse) -> Result<(), PortError> {
@@ -219,6 +237,55 @@ impl Events for Fake {
         let before = answers.iter().any(|(known, _)| known.interaction == ticket.interaction);
         answers.push((ticket, answer));
         Ok(if before { Counted::Before } else { Counted::Yes })
+    }
+}
+
+#[async_trait]
+impl Ledger for Fake {
+    async fn record(&self, entry: LedgerEntry) -> Result<u64, PortError> {
+        if let Some(why) = self.refuses() {
+            return Err(PortError::new(why));
+        }
+        let mut entries = self.entries.lock().unwrap();
+        entries.push(entry);
+        Ok(entries.len() as u64 - 1)
+    }
+
+    fn refuses(&self) -> Option<String> {
+        self.unrecorded.load(Ordering::SeqCst).then(|| "the disk is full".into())
+    }
+}
+
+/// A policy in a few lines: what has a name that begins like this is dealt with like that.
+impl Decisions for Fake {
+    fn decide(&self, request: &ActionRequest<'_>) -> Decided {
+        let (effect, reason) = match request.action {
+            "write" => (Effect::Deny, "agents do not write"),
+            "pay" => (Effect::Ask, "payments are approved"),
+            "leak" => (Effect::Deny, "this leaks"),
+            _ => (Effect::Allow, "it is harmless"),
+        };
+        Decided {
+            effect,
+            rules: vec![format!("rule-{}", request.action)],
+            reason: reason.into(),
+            message: (effect == Effect::Deny).then(|| "Reading is allowed.".into()),
+            risk: None,
+            security_event: request.action == "leak",
+            facts: serde_json::json!({ "link": request.session.link.as_str() }),
+            policy: Digest::of(b"policy"),
+        }
+    }
+
+    fn permits(&self, _: &AgentName, version: &VersionName, _: &ToolName, action: &str) -> bool {
+        version.as_str() != "v9" && action != "secret" && action != "prompts/get"
+    }
+}
+
+impl Secrets for Fake {
+    fn look_up(&self, reference: &SecretRef) -> Result<String, PortError> {
+        let secret = self.secret.lock().unwrap().clone();
+        secret.ok_or_else(|| PortError::new(format!("{reference} is not set")))
     }
 }
 
@@ -239,6 +306,9 @@ pub(crate) async fn start_gateway(
         windows: fake.clone(),
         interactions: fake.clone(),
         events: fake.clone(),
+        ledger: fake.clone(),
+        decisions: fake.clone(),
+        secrets: fake.clone(),
     };
     let listen = "127.0.0.1:0".parse().unwrap();
     let name = "gateway-1".parse().unwrap();

@@ -8,6 +8,7 @@ pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod events;
+pub(crate) mod identity;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod plan;

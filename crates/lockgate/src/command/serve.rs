@@ -2,14 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
+use lockgate_model::decision::Decisions;
 
 use crate::config_file;
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::serve::data_dir::DataDir;
 use crate::serve::log::{self, LogFormat};
-use crate::serve::{self, Start, channels};
+use crate::serve::{self, Start, channels, policy};
 
 /// Where state is kept when neither the command line nor the file says.
 const DATA_DIR_DEFAULT: &str = "lockgate-data";
@@ -26,6 +28,9 @@ pub(crate) struct Serve {
     /// Where agents' traffic comes in, instead of the file's `listen.ingress`
     #[arg(long, value_name = "ADDR")]
     ingress: Option<SocketAddr>,
+    /// Where agents' own calls come in, instead of the file's `listen.egress`
+    #[arg(long, value_name = "ADDR")]
+    egress: Option<SocketAddr>,
     /// Where the API listens, instead of the file's `listen.api`
     #[arg(long, value_name = "ADDR")]
     api: Option<SocketAddr>,
@@ -39,22 +44,29 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> CliResult {
+        self.run_with(policy::decisions())
+    }
+
+    /// The same with another policy.
+    pub(crate) fn run_with(self, decisions: Arc<dyn Decisions>) -> CliResult {
         log::start(self.log)?;
         let read = config_file::read(&self.config)?;
         let missing = channels::missing(&read.config);
         if !missing.is_empty() {
             return Err(CliError::usage(missing.join("\n"))
-                .hint("set what the references name, or take the channels out of the file"));
+                .hint("set what the references name, or take what needs it out of the file"));
         }
         let from_file = read.config.data_dir.as_ref().map(PathBuf::from);
         let data_dir = self.data_dir.or(from_file).unwrap_or_else(|| DATA_DIR_DEFAULT.into());
         let start = Start {
             dir: DataDir::take(&data_dir)?,
             ingress: self.ingress,
+            egress: self.egress,
             api: self.api,
             file: self.config,
             read,
             token_file: self.token_file,
+            decisions,
         };
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()

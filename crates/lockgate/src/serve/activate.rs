@@ -78,6 +78,7 @@ pub(crate) async fn file(
             at_wall_ms,
             agents: &read.config.agents,
             candidate_stale_max_ms: read.config.candidate_stale_max_ms,
+            egress: &read.config.egress(),
             origin: ConfigOrigin::File,
         })
         .await?;

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use anyhow::{Context as _, ensure};
 use lockgate_control::{Channels, Secrets, Target};
 use lockgate_model::config::{Channel, ChannelKind, Config, SecretRef};
 use lockgate_model::hook::Confirm;
+
+use crate::serve::secrets::{self, look_up};
 
 /// What control needs to tell people. A channel whose secret cannot be found is left out and
 /// logged: one broken channel must not silence the others.
@@ -69,7 +70,7 @@ pub(crate) fn missing(config: &Config) -> Vec<String> {
         let error = look_up(reference).err()?;
         Some(format!("{whose}: {error:#}"))
     });
-    config.channels.iter().filter_map(failed).chain(gates).collect()
+    config.channels.iter().filter_map(failed).chain(gates).chain(secrets::missing(config)).collect()
 }
 
 fn target(channel: &Channel) -> anyhow::Result<Target> {
@@ -80,34 +81,4 @@ fn target(channel: &Channel) -> anyhow::Result<Target> {
         },
         ChannelKind::Slack { url } => Target::Slack { url: look_up(url)? },
     })
-}
-
-fn look_up(reference: &SecretRef) -> anyhow::Result<String> {
-    let text = match reference {
-        SecretRef::Env(name) => {
-            std::env::var(name).with_context(|| format!("{reference} is not set"))?
-        }
-        SecretRef::File(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("{reference} cannot be read"))?
-        }
-    };
-    let text = text.trim_end_matches(['\r', '\n']).to_owned();
-    ensure!(!text.is_empty(), "{reference} is empty");
-    Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_secret_loses_its_line_end_and_nothing_else() {
-        let dir = tempfile::tempdir().expect("a directory for the test");
-        let path = dir.path().join("secret");
-        std::fs::write(&path, " s3cret \r\n").expect("the directory takes files");
-        let reference = SecretRef::File(path.display().to_string());
-        assert_eq!(look_up(&reference).expect("it is there"), " s3cret ");
-        std::fs::write(&path, "\n").expect("the directory takes files");
-        assert!(look_up(&reference).is_err());
-    }
 }

@@ -87,9 +87,14 @@ impl DataDir {
     }
 
     /// Tells programs on this machine where the server listens.
-    pub(crate) fn tell_addresses(&self, ingress: SocketAddr, api: SocketAddr) -> CliResult<()> {
+    pub(crate) fn tell_addresses(
+        &self,
+        ingress: SocketAddr,
+        egress: SocketAddr,
+        api: SocketAddr,
+    ) -> CliResult<()> {
         let beside = self.path.join("addresses.json.new");
-        let text = format!("{}\n", json!({ "ingress": ingress, "api": api }));
+        let text = format!("{}\n", json!({ "ingress": ingress, "egress": egress, "api": api }));
         fs::write(&beside, text)
             .and_then(|()| fs::rename(&beside, self.path.join(ADDRESSES)))
             .or_exit(Exit::Failed, "cannot write where the server listens")

@@ -9,13 +9,22 @@ use crate::error::{CliError, CliResult, Exit, OrExit as _};
 /// Bytes of a key.
 const KEY_LEN: usize = 32;
 
-/// The key that signs pins and tickets; made at the first start. Losing it unpins running
-/// conversations and voids tickets, so a file that is not a key is never replaced.
+/// The key that signs pins and tickets. Losing it unpins running conversations and voids tickets.
 pub(super) fn signing(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
-    let path = dir.join("signing.key");
+    kept(dir, "signing.key")
+}
+
+/// The key that signs tokens of agents' versions. Losing it voids all of them.
+pub(super) fn identity(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
+    kept(dir, "identity.key")
+}
+
+/// A key that is made at the first start; a file that is not a key is never replaced.
+fn kept(dir: &Path, name: &str) -> CliResult<[u8; KEY_LEN]> {
+    let path = dir.join(name);
     let doing = || format!("cannot use the key file {}", path.display());
     if !path.exists() {
-        make(dir).or_exit(Exit::Failed, doing())?;
+        make(dir, name).or_exit(Exit::Failed, doing())?;
     }
     let text = fs::read_to_string(&path).or_exit(Exit::Failed, doing())?;
     let mut key = [0; KEY_LEN];
@@ -27,10 +36,10 @@ pub(super) fn signing(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
     Ok(key)
 }
 
-fn make(dir: &Path) -> io::Result<()> {
+fn make(dir: &Path, name: &str) -> io::Result<()> {
     let mut key = [0; KEY_LEN];
     getrandom::fill(&mut key)?;
-    write(dir, "signing.key", &hex::encode(key))
+    write(dir, name, &hex::encode(key))
 }
 
 /// Writes a secret beside and renames it, so that a crash leaves a whole one or none.
@@ -62,6 +71,7 @@ mod tests {
         let keys = dir.path().join("keys");
         let key = signing(&keys).expect("made");
         assert_eq!(signing(&keys).expect("read"), key);
+        assert_ne!(identity(&keys).expect("made"), key, "each purpose has its own");
         fs::write(keys.join("signing.key"), "abc").expect("the directory takes files");
         assert!(signing(&keys).is_err());
         assert_eq!(fs::read_to_string(keys.join("signing.key")).expect("there"), "abc");

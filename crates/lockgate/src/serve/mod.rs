@@ -7,6 +7,7 @@ pub(crate) mod data_dir;
 pub(crate) mod keys;
 pub(crate) mod ledger;
 pub(crate) mod log;
+pub(crate) mod policy;
 pub(crate) mod rotate;
 pub(crate) mod signals;
 
@@ -15,19 +16,23 @@ mod anchor;
 mod audit_metrics;
 mod custody;
 mod draft;
+mod late_ledger;
 mod late_store;
 mod metrics;
 mod mirror;
 mod parts;
 mod retention;
+mod secrets;
 mod vault;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockgate_audit::AuditError;
 use lockgate_model::config::{self, Config, Listen};
+use lockgate_model::decision::Decisions;
 use lockgate_store::{Store, StoreError};
 
 use crate::config_file::{self, Read, Unusable};
@@ -42,12 +47,13 @@ use parts::{Front, Rest};
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// What a server is started with.
-#[derive(Debug)]
 pub(crate) struct Start {
     /// Its directory.
     pub(crate) dir: DataDir,
     /// Overrides the file.
     pub(crate) ingress: Option<SocketAddr>,
+    /// Overrides the file.
+    pub(crate) egress: Option<SocketAddr>,
     /// Overrides the file.
     pub(crate) api: Option<SocketAddr>,
     /// The configuration file, for reading it again.
@@ -56,13 +62,19 @@ pub(crate) struct Start {
     pub(crate) read: Read,
     /// Where the first admin token goes.
     pub(crate) token_file: Option<PathBuf>,
+    /// Who decides about agents' actions.
+    pub(crate) decisions: Arc<dyn Decisions>,
 }
 
 impl Start {
     /// Where to listen: the command line, else the file.
     fn listen(&self) -> Listen {
-        let Listen { ingress, api } = self.read.config.listen;
-        Listen { ingress: self.ingress.unwrap_or(ingress), api: self.api.unwrap_or(api) }
+        let Listen { ingress, egress, api } = self.read.config.listen;
+        Listen {
+            ingress: self.ingress.unwrap_or(ingress),
+            egress: self.egress.unwrap_or(egress),
+            api: self.api.unwrap_or(api),
+        }
     }
 
     /// The file without its directories: those may be called after people, and this is recorded in the clear.
@@ -184,7 +196,7 @@ async fn late(start: &Start, front: &Front) -> Option<Rest> {
             return None;
         }
     };
-    front.store_opened(&opened.store);
+    front.opened(&opened);
     match Rest::start(start, front, opened).await {
         Ok(rest) => Some(rest),
         Err(error) => {
@@ -222,6 +234,7 @@ async fn reload(start: &Start, rest: Option<&Rest>) {
     };
     let overridden = |field: &str| match field {
         "listen.ingress" => start.ingress.is_some(),
+        "listen.egress" => start.egress.is_some(),
         "listen.api" => start.api.is_some(),
         _ => false,
     };

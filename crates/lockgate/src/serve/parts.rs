@@ -9,18 +9,22 @@ use arc_swap::ArcSwap;
 use lockgate_anchor::Anchor;
 use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
 use lockgate_control::{Channels, Control};
-use lockgate_gateway::{Gateway, Options, Ports, StartError};
+use lockgate_gateway::identity::Signer;
+use lockgate_gateway::{EgressOptions, Gateway, Options, Ports, StartError};
 use lockgate_mirror::Mirror;
 use lockgate_model::config::Config;
+use lockgate_model::identity::Issuer;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Store;
 use lockgate_telemetry::price::Prices;
 
 use crate::error::{CliError, CliResult, Exit};
+use crate::serve::late_ledger::LateLedger;
 use crate::serve::late_store::LateStore;
 use crate::serve::ledger::{AuditLedger, AuditPaths};
 use crate::serve::metrics::GatewayMetrics;
 use crate::serve::retention::Retention;
+use crate::serve::secrets::Surroundings;
 use crate::serve::{
     Opened, Start, anchor, audit_metrics, blocking, channels, first_token, keys, mirror,
 };
@@ -38,15 +42,19 @@ pub(super) struct Front {
     gateway: Arc<Mutex<Option<Gateway>>>,
     fuses: Arc<dyn Fuses>,
     local_addr: SocketAddr,
+    egress_addr: SocketAddr,
+    issuer: Arc<dyn Issuer>,
     store: LateStore,
+    ledger: LateLedger,
 }
 
 impl Front {
     /// Listens for agents' traffic, and serves from the last snapshot until there is a newer one.
     pub(super) async fn start(start: &Start, opened: Option<&Opened>) -> CliResult<Self> {
-        let store = LateStore::default();
+        let (store, ledger) = (LateStore::default(), LateLedger::default());
         if let Some(opened) = opened {
             store.opened(opened.store.clone());
+            ledger.opened(opened.ledger.clone());
         }
         let config = opened.map_or(&start.read.config, |opened| &opened.config);
         let port = Arc::new(store.clone());
@@ -55,24 +63,34 @@ impl Front {
             windows: port.clone(),
             interactions: port.clone(),
             events: port,
+            ledger: Arc::new(ledger.clone()),
+            decisions: Arc::clone(&start.decisions),
+            secrets: Arc::new(Surroundings),
         };
+        let signer = Signer::new(&keys::identity(&start.dir.keys())?);
         let key = keys::signing(&start.dir.keys())?;
         let name = NAME.parse().expect("it is a valid name");
         let mut options = Options::new(start.listen().ingress, start.dir.gateway(), name, key);
         options.prices = Arc::new(Prices::new(config.prices.clone()));
         options.ticket_ttl = Duration::from_millis(config.feedback.ticket_ttl_ms);
+        let listen = start.listen().egress;
+        options.egress = Some(EgressOptions { listen, verifier: signer.verifier() });
         let gateway = Gateway::start(options, ports).await.map_err(not_started)?;
         Ok(Self {
+            egress_addr: gateway.egress_addr().unwrap_or(listen),
+            issuer: Arc::new(signer),
             fuses: gateway.fuses(),
             local_addr: gateway.local_addr(),
             gateway: Arc::new(Mutex::new(Some(gateway))),
             store,
+            ledger,
         })
     }
 
-    /// From now on the gateway hears of new snapshots.
-    pub(super) fn store_opened(&self, store: &Store) {
-        self.store.opened(store.clone());
+    /// From now on the gateway hears of new snapshots, and records agents' calls.
+    pub(super) fn opened(&self, opened: &Opened) {
+        self.store.opened(opened.store.clone());
+        self.ledger.opened(opened.ledger.clone());
     }
 
     fn metrics(&self) -> Arc<dyn MetricsSource> {
@@ -86,6 +104,7 @@ impl Front {
         if let Some(gateway) = gateway {
             gateway.shutdown(DRAIN).await;
         }
+        self.ledger.closes();
     }
 }
 
@@ -96,7 +115,7 @@ fn locked(gateway: &Mutex<Option<Gateway>>) -> MutexGuard<'_, Option<Gateway>> {
 fn not_started(error: StartError) -> CliError {
     match error {
         StartError::Listen { .. } => CliError::new(Exit::Usage, error)
-            .hint("is another server running? choose another address with --ingress"),
+            .hint("is another server running? choose other addresses with --ingress and --egress"),
         error => CliError::new(Exit::Failed, error),
     }
 }
@@ -133,6 +152,7 @@ impl Rest {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
             custody: Arc::new(ledger.clone()),
+            issuer: Arc::clone(&front.issuer),
             fuses: Some(Arc::clone(&front.fuses)),
             metrics: vec![front.metrics(), of_log],
             on_config: Some(Arc::clone(&adopt)),
@@ -147,15 +167,15 @@ impl Rest {
             told,
             lockgate_control::Options::new(NAME),
         );
-        let (ingress, api_at) = (front.local_addr, api.local_addr());
+        let (ingress, egress, api_at) = (front.local_addr, front.egress_addr, api.local_addr());
         let log = AuditPaths::of(&start.dir).log;
         let retention = Retention::start(&config, log, &ledger);
         let rest = Self { store, ledger, control, api, adopt, mirror, anchor, retention };
-        if let Err(error) = start.dir.tell_addresses(ingress, api_at) {
+        if let Err(error) = start.dir.tell_addresses(ingress, egress, api_at) {
             rest.shutdown().await;
             return Err(error);
         }
-        tracing::info!(%ingress, api = %api_at, "ready");
+        tracing::info!(%ingress, %egress, api = %api_at, "ready");
         Ok(rest)
     }
 

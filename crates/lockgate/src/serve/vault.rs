@@ -111,6 +111,14 @@ impl Persons {
             return vault.seal(entry, &personal);
         }
         let this = Arc::clone(self);
-        blocking(move || this.vault()?.seal(entry, &personal)).await
+        blocking(move || {
+            let sealed = this.vault()?.seal(entry, &personal);
+            // A full disk shows here first: a new person's key is written.
+            if !matches!(sealed, Err(AuditError::Unwritable { .. })) {
+                this.state().trouble = sealed.as_ref().err().map(ToString::to_string);
+            }
+            sealed
+        })
+        .await
     }
 }

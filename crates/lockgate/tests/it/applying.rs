@@ -98,6 +98,7 @@ fn what_only_a_restart_makes_effective_is_said() {
     };
     for (more, told) in [
         ("listen: {ingress: \"127.0.0.1:1\"}", Some("listen.ingress")),
+        ("listen: {egress: \"127.0.0.1:1\"}", Some("listen.egress")),
         ("data_dir: elsewhere", Some("data_dir")),
         ("metrics_need_token: true", Some("metrics_need_token")),
         ("feedback: {ticket_ttl: 1h}", Some("feedback.ticket_ttl")),

@@ -31,6 +31,7 @@ pub fn diff(old: &Config, new: &Config) -> Vec<Change> {
 pub fn at_next_start(old: &Config, new: &Config) -> Vec<&'static str> {
     let fields = [
         ("listen.ingress", old.listen.ingress != new.listen.ingress),
+        ("listen.egress", old.listen.egress != new.listen.egress),
         ("listen.api", old.listen.api != new.listen.api),
         ("data_dir", old.data_dir != new.data_dir),
         ("metrics_need_token", old.metrics_need_token != new.metrics_need_token),

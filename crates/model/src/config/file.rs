@@ -8,12 +8,13 @@ use serde::Deserialize;
 
 use super::field::Field;
 use super::text::{
-    AddressText, DurationText, FileNameText, MeasureNameText, MirrorText, NameText, SecretText,
-    SizeText, SomeText, Switchable, UrlPathText, UrlText, WitnessKeyText,
+    AddressText, DurationText, FileNameText, HeaderNameText, MeasureNameText, MirrorText, NameText,
+    SecretText, SizeText, SomeText, Switchable, UrlPathText, UrlText, WitnessKeyText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
 use crate::measure::Better;
 use crate::plan::AlertLevel;
+use crate::tool::ToolProtocol;
 use crate::version::SideEffects;
 
 mod plan;
@@ -35,6 +36,8 @@ pub(super) struct ConfigFile {
     /// A gateway that has not heard of the controller for this long gives candidates no traffic.
     /// Default: 10m.
     pub(super) candidate_stale_max: Field<DurationText>,
+    /// Calls of agents are refused once the gateway has not heard of the controller for this long. Default: 10m.
+    pub(super) snapshot_max_age: Field<DurationText>,
     /// Whether /metrics asks for a token. Default: false.
     pub(super) metrics_need_token: Field<bool>,
     /// How answers of users are taken.
@@ -44,6 +47,9 @@ pub(super) struct ConfigFile {
     /// The agents that users talk to.
     #[schemars(extend("minItems" = 1))]
     pub(super) agents: Field<Vec<Field<AgentFile>>>,
+    /// Servers with tools that agents reach through Lockgate. Default: none.
+    #[schemars(extend("maxItems" = 256))]
+    pub(super) tools: Field<Vec<Field<ToolServerFile>>>,
     /// Plans that releases follow. The plan `standard` is built in; one of that name replaces it.
     pub(super) plans: Field<Vec<Field<PlanFile>>>,
     /// Where alerts go.
@@ -59,6 +65,8 @@ pub(super) struct ConfigFile {
 pub(super) struct ListenFile {
     /// Agents' traffic. Default: 0.0.0.0:8080.
     pub(super) ingress: Field<AddressText>,
+    /// Calls that agents make. Default: 127.0.0.1:8081.
+    pub(super) egress: Field<AddressText>,
     /// REST, console and metrics. Default: 127.0.0.1:8090.
     pub(super) api: Field<AddressText>,
 }
@@ -269,6 +277,34 @@ pub(super) struct ToolFile {
     pub(super) name: Field<SomeText>,
     /// Digest of its description, schemas and server identity.
     pub(super) digest: Field<SomeText>,
+}
+
+/// A server with tools: agents reach it at `/mcp/NAME` of `listen.egress`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "ToolServer", extend("required" = ["name", "url"]))]
+pub(super) struct ToolServerFile {
+    /// Its name, unique in the file.
+    pub(super) name: Field<NameText>,
+    /// Where it is, path included.
+    pub(super) url: Field<UrlText>,
+    /// What it speaks. Default: mcp.
+    pub(super) protocol: Field<ToolProtocol>,
+    /// What it is shown instead of what the agent sends. Default: nothing.
+    pub(super) credential: Field<CredentialFile>,
+    /// The longest silence in an answer. Default: 60s.
+    pub(super) timeout: Field<DurationText>,
+}
+
+/// A header with a secret.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Credential", extend("required" = ["value"]))]
+pub(super) struct CredentialFile {
+    /// Its name. Default: authorization.
+    pub(super) header: Field<HeaderNameText>,
+    /// The whole value, as `env:NAME` or `file:PATH`.
+    pub(super) value: Field<SecretText>,
 }
 
 /// Where alerts go: a webhook or Slack.

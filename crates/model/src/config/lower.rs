@@ -23,6 +23,7 @@ mod plans;
 mod probes;
 mod requests;
 mod settings;
+mod tools;
 mod triggers;
 mod versions;
 mod witnesses;
@@ -50,16 +51,20 @@ pub(super) fn config(
     let feedback = settings::feedback(report, &file.feedback, &root.key("feedback"));
     let audit = settings::audit(report, &file.audit, &root.key("audit"));
     let stale = settings::candidate_stale_max(report, file, &root);
+    let snapshot_max_age_ms = settings::snapshot_max_age(report, file, &root);
+    let tools = tools::tools(report, &file.tools, &root.key("tools"));
     let data_dir = some_text(report, &file.data_dir, &root.key("data_dir"));
     let metrics = root.key("metrics_need_token");
     Some(Config {
         listen: listen?,
         data_dir,
         candidate_stale_max_ms: stale,
+        snapshot_max_age_ms,
         metrics_need_token: report.take_or(&file.metrics_need_token, &metrics, false),
         feedback,
         audit,
         agents: agents.into_iter().map(|(_, agent)| agent).collect(),
+        tools,
         plans: plans.into_iter().map(|planned| planned.plan).collect(),
         channels,
         prices,

@@ -9,6 +9,8 @@ use serde::Serialize;
 use crate::agent::Agent;
 use crate::ids::{AgentName, ChannelName, PlanName};
 use crate::plan::{AlertLevel, Plan};
+use crate::snapshot::Egress;
+use crate::tool::Tool;
 use crate::version::Digest;
 
 mod bound;
@@ -42,6 +44,7 @@ pub use secret::{InvalidSecretRef, SecretRef};
 pub use source::{FILE_BYTES_MAX, Source, names_files};
 pub use template::{Scenario, UnknownScenario, template};
 pub use told::{Told, diff_in_words};
+pub use units::duration_ms;
 
 /// YAML with the place of every value, for other files than `lockgate.yaml`.
 pub mod document {
@@ -58,6 +61,8 @@ pub const STANDARD_PLAN: &str = "standard";
 pub struct Listen {
     /// Agents' traffic.
     pub ingress: SocketAddr,
+    /// Calls that agents make.
+    pub egress: SocketAddr,
     /// REST, console, metrics.
     pub api: SocketAddr,
 }
@@ -144,6 +149,8 @@ pub struct Config {
     pub data_dir: Option<String>,
     /// A gateway that has not heard of control for this long gives the candidate nothing.
     pub candidate_stale_max_ms: u64,
+    /// Calls of agents are refused once the gateway has not heard of control for this long.
+    pub snapshot_max_age_ms: u64,
     /// Whether `/metrics` asks for a token.
     pub metrics_need_token: bool,
     /// How answers of users are taken.
@@ -152,6 +159,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// Agents, in the file's order.
     pub agents: Vec<Agent>,
+    /// Servers with tools, in the file's order.
+    pub tools: Vec<Tool>,
     /// Plans, in the file's order; the built-in one last unless the file defines it.
     pub plans: Vec<Plan>,
     /// Channels, in the file's order.
@@ -169,6 +178,12 @@ impl Config {
     /// The agent called `name`.
     pub fn agent(&self, name: &AgentName) -> Option<&Agent> {
         self.agents.iter().find(|agent| agent.name == *name)
+    }
+
+    /// What gateways decide agents' own calls from.
+    pub fn egress(&self) -> Egress {
+        let snapshot_max_age_ms = self.snapshot_max_age_ms;
+        Egress { tools: self.tools.clone(), snapshot_max_age_ms }
     }
 
     /// The plan called `name`.

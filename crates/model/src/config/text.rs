@@ -95,6 +95,10 @@ text!(
     SecretText: "a reference to a secret", "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", ["env:ALERT_KEY", "file:/run/secrets/alert"], "writeOnly" = true
 );
 text!(
+    /// The name of a header of HTTP.
+    HeaderNameText: "the name of a header", "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", ["authorization", "x-api-key"]
+);
+text!(
     /// A path in a URL.
     UrlPathText: "a path that starts with /", "^/", ["/healthz"]
 );

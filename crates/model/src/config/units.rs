@@ -4,7 +4,7 @@
 const DURATION_MAX_MS: u64 = 3_650 * 86_400_000;
 
 /// Milliseconds of `4h`, `1h30m`, `250ms`.
-pub(super) fn duration_ms(text: &str) -> Result<u64, &'static str> {
+pub fn duration_ms(text: &str) -> Result<u64, &'static str> {
     let malformed = "is not a duration";
     let mut rest = text;
     let mut total: u64 = 0;

@@ -409,3 +409,21 @@ fn witnesses_of_the_audit_log() {
         ),
     );
 }
+
+#[test]
+fn tools_that_cannot_be_called() {
+    refused_beside_an_agent(
+        "tools",
+        "tools:
+  - { name: files, url: ftp://x }
+  - { name: files, url: \"http://u:p@x\" }
+  - { name: Mail, url: \"http://x/?to=y\", protocol: smtp, timeout: 10ms }
+  - { name: a, url: \"http://x\", credential: { header: Host, value: s3cret } }
+  - { name: b, url: \"http://x\", credential: { header: mcp-session-id, value: env:A } }
+  - { name: c, url: \"http://x\", credential: { header: \"x y\" } }
+  - { url: \"http://x\", command: rm }
+listen: { egress: \"127.0.0.1:8090\" }
+snapshot_max_age: 0s
+",
+    );
+}

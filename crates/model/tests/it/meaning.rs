@@ -29,7 +29,9 @@ fn plan<'a>(config: &'a Config, name: &str) -> &'a Plan {
 fn the_smallest_file_gets_the_documented_defaults() {
     let config = read(SMALLEST);
     assert_eq!(config.listen.ingress.to_string(), "0.0.0.0:8080");
+    assert_eq!(config.listen.egress.to_string(), "127.0.0.1:8081");
     assert_eq!(config.listen.api.to_string(), "127.0.0.1:8090");
+    assert_eq!((config.snapshot_max_age_ms, config.tools.len()), (600_000, 0));
     assert_eq!(config.candidate_stale_max_ms, 600_000);
     assert_eq!(config.feedback.ticket_ttl_ms, 86_400_000);
     assert!(!config.metrics_need_token);
@@ -42,6 +44,20 @@ fn the_smallest_file_gets_the_documented_defaults() {
     assert_eq!(agent.plan.as_str(), "standard");
     assert_eq!(agent.versions[0].endpoint, "http://127.0.0.1:9001");
     assert_eq!(config.warnings.len(), 1, "{}", config.warnings);
+}
+
+#[test]
+fn a_tool_is_where_the_file_says() {
+    let text = "tools:\n  - { name: files, url: 'http://x/mcp/', credential: { value: env:KEY } }\n  - { name: mail, url: 'https://y', timeout: 5s }\n";
+    let config = read(&format!("{text}snapshot_max_age: 1m\n{SMALLEST}"));
+    let [files, mail] = &config.tools[..] else { panic!("{:?}", config.tools) };
+    assert_eq!((files.url.as_str(), files.timeout_ms), ("http://x/mcp/", 60_000));
+    let credential = files.credential.as_ref().unwrap();
+    assert_eq!(credential.header, "authorization");
+    assert_eq!(credential.value.to_string(), "env:KEY");
+    assert_eq!((mail.timeout_ms, &mail.credential), (5_000, &None));
+    let egress = config.egress();
+    assert_eq!((egress.tools.len(), egress.snapshot_max_age_ms), (2, 60_000));
 }
 
 #[test]

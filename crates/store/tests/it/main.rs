@@ -7,6 +7,7 @@ mod answers;
 mod configuration;
 mod durability;
 mod exchange;
+mod identities;
 mod inbox;
 mod measurements;
 mod outbox;

@@ -28,6 +28,10 @@ conformance!(open:
         the_file_is_remembered_beside_what_the_api_activates,
         what_is_in_use_cannot_be_removed,
     }
+    identities::{
+        revoked_tokens_are_told_to_gateways,
+        tools_are_in_the_snapshot,
+    }
     inbox::{
         items_keep_their_order,
         a_key_counts_once,

@@ -90,6 +90,7 @@ pub(crate) fn config<'a>(
         at_wall_ms: T0,
         agents,
         candidate_stale_max_ms: 600_000,
+        egress: Box::leak(Box::default()),
         origin,
     }
 }

@@ -15,7 +15,7 @@ pub(super) fn text(trials: &[Trial], endpoints: &BTreeMap<String, String>) -> St
     let agents: String = trials.iter().map(|trial| agent(trial, endpoints)).collect();
     let plans: String = trials.iter().map(plan).collect();
     format!(
-        "listen: {{ingress: \"127.0.0.1:0\", api: \"127.0.0.1:0\"}}\nagents:\n{agents}plans:\n{plans}{PRICES}"
+        "listen: {{ingress: \"127.0.0.1:0\", egress: \"127.0.0.1:0\", api: \"127.0.0.1:0\"}}\nagents:\n{agents}plans:\n{plans}{PRICES}"
     )
 }
 

@@ -130,6 +130,30 @@ impl World {
         Traffic { counts }
     }
 
+    /// What runs beside the test.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// What sends requests.
+    pub(crate) fn http(&self) -> reqwest::Client {
+        self.http.clone()
+    }
+
+    /// A message with a bearer token; status and JSON.
+    pub(crate) fn post(
+        &self,
+        url: &str,
+        token: &str,
+        body: &serde_json::Value,
+    ) -> Option<(u16, serde_json::Value)> {
+        self.runtime.block_on(async {
+            let answer = self.http.post(url).bearer_auth(token).json(body).send().await.ok()?;
+            let status = answer.status().as_u16();
+            Some((status, answer.json().await.unwrap_or_default()))
+        })
+    }
+
     /// One request.
     pub(crate) fn ask(&self, ingress: &str) -> Option<(u16, String)> {
         self.runtime.block_on(async {

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod config;
 pub(crate) mod scene;
 pub(crate) mod server;
+pub(crate) mod tools;
 pub(crate) mod version;
 pub(crate) mod witness;
 
@@ -61,6 +62,17 @@ pub(crate) fn lockgate() -> Command {
     for name in ["LOCKGATE_SERVER", "LOCKGATE_TOKEN", "LOCKGATE_LOG", "NO_COLOR", "COLUMNS"] {
         command.env_remove(name);
     }
+    command
+}
+
+/// The server with a policy of a few lines, see `examples/governed.rs`.
+pub(crate) fn governed() -> Command {
+    let test = std::env::current_exe().expect("a test is a file");
+    let beside = test.parent().and_then(Path::parent).expect("tests are in `deps`");
+    let path = beside.join("examples/governed");
+    assert!(path.exists(), "{} is missing: `cargo build -p lockgate --examples`", path.display());
+    let mut command = Command::new(path);
+    command.env_remove("LOCKGATE_LOG");
     command
 }
 

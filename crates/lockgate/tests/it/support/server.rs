@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use lockgate_audit::{Reader, Record};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use serde_json::Value;
 
 use crate::support::agent::World;
-use crate::support::{Ran, lockgate};
+use crate::support::{Ran, governed, lockgate};
 
 /// A test that waits longer has hung.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -25,12 +26,22 @@ pub(crate) struct Server {
     started: u32,
     /// Whether its disk may become full, see [`Server::fill_disk`].
     small_disk: bool,
+    /// Whether it has a policy, see [`governed`].
+    governed: bool,
 }
 
 impl Server {
     /// A server that serves `config`.
     pub(crate) fn start(config: &str) -> Self {
         let mut server = Self::new(config);
+        server.again();
+        server
+    }
+
+    /// The same with a policy that allows something.
+    pub(crate) fn start_governed(config: &str) -> Self {
+        let mut server = Self::new(config);
+        server.governed = true;
         server.again();
         server
     }
@@ -45,7 +56,7 @@ impl Server {
 
     fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let server = Self { dir, child: None, started: 0, small_disk: false };
+        let server = Self { dir, child: None, started: 0, small_disk: false, governed: false };
         server.write_config(config);
         server
     }
@@ -123,9 +134,10 @@ impl Server {
 
     /// A process on its file and directory, on free ports; not started.
     pub(crate) fn serve(&self) -> Command {
-        let mut command = lockgate();
+        let mut command = if self.governed { governed() } else { lockgate() };
         command
             .args(["serve", "--log", "json", "--ingress", "127.0.0.1:0", "--api", "127.0.0.1:0"])
+            .args(["--egress", "127.0.0.1:0"])
             .arg("--config")
             .arg(self.file())
             .arg("--data-dir")
@@ -190,6 +202,12 @@ impl Server {
         ran.json()
     }
 
+    /// What its audit log holds, once it has stopped.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        let log = Reader::open(self.data_dir().join("audit"), Vec::new()).expect("a log");
+        (0..log.size()).map(|seq| log.record(seq).expect("it is there")).collect()
+    }
+
     /// Waits until something holds; a test that hangs says for what.
     pub(crate) fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
         let started = Instant::now();
@@ -216,6 +234,10 @@ impl Server {
 
     pub(crate) fn ingress(&self) -> String {
         self.address("ingress")
+    }
+
+    pub(crate) fn egress(&self) -> String {
+        self.address("egress")
     }
 
     pub(crate) fn api(&self) -> String {

@@ -25,18 +25,31 @@ pub(super) fn listen(
     let default = ListenFile::default();
     let file = report.take(field, path).unwrap_or(&default);
     let ingress_default = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
+    let egress_default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
     let api_default = SocketAddr::from((Ipv4Addr::LOCALHOST, 8090));
     let ingress = address(report, &file.ingress, &path.key("ingress"), ingress_default)?;
+    let egress = address(report, &file.egress, &path.key("egress"), egress_default)?;
     let api = address(report, &file.api, &path.key("api"), api_default)?;
-    if overlap(ingress, api) {
-        let written = if file.api.is_missing() { "ingress" } else { "api" };
-        report.error(
-            &path.key(written),
-            format!("`ingress` ({ingress}) and `api` ({api}) are the same address"),
-            "give each its own port",
-        );
+    let all = [
+        ("ingress", &file.ingress, ingress),
+        ("egress", &file.egress, egress),
+        ("api", &file.api, api),
+    ];
+    for (at, (one, first, address)) in all.iter().enumerate() {
+        for (other, second, same) in &all[at + 1..] {
+            if !overlap(*address, *same) {
+                continue;
+            }
+            // What is written is at fault, not a default; of two, the latter.
+            let written = if second.is_missing() && !first.is_missing() { one } else { other };
+            report.error(
+                &path.key(written),
+                format!("`{one}` ({address}) and `{other}` ({same}) are the same address"),
+                "give each its own port",
+            );
+        }
     }
-    Some(Listen { ingress, api })
+    Some(Listen { ingress, egress, api })
 }
 
 fn address(
@@ -101,6 +114,12 @@ pub(super) fn candidate_stale_max(report: &mut Report<'_>, file: &ConfigFile, ro
     let path = root.key("candidate_stale_max");
     let range = (SECOND_MS, 24 * HOUR_MS);
     duration_within(report, &file.candidate_stale_max, &path, range, 10 * MINUTE_MS)
+}
+
+pub(super) fn snapshot_max_age(report: &mut Report<'_>, file: &ConfigFile, root: &Path) -> u64 {
+    let path = root.key("snapshot_max_age");
+    let range = (SECOND_MS, 24 * HOUR_MS);
+    duration_within(report, &file.snapshot_max_age, &path, range, 10 * MINUTE_MS)
 }
 
 pub(super) fn channels(

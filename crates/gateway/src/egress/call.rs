@@ -1,0 +1,197 @@
+//! Deciding an action, and recording it before it is done.
+
+use lockgate_model::decision::{ActionRequest, Decided, Effect, SessionFacts};
+use lockgate_model::identity::Identity;
+use lockgate_model::ids::SecurityEventId;
+use lockgate_model::ledger::{GovernedAction, LedgerEntry, Principal, Step};
+use lockgate_model::ports::Fuses as _;
+use lockgate_model::security::{SecurityCause, SecurityEvent};
+use serde_json::{Value, json};
+use tracing::{error, warn};
+use uuid::Uuid;
+
+use crate::clock;
+use crate::egress::known::Server;
+use crate::egress::link::Linked;
+use crate::egress::listener::Egress;
+use crate::egress::outcome::{ACTION, About, Open};
+use crate::egress::refusal::Why;
+use crate::fuse::FusePort;
+
+/// A record for whoever looks for actions that were not done.
+const REFUSED: &str = "action.refused";
+/// Arguments that are longer are only committed to.
+const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
+
+/// An action that somebody asks for.
+pub(crate) struct Asked<'a> {
+    pub(crate) identity: &'a Identity,
+    pub(crate) server: &'a Server,
+    /// The request's own id.
+    pub(crate) request: &'a Value,
+    pub(crate) action: &'a str,
+    pub(crate) arguments: &'a Value,
+    pub(crate) linked: &'a Linked,
+}
+
+/// What becomes of it.
+pub(crate) enum Verdict {
+    /// It may be done: its intent is recorded.
+    Go(Open),
+    /// It is not there for this agent.
+    Hidden,
+    /// It is not done.
+    Refused(Why),
+}
+
+impl Asked<'_> {
+    /// Whether this could ever be allowed.
+    fn is_permitted(&self, egress: &Egress) -> bool {
+        let Identity { agent, version, .. } = self.identity;
+        egress.core.ports.decisions.permits(agent, version, &self.server.name, self.action)
+    }
+
+    /// Decides. What is allowed has its intent recorded when this returns.
+    pub(crate) async fn decide(&self, egress: &Egress) -> Verdict {
+        let session = SessionFacts { link: self.linked.how, labels: Vec::new() };
+        let decided = egress.core.ports.decisions.decide(&ActionRequest {
+            agent: &self.identity.agent,
+            version: &self.identity.version,
+            tool: &self.server.name,
+            action: self.action,
+            arguments: self.arguments,
+            session: &session,
+        });
+        let permitted = self.is_permitted(egress);
+        if permitted && decided.effect == Effect::Allow {
+            return self.intend(egress, &decided).await;
+        }
+        let reason = match decided.effect {
+            Effect::Ask => "needs approval; approvals are not built yet".to_owned(),
+            _ => decided.reason.clone(),
+        };
+        let record = self.refused(egress, &decided, permitted, &reason).await;
+        if decided.security_event {
+            self.raise(egress, &decided).await;
+        }
+        if !permitted {
+            return Verdict::Hidden;
+        }
+        Verdict::Refused(Why { reason, message: decided.message, record })
+    }
+
+    /// Records the intent. Whoever waits may leave meanwhile: what is recorded has its outcome all the same.
+    async fn intend(&self, egress: &Egress, decided: &Decided) -> Verdict {
+        let about = self.about(decided, true);
+        let mut entry = self.entry(&about, ACTION, decided, &decided.reason);
+        entry.step = Step::Intent;
+        let ledger = egress.core.ports.ledger.clone();
+        let outcomes = egress.outcomes.clone();
+        let recorded = tokio::spawn(async move {
+            let record = ledger.record(entry).await?;
+            Ok::<_, lockgate_model::ports::PortError>(Open::new(record, about, outcomes))
+        });
+        match recorded.await {
+            Ok(Ok(open)) => Verdict::Go(open),
+            Ok(Err(error)) => {
+                error!(%error, "an action is refused: it cannot be recorded");
+                Verdict::Refused(Why::unrecorded("it cannot be recorded, so it is not done"))
+            }
+            Err(error) => {
+                error!(%error, "an action is refused: recording it failed");
+                Verdict::Refused(Why::unrecorded("it cannot be recorded, so it is not done"))
+            }
+        }
+    }
+
+    /// Records that it is not done; a record that cannot be made changes nothing about that.
+    async fn refused(
+        &self,
+        egress: &Egress,
+        decided: &Decided,
+        permitted: bool,
+        reason: &str,
+    ) -> Option<u64> {
+        let about = self.about(decided, permitted);
+        let entry = self.entry(&about, REFUSED, decided, reason);
+        match egress.core.ports.ledger.record(entry).await {
+            Ok(record) => Some(record),
+            Err(error) => {
+                warn!(%error, "a refusal is not recorded");
+                None
+            }
+        }
+    }
+
+    /// The name of what is not there is whatever somebody wrote: it stays out of what is in the clear.
+    fn about(&self, decided: &Decided, permitted: bool) -> About {
+        let Identity { agent, version, .. } = self.identity;
+        let tool = &self.server.name;
+        let object =
+            if permitted { format!("{tool}/{}", self.action) } else { format!("{tool}/(unknown)") };
+        let mut labels = vec![
+            ("agent", agent.to_string()),
+            ("version", version.to_string()),
+            ("tool", tool.to_string()),
+            ("decision", decided.effect.as_str().to_owned()),
+        ];
+        if let Some(interaction) = self.linked.interaction {
+            labels.push(("interaction", interaction.to_string()));
+        }
+        About { principal: Principal::Part(format!("agent {agent}/{version}")), object, labels }
+    }
+
+    fn entry(&self, about: &About, name: &str, decided: &Decided, reason: &str) -> LedgerEntry {
+        let mut entry = about.entry(name);
+        entry.detail = json!({
+            "token": self.identity.id, "manifest": self.identity.manifest, "request": self.request,
+            "effect": decided.effect.as_str(), "why": reason, "risk": decided.risk,
+        });
+        let size = self.arguments.to_string().len();
+        let payload = if size <= PAYLOAD_BYTES_MAX { self.arguments.clone() } else { Value::Null };
+        entry.of_action(&GovernedAction {
+            // Whose data the arguments are is not known yet: they are kept like a person's, under one key an agent.
+            subject: Principal::Person(format!("users of {}", self.identity.agent)),
+            delegation: Vec::new(),
+            action: json!({
+                "tool": self.server.name, "action": self.action, "arguments": self.arguments,
+            }),
+            facts: decided.facts.clone(),
+            payload,
+            rules: decided.rules.clone(),
+            policy: decided.policy.clone(),
+            trace: self.linked.trace.clone(),
+            link: self.linked.how,
+        })
+    }
+
+    /// Written down, then the version is cut off from users, then the agent is answered.
+    async fn raise(&self, egress: &Egress, decided: &Decided) {
+        let Identity { agent, version, .. } = self.identity;
+        let event = SecurityEvent {
+            id: SecurityEventId(Uuid::now_v7()),
+            agent: agent.clone(),
+            version: version.clone(),
+            cause: SecurityCause::Rule,
+            rule: decided.rules.first().cloned(),
+            principal: format!("agent {agent}/{version}"),
+            detail: decided.reason.clone(),
+            stable_shows_it: None,
+            at_wall_ms: clock::wall_ms(),
+        };
+        let core = &egress.core;
+        if let Err(error) = core.ports.events.security(event.clone()).await {
+            error!(%error, %agent, %version, "a security event is not written down");
+        }
+        match FusePort(core.clone()).latch(&event).await {
+            Ok(Some(fuse)) => {
+                // The next report carries it as well, should this fail.
+                if let Err(error) = core.ports.events.fuse(fuse).await {
+                    warn!(%error, "control could not be told of the fuse; the next report carries it");
+                }
+            }
+            Ok(None) => {}
+            Err(error) => error!(%error, %agent, %version, "a fuse could not be latched"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! One request of an agent: who it is, what it is, and which way it goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
+use lockgate_model::identity::Identity;
+use serde_json::{Map, Value};
+
+use crate::clock;
+use crate::egress::identity::Refused;
+use crate::egress::known::Server;
+use crate::egress::listener::Egress;
+use crate::egress::refusal::{self, Why};
+use crate::egress::relay::OutBody;
+use crate::egress::request::Wanted;
+use crate::egress::running::Key;
+use crate::egress::session::no_session;
+use crate::egress::upstream::{self, Form};
+use crate::protocol::mcp::code;
+use crate::protocol::mcp::family::Family;
+use crate::protocol::mcp::message::{Malformed, Message};
+use crate::protocol::mcp::method;
+
+/// The largest message.
+const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a message may take to arrive.
+const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// Answers one request.
+pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> Response<OutBody> {
+    let (parts, body) = request.into_parts();
+    let identity = match authenticate(&egress, &parts.headers) {
+        Ok(identity) => identity,
+        Err(refused) => return refusal::unauthenticated(refused),
+    };
+    // Nothing that runs in a browser calls here, and a page must not make one do it.
+    if parts.headers.contains_key(header::ORIGIN) {
+        let detail = "requests with an Origin header come from browsers";
+        return refusal::problem(
+            StatusCode::FORBIDDEN,
+            "origin",
+            "Browsers do not call here",
+            detail,
+        );
+    }
+    let tool = parts.uri.path().strip_prefix("/mcp/").and_then(|name| name.parse().ok());
+    let server = tool.and_then(|tool| egress.core.table.load().known.server(&tool).cloned());
+    let Some(server) = server else {
+        let detail = "tools are at /mcp/NAME, by their names in the configuration";
+        return refusal::problem(StatusCode::NOT_FOUND, "no-tool", "No tool is there", detail);
+    };
+    let caller = Caller { egress, identity, server };
+    match parts.method {
+        Method::POST => caller.post(&parts, body).await,
+        Method::GET => caller.listen(&parts).await,
+        Method::DELETE => caller.end_session(&parts).await,
+        _ => not_allowed(),
+    }
+}
+
+pub(super) fn not_allowed() -> Response<OutBody> {
+    let mut answer = refusal::bare(StatusCode::METHOD_NOT_ALLOWED);
+    answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST, GET, DELETE"));
+    answer
+}
+
+fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refused::Missing) };
+    let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
+    let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = token.ok_or(Refused::Missing)?;
+    let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
+    egress.core.table.load().known.admit(&identity)?;
+    Ok(identity)
+}
+
+/// Somebody who is known, and the tool that is meant.
+pub(super) struct Caller {
+    pub(super) egress: Arc<Egress>,
+    pub(super) identity: Identity,
+    pub(super) server: Arc<Server>,
+}
+
+impl Caller {
+    async fn post(&self, parts: &Parts, body: Incoming) -> Response<OutBody> {
+        if upstream::form(&parts.headers) != Form::Json {
+            let detail = "send one JSON-RPC message with Content-Type: application/json";
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return refusal::problem(status, "media-type", "The body is not JSON", detail);
+        }
+        let body = match read(body).await {
+            Ok(body) => body,
+            Err(status) => {
+                let detail =
+                    format!("a message has at most {BODY_BYTES_MAX} bytes and comes in one go");
+                return refusal::problem(status, "body", "The body did not arrive", &detail);
+            }
+        };
+        let message = match Message::read(&body) {
+            Ok(message) => message,
+            Err(malformed) => return unreadable(&malformed),
+        };
+        let none = Map::new();
+        let (method, params, id) = match &message {
+            Message::Request { id, method, params } => (Some(method), params, id),
+            Message::Notification { method, params } => (Some(method), params, &Value::Null),
+            Message::Response { id, .. } => (None, &none, id),
+        };
+        let family = match Family::of(&parts.headers, method.map(String::as_str), params) {
+            Ok(family) => family,
+            Err(mismatch) => return refusal::mismatch(id, mismatch),
+        };
+        let Ok(session) = self.session(family, &parts.headers) else {
+            return no_session(id);
+        };
+        let session = session.as_deref();
+        match &message {
+            Message::Request { id, method, params } => {
+                let headers = &parts.headers;
+                let wanted = Wanted { family, headers, session, id, method, params, body };
+                self.request(&wanted).await
+            }
+            Message::Notification { method, params } => {
+                if !method::is_client_note(family, method) {
+                    let detail = "this notification does not pass";
+                    let status = StatusCode::BAD_REQUEST;
+                    return refusal::problem(status, "notification", "It is not forwarded", detail);
+                }
+                if method == "notifications/cancelled"
+                    && let (Some(session), Some(request)) = (session, params.get("requestId"))
+                {
+                    self.egress.running.cancel(&self.key(session, request));
+                }
+                self.tell(family, &parts.headers, session, body).await
+            }
+            Message::Response { .. } if family == Family::Session => {
+                self.tell(family, &parts.headers, session, body).await
+            }
+            Message::Response { .. } => {
+                let detail = "from 2026-07-28 on a client sends no answers";
+                refusal::problem(StatusCode::BAD_REQUEST, "answer", "It is not forwarded", detail)
+            }
+        }
+    }
+
+    pub(super) fn key(&self, session: &str, request: &Value) -> Key {
+        Key::new(&self.server.name, session, request)
+    }
+
+    /// Why nothing is forwarded at the moment.
+    pub(super) fn closed(&self) -> Option<Why> {
+        if let Some(why) = self.egress.closed() {
+            return Some(Why::unrecorded(why));
+        }
+        self.server.credential().err().map(|_| {
+            Why::unrecorded("the credential for the tool's server is not there; see Lockgate's log")
+        })
+    }
+}
+
+fn unreadable(malformed: &Malformed) -> Response<OutBody> {
+    let code = match malformed {
+        Malformed::Json(_) => code::PARSE_ERROR,
+        Malformed::Shape(_) => code::INVALID_REQUEST,
+    };
+    let message = malformed.to_string();
+    refusal::error(StatusCode::BAD_REQUEST, &Value::Null, code, &message, None)
+}
+
+async fn read(body: Incoming) -> Result<Bytes, StatusCode> {
+    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+    match tokio::time::timeout(BODY_WAIT_MAX, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(StatusCode::PAYLOAD_TOO_LARGE)
+        }
+        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}

@@ -1,0 +1,175 @@
+//! Where agents' calls come in, and what all of them share.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::connection;
+use crate::core::Core;
+use crate::egress::handle;
+use crate::egress::identity::Verifier;
+use crate::egress::outcome::{self, Outcomes};
+use crate::egress::running::Running;
+use crate::egress::sessions::Sessions;
+use crate::ingress::server::Stops;
+use crate::ingress::worker::Connector;
+
+/// Connections open at once; more are closed.
+const CLIENTS_MAX: usize = 4_096;
+/// Connections to one server that are kept for the next call.
+const IDLE_MAX: usize = 64;
+const IDLE_AGE_MAX: Duration = Duration::from_secs(30);
+/// Rest after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long outcomes may take to be recorded when everything stops.
+const RECORDING_MAX: Duration = Duration::from_secs(10);
+
+/// Shared by all calls.
+pub(crate) struct Egress {
+    pub(crate) core: Arc<Core>,
+    pub(crate) verifier: Verifier,
+    pub(crate) client: legacy::Client<Connector, Full<Bytes>>,
+    pub(crate) sessions: Sessions,
+    pub(crate) outcomes: Outcomes,
+    pub(crate) running: Arc<Running>,
+    clients: AtomicUsize,
+}
+
+impl Egress {
+    /// Why nothing is decided at the moment: what is revoked or forbidden by now may not have been heard of.
+    pub(crate) fn closed(&self) -> Option<String> {
+        let core = &self.core;
+        if core.applied().0 == 0 {
+            return Some("there is no configuration yet".into());
+        }
+        let max_ms = core.table.load().snapshot.egress.snapshot_max_age_ms;
+        let age_ms = core.control.age_ms(core.monotonic_ms(Instant::now()));
+        (age_ms > max_ms).then(|| {
+            format!(
+                "the controller was last heard of {} s ago, and what is revoked since is not known",
+                age_ms / 1_000
+            )
+        })
+    }
+}
+
+/// A listener that runs.
+pub(crate) struct Listener {
+    pub(crate) local_addr: SocketAddr,
+    egress: Arc<Egress>,
+    accepting: JoinHandle<()>,
+    recording: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Takes calls from now on, on the runtime that this is called on.
+    pub(crate) fn start(
+        core: Arc<Core>,
+        verifier: Verifier,
+        signing_key: &[u8; 32],
+        connector: Connector,
+        listener: TcpListener,
+        stops: Stops,
+    ) -> std::io::Result<Self> {
+        let local_addr = listener.local_addr()?;
+        let (outcomes, sent) = Outcomes::new();
+        let recording = tokio::spawn(outcome::record(Arc::clone(&core.ports.ledger), sent));
+        let client = legacy::Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_AGE_MAX)
+            .pool_max_idle_per_host(IDLE_MAX)
+            .build(connector);
+        let egress = Arc::new(Egress {
+            core,
+            verifier,
+            client,
+            sessions: Sessions::new(signing_key),
+            outcomes,
+            running: Arc::default(),
+            clients: AtomicUsize::new(0),
+        });
+        let accepting = tokio::spawn(accept(Arc::clone(&egress), listener, stops));
+        Ok(Self { local_addr, egress, accepting, recording })
+    }
+
+    /// Connections that are open.
+    pub(crate) fn clients(&self) -> usize {
+        self.egress.clients.load(Ordering::Relaxed)
+    }
+
+    /// After everything was told to stop: waits until what became of the last calls is recorded.
+    pub(crate) async fn ended(self) {
+        let _ = self.accepting.await;
+        self.egress.running.give_up();
+        // Whoever serves a connection holds it too, and lets go when it was killed.
+        drop(self.egress);
+        if tokio::time::timeout(RECORDING_MAX, self.recording).await.is_err() {
+            warn!(
+                "not all outcomes were recorded in time; their intents are closed at the next start"
+            );
+        }
+    }
+}
+
+async fn accept(egress: Arc<Egress>, listener: TcpListener, stops: Stops) {
+    loop {
+        let accepted = tokio::select! {
+            () = stops.drain.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if egress.clients.load(Ordering::Relaxed) >= CLIENTS_MAX {
+            debug!("a connection was closed: there are as many as allowed");
+            continue;
+        }
+        let client = Client::new(Arc::clone(&egress));
+        let (drain, kill) = (stops.drain.child_token(), stops.kill.clone());
+        tokio::spawn(async move {
+            kill.run_until_cancelled(serve(&client, stream, drain)).await;
+            drop(client);
+        });
+    }
+}
+
+/// Counts a client as long as its connection is served.
+struct Client(Arc<Egress>);
+
+impl Client {
+    fn new(egress: Arc<Egress>) -> Self {
+        egress.clients.fetch_add(1, Ordering::Relaxed);
+        Self(egress)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn serve(client: &Client, stream: TcpStream, drain: CancellationToken) {
+    let stall_max = client.0.core.client_stall_max;
+    let service = service_fn(|request| {
+        let egress = Arc::clone(&client.0);
+        async move { Ok::<_, std::convert::Infallible>(handle::handle(egress, request).await) }
+    });
+    connection::serve(stream, stall_max, drain, service).await;
+}

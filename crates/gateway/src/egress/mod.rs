@@ -1,0 +1,21 @@
+//! The way out: agents' calls to their tools. Who calls is authenticated, what is called is decided and recorded
+//! before it is done, and what became of it is recorded after.
+//!
+//! What cannot be known is refused here, unlike on the way in: an old snapshot, a log that takes no records, a policy
+//! that does not answer.
+
+pub(crate) mod call;
+pub(crate) mod forward;
+pub(crate) mod handle;
+pub mod identity;
+pub(crate) mod known;
+pub(crate) mod link;
+pub(crate) mod listener;
+pub(crate) mod outcome;
+pub(crate) mod refusal;
+pub(crate) mod relay;
+pub(crate) mod request;
+pub(crate) mod running;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod upstream;

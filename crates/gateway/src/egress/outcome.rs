@@ -1,0 +1,216 @@
+//! What became of an action that was recorded before it was done: exactly one outcome each.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use lockgate_model::ledger::{Ledger, LedgerEntry, Principal, Step};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::error;
+
+use crate::clock;
+
+/// The record's name for an action of an agent.
+pub(crate) const ACTION: &str = "action";
+
+/// How an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// It was done.
+    Ok,
+    /// The server wants to know more, and the client asks again.
+    InputRequired,
+    /// The tool says that it failed.
+    ToolError,
+    /// The server answered with an error of this code.
+    Error(i64),
+    /// The server could not be connected to, or hung up before it answered. What it did is not known in the second case.
+    Unreachable,
+    /// The server answered with this status, or with nothing that is an answer.
+    Status(u16),
+    /// The server's answer is none.
+    Protocol(&'static str),
+    /// The server fell silent.
+    Timeout,
+    /// The client left, or said that it wants no answer.
+    Cancelled,
+    /// It broke off in the middle.
+    Cut(&'static str),
+}
+
+impl End {
+    /// As it is recorded.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::InputRequired => "input_required",
+            Self::ToolError => "tool_error",
+            Self::Error(_) => "error",
+            Self::Unreachable | Self::Status(_) | Self::Protocol(_) => "upstream_error",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Cut(_) => "cut",
+        }
+    }
+
+    /// In words, for the agent; nothing of the server's address.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Ok | Self::InputRequired => "it was done".into(),
+            Self::ToolError | Self::Error(_) => "the tool's server answered with an error".into(),
+            Self::Unreachable => "the tool's server cannot be reached".into(),
+            Self::Status(status) => format!("the tool's server answered with status {status}"),
+            Self::Protocol(why) => format!("the tool's server gave no valid answer: {why}"),
+            Self::Timeout => "the tool's server did not answer in time".into(),
+            Self::Cancelled => "the call was cancelled".into(),
+            Self::Cut(why) => format!("the answer broke off: {why}"),
+        }
+    }
+
+    fn detail(self) -> Value {
+        match self {
+            Self::Error(code) => json!({ "code": code }),
+            Self::Status(status) => json!({ "status": status }),
+            Self::Protocol(why) | Self::Cut(why) => json!({ "why": why }),
+            Self::Unreachable => json!({ "why": "unreachable" }),
+            _ => json!({}),
+        }
+    }
+}
+
+/// What every record of an action says.
+#[derive(Debug, Clone)]
+pub(crate) struct About {
+    pub(crate) principal: Principal,
+    pub(crate) object: String,
+    pub(crate) labels: Vec<(&'static str, String)>,
+}
+
+impl About {
+    /// An entry of it.
+    pub(crate) fn entry(&self, action: &str) -> LedgerEntry {
+        let mut entry =
+            LedgerEntry::event(clock::wall_ms(), self.principal.clone(), action, &self.object);
+        entry.labels.clone_from(&self.labels);
+        entry
+    }
+}
+
+/// An action whose intent is recorded. One that nobody ends has been cancelled: whoever waited for it has left.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The intent's place.
+    pub(crate) record: u64,
+    about: About,
+    outcomes: Outcomes,
+    began: Instant,
+    /// Whether the server may have it.
+    pub(crate) forwarded: bool,
+    ended: bool,
+}
+
+impl Open {
+    /// Its intent is recorded there.
+    pub(crate) fn new(record: u64, about: About, outcomes: Outcomes) -> Self {
+        Self { record, about, outcomes, began: Instant::now(), forwarded: false, ended: false }
+    }
+
+    /// It ended so. Only the first end counts.
+    pub(crate) fn end(&mut self, end: End) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let mut entry = self.about.entry(ACTION);
+        entry.step = Step::Outcome { of: self.record };
+        let took_ms = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        entry.detail = json!({ "outcome": end.as_str(), "took_ms": took_ms });
+        let more = [("forwarded", json!(self.forwarded))];
+        let about_end = end.detail();
+        let about_end = about_end.as_object().into_iter().flatten();
+        for (name, value) in
+            about_end.map(|(name, value)| (name.as_str(), value.clone())).chain(more)
+        {
+            entry.detail[name] = value;
+        }
+        self.outcomes.send(entry);
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.end(End::Cancelled);
+    }
+}
+
+/// The way to whoever records outcomes. There are never more on it than there are calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcomes(mpsc::UnboundedSender<LedgerEntry>);
+
+impl Outcomes {
+    /// With the other end of it.
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<LedgerEntry>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        (Self(sender), receiver)
+    }
+
+    fn send(&self, entry: LedgerEntry) {
+        if self.0.send(entry).is_err() {
+            error!("an outcome came after the end: its intent is closed at the next start");
+        }
+    }
+}
+
+/// Records outcomes until there is nobody left who could send one, and all are recorded.
+pub(crate) async fn record(
+    ledger: Arc<dyn Ledger>,
+    mut outcomes: mpsc::UnboundedReceiver<LedgerEntry>,
+) {
+    let mut writing = JoinSet::new();
+    loop {
+        tokio::select! {
+            entry = outcomes.recv() => {
+                let Some(entry) = entry else { break };
+                let ledger = Arc::clone(&ledger);
+                writing.spawn(async move {
+                    // Not tried again: what failed may be written all the same, and two outcomes are worse than none.
+                    if let Err(error) = ledger.record(entry).await {
+                        error!(%error, "an outcome is not recorded; its intent is closed at the next start");
+                    }
+                });
+            }
+            Some(_) = writing.join_next(), if !writing.is_empty() => {}
+        }
+    }
+    while writing.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_ends_once_and_one_that_is_dropped_was_cancelled() {
+        let (outcomes, mut sent) = Outcomes::new();
+        let about = About {
+            principal: Principal::Part("agent a/v1".into()),
+            object: "files/read".into(),
+            labels: vec![("agent", "a".into())],
+        };
+        let mut open = Open::new(7, about.clone(), outcomes.clone());
+        open.forwarded = true;
+        open.end(End::Error(-5));
+        open.end(End::Ok);
+        drop(open);
+        drop(Open::new(8, about, outcomes));
+        let first = sent.try_recv().unwrap();
+        assert_eq!(first.step, Step::Outcome { of: 7 });
+        assert_eq!(first.detail["outcome"], "error");
+        assert_eq!(first.detail["code"], -5);
+        let second = sent.try_recv().unwrap();
+        assert_eq!(second.step, Step::Outcome { of: 8 });
+        assert_eq!(second.detail["outcome"], "cancelled");
+        assert_eq!(second.detail["forwarded"], false);
+        assert!(sent.try_recv().is_err());
+    }
+}

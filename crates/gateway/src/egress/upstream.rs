@@ -1,0 +1,145 @@
+//! One request to a tool's server. Its address comes from the snapshot; of what the agent sent only what the protocol
+//! needs goes along, and never its own token.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::{self, PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+
+use crate::egress::known::Server;
+use crate::egress::listener::Egress;
+use crate::egress::outcome::End;
+use crate::ingress::headers;
+use crate::protocol::mcp::family::{self, Family};
+
+/// The largest answer in one piece.
+const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The event that a stream goes on after.
+pub(crate) const LAST_EVENT: HeaderName = HeaderName::from_static("last-event-id");
+
+const ACCEPT_ANY: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const ACCEPT_EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const AGENT: HeaderValue = HeaderValue::from_static("lockgate");
+
+/// What is sent.
+pub(crate) struct Outgoing<'a> {
+    pub(crate) method: Method,
+    pub(crate) family: Family,
+    /// As the agent sent them.
+    pub(crate) headers: &'a HeaderMap,
+    /// The server's own id of the session.
+    pub(crate) session: Option<&'a str>,
+    pub(crate) body: Bytes,
+}
+
+/// Sends, and waits for the head of the answer.
+pub(crate) async fn send(
+    egress: &Egress,
+    server: &Server,
+    out: Outgoing<'_>,
+) -> Result<Response<Incoming>, End> {
+    let request = request(server, out)?;
+    let sent = tokio::time::timeout(server.silence_max, egress.client.request(request)).await;
+    match sent {
+        Ok(Ok(response)) if response.headers().contains_key(header::CONTENT_ENCODING) => {
+            Err(End::Protocol("it is compressed, which nobody asked for"))
+        }
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(error)) => {
+            tracing::debug!(tool = %server.name, %error, "a tool's server did not answer");
+            Err(End::Unreachable)
+        }
+        Err(_) => Err(End::Timeout),
+    }
+}
+
+fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, End> {
+    let broken = End::Protocol("the request cannot be made");
+    let mut place = uri::Parts::default();
+    place.scheme = server.endpoint.connect.scheme().cloned();
+    place.authority = server.endpoint.connect.authority().cloned();
+    place.path_and_query = Some(server.path.parse::<PathAndQuery>().map_err(|_| broken)?);
+    let mut request = Request::new(Full::new(out.body));
+    *request.uri_mut() = Uri::from_parts(place).map_err(|_| broken)?;
+    let fields = request.headers_mut();
+    for name in passing(out.family, out.headers) {
+        for value in out.headers.get_all(&name) {
+            fields.append(name.clone(), value.clone());
+        }
+    }
+    headers::stamp_trace(fields);
+    fields.insert(header::HOST, server.endpoint.host.clone());
+    fields.insert(header::USER_AGENT, AGENT);
+    if out.method == Method::POST {
+        fields.insert(header::CONTENT_TYPE, JSON);
+    }
+    let accept = if out.method == Method::GET { ACCEPT_EVENTS } else { ACCEPT_ANY };
+    fields.insert(header::ACCEPT, accept);
+    if let Some(session) = out.session {
+        let value = HeaderValue::from_str(session).map_err(|_| broken)?;
+        fields.insert(family::SESSION, value);
+    }
+    // Last, so that nothing takes its place.
+    if let Ok(Some((name, value))) = server.credential() {
+        fields.insert(name.clone(), value.clone());
+    }
+    *request.method_mut() = out.method;
+    Ok(request)
+}
+
+/// Names of headers that go along.
+fn passing(family: Family, headers: &HeaderMap) -> Vec<HeaderName> {
+    let mut names = vec![family::VERSION, headers::TRACEPARENT, headers::TRACESTATE];
+    match family {
+        Family::Session => names.push(LAST_EVENT),
+        Family::Stateless => {
+            names.extend([family::METHOD, family::NAME]);
+            let mirrored =
+                headers.keys().filter(|name| name.as_str().starts_with(family::PARAM_PREFIX));
+            names.extend(mirrored.cloned());
+        }
+    }
+    names
+}
+
+/// A whole body, with a limit on it and on every silence in it.
+pub(crate) async fn whole(mut body: Incoming, silence_max: Duration) -> Result<Bytes, End> {
+    let mut all = Vec::new();
+    loop {
+        let frame =
+            tokio::time::timeout(silence_max, body.frame()).await.map_err(|_| End::Timeout)?;
+        let Some(frame) = frame else { return Ok(all.into()) };
+        let Ok(data) = frame.map_err(|_| End::Cut("the server hung up"))?.into_data() else {
+            continue;
+        };
+        if all.len() + data.len() > ANSWER_BYTES_MAX {
+            return Err(End::Protocol("it is larger than allowed"));
+        }
+        all.extend_from_slice(&data);
+    }
+}
+
+/// What an answer's body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Json,
+    Events,
+    Other,
+}
+
+/// By its media type.
+pub(crate) fn form(headers: &HeaderMap) -> Form {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") {
+        Form::Json
+    } else if kind.eq_ignore_ascii_case("text/event-stream") {
+        Form::Events
+    } else {
+        Form::Other
+    }
+}

@@ -1,0 +1,99 @@
+//! The server as it ships, without a policy: agents are known, everything is denied, and that is recorded.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::support::agent::World;
+use crate::support::server::Server;
+use crate::support::tools;
+
+/// Sends a message of an agent; status and body.
+fn post(world: &World, server: &Server, token: &str, message: &Value) -> (u16, Value) {
+    let at = format!("{}/mcp/desk", server.egress());
+    let sent = world.post(&at, token, message);
+    sent.unwrap_or_else(|| panic!("egress answers: {}", server.log()))
+}
+
+fn call() -> Value {
+    json!({ "jsonrpc": "2.0", "id": "c-1", "method": "tools/call",
+        "params": { "name": "echo", "arguments": { "secret": "whose" } } })
+}
+
+fn issue(server: &Server) -> (String, String) {
+    let args = ["identity", "issue", "support", "v1", "--expires", "1h", "--reason", "a test"];
+    let issued = server.json(&args);
+    let text = |name: &str| issued[name].as_str().expect("it is there").to_owned();
+    (text("id"), text("token"))
+}
+
+#[test]
+fn without_a_policy_everything_is_denied_and_a_revoked_token_is_dead() {
+    let world = World::new();
+    let (url, calls) = tools::start(world.runtime());
+    let mut server = Server::start(&tools::config(&world.agent().url, &url));
+    server.until_served(&world);
+    let nobody = post(&world, &server, "x", &call());
+    assert_eq!(nobody.0, 401);
+    let (first, token) = issue(&server);
+    let ping = json!({ "jsonrpc": "2.0", "id": 1, "method": "ping" });
+    assert_eq!(
+        post(&world, &server, &token, &ping),
+        (200, json!({ "jsonrpc": "2.0", "id": 1, "result": {} }))
+    );
+    let list = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" });
+    assert_eq!(post(&world, &server, &token, &list).1["result"]["tools"], json!([]));
+    let denied = post(&world, &server, &token, &call());
+    assert_eq!(denied.1["error"], json!({ "code": -32602, "message": "Unknown tool: echo" }));
+    assert!(calls.lock().expect("nobody panics with it").is_empty());
+
+    // One token, and then all of the version.
+    let (_, other) = issue(&server);
+    assert_eq!(server.run(&["identity", "revoke", &first, "--reason", "lost"]).code, 0);
+    dies(&world, &server, &token, &ping);
+    assert_eq!(post(&world, &server, &other, &ping).0, 200);
+    assert_eq!(server.run(&["identity", "revoke", "support/v1", "--reason", "moved"]).code, 0);
+    dies(&world, &server, &other, &ping);
+    let (_, later) = issue(&server);
+    assert_eq!(post(&world, &server, &later, &ping).0, 200, "issued since");
+    server.kill();
+    server.again();
+    assert_eq!(post(&world, &server, &token, &ping).0, 401);
+    assert_eq!(post(&world, &server, &other, &ping).0, 401);
+    assert_eq!(post(&world, &server, &later, &ping).0, 200);
+
+    let listed = server.json(&["identity", "list"]);
+    let revoked = |row: &&Value| !row["revoked_wall_ms"].is_null();
+    let rows = listed.as_array().expect("a list");
+    assert_eq!((rows.len(), rows.iter().filter(revoked).count()), (3, 2));
+    let log =
+        std::fs::read_to_string(server.data_dir().join("addresses.json")).expect("it is there");
+    assert!(log.contains("egress"));
+    recorded(&mut server);
+}
+
+/// Gateways hear of it within a moment; how long that is depends on the machine.
+fn dies(world: &World, server: &Server, token: &str, message: &Value) {
+    let since = Instant::now();
+    while post(world, server, token, message).0 != 401 {
+        assert!(since.elapsed() < Duration::from_secs(20), "a revoked token lives on");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Who was given tokens, who lost them, and what was refused.
+fn recorded(server: &mut Server) {
+    assert_eq!(server.stop(), Some(0), "{}", server.log());
+    let records = server.records();
+    let count = |action: &str| records.iter().filter(|record| record.action == action).count();
+    assert_eq!(count("identity.issue"), 3);
+    assert_eq!((count("identity.revoke"), count("identity.revoke_all")), (1, 1));
+    let refused: Vec<_> = records.iter().filter(|one| one.action == "action.refused").collect();
+    let [refused] = &refused[..] else { panic!("{} refusals", refused.len()) };
+    assert_eq!(refused.principal, "agent support/v1");
+    assert_eq!(refused.object, "desk/(unknown)");
+    assert!(refused.detail["why"].as_str().is_some_and(|why| why.contains("no policy")));
+    let text = serde_json::to_string(&refused).expect("a record is JSON");
+    assert!(!text.contains("whose"), "arguments are nobody's to read: {text}");
+    assert!(records.iter().all(|record| record.step == "event"));
+}

@@ -1,0 +1,140 @@
+//! Whether an agent may do what it is about to do: the question, the answer, and the port between them.
+
+use serde_json::Value;
+
+use crate::ids::{AgentName, ToolName, VersionName};
+use crate::ledger::Link;
+use crate::version::Digest;
+
+/// What is known of the session that an action belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// How it is known which interaction of a user it belongs to.
+    pub link: Link,
+    /// Labels of what the session has seen.
+    pub labels: Vec<String>,
+}
+
+/// An action that an agent asks for. What it calls itself is authenticated; the rest is its word.
+#[derive(Debug, Clone, Copy)]
+pub struct ActionRequest<'a> {
+    /// The agent.
+    pub agent: &'a AgentName,
+    /// Its version.
+    pub version: &'a VersionName,
+    /// The tool, as configuration names it.
+    pub tool: &'a ToolName,
+    /// What is to be done with it: for MCP the called tool's own name, `resources/read` or `prompts/get`.
+    pub action: &'a str,
+    /// With what.
+    pub arguments: &'a Value,
+    /// In which session.
+    pub session: &'a SessionFacts,
+}
+
+/// What may become of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It may be done.
+    Allow,
+    /// It may not.
+    Deny,
+    /// Somebody must be asked first.
+    Ask,
+}
+
+impl Effect {
+    /// As it is recorded.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Ask => "ask",
+        }
+    }
+}
+
+/// A decision, and everything that explains it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decided {
+    /// What may become of the action.
+    pub effect: Effect,
+    /// Ids of the rules that decided.
+    pub rules: Vec<String>,
+    /// Why, in short.
+    pub reason: String,
+    /// What the agent is told on top, such as what would be allowed.
+    pub message: Option<String>,
+    /// The risk that the rule names, such as `ASI02`.
+    pub risk: Option<String>,
+    /// Whether it is a security event of the version.
+    pub security_event: bool,
+    /// The facts that rules looked at.
+    pub facts: Value,
+    /// Digest of the policy in force.
+    pub policy: Digest,
+}
+
+/// Decides. Answers at once, from memory: it is asked on the way of every call.
+pub trait Decisions: Send + Sync {
+    /// What may become of an action. Whatever cannot be evaluated is denied.
+    fn decide(&self, request: &ActionRequest<'_>) -> Decided;
+
+    /// Whether some call of this action could be allowed, or asked about. What could not is not shown to the agent.
+    fn permits(
+        &self,
+        agent: &AgentName,
+        version: &VersionName,
+        tool: &ToolName,
+        action: &str,
+    ) -> bool;
+}
+
+/// In force as long as there is no policy: everything is denied.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoPolicy;
+
+impl Decisions for NoPolicy {
+    fn decide(&self, _: &ActionRequest<'_>) -> Decided {
+        Decided {
+            effect: Effect::Deny,
+            rules: Vec::new(),
+            reason: "no policy is configured, and without one everything is denied".into(),
+            message: None,
+            risk: None,
+            security_event: false,
+            facts: Value::Null,
+            policy: Digest::of(b""),
+        }
+    }
+
+    fn permits(&self, _: &AgentName, _: &VersionName, _: &ToolName, _: &str) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn without_a_policy_nothing_is_allowed_and_it_is_said() {
+        let agent = "support".parse().unwrap();
+        let (version, tool) = ("v1".parse().unwrap(), "files".parse().unwrap());
+        let session = SessionFacts { link: Link::None, labels: Vec::new() };
+        let request = ActionRequest {
+            agent: &agent,
+            version: &version,
+            tool: &tool,
+            action: "read",
+            arguments: &json!({}),
+            session: &session,
+        };
+        let decided = NoPolicy.decide(&request);
+        assert_eq!(decided.effect, Effect::Deny);
+        assert!(decided.reason.contains("no policy"), "{}", decided.reason);
+        assert!(!NoPolicy.permits(&agent, &version, &tool, "read"));
+    }
+}
