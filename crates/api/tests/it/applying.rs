@@ -72,7 +72,8 @@ async fn how_the_audit_log_is_kept_is_for_admins() {
     assert!(refused["detail"].as_str().unwrap().contains("`audit`"), "{refused}");
     assert!(refused["hint"].as_str().unwrap().contains("admin"), "{refused}");
     let tried = json(server.put_config("?dry_run=true", &operator, &shorter).await, 200).await;
-    assert_eq!(tried["warnings"][0]["path"], "audit", "{tried}");
+    let warned = tried["warnings"].as_array().unwrap();
+    assert!(warned.iter().any(|warning| warning["path"] == "audit"), "{tried}");
     assert_eq!(server.world.ledger.actions(), ["request.refused"], "and that it was tried");
     let applied = json(server.put_config("?reason=x", &server.admin, &shorter).await, 200).await;
     assert_eq!(applied["weaker"], json!(["records of the audit log go after 30 days"]));
