@@ -53,7 +53,7 @@ fn everything(dir: &Path) -> (Peer, String) {
     (peer, format!("http://{at}/mcp"))
 }
 
-/// PyPI's server; it speaks 2026-07-28.
+/// The server of the same package; it speaks 2026-07-28.
 fn python_server(dir: &Path) -> (Peer, String) {
     let (address, log) = (dir.join("address"), dir.join("python.log"));
     let peer = started(python().arg(script("mcp_server.py")).arg(&address), &log);
@@ -79,7 +79,7 @@ fn ready<T>(mut look: impl FnMut() -> Option<T>, log: &Path) -> T {
     }
 }
 
-/// What the client of PyPI's package sees.
+/// What the client of the package sees.
 fn seen(url: &str, token: &str, mode: &str) -> Value {
     let ran = python().arg(script("mcp_client.py")).args([url, token, mode]).output();
     let ran = ran.expect("Python starts");
