@@ -137,7 +137,7 @@ struct Parts<'a> {
     absolute: bool,
     /// `..` was among them.
     has_parent: bool,
-    parts: Vec<&'a str>,
+    names: Vec<&'a str>,
 }
 
 impl<'a> Parts<'a> {
@@ -169,22 +169,19 @@ impl<'a> Parts<'a> {
         if absolute && is_magic(&parts) {
             return Err("a link that the system makes");
         }
-        Ok(Self { absolute, has_parent, parts })
+        Ok(Self { absolute, has_parent, names: parts })
     }
 
     fn facts(&self) -> Vec<Fact> {
-        let relative = if self.absolute { None } else { Some("a relative path") };
-        let name = self.parts.last().copied().ok_or("it has no name");
-        let hidden = self.parts.iter().any(|part| part.starts_with('.'));
-        let (canonical, ancestors, ancestors_folded) = match relative {
-            Some(why) => (Err(why), Err(why), Err(why)),
-            None => {
-                let canonical = self.canonical();
-                let folded = unicode::folded(&canonical).map(|folded| ancestors(&folded));
-                let above = ancestors(&canonical);
-                (Ok(canonical), Ok(above), folded)
-            }
-        };
+        let name = self.names.last().copied().ok_or("it has no name");
+        let hidden = self.names.iter().any(|part| part.starts_with('.'));
+        let canonical = if self.absolute { Ok(self.canonical()) } else { Err("a relative path") };
+        let ancestors_folded = canonical
+            .as_ref()
+            .map_err(|why| *why)
+            .and_then(|canonical| unicode::folded(canonical))
+            .map(|folded| ancestors(&folded));
+        let ancestors = canonical.as_deref().map(ancestors).map_err(|why| *why);
         vec![
             Fact::Bool(self.absolute),
             ancestors.into(),
@@ -200,11 +197,11 @@ impl<'a> Parts<'a> {
     }
 
     fn canonical(&self) -> String {
-        if self.parts.is_empty() {
+        if self.names.is_empty() {
             return "/".to_owned();
         }
-        let mut whole = String::with_capacity(self.parts.iter().map(|part| part.len() + 1).sum());
-        for part in &self.parts {
+        let mut whole = String::with_capacity(self.names.iter().map(|part| part.len() + 1).sum());
+        for part in &self.names {
             whole.push('/');
             whole.push_str(part);
         }

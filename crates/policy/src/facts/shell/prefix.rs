@@ -99,7 +99,7 @@ pub(super) fn read<'a>(name: &str, arguments: &'a [Word]) -> Decided<Command<'a>
         argument.fixed()?;
     }
     rest = rest.get(prefix.arguments..).unwrap_or_default();
-    if rest.first().is_some_and(|word| word.is_expanded()) {
+    if rest.first().is_some_and(Word::is_expanded) {
         return Err("a command given at run time");
     }
     Ok(if name == "xargs" { Command::Xargs { rest, replaced } } else { Command::Here(rest) })

@@ -112,12 +112,16 @@ impl Own {
                 ..
             } => {
                 self.does("ddl")?;
-                all.iter().for_each(|name| self.write(name, names));
+                for name in all {
+                    self.write(name, names);
+                }
             }
             Statement::Truncate(truncate) => {
                 self.does("ddl")?;
                 self.has_where = Ok(false);
-                truncate.table_names.iter().for_each(|target| self.write(&target.name, names));
+                for target in &truncate.table_names {
+                    self.write(&target.name, names);
+                }
             }
             Statement::CreateTable(create) => {
                 self.does("ddl")?;
@@ -235,14 +239,13 @@ impl Own {
     }
 
     fn write(&mut self, name: &ObjectName, names: &Names<'_>) {
-        let name = names::table(name);
-        let named = match name {
-            Ok(name) if names.common.contains(&name) => Err("a common table expression"),
-            named => named,
+        let target = match names::table(name) {
+            Ok(target) if names.common.contains(&target) => Err("a common table expression"),
+            target => target,
         };
-        match (&mut self.writes, named) {
-            (Ok(writes), Ok(name)) => {
-                writes.insert(name);
+        match (&mut self.writes, target) {
+            (Ok(writes), Ok(target)) => {
+                writes.insert(target);
             }
             (writes, Err(why)) => {
                 *writes = Err(why);
