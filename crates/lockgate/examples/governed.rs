@@ -18,6 +18,8 @@ mod error;
 #[path = "../src/output.rs"]
 #[expect(dead_code, unused_imports, reason = "the command line of the binary uses the rest")]
 mod output;
+#[path = "../src/policy_files.rs"]
+mod policy_files;
 #[path = "../src/serve/mod.rs"]
 #[expect(dead_code, reason = "the command line of the binary uses the rest")]
 mod serve;

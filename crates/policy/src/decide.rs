@@ -144,6 +144,32 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// Why it came out so, in words.
+    pub fn why(&self) -> String {
+        let rules: Vec<&str> = self.rules.iter().map(RuleId::as_str).collect();
+        match &self.reason {
+            Reason::Rules => format!("by {}", rules.join(", ")),
+            Reason::NoRule => "no rule allows it".to_owned(),
+            Reason::Unknown => {
+                format!("a rule might allow it, but unknown: {}", self.unknown.join(", "))
+            }
+            Reason::UndeclaredTool => "the tool is not declared".to_owned(),
+            Reason::UndeclaredAction => "the tool has no such action".to_owned(),
+            Reason::UndeclaredArgument { argument } => {
+                format!("the action has no argument {}", argument.escape_debug())
+            }
+            Reason::MissingArgument { argument } => format!("the argument {argument} is missing"),
+            Reason::Malformed { what } => (*what).to_owned(),
+            Reason::Failed { failures } => {
+                let failed = failures.iter().map(|failure| {
+                    let rule = failure.rule.as_ref().map_or("the request", RuleId::as_str);
+                    format!("{rule}: {}", failure.error)
+                });
+                format!("a policy failed: {}", failed.collect::<Vec<_>>().join("; "))
+            }
+        }
+    }
+
     pub(crate) fn denied(reason: Reason) -> Self {
         Self {
             verdict: Verdict::Deny,

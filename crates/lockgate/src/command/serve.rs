@@ -34,6 +34,9 @@ pub(crate) struct Serve {
     /// Where the API listens, instead of the file's `listen.api`
     #[arg(long, value_name = "ADDR")]
     api: Option<SocketAddr>,
+    /// Policies that decide about agents' own calls, a directory; without one every call is denied
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
     /// How log lines look; text on a terminal and JSON elsewhere unless given
     #[arg(long, value_enum, value_name = "FORMAT")]
     log: Option<LogFormat>,
@@ -44,7 +47,8 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> CliResult {
-        self.run_with(policy::decisions())
+        let decisions = policy::decisions(self.policies.as_deref())?;
+        self.run_with(decisions)
     }
 
     /// The same with another policy.

@@ -1,10 +1,190 @@
 //! Who decides about agents' actions. This is the one place where a policy is put in force.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use lockgate_model::decision::{Decisions, NoPolicy};
+use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, NoPolicy};
+use lockgate_model::ids::{AgentName, ToolName, VersionName};
+use lockgate_policy::rule::{Effect as RuleEffect, Rule, Scope};
+use lockgate_policy::{Bundle, Circumstances, Decision, Request, Session, Time, Verdict};
+use serde_json::{Value, json};
 
-/// What decides. There is no way to configure a policy yet, and without one everything is denied.
-pub(crate) fn decisions() -> Arc<dyn Decisions> {
-    Arc::new(NoPolicy)
+use crate::error::CliResult;
+use crate::policy_files;
+use crate::serve::activate::wall_ms;
+
+/// What decides: the policies of a directory; without one everything is denied. Files with an error are refused.
+pub(crate) fn decisions(directory: Option<&Path>) -> CliResult<Arc<dyn Decisions>> {
+    Ok(match directory {
+        None => Arc::new(NoPolicy),
+        Some(directory) => Arc::new(InForce(policy_files::read(directory)?)),
+    })
+}
+
+/// A bundle that decides.
+struct InForce(Bundle);
+
+impl Decisions for InForce {
+    fn decide(&self, request: &ActionRequest<'_>) -> Decided {
+        let circumstances = circumstances(request, wall_ms());
+        let none = json!({});
+        // What was left out holds no argument.
+        let arguments = if request.arguments.is_null() { &none } else { request.arguments };
+        let decision = self.0.decide(&Request {
+            agent: request.agent.as_str(),
+            version: Some(request.version.as_str()),
+            tool: request.tool.as_str(),
+            action: request.action,
+            arguments,
+            circumstances: &circumstances,
+        });
+        self.decided(&decision)
+    }
+
+    fn permits(&self, agent: &AgentName, _: &VersionName, tool: &ToolName, action: &str) -> bool {
+        let (agent, tool) = (agent.as_str(), tool.as_str());
+        let is_declared =
+            self.0.tools.get(tool).is_some_and(|tool| tool.actions.contains_key(action));
+        let allows = |rule: &Rule| {
+            rule.effect == RuleEffect::Allow && rule.is_for(agent) && reaches(rule, tool, action)
+        };
+        is_declared && self.0.rules.iter().any(allows)
+    }
+}
+
+impl InForce {
+    fn decided(&self, decision: &Decision) -> Decided {
+        let mut effect = match decision.verdict {
+            Verdict::Allow => Effect::Allow,
+            Verdict::Deny => Effect::Deny,
+            Verdict::Ask => Effect::Ask,
+        };
+        let mut reason = decision.why();
+        // A limit that nobody counts is none, and an action that it binds must not go on without it.
+        if let Some(limit) = decision.obligations.first().filter(|_| effect != Effect::Deny) {
+            effect = Effect::Deny;
+            reason = format!("limits are not counted yet, and {} is one", limit.rule.as_str());
+        }
+        Decided {
+            effect,
+            rules: decision.rules.iter().map(|rule| rule.as_str().to_owned()).collect(),
+            reason,
+            message: decision.message.clone(),
+            risk: decision.risk.map(|risk| risk.to_string()),
+            security_event: decision.security_event,
+            facts: serde_json::to_value(&decision.facts).unwrap_or(Value::Null),
+            policy: self.0.digest.clone(),
+        }
+    }
+}
+
+/// Whether a rule can be about an action. Of a native policy that is seen when it is evaluated.
+fn reaches(rule: &Rule, tool: &str, action: &str) -> bool {
+    match &rule.scope {
+        Scope::Everything | Scope::Native => true,
+        Scope::Tool(of) => of.as_str() == tool,
+        Scope::Actions(of, actions) => {
+            of.as_str() == tool && actions.iter().any(|one| one.as_str() == action)
+        }
+    }
+}
+
+/// What is known besides the arguments. What is not kept track of is unknown: no label is not the same as no labels.
+fn circumstances(request: &ActionRequest<'_>, now_ms: i64) -> Circumstances {
+    const DAYS: [&str; 7] =
+        ["thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"];
+    let labels = &request.session.labels;
+    let day = usize::try_from(now_ms.div_euclid(86_400_000).rem_euclid(7)).unwrap_or_default();
+    Circumstances {
+        session: Session {
+            link: Some(request.session.link.as_str().to_owned()),
+            labels: (!labels.is_empty()).then(|| labels.iter().cloned().collect()),
+            done: None,
+        },
+        time: Time {
+            hour_utc: Some(now_ms.div_euclid(3_600_000).rem_euclid(24)),
+            weekday_utc: DAYS.get(day).map(|day| (*day).to_owned()),
+        },
+        ..Circumstances::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_model::decision::SessionFacts;
+    use lockgate_model::ledger::Link;
+
+    use super::*;
+
+    const FILES: &str = "
+tools:
+  desk:
+    actions:
+      read: {arguments: {path: path}}
+      send: {arguments: {to: email}}
+      wipe: {arguments: {}}
+rules:
+  - {id: reads, tool: desk, action: read, effect: allow, when: {path.ancestors: {contains: /srv}}}
+  - {id: sends, tool: desk, action: send, effect: allow}
+  - {id: few, tool: desk, action: send, effect: limit, limit: {rate: 100/hour}}
+  - {id: tainted, tool: desk, action: read, effect: deny, when: {session.labels: {contains: web}}}
+";
+
+    fn asked(policy: &InForce, labels: &[&str], action: &str, arguments: &Value) -> Decided {
+        let (agent, version): (AgentName, VersionName) =
+            ("support".parse().expect("a name"), "v1".parse().expect("a name"));
+        let tool: ToolName = "desk".parse().expect("a name");
+        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
+        let session = SessionFacts { link: Link::Explicit, labels };
+        policy.decide(&ActionRequest {
+            agent: &agent,
+            version: &version,
+            tool: &tool,
+            action,
+            arguments,
+            session: &session,
+        })
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_counted_allows_nothing() {
+        let bundle = Bundle::load(&[("t.yaml", FILES)]).expect("it is valid");
+        let policy = InForce(bundle);
+        let read = json!({ "path": "/srv/a" });
+        let clean = asked(&policy, &["user"], "read", &read);
+        assert_eq!((clean.effect, &clean.rules[..]), (Effect::Allow, &["reads".to_owned()][..]));
+        assert_eq!(asked(&policy, &["web"], "read", &read).effect, Effect::Deny);
+        assert_eq!(asked(&policy, &[], "read", &read).effect, Effect::Deny, "labels are unknown");
+        let outside = json!({ "path": "/srv/../etc/passwd" });
+        assert_eq!(asked(&policy, &["user"], "read", &outside).effect, Effect::Deny);
+        let sent = asked(&policy, &["user"], "send", &json!({ "to": "ada@example.com" }));
+        assert_eq!(sent.effect, Effect::Deny);
+        assert!(sent.reason.contains("few"), "{}", sent.reason);
+        assert_eq!(asked(&policy, &["user"], "wipe", &Value::Null).effect, Effect::Deny);
+        let (agent, version) = ("support".parse().expect("a name"), "v1".parse().expect("a name"));
+        let tool = "desk".parse().expect("a name");
+        let permits = |action: &str| policy.permits(&agent, &version, &tool, action);
+        assert_eq!(
+            [permits("read"), permits("send"), permits("wipe"), permits("x")],
+            [true, true, false, false]
+        );
+    }
+
+    #[test]
+    fn the_day_and_the_hour_are_those_of_utc() {
+        let session = SessionFacts { link: Link::None, labels: Vec::new() };
+        let (agent, version) = ("support".parse().expect("a name"), "v1".parse().expect("a name"));
+        let tool = "desk".parse().expect("a name");
+        let request = ActionRequest {
+            agent: &agent,
+            version: &version,
+            tool: &tool,
+            action: "read",
+            arguments: &Value::Null,
+            session: &session,
+        };
+        // 2026-11-26T17:20:00Z, a Thursday.
+        let time = circumstances(&request, 1_795_713_600_000).time;
+        assert_eq!((time.hour_utc, time.weekday_utc.as_deref()), (Some(17), Some("thursday")));
+    }
 }

@@ -27,6 +27,48 @@ fn issue(server: &Server) -> (String, String) {
     (text("id"), text("token"))
 }
 
+/// A policy of a directory is in force from the start on, and a directory with an error in it starts nothing.
+#[test]
+fn what_a_policy_allows_is_done_and_recorded_and_the_rest_is_not() {
+    const POLICY: &str = "tools:
+  desk: {actions: {echo: {arguments: {secret: text}}, wipe: {arguments: {}}}}
+rules:
+  - {id: short-echo, tool: desk, action: echo, effect: allow, when: {secret.bytes: {at_most: 5}}}
+  - {id: no-wiping, tool: desk, action: wipe, effect: deny, risk: ASI02, message: nothing is wiped here}
+";
+    let world = World::new();
+    let (url, calls) = tools::start(world.runtime());
+    let policies = tempfile::tempdir().expect("a directory for the test");
+    std::fs::write(policies.path().join("desk.yaml"), POLICY).expect("it is written");
+    let config = tools::config(&world.agent().url, &url);
+    let mut server = Server::start_with_policies(&config, policies.path());
+    server.until_served(&world);
+    let (_, token) = issue(&server);
+    let done = post(&world, &server, &token, &call());
+    assert!(done.1["result"].is_object() && done.1["result"]["isError"] != json!(true), "{done:?}");
+    let mut long = call();
+    long["params"]["arguments"]["secret"] = json!("whose is it");
+    let refused = post(&world, &server, &token, &long);
+    assert_eq!(refused.1["result"]["isError"], json!(true), "{refused:?}");
+    let mut undeclared = call();
+    undeclared["params"]["arguments"]["more"] = json!(1);
+    assert_eq!(post(&world, &server, &token, &undeclared).1["result"]["isError"], json!(true));
+    let mut hidden = call();
+    hidden["params"]["name"] = json!("wipe");
+    assert_eq!(post(&world, &server, &token, &hidden).1["error"]["code"], json!(-32602));
+    assert_eq!(
+        calls.lock().expect("nobody panics with it").len(),
+        1,
+        "what was refused was not done"
+    );
+    std::fs::write(policies.path().join("more.yaml"), "rules: [{id: x}]").expect("it is written");
+    server.kill();
+    let flag = policies.path().to_str().expect("it is text");
+    let ran = crate::support::run(&["serve", "--policies", flag]);
+    assert_eq!(ran.code, 2, "{}", ran.shown());
+    assert!(ran.stderr.contains("more.yaml:1:"), "{}", ran.shown());
+}
+
 #[test]
 fn without_a_policy_everything_is_denied_and_a_revoked_token_is_dead() {
     let world = World::new();

@@ -60,8 +60,7 @@ fn shown(value: &Value) -> String {
 
 fn told(explanation: &Explanation) -> String {
     let decision = &explanation.decision;
-    let mut lines =
-        vec![format!("{}: {}", decision.verdict.as_str(), super::decide::reason(decision))];
+    let mut lines = vec![format!("{}: {}", decision.verdict.as_str(), decision.why())];
     if let Some(message) = &decision.message {
         lines.push(format!("message: {message}"));
     }

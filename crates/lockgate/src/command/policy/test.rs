@@ -81,7 +81,7 @@ fn failure(outcome: &Outcome) -> String {
     let Outcome { name, file, line, decision, wrong, .. } = outcome;
     let mut lines = vec![format!("{file}:{line}: failed: {name}")];
     lines.extend(wrong.iter().map(|wrong| format!("  {wrong}")));
-    lines.push(format!("  reason: {}", super::decide::reason(decision)));
+    lines.push(format!("  reason: {}", decision.why()));
     if !decision.unknown.is_empty() {
         lines.push(format!("  unknown: {}", decision.unknown.join(", ")));
     }

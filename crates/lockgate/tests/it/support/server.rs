@@ -28,6 +28,8 @@ pub(crate) struct Server {
     small_disk: bool,
     /// Whether it has a policy, see [`governed`].
     governed: bool,
+    /// The directory of its policies.
+    policies: Option<PathBuf>,
 }
 
 impl Server {
@@ -46,6 +48,14 @@ impl Server {
         server
     }
 
+    /// The same with the policies of a directory.
+    pub(crate) fn start_with_policies(config: &str, policies: &Path) -> Self {
+        let mut server = Self::new(config);
+        server.policies = Some(policies.to_owned());
+        server.again();
+        server
+    }
+
     /// The same on a disk that can be filled.
     pub(crate) fn start_on_small_disk(config: &str) -> Self {
         let mut server = Self::new(config);
@@ -56,7 +66,8 @@ impl Server {
 
     fn new(config: &str) -> Self {
         let dir = tempfile::tempdir().expect("a directory for the test");
-        let server = Self { dir, child: None, started: 0, small_disk: false, governed: false };
+        let (small_disk, governed) = (false, false);
+        let server = Self { dir, child: None, started: 0, small_disk, governed, policies: None };
         server.write_config(config);
         server
     }
@@ -142,6 +153,9 @@ impl Server {
             .arg(self.file())
             .arg("--data-dir")
             .arg(self.data_dir());
+        if let Some(policies) = &self.policies {
+            command.arg("--policies").arg(policies);
+        }
         command
     }
 
