@@ -144,6 +144,8 @@ fn every_kill_leaves_a_log_that_goes_on() {
         .iter()
         .filter(|record| record["action"] == "token.create")
         .filter_map(|record| record["detail"]["reason"].as_str())
+        // The first of all was made by the server itself.
+        .skip(1)
         .collect();
     assert_eq!(reasons, made, "what was acknowledged is there, once and in order");
 }
