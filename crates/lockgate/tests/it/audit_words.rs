@@ -18,9 +18,12 @@ const OTHER: &str = "Orlando Weststrand";
 const WORDS: &str = "zqmark";
 
 /// Paths of changes that this test makes, as the API's document has them.
-const DRIVEN: [&str; 14] = [
+const DRIVEN: [&str; 17] = [
+    "DELETE /api/v1/agents/{agent}/versions/{version}/identities",
     "DELETE /api/v1/audit/holds/{name}",
+    "DELETE /api/v1/identities/{id}",
     "DELETE /api/v1/tokens/{id}",
+    "POST /api/v1/agents/{agent}/versions/{version}/identities",
     "POST /api/v1/agents/{agent}/versions/{version}/security-events",
     "POST /api/v1/audit/erase",
     "POST /api/v1/audit/holds",
@@ -155,6 +158,16 @@ fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
     let id = minted["id"].as_str().expect("an id").to_owned();
     let path = format!("{tokens}/{id}?reason={WORDS}%20gone");
     assert_eq!(her.ask(Method::DELETE, "/api/v1/tokens/{id}", &path, None).0, 204);
+    let route = "/api/v1/agents/{agent}/versions/{version}/identities";
+    let path = "/api/v1/agents/support/versions/v1/identities";
+    let (status, issued) = her.post(route, path, json!({}));
+    assert_eq!(status, 201, "{issued}");
+    let one = format!("/api/v1/identities/{}", issued["id"].as_str().expect("an id"));
+    let because = format!("reason={WORDS}%20dead");
+    let revoked =
+        her.ask(Method::DELETE, "/api/v1/identities/{id}", &format!("{one}?{because}"), None);
+    assert_eq!(revoked.0, 204);
+    assert_eq!(her.ask(Method::DELETE, route, &format!("{path}?{because}"), None).0, 200);
     let (text, probes) = with_words(&text);
     let body = json!({ "text": text, "files": { "probes.jsonl": probes } });
     let path = format!("/api/v1/config?reason={WORDS}%20applied");
