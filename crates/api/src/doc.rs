@@ -316,7 +316,8 @@ pub(crate) struct RolloutViewDoc {
     stages: Vec<StageViewDoc>,
     /// The candidate's share, basis points.
     weight_bp: u32,
-    /// Whether every gateway has applied it.
+    /// Whether every gateway has applied it; of a promoted release: whether its version is the
+    /// stable one by now.
     applied: bool,
     /// Time in the stage under a confirmed weight.
     dwell_ms: u64,

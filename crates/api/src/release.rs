@@ -1,7 +1,7 @@
 //! Finding a release and looking at it.
 
 use lockgate_model::ids::{AgentName, RolloutId};
-use lockgate_rollout::state::Rollout;
+use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_rollout::view::{self, RolloutView};
 
 use crate::auth::Principal;
@@ -48,6 +48,9 @@ pub(crate) async fn view(app: &App, rollout: &Rollout) -> Result<RolloutView, Ap
     let now_wall_ms = clock::wall_ms();
     let signals = app.store.signals(rollout, now_wall_ms).await?;
     let mut view = view::view(rollout, &signals);
+    if rollout.phase == Phase::Promoted {
+        view.applied = app.store.revision_of_epoch(rollout.id, rollout.epoch).await?.is_some();
+    }
     // Epochs of a release share users; only the store knows who was there before.
     let keys = app.store.release_keys(rollout).await?;
     let total = |arm: usize| keys.values().map(|arms| arms[arm].assigned).sum();

@@ -135,7 +135,8 @@ pub struct RolloutView {
     pub stages: Vec<StageView>,
     /// The candidate's share, basis points.
     pub weight_bp: u32,
-    /// Whether every gateway has applied it.
+    /// Whether every gateway has applied it; of a promoted release: whether its version is the
+    /// stable one by now.
     pub applied: bool,
     /// Time in the stage under a confirmed weight.
     pub dwell_ms: u64,

@@ -203,7 +203,11 @@ impl<'a> Looker<'a> {
         client::typed(&self.client.get(&["rollouts", &self.follow.id, "history"]).await?)
     }
 
+    /// A promoted release has ended for whoever waits when its version is the stable one.
     fn ended(&self, view: &RolloutView) -> Option<Exit> {
+        if view.phase == "promoted" && !view.applied {
+            return None;
+        }
         exit_of(view).filter(|exit| *exit != Exit::NeedsPerson || self.follow.stop_when_paused)
     }
 
