@@ -11,7 +11,7 @@ use lockgate_rollout::event::{Command, Event};
 #[path = "../tests/it/world.rs"]
 mod world;
 
-use world::{NoTokens, Traffic, World};
+use world::{NoTokens, NoUsers, Traffic, World};
 
 const FINE: Traffic =
     Traffic { requests: 4_800, errors: 7, ms: 150, cost_nanousd: 2_100_000, good: 61, bad: 2 };
@@ -60,6 +60,7 @@ async fn main() {
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
+        users: Arc::new(NoUsers),
         fuses: None,
         metrics: Vec::new(),
         on_config: None,

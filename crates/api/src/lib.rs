@@ -29,7 +29,7 @@ use std::sync::Arc;
 use lockgate_model::custody::Custody;
 use lockgate_model::identity::Issuer;
 use lockgate_model::ledger::Ledger;
-use lockgate_model::ports::Fuses;
+use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 
 pub use extract::{REASON_CHARS_MAX, Reason};
@@ -66,6 +66,8 @@ pub struct Deps {
     pub custody: Arc<dyn Custody>,
     /// Signs tokens of agents' versions.
     pub issuer: Arc<dyn Issuer>,
+    /// Who users are to gateways.
+    pub users: Arc<dyn Users>,
     /// The gateway's fuse; without one, security events are acted upon by control alone.
     pub fuses: Option<Arc<dyn Fuses>>,
     /// Others in this process that have numbers to show.

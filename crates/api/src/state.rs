@@ -7,7 +7,7 @@ use lockgate_model::config::Config;
 use lockgate_model::custody::Custody;
 use lockgate_model::identity::Issuer;
 use lockgate_model::ledger::Ledger;
-use lockgate_model::ports::Fuses;
+use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
@@ -30,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) custody: Arc<dyn Custody>,
     pub(crate) issuer: Arc<dyn Issuer>,
+    pub(crate) users: Arc<dyn Users>,
     pub(crate) fuses: Option<Arc<dyn Fuses>>,
     pub(crate) on_config: Option<OnConfig>,
     pub(crate) registry: Registry,
@@ -71,6 +72,7 @@ impl App {
             ledger: deps.ledger,
             custody: deps.custody,
             issuer: deps.issuer,
+            users: deps.users,
             fuses: deps.fuses,
             on_config: deps.on_config,
             registry,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use lockgate_model::approval::Approvals;
 use lockgate_model::decision::Decisions;
 use lockgate_model::ids::{AgentName, BootId, GatewayName, Revision, VersionName};
 use lockgate_model::interaction::ErrorClass;
@@ -39,7 +40,7 @@ use crate::observe::Observed;
 use crate::observe::publish::Publisher;
 use crate::observe::totals::VersionTotals;
 use crate::pin::Pins;
-use crate::sealed::Salt;
+use crate::sealed::{self, Salt};
 use crate::table::Table;
 use crate::tickets::Tickets;
 
@@ -117,6 +118,8 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     /// Who says which of them may be done.
     pub decisions: Arc<dyn Decisions>,
+    /// Where people are asked about those that need it.
+    pub approvals: Arc<dyn Approvals>,
     /// Where credentials of tools are found.
     pub secrets: Arc<dyn Secrets>,
 }
@@ -366,10 +369,11 @@ fn core(
         applied: 0.into(),
         registry,
         latches,
+        calls: Arc::default(),
         latching: tokio::sync::Mutex::default(),
         pins: Pins::new(key),
         tickets: Tickets::new(key),
-        user_salt: Salt::new(key, "lockgate sticky key 1"),
+        user_salt: Salt::new(key, sealed::USERS),
         conversation_salt: Salt::new(key, "lockgate conversation 1"),
         conversations,
         control: ControlHeard::new(age_ms),

@@ -65,6 +65,7 @@ impl Decisions for Table {
             reason: reason.into(),
             message: refused.then(|| "Smaller ones are allowed.".into()),
             risk: None,
+            asks: Vec::new(),
             security_event: false,
             facts: if refused { json!({ "large": true }) } else { Value::Null },
             policy: Digest::of(b"table"),

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::approval::AskTerm;
 use crate::ids::{AgentName, ToolName, VersionName};
 use crate::ledger::Link;
 use crate::version::Digest;
@@ -67,6 +68,8 @@ pub struct Decided {
     pub message: Option<String>,
     /// The risk that the rule names, such as `ASI02`.
     pub risk: Option<String>,
+    /// Who must agree, when somebody must be asked; never empty then.
+    pub asks: Vec<AskTerm>,
     /// Whether it is a security event of the version.
     pub security_event: bool,
     /// The facts that rules looked at.
@@ -102,6 +105,7 @@ impl Decisions for NoPolicy {
             reason: "no policy is configured, and without one everything is denied".into(),
             message: None,
             risk: None,
+            asks: Vec::new(),
             security_event: false,
             facts: Value::Null,
             policy: Digest::of(b""),

@@ -4,6 +4,7 @@
 //! Not here: I/O, time and randomness. Whoever needs a clock is given a [`clock::Now`].
 
 pub mod agent;
+pub mod approval;
 pub mod clock;
 pub mod config;
 pub mod custody;
@@ -18,6 +19,7 @@ pub mod measure;
 pub mod plan;
 pub mod ports;
 pub mod probe;
+pub mod quarantine;
 pub mod security;
 pub mod snapshot;
 pub mod ticket;

@@ -11,7 +11,7 @@ use crate::condition::Subject;
 use crate::facts::Fact;
 use crate::names::RuleId;
 use crate::observed::{Observed, Seen};
-use crate::rule::{Effect, Limit, Risk, Rule, Scope};
+use crate::rule::{Ask, Effect, Limit, Risk, Rule, Scope};
 use crate::slice::{Slice, Stage};
 use crate::truth::{Truth, truth};
 
@@ -118,6 +118,16 @@ pub struct Obligation {
     pub limit: Limit,
 }
 
+/// Who must agree to an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asks {
+    /// The rule that says so.
+    pub rule: RuleId,
+    /// Whom it asks.
+    #[serde(flatten)]
+    pub ask: Ask,
+}
+
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
@@ -135,6 +145,8 @@ pub struct Decision {
     pub risk: Option<Risk>,
     /// What an allowed action is bound to.
     pub obligations: Vec<Obligation>,
+    /// Who must agree, when somebody must.
+    pub asks: Vec<Asks>,
     /// Whether this denial is a security event.
     pub security_event: bool,
     /// Facts that were unknown and mattered.
@@ -179,6 +191,7 @@ impl Decision {
             message: None,
             risk: None,
             obligations: Vec::new(),
+            asks: Vec::new(),
             security_event: false,
             unknown: Vec::new(),
             facts: Observed::default(),
@@ -287,6 +300,13 @@ impl Bundle {
             self.ruled(Verdict::Ask, &asks, observed)
         };
         decision.allowed_by = self.ids(&said.permitted);
+        decision.asks = asks
+            .iter()
+            .map(|rule| {
+                let rule = &self.rules[*rule];
+                Asks { rule: rule.id.clone(), ask: rule.ask.clone().unwrap_or_default() }
+            })
+            .collect();
         decision.obligations = limits
             .iter()
             .filter_map(|rule| {
@@ -380,6 +400,7 @@ impl Bundle {
             message: matched().find_map(|rule| rule.message.clone()),
             risk: matched().find_map(|rule| rule.risk),
             obligations: Vec::new(),
+            asks: Vec::new(),
             security_event: matched().any(|rule| rule.security_event),
             unknown,
             facts: Observed::default(),

@@ -129,6 +129,24 @@ impl Limit {
     }
 }
 
+/// Who must agree before an action is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ask {
+    /// How many people, at least 1.
+    pub approvals: u32,
+    /// Whose word counts; anybody's who may approve when empty.
+    pub from: Vec<String>,
+}
+
+/// The most people that a rule can want.
+pub const APPROVALS_MAX: u32 = 16;
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self { approvals: 1, from: Vec::new() }
+    }
+}
+
 /// Which actions a rule is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -167,6 +185,8 @@ pub struct Rule {
     pub security_event: bool,
     /// How often, when its effect is a limit.
     pub limit: Option<Limit>,
+    /// Who is asked, when its effect is to ask; one person who may approve, when that is not said.
+    pub ask: Option<Ask>,
 }
 
 impl Rule {

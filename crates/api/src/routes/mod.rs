@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::state::App;
 
 mod agents;
+mod approvals;
 mod audit;
 pub(crate) mod command;
 mod config;
@@ -17,6 +18,7 @@ mod health;
 mod identities;
 mod journal;
 pub(crate) mod metrics;
+mod quarantines;
 mod query;
 mod rollouts;
 mod security;
@@ -65,6 +67,12 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(agents::versions))
         .routes(routes!(agents::interactions))
         .routes(routes!(security::raise))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::one))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::deny))
+        .routes(routes!(quarantines::list, quarantines::begin))
+        .routes(routes!(quarantines::lift))
         .routes(routes!(rollouts::list, rollouts::start))
         .routes(routes!(rollouts::one))
         .routes(routes!(rollouts::history))

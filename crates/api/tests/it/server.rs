@@ -10,7 +10,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 
-use crate::world::{NoTokens, World};
+use crate::world::{NoTokens, NoUsers, World};
 
 pub(crate) struct Server {
     pub(crate) world: Arc<World>,
@@ -61,6 +61,7 @@ pub(crate) async fn start(
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
+        users: Arc::new(NoUsers),
         fuses,
         metrics: Vec::new(),
         on_config: None,

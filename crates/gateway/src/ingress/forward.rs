@@ -243,6 +243,9 @@ impl Going<'_> {
         let current = table.agents.iter().find(|agent| agent.name == record.agent.name);
         let route = current.unwrap_or(&record.agent);
         let shares: &Shares = route.shares.as_ref().ok_or(Problem::NO_STABLE)?;
+        if record.user.is_some_and(|user| table.quarantined.user(&route.name, user).is_some()) {
+            return Err(Problem::USER_QUARANTINED);
+        }
         let affinity = Affinity {
             conversation: known.home.as_ref(),
             sticky: known.sticky.as_deref(),
@@ -250,6 +253,9 @@ impl Going<'_> {
         };
         let now = core.moment(&table, record.started, record.started_wall_ms);
         let target = affinity::pick(shares, &affinity, now);
+        if table.quarantined.version(&target.agent, &target.version).is_some() {
+            return Err(Problem::QUARANTINED);
+        }
         let forced = Arc::ptr_eq(target, &shares.stable);
         let testing = shares.testing.as_ref().filter(|testing| {
             forced && !now.control_stale && testing.wants(known.sticky.as_deref(), rand::random())

@@ -10,11 +10,11 @@ use lockgate_anchor::Anchor;
 use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
 use lockgate_control::{Channels, Control};
 use lockgate_gateway::identity::Signer;
-use lockgate_gateway::{EgressOptions, Gateway, Options, Ports, StartError};
+use lockgate_gateway::{EgressOptions, Gateway, Options, Ports, StartError, UserIds};
 use lockgate_mirror::Mirror;
 use lockgate_model::config::Config;
 use lockgate_model::identity::Issuer;
-use lockgate_model::ports::Fuses;
+use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 use lockgate_telemetry::price::Prices;
 
@@ -44,6 +44,7 @@ pub(super) struct Front {
     local_addr: SocketAddr,
     egress_addr: SocketAddr,
     issuer: Arc<dyn Issuer>,
+    users: Arc<dyn Users>,
     store: LateStore,
     ledger: LateLedger,
 }
@@ -62,13 +63,15 @@ impl Front {
             snapshots: port.clone(),
             windows: port.clone(),
             interactions: port.clone(),
-            events: port,
+            events: port.clone(),
+            approvals: port,
             ledger: Arc::new(ledger.clone()),
             decisions: Arc::clone(&start.decisions),
             secrets: Arc::new(Surroundings),
         };
         let signer = Signer::new(&keys::identity(&start.dir.keys())?);
         let key = keys::signing(&start.dir.keys())?;
+        let users = Arc::new(UserIds::new(&key));
         let name = NAME.parse().expect("it is a valid name");
         let mut options = Options::new(start.listen().ingress, start.dir.gateway(), name, key);
         options.prices = Arc::new(Prices::new(config.prices.clone()));
@@ -79,6 +82,7 @@ impl Front {
         Ok(Self {
             egress_addr: gateway.egress_addr().unwrap_or(listen),
             issuer: Arc::new(signer),
+            users,
             fuses: gateway.fuses(),
             local_addr: gateway.local_addr(),
             gateway: Arc::new(Mutex::new(Some(gateway))),
@@ -153,6 +157,7 @@ impl Rest {
             ledger: Arc::new(ledger.clone()),
             custody: Arc::new(ledger.clone()),
             issuer: Arc::clone(&front.issuer),
+            users: Arc::clone(&front.users),
             fuses: Some(Arc::clone(&front.fuses)),
             metrics: vec![front.metrics(), of_log],
             on_config: Some(Arc::clone(&adopt)),

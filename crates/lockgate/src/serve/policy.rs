@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use lockgate_model::approval::AskTerm;
 use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, NoPolicy};
 use lockgate_model::ids::{AgentName, ToolName, VersionName};
 use lockgate_policy::rule::{Effect as RuleEffect, Rule, Scope};
-use lockgate_policy::{Bundle, Circumstances, Decision, Request, Session, Time, Verdict};
+use lockgate_policy::{Asks, Bundle, Circumstances, Decision, Request, Session, Time, Verdict};
 use serde_json::{Value, json};
 
 use crate::error::CliResult;
@@ -71,11 +72,17 @@ impl InForce {
             reason,
             message: decision.message.clone(),
             risk: decision.risk.map(|risk| risk.to_string()),
+            asks: decision.asks.iter().map(term).collect(),
             security_event: decision.security_event,
             facts: serde_json::to_value(&decision.facts).unwrap_or(Value::Null),
             policy: self.0.digest.clone(),
         }
     }
+}
+
+fn term(asks: &Asks) -> AskTerm {
+    let Asks { rule, ask } = asks;
+    AskTerm { rule: rule.as_str().to_owned(), approvals: ask.approvals, from: ask.from.clone() }
 }
 
 /// Whether a rule can be about an action. Of a native policy that is seen when it is evaluated.
