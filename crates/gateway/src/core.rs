@@ -23,6 +23,7 @@ use crate::health::Health;
 use crate::live::{Registry, closed};
 use crate::observe::Observed;
 use crate::pin::Pins;
+use crate::provenance::Provenance;
 use crate::sealed::Salt;
 use crate::table::{AgentRoute, ApplyError, Beside, Table, Target};
 use crate::tickets::Tickets;
@@ -50,6 +51,8 @@ pub(crate) struct Core {
     pub(crate) applied: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) latches: Latches,
+    /// What agents have read and done.
+    pub(crate) provenance: Provenance,
     /// Calls of agents under way.
     pub(crate) calls: Arc<Calls>,
     /// Held while a latch is being made.

@@ -22,6 +22,7 @@ mod live;
 mod observe;
 mod pin;
 pub mod protocol;
+mod provenance;
 mod quarantine;
 mod sealed;
 pub mod split;

@@ -66,6 +66,8 @@ impl Decisions for Table {
             message: refused.then(|| "Smaller ones are allowed.".into()),
             risk: None,
             asks: Vec::new(),
+            labels: Vec::new(),
+            limits: Vec::new(),
             security_event: false,
             facts: if refused { json!({ "large": true }) } else { Value::Null },
             policy: Digest::of(b"table"),

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod ids;
 pub mod interaction;
 pub mod ledger;
+pub mod limit;
 pub mod measure;
 pub mod plan;
 pub mod ports;

@@ -96,6 +96,20 @@ pub enum Count {
     Session,
     /// Each user alone.
     User,
+    /// Each exact action of each session alone: what an agent in a loop repeats.
+    Call,
+}
+
+impl Per {
+    /// Its length, milliseconds.
+    pub fn ms(self) -> u64 {
+        match self {
+            Self::Second => 1_000,
+            Self::Minute => 60_000,
+            Self::Hour => 3_600_000,
+            Self::Day => 86_400_000,
+        }
+    }
 }
 
 /// At most so many times in a span.

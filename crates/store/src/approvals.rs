@@ -234,8 +234,8 @@ impl Steady {
 }
 
 impl Store {
-    /// The time that questions go by.
-    async fn steady_ms(&self, conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+    /// The time that questions and counts go by.
+    pub(crate) async fn steady_ms(&self, conn: &mut SqliteConnection) -> Result<i64, StoreError> {
         let seen: Option<i64> = sqlx::query_scalar("SELECT MAX(changed_wall_ms) FROM approval")
             .fetch_one(&mut *conn)
             .await?;

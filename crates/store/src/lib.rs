@@ -19,6 +19,7 @@ mod journal;
 mod keys;
 mod lease;
 mod ledger_queue;
+mod limits;
 mod outbox;
 mod quarantines;
 mod retention;

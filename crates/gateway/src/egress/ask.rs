@@ -40,8 +40,9 @@ impl Asked<'_> {
             terms: decided.asks.clone(),
             shown: json!({
                 "arguments": self.arguments, "facts": decided.facts, "message": decided.message,
-                "risk": decided.risk, "rules": decided.rules, "link": self.linked.how.as_str(),
-                "interaction": self.linked.interaction, "trace": self.linked.trace,
+                "risk": decided.risk, "rules": decided.rules, "link": self.belongs.how.as_str(),
+                "interaction": self.belongs.session.as_ref().map(|session| session.id()),
+                "trace": self.linked.trace,
             }),
             settings,
         };
@@ -146,7 +147,7 @@ fn unanswered(why: &str) -> Verdict {
 
 /// The parameters of a message, but for what is said about it: keys in order, and numbers as they are written. As
 /// numbers, two that are too long to be told apart would be the same.
-fn exact(message: &[u8]) -> Option<String> {
+pub(super) fn exact(message: &[u8]) -> Option<String> {
     let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(message).ok()?;
     let mut params: BTreeMap<String, &RawValue> =
         serde_json::from_str(fields.get("params")?.get()).ok()?;

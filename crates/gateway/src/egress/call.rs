@@ -1,6 +1,6 @@
 //! Deciding an action, and recording it before it is done.
 
-use lockgate_model::decision::{ActionRequest, Decided, Effect, SessionFacts};
+use lockgate_model::decision::{ActionRequest, Decided, Effect};
 use lockgate_model::identity::Identity;
 use lockgate_model::ids::{ApprovalId, SecurityEventId};
 use lockgate_model::ledger::{GovernedAction, LedgerEntry, Principal, Step};
@@ -18,6 +18,7 @@ use crate::egress::listener::Egress;
 use crate::egress::outcome::{ACTION, About, Open};
 use crate::egress::refusal::Why;
 use crate::fuse::FusePort;
+use crate::provenance::Belongs;
 
 /// A record for whoever looks for actions that were not done.
 pub(super) const REFUSED: &str = "action.refused";
@@ -35,6 +36,8 @@ pub(crate) struct Asked<'a> {
     /// The message that holds it, as it was sent.
     pub(crate) message: &'a [u8],
     pub(crate) linked: &'a Linked,
+    /// The interaction that it belongs to.
+    pub(crate) belongs: &'a Belongs,
     /// Its place among the calls under way.
     pub(crate) under_way: &'a UnderWay,
 }
@@ -71,7 +74,7 @@ impl Asked<'_> {
 
     /// What the policy says now, and what orders are in force against it.
     pub(super) fn judge(&self, egress: &Egress) -> Decided {
-        let session = SessionFacts { link: self.linked.how, labels: Vec::new() };
+        let session = egress.core.provenance.facts(self.identity, self.belongs);
         let decided = egress.core.ports.decisions.decide(&ActionRequest {
             agent: &self.identity.agent,
             version: &self.identity.version,
@@ -103,9 +106,10 @@ impl Asked<'_> {
     fn unless_stopped(&self, egress: &Egress, decided: Decided) -> Decided {
         let Identity { agent, version, .. } = self.identity;
         let table = egress.core.table.load();
-        let Some(order) = table.quarantined.call(agent, version, &self.server.name) else {
-            return decided;
-        };
+        let user = self.belongs.session.as_ref().and_then(|session| session.user);
+        let order = table.quarantined.call(agent, version, &self.server.name);
+        let order = order.or_else(|| table.quarantined.user(agent, user?));
+        let Some(order) = order else { return decided };
         Decided {
             effect: Effect::Deny,
             rules: vec![format!("quarantine {}", order.id)],
@@ -123,6 +127,17 @@ impl Asked<'_> {
         decided: &Decided,
         approval: Option<ApprovalId>,
     ) -> Verdict {
+        if let Some(refused) = self.reserve(egress, decided).await {
+            return refused;
+        }
+        let action = format!("{}/{}", self.server.name, self.action);
+        let provenance = &egress.core.provenance;
+        let tried = provenance.tries(self.identity, self.belongs, &action, &decided.labels).await;
+        if let Err(error) = tried {
+            error!(%error, "an action is refused: what its session has read cannot be written down");
+            let why = "what the session has read cannot be written down";
+            return Verdict::Refused(Why::unrecorded(why));
+        }
         let about = self.about(decided, true);
         let mut entry = self.entry(&about, ACTION, decided, &decided.reason);
         entry.step = Step::Intent;
@@ -132,9 +147,12 @@ impl Asked<'_> {
         let ledger = egress.core.ports.ledger.clone();
         let outcomes = egress.outcomes.clone();
         let cut = self.under_way.cut.clone();
+        let session = self.belongs.session.clone().map(|session| (session, action));
         let recorded = tokio::spawn(async move {
             let record = ledger.record(entry).await?;
-            Ok::<_, lockgate_model::ports::PortError>(Open::new(record, about, outcomes, cut))
+            Ok::<_, lockgate_model::ports::PortError>(
+                Open::new(record, about, outcomes, cut).in_session(session),
+            )
         });
         match recorded.await {
             Ok(Ok(open)) => Verdict::Go(open),
@@ -172,8 +190,8 @@ impl Asked<'_> {
             ("tool", tool.to_string()),
             ("decision", decided.effect.as_str().to_owned()),
         ];
-        if let Some(interaction) = self.linked.interaction {
-            labels.push(("interaction", interaction.to_string()));
+        if let Some(session) = &self.belongs.session {
+            labels.push(("interaction", session.id().to_string()));
         }
         About { principal: Principal::Part(format!("agent {agent}/{version}")), object, labels }
     }
@@ -204,7 +222,7 @@ impl Asked<'_> {
             rules: decided.rules.clone(),
             policy: decided.policy.clone(),
             trace: self.linked.trace.clone(),
-            link: self.linked.how,
+            link: self.belongs.how,
         })
     }
 

@@ -11,6 +11,7 @@ pub(crate) mod forward;
 pub(crate) mod handle;
 pub mod identity;
 pub(crate) mod known;
+pub(crate) mod limit;
 pub(crate) mod link;
 pub(crate) mod listener;
 pub(crate) mod outcome;

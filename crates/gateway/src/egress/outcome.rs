@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock;
+use crate::provenance::Session;
 
 /// The record's name for an action of an agent.
 pub(crate) const ACTION: &str = "action";
@@ -113,6 +114,8 @@ pub(crate) struct Open {
     pub(crate) forwarded: bool,
     /// Cancelled when the call is cut off: then it is not the client who left.
     cut: CancellationToken,
+    /// The session that it belongs to, and what it is called there.
+    session: Option<(Arc<Session>, String)>,
     ended: bool,
 }
 
@@ -125,13 +128,23 @@ impl Open {
         cut: CancellationToken,
     ) -> Self {
         let began = Instant::now();
-        Self { record, about, outcomes, began, forwarded: false, cut, ended: false }
+        Self { record, about, outcomes, began, forwarded: false, cut, session: None, ended: false }
+    }
+
+    /// The session hears when it is done.
+    #[must_use]
+    pub(crate) fn in_session(mut self, session: Option<(Arc<Session>, String)>) -> Self {
+        self.session = session;
+        self
     }
 
     /// It ended so. Only the first end counts.
     pub(crate) fn end(&mut self, end: End) {
         if std::mem::replace(&mut self.ended, true) {
             return;
+        }
+        if let Some((session, action)) = self.session.take().filter(|_| end == End::Ok) {
+            session.did(&action);
         }
         let mut entry = self.about.entry(ACTION);
         entry.step = Step::Outcome { of: self.record };

@@ -125,6 +125,7 @@ impl Caller {
 
     async fn decide(&self, wanted: &Wanted<'_>, action: &str, arguments: &Value) -> Verdict {
         let linked = link::of(wanted.headers, wanted.params);
+        let belongs = self.egress.core.provenance.find(&self.identity, &linked);
         let asked = Asked {
             identity: &self.identity,
             server: &self.server,
@@ -133,6 +134,7 @@ impl Caller {
             arguments,
             message: &wanted.body,
             linked: &linked,
+            belongs: &belongs,
             under_way: &self.under_way,
         };
         asked.decide(&self.egress).await

@@ -221,6 +221,7 @@ impl Going<'_> {
             fields.insert(header::HOST, target.endpoint.host.clone());
             fields.insert(headers::INTERACTION, headers::id_value(record.id));
             fields.insert(headers::VERSION, target.header.clone());
+            self.begin(record, &target, fields);
             if let Some(testing) = testing {
                 self.copy(record, testing, &original, &mut request);
             }
@@ -234,6 +235,19 @@ impl Going<'_> {
             }
         }
         Err(Problem::CUT)
+    }
+
+    /// Calls that the version makes for this request are linked to it, where agents make any.
+    fn begin(&self, record: &mut Record, target: &Target, fields: &http::HeaderMap) {
+        let core = &self.worker.core;
+        if core.table.load().snapshot.egress.tools.is_empty() {
+            return;
+        }
+        let trace = fields.get(headers::TRACEPARENT).and_then(|value| value.to_str().ok());
+        let trace = trace.and_then(headers::trace_of).map(|(trace, _)| trace);
+        let of = (target.agent.clone(), target.version.clone());
+        core.provenance.begin(record.id, of, record.user, trace);
+        record.has_session = true;
     }
 
     /// By the table as it is now, not as it was when the request came in.

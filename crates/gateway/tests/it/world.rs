@@ -21,6 +21,7 @@ use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect};
 use lockgate_model::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, ToolName, VersionName};
 use lockgate_model::interaction::Interaction;
 use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::limit::NoReservations;
 use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Secrets, Snapshots};
 use lockgate_model::security::{Fuse, SecurityCause, SecurityEvent};
 use lockgate_model::snapshot::{Egress, Member, Mode, Route, Snapshot, Split};
@@ -274,6 +275,8 @@ impl Decisions for Fake {
             message: (effect == Effect::Deny).then(|| "Reading is allowed.".into()),
             risk: None,
             asks: Vec::new(),
+            labels: Vec::new(),
+            limits: Vec::new(),
             security_event: request.action == "leak",
             facts: serde_json::json!({ "link": request.session.link.as_str() }),
             policy: Digest::of(b"policy"),
@@ -312,6 +315,7 @@ pub(crate) async fn start_gateway(
         ledger: fake.clone(),
         decisions: fake.clone(),
         approvals: Arc::new(NoApprovals),
+        reservations: Arc::new(NoReservations),
         secrets: fake.clone(),
     };
     let listen = "127.0.0.1:0".parse().unwrap();

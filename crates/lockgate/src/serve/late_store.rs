@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use lockgate_model::approval::{self, Approvals, Question, Waited};
 use lockgate_model::ids::ApprovalId;
 use lockgate_model::interaction::Interaction;
+use lockgate_model::limit::{self, Reservations, Reserved};
 use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Snapshots};
 use lockgate_model::security::{Fuse, SecurityEvent};
 use lockgate_model::ticket::{Answer, Counted, Ticket};
@@ -60,6 +61,13 @@ impl Approvals for LateStore {
 
     async fn wait(&self, id: ApprovalId, at_most: Duration) -> Result<Waited, PortError> {
         self.get()?.wait(id, at_most).await
+    }
+}
+
+#[async_trait]
+impl Reservations for LateStore {
+    async fn reserve(&self, counts: &[limit::Counted]) -> Result<Reserved, PortError> {
+        self.get()?.reserve(counts).await
     }
 }
 

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use lockgate_model::approval::AskTerm;
 use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, NoPolicy};
 use lockgate_model::ids::{AgentName, ToolName, VersionName};
-use lockgate_policy::rule::{Effect as RuleEffect, Rule, Scope};
-use lockgate_policy::{Asks, Bundle, Circumstances, Decision, Request, Session, Time, Verdict};
+use lockgate_model::limit::{CountBy, LimitTerm};
+use lockgate_policy::rule::{Count, Effect as RuleEffect, Rule, Scope};
+use lockgate_policy::{
+    Asks, Bundle, Circumstances, Decision, Obligation, Request, Session, Time, Verdict,
+};
 use serde_json::{Value, json};
 
 use crate::error::CliResult;
@@ -39,7 +42,7 @@ impl Decisions for InForce {
             arguments,
             circumstances: &circumstances,
         });
-        self.decided(&decision)
+        self.decided(&decision, request.tool.as_str(), request.action)
     }
 
     fn permits(&self, agent: &AgentName, _: &VersionName, tool: &ToolName, action: &str) -> bool {
@@ -54,29 +57,48 @@ impl Decisions for InForce {
 }
 
 impl InForce {
-    fn decided(&self, decision: &Decision) -> Decided {
-        let mut effect = match decision.verdict {
+    /// Where what an action brings back comes from.
+    fn labels(&self, tool: &str, action: &str) -> Vec<String> {
+        let Some(tool) = self.0.tools.get(tool) else { return Vec::new() };
+        let of_action = tool.actions.get(action).map(|action| &action.labels);
+        tool.labels.iter().chain(of_action.into_iter().flatten()).cloned().collect()
+    }
+
+    fn decided(&self, decision: &Decision, tool: &str, action: &str) -> Decided {
+        let effect = match decision.verdict {
             Verdict::Allow => Effect::Allow,
             Verdict::Deny => Effect::Deny,
             Verdict::Ask => Effect::Ask,
         };
-        let mut reason = decision.why();
-        // A limit that nobody counts is none, and an action that it binds must not go on without it.
-        if let Some(limit) = decision.obligations.first().filter(|_| effect != Effect::Deny) {
-            effect = Effect::Deny;
-            reason = format!("limits are not counted yet, and {} is one", limit.rule.as_str());
-        }
         Decided {
             effect,
             rules: decision.rules.iter().map(|rule| rule.as_str().to_owned()).collect(),
-            reason,
+            reason: decision.why(),
             message: decision.message.clone(),
             risk: decision.risk.map(|risk| risk.to_string()),
             asks: decision.asks.iter().map(term).collect(),
+            labels: self.labels(tool, action),
+            limits: decision.obligations.iter().map(limit).collect(),
             security_event: decision.security_event,
             facts: serde_json::to_value(&decision.facts).unwrap_or(Value::Null),
             policy: self.0.digest.clone(),
         }
+    }
+}
+
+fn limit(obligation: &Obligation) -> LimitTerm {
+    let Obligation { rule, limit } = obligation;
+    LimitTerm {
+        rule: rule.as_str().to_owned(),
+        times: limit.times,
+        span_ms: limit.per.ms(),
+        by: match limit.count {
+            Count::Agent => CountBy::Agent,
+            Count::Version => CountBy::Version,
+            Count::Session => CountBy::Session,
+            Count::User => CountBy::User,
+            Count::Call => CountBy::Call,
+        },
     }
 }
 
@@ -96,17 +118,18 @@ fn reaches(rule: &Rule, tool: &str, action: &str) -> bool {
     }
 }
 
-/// What is known besides the arguments. What is not kept track of is unknown: no label is not the same as no labels.
+/// What is known besides the arguments. What is not known is unknown: no word about labels is not the same as no labels.
 fn circumstances(request: &ActionRequest<'_>, now_ms: i64) -> Circumstances {
     const DAYS: [&str; 7] =
         ["thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"];
-    let labels = &request.session.labels;
+    let session = request.session;
     let day = usize::try_from(now_ms.div_euclid(86_400_000).rem_euclid(7)).unwrap_or_default();
     Circumstances {
         session: Session {
-            link: Some(request.session.link.as_str().to_owned()),
-            labels: (!labels.is_empty()).then(|| labels.iter().cloned().collect()),
-            done: None,
+            link: Some(session.link.as_str().to_owned()),
+            labels: session.labels.clone(),
+            done: session.done.clone(),
+            tried: session.tried.clone(),
         },
         time: Time {
             hour_utc: Some(now_ms.div_euclid(3_600_000).rem_euclid(24)),
@@ -126,9 +149,10 @@ mod tests {
     const FILES: &str = "
 tools:
   desk:
+    labels: desk
     actions:
       read: {arguments: {path: path}}
-      send: {arguments: {to: email}}
+      send: {arguments: {to: email}, labels: [mail]}
       wipe: {arguments: {}}
 rules:
   - {id: reads, tool: desk, action: read, effect: allow, when: {path.ancestors: {contains: /srv}}}
@@ -137,12 +161,17 @@ rules:
   - {id: tainted, tool: desk, action: read, effect: deny, when: {session.labels: {contains: web}}}
 ";
 
-    fn asked(policy: &InForce, labels: &[&str], action: &str, arguments: &Value) -> Decided {
+    fn asked(
+        policy: &InForce,
+        labels: Option<&[&str]>,
+        action: &str,
+        arguments: &Value,
+    ) -> Decided {
         let (agent, version): (AgentName, VersionName) =
             ("support".parse().expect("a name"), "v1".parse().expect("a name"));
         let tool: ToolName = "desk".parse().expect("a name");
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        let session = SessionFacts { link: Link::Explicit, labels };
+        let labels = labels.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect());
+        let session = SessionFacts { labels, ..SessionFacts::unknown(Link::Explicit) };
         policy.decide(&ActionRequest {
             agent: &agent,
             version: &version,
@@ -154,20 +183,22 @@ rules:
     }
 
     #[test]
-    fn what_is_not_known_or_not_counted_allows_nothing() {
+    fn what_is_not_known_allows_nothing() {
         let bundle = Bundle::load(&[("t.yaml", FILES)]).expect("it is valid");
         let policy = InForce(bundle);
         let read = json!({ "path": "/srv/a" });
-        let clean = asked(&policy, &["user"], "read", &read);
+        let clean = asked(&policy, Some(&["user"]), "read", &read);
         assert_eq!((clean.effect, &clean.rules[..]), (Effect::Allow, &["reads".to_owned()][..]));
-        assert_eq!(asked(&policy, &["web"], "read", &read).effect, Effect::Deny);
-        assert_eq!(asked(&policy, &[], "read", &read).effect, Effect::Deny, "labels are unknown");
+        assert_eq!(asked(&policy, Some(&["web"]), "read", &read).effect, Effect::Deny);
+        assert_eq!(asked(&policy, None, "read", &read).effect, Effect::Deny, "labels are unknown");
         let outside = json!({ "path": "/srv/../etc/passwd" });
-        assert_eq!(asked(&policy, &["user"], "read", &outside).effect, Effect::Deny);
-        let sent = asked(&policy, &["user"], "send", &json!({ "to": "ada@example.com" }));
-        assert_eq!(sent.effect, Effect::Deny);
-        assert!(sent.reason.contains("few"), "{}", sent.reason);
-        assert_eq!(asked(&policy, &["user"], "wipe", &Value::Null).effect, Effect::Deny);
+        assert_eq!(asked(&policy, Some(&["user"]), "read", &outside).effect, Effect::Deny);
+        let sent = asked(&policy, Some(&["user"]), "send", &json!({ "to": "ada@example.com" }));
+        assert_eq!(sent.effect, Effect::Allow);
+        let [few] = &sent.limits[..] else { panic!("{sent:?}") };
+        assert_eq!((few.rule.as_str(), few.times, few.span_ms), ("few", 100, 3_600_000));
+        assert_eq!(sent.labels, ["desk", "mail"]);
+        assert_eq!(asked(&policy, Some(&["user"]), "wipe", &Value::Null).effect, Effect::Deny);
         let (agent, version) = ("support".parse().expect("a name"), "v1".parse().expect("a name"));
         let tool = "desk".parse().expect("a name");
         let permits = |action: &str| policy.permits(&agent, &version, &tool, action);
@@ -179,7 +210,7 @@ rules:
 
     #[test]
     fn the_day_and_the_hour_are_those_of_utc() {
-        let session = SessionFacts { link: Link::None, labels: Vec::new() };
+        let session = SessionFacts::unknown(Link::None);
         let (agent, version) = ("support".parse().expect("a name"), "v1".parse().expect("a name"));
         let tool = "desk".parse().expect("a name");
         let request = ActionRequest {

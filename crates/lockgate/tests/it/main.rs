@@ -15,6 +15,7 @@ mod egress;
 mod egress_approvals;
 mod egress_kill;
 mod egress_peers;
+mod egress_sessions;
 mod egress_stopped;
 mod errors;
 mod init;

@@ -311,13 +311,14 @@ fn rate(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Limit> {
 
 fn count(limit: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<Count> {
     let Some(node) = limit.get("count") else { return Some(Count::default()) };
-    let known = ["agent", "version", "session", "user"];
+    let known = ["agent", "version", "session", "user", "call"];
     let text = form::text(node, "`count`", at, found)?;
     Some(match text {
         "agent" => Count::Agent,
         "version" => Count::Version,
         "session" => Count::Session,
         "user" => Count::User,
+        "call" => Count::Call,
         _ => {
             let hint =
                 did_you_mean(text, &known).unwrap_or_else(|| format!("count by {}", words(&known)));

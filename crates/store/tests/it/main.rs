@@ -10,6 +10,7 @@ mod durability;
 mod exchange;
 mod identities;
 mod inbox;
+mod limits;
 mod measurements;
 mod outbox;
 mod people;

@@ -42,6 +42,10 @@ conformance!(open:
         revoked_tokens_are_told_to_gateways,
         tools_are_in_the_snapshot,
     }
+    limits::{
+        no_span_holds_more_than_its_limit,
+        a_place_is_taken_in_all_counts_or_in_none,
+    }
     inbox::{
         items_keep_their_order,
         a_key_counts_once,
