@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use lockgate_api::{Api, Deps, Options, token};
+use lockgate_model::decision::NoPolicy;
 use lockgate_model::ids::Epoch;
 use lockgate_rollout::event::{Command, Event};
 
@@ -60,6 +61,7 @@ async fn main() {
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
+        decisions: Arc::new(NoPolicy),
         users: Arc::new(NoUsers),
         fuses: None,
         metrics: Vec::new(),

@@ -38,7 +38,7 @@ enum Governed {
 fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Governed::Serve(serve) = Governed::parse();
-    match serve.run_with(Arc::new(Table)) {
+    match serve.run_with(Arc::new(Table), None) {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::note(&error);

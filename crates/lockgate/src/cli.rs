@@ -137,7 +137,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Check(check) => wait(check.run(format)),
         Command::Simulate(simulate) => simulate.run(format),
         Command::Plan(plan) => plan.run(format),
-        Command::Policy(policy) => policy.run(format),
+        Command::Policy(policy) => wait(policy.run(format)),
         Command::Schema => command::schema::run(),
         Command::Diff(diff) => wait(diff.run(format)),
         Command::Apply(apply) => wait(apply.run(format)),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::approval::AskTerm;
@@ -96,6 +97,19 @@ pub struct Decided {
     pub policy: Digest,
 }
 
+/// Which policy decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyStatus {
+    /// Digest of its files.
+    pub digest: Digest,
+    /// Its rules.
+    pub rules: usize,
+    /// The tools that it declares.
+    pub tools: usize,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_wall_ms: i64,
+}
+
 /// Decides. Answers at once, from memory: it is asked on the way of every call.
 pub trait Decisions: Send + Sync {
     /// What may become of an action. Whatever cannot be evaluated is denied.
@@ -109,6 +123,11 @@ pub trait Decisions: Send + Sync {
         tool: &ToolName,
         action: &str,
     ) -> bool;
+
+    /// Which policy that is; `None` when there is none.
+    fn status(&self) -> Option<PolicyStatus> {
+        None
+    }
 }
 
 /// In force as long as there is no policy: everything is denied.

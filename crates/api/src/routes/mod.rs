@@ -18,6 +18,7 @@ mod health;
 mod identities;
 mod journal;
 pub(crate) mod metrics;
+mod policy;
 mod quarantines;
 mod query;
 mod rollouts;
@@ -85,6 +86,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(command::retry))
         .routes(routes!(command::look))
         .routes(routes!(config::active, config::apply))
+        .routes(routes!(policy::in_force))
         .routes(routes!(events::stream))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lockgate_api::{Api, Deps, Options, token};
+use lockgate_model::decision::NoPolicy;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Role;
 use lockgate_testkit::ledger::MemoryLedger;
@@ -61,6 +62,7 @@ pub(crate) async fn start(
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
+        decisions: Arc::new(NoPolicy),
         users: Arc::new(NoUsers),
         fuses,
         metrics: Vec::new(),

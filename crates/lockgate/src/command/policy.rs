@@ -1,8 +1,9 @@
-//! `lockgate policy …`: policies checked, tested and asked, without a server.
+//! `lockgate policy …`: policies checked, tested and asked, without a server; and which of them a server has in force.
 
 mod check;
 mod decide;
 mod explain;
+mod status;
 mod test;
 
 use std::path::Path;
@@ -33,11 +34,14 @@ pub(crate) enum Policy {
     ///
     /// The answer is JSON. The exit code is 0 for allow, 1 for deny, 4 for ask.
     Decide(decide::Decide),
+    /// Show which policy a server has in force
+    Status(status::Status),
 }
 
 impl Policy {
-    pub(crate) fn run(self, format: Format) -> CliResult {
+    pub(crate) async fn run(self, format: Format) -> CliResult {
         match self {
+            Self::Status(status) => status.run(format).await,
             Self::Check(check) => check.run(format),
             Self::Test(test) => test.run(format),
             Self::Explain(explain) => explain.run(format),

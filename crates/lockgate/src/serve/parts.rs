@@ -23,6 +23,7 @@ use crate::serve::late_ledger::LateLedger;
 use crate::serve::late_store::LateStore;
 use crate::serve::ledger::{AuditLedger, AuditPaths};
 use crate::serve::metrics::GatewayMetrics;
+use crate::serve::policy::PolicyMetrics;
 use crate::serve::retention::Retention;
 use crate::serve::secrets::Surroundings;
 use crate::serve::{
@@ -145,6 +146,9 @@ impl Rest {
         let anchor = anchor::start(&config, &start.dir.audit())?;
         let window = anchor::Window::new(&config, &start.dir.audit());
         let of_log = audit_metrics::metrics(&ledger, mirror.as_ref(), &anchor, window);
+        if let Some(policies) = &start.policies {
+            policies.record_start(&ledger).await;
+        }
         first_token(&store, &ledger, start.token_file.as_ref()).await?;
         let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
         let adopt = adopter(Arc::clone(&told));
@@ -153,6 +157,9 @@ impl Rest {
             metrics_need_token: config.metrics_need_token,
             connections_max: lockgate_api::Options::CONNECTIONS_MAX,
         };
+        let of_policies = start.policies.clone();
+        let of_policies =
+            of_policies.map(|policies| Arc::new(PolicyMetrics(policies)) as Arc<dyn MetricsSource>);
         let deps = Deps {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
@@ -160,7 +167,11 @@ impl Rest {
             issuer: Arc::clone(&front.issuer),
             users: Arc::clone(&front.users),
             fuses: Some(Arc::clone(&front.fuses)),
-            metrics: vec![front.metrics(), of_log],
+            decisions: Arc::clone(&start.decisions),
+            metrics: [Some(front.metrics()), Some(of_log), of_policies]
+                .into_iter()
+                .flatten()
+                .collect(),
             on_config: Some(Arc::clone(&adopt)),
         };
         let api = Api::start(options, deps).await.map_err(|error| {

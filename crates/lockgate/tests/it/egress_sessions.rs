@@ -32,7 +32,7 @@ struct Desk {
     server: Server,
     calls: Calls,
     token: String,
-    _policies: tempfile::TempDir,
+    policies: tempfile::TempDir,
     asked: u32,
 }
 
@@ -50,7 +50,7 @@ impl Desk {
         server.until_served(&world);
         let args = ["identity", "issue", "support", "v1", "--expires", "1h", "--reason", "a test"];
         let token = server.json(&args)["token"].as_str().expect("a text").to_owned();
-        Self { world, server, calls, token, _policies: policies, asked: 0 }
+        Self { world, server, calls, token, policies, asked: 0 }
     }
 
     /// A request of a user; what its answer is known by.
@@ -160,4 +160,52 @@ fn limits_count_sessions_users_and_loops_over_a_kill() {
     }
     desk.restart();
     assert!(desk.calls(None, "few", &json!({ "n": 9 })).is_err(), "a restart gives nothing back");
+}
+
+#[test]
+fn what_is_done_for_a_user_who_is_stopped_is_not_done() {
+    let mut desk = Desk::new();
+    let (ada, bo) = (desk.interaction("ada"), desk.interaction("bo"));
+    desk.calls(Some(&ada), "check", &json!({ "order": "1" })).expect("it may");
+    let args = ["quarantine", "begin", "--agent", "support", "--user", "ada", "--reason", "a test"];
+    let order = desk.server.json(&args)["id"].as_str().expect("a text").to_owned();
+    let refused = desk.calls(Some(&ada), "check", &json!({ "order": "1" })).expect_err("stopped");
+    assert!(refused.contains(&order), "{refused}");
+    desk.calls(Some(&bo), "check", &json!({ "order": "1" })).expect("another user");
+}
+
+/// Other policies decide from when they are recorded on; wrong ones change nothing.
+#[test]
+fn policies_are_read_again_and_wrong_ones_change_nothing() {
+    let mut desk = Desk::new();
+    let order = json!({ "order": "1" });
+    let in_force = |desk: &Desk| desk.server.json(&["policy", "status"])["digest"].clone();
+    let first = in_force(&desk);
+    desk.calls(None, "check", &order).expect("it may");
+    let write = |desk: &Desk, text: &str| {
+        std::fs::write(desk.policies.path().join("desk.yaml"), text).expect("it is written");
+        desk.server.signal("HUP");
+    };
+    for wrong in
+        [POLICY.replace("effect: allow", "effect: allowed"), "rules: [".into(), String::new()]
+    {
+        let before = desk.server.log().matches("not put in force").count();
+        write(&desk, &wrong);
+        desk.server.until("it is refused", |server| {
+            server.log().matches("not put in force").count() > before
+        });
+        assert_eq!(in_force(&desk), first);
+        desk.calls(None, "check", &order).expect("what was in force is");
+    }
+    write(&desk, &POLICY.replace("[browse, mail, check,", "[browse, mail,"));
+    desk.server.until("another one is in force", |server| {
+        server.json(&["policy", "status"])["digest"] != first
+    });
+    assert!(desk.calls(None, "check", &order).is_err());
+    assert_eq!(desk.server.stop(), Some(0), "{}", desk.server.log());
+    let records = desk.server.records();
+    let activated = records.iter().filter(|one| one.action == "policy.activate");
+    let digests: Vec<&Value> = activated.map(|one| &one.detail["digest"]).collect();
+    assert_eq!(digests.len(), 2, "{digests:?}");
+    assert_eq!(*digests[0], first);
 }
