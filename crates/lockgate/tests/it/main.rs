@@ -1,6 +1,7 @@
 //! The real binary, from the outside.
 
 mod applying;
+mod attacks;
 mod audit;
 mod audit_export;
 mod audit_keys;
@@ -13,10 +14,13 @@ mod chaos;
 mod command_line;
 mod egress;
 mod egress_kill;
+mod egress_packs;
 mod egress_peers;
 mod errors;
+mod frameworks;
 mod init;
 mod metrics;
+mod packs;
 mod plan;
 mod policy;
 mod release;

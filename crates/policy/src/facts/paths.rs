@@ -119,7 +119,10 @@ mod tests {
         assert_eq!(inside[7], set(&["Y.md", "x.txt"]));
         let outside = extract(&json!(["/srv/a/x.txt", "/srv/a/../../etc/passwd"]));
         assert_eq!(outside[2], set(&["/"]));
-        assert_eq!(outside[1], set(&["/", "/etc", "/etc/passwd", "/srv", "/srv/a", "/srv/a/x.txt"]));
+        assert_eq!(
+            outside[1],
+            set(&["/", "/etc", "/etc/passwd", "/srv", "/srv/a", "/srv/a/x.txt"])
+        );
         assert_eq!(outside[5], Fact::Bool(true));
         assert_eq!(extract(&json!([]))[2], set(&[]));
     }
