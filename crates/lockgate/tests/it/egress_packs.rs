@@ -11,7 +11,7 @@ use crate::support::packs;
 use crate::support::peers::{Bridged, python, script};
 use crate::support::server::Server;
 
-/// What the client of PyPI's `mcp` sees of a server: its list of tools, and what calls come to.
+/// What the client of `mcp` sees of a server: its list of tools, and what calls come to.
 fn made(url: &str, token: &str, calls: &Value) -> Value {
     let mut command = python();
     command.arg(script("mcp_calls.py")).args([url, token]);
