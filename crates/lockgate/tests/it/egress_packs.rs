@@ -3,10 +3,12 @@
 use std::fs;
 use std::io::Write as _;
 use std::process::Stdio;
+use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use crate::support::agent::World;
+use crate::support::agent::{Agent, World};
+use crate::support::config;
 use crate::support::packs;
 use crate::support::peers::{Bridged, python, script};
 use crate::support::server::Server;
@@ -31,7 +33,11 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 fn issue(server: &Server, agent: &str) -> String {
-    let issued = server.json(&["identity", "issue", agent, "v1", "--reason", "a test"]);
+    issue_for(server, agent, "v1")
+}
+
+fn issue_for(server: &Server, agent: &str, version: &str) -> String {
+    let issued = server.json(&["identity", "issue", agent, version, "--reason", "a test"]);
     issued["token"].as_str().expect("a text").to_owned()
 }
 
@@ -132,6 +138,43 @@ fn the_server_for_files_is_used_within_its_pack() {
     assert_eq!(refusals[0], ("files/read_text_file".into(), json!(["fs-no-parent"])));
     assert_eq!(refusals[4].1, json!(["fs-no-keys"]));
     assert_eq!(refusals[9], ("files/(unknown)".into(), json!([])));
+}
+
+/// What nobody asks for by mistake ends the release that a version is in, by a rule of the pack alone.
+#[test]
+fn a_candidate_that_reaches_for_the_machines_secrets_is_taken_back() {
+    let world = World::new();
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let policies = dir.path().join("policies");
+    fs::create_dir(&policies).expect("the directory takes files");
+    packs::copy(&["filesystem"], &policies, dir.path());
+    let top = dir.path().to_str().expect("it is text");
+    let files = Bridged::start(dir.path(), "server-filesystem", top);
+    let (v1, v2) = (world.agent(), world.agent());
+    let versions = config::with_stages(&[("v1", &v1), ("v2", &v2)], "10m");
+    let config = format!("{versions}tools: [{{ name: files, url: '{}' }}]\n", files.url);
+    let mut server = Server::start_with_policies(&config, &policies);
+    server.until_served(&world);
+    let started = server.run(&["rollout", "start", "support", "v2", "--reason", "a test"]);
+    assert_eq!(started.code, 0, "{}", started.shown());
+    let ingress = server.ingress();
+    let _traffic = world.traffic(2, move || Some(ingress.clone()));
+    let answered = |agent: &Agent| agent.behaviour.answered.load(Ordering::Relaxed);
+    server.until("the candidate gets traffic", |_| answered(&v2) > 0);
+
+    let token = issue_for(&server, "support", "v2");
+    let asked = json!([["read_text_file", { "path": "/etc/shadow" }]]);
+    let told = made(&format!("{}/mcp/files", server.egress()), &token, &asked);
+    let text = told["answers"][0]["text"].as_str().expect("a text");
+    assert!(text.starts_with("Refused by Lockgate: by fs-no-system-secrets. "), "{text}");
+    let begun = v2.behaviour.begun.load(Ordering::Relaxed);
+    let served = answered(&v1);
+    server.until("traffic goes on", |_| answered(&v1) > served + 100);
+    assert_eq!(v2.behaviour.begun.load(Ordering::Relaxed), begun, "no user meets it again");
+    assert_eq!(server.run(&["rollout", "watch", "--agent", "support"]).code, 3);
+    let why = server.run(&["rollout", "explain", "--agent", "support"]).stdout;
+    assert!(why.contains("security"), "{why}");
+    assert_eq!(files.calls(), []);
 }
 
 #[test]
