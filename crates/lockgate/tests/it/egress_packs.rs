@@ -168,8 +168,8 @@ fn a_candidate_that_reaches_for_the_machines_secrets_is_taken_back() {
     let text = told["answers"][0]["text"].as_str().expect("a text");
     assert!(text.starts_with("Refused by Lockgate: by fs-no-system-secrets. "), "{text}");
     let begun = v2.behaviour.begun.load(Ordering::Relaxed);
-    let served = answered(&v1);
-    server.until("traffic goes on", |_| answered(&v1) > served + 100);
+    let before = answered(&v1);
+    server.until("traffic goes on", |_| answered(&v1) > before + 100);
     assert_eq!(v2.behaviour.begun.load(Ordering::Relaxed), begun, "no user meets it again");
     assert_eq!(server.run(&["rollout", "watch", "--agent", "support"]).code, 3);
     let why = server.run(&["rollout", "explain", "--agent", "support"]).stdout;

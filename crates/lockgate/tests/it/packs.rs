@@ -41,3 +41,12 @@ fn all_packs_go_into_one_directory_and_decide_there_as_they_do_alone() {
     let tested = run(&["policy", "test", directory, "--require-coverage"]);
     assert_eq!(tested.code, 0, "{}", tested.shown());
 }
+
+#[test]
+fn who_names_the_directory_of_all_packs_is_told_to_name_one() {
+    let directory = repository("policies");
+    let ran = run(&["policy", "check", directory.to_str().expect("it is text")]);
+    assert_eq!(ran.code, 2, "{}", ran.shown());
+    assert!(ran.stderr.contains("name one, such as "), "{}", ran.stderr);
+    assert!(ran.stderr.trim_end().ends_with("policies/filesystem"), "{}", ran.stderr);
+}
