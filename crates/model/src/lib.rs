@@ -15,6 +15,7 @@ pub mod ids;
 pub mod interaction;
 pub mod ledger;
 pub mod measure;
+pub mod operation;
 pub mod plan;
 pub mod ports;
 pub mod probe;

@@ -6,6 +6,7 @@ use lockgate_model::ids::SecurityEventId;
 use lockgate_model::ledger::{GovernedAction, LedgerEntry, Principal, Step};
 use lockgate_model::ports::Fuses as _;
 use lockgate_model::security::{SecurityCause, SecurityEvent};
+use lockgate_model::version::Digest;
 use serde_json::{Value, json};
 use tracing::{error, warn};
 use uuid::Uuid;
@@ -78,6 +79,22 @@ impl Asked<'_> {
             return Verdict::Hidden;
         }
         Verdict::Refused(Why { reason, message: decided.message, record })
+    }
+
+    /// Records that it is not done, for a reason that stands in the configuration and in no policy.
+    pub(crate) async fn decline(&self, egress: &Egress, reason: &str) -> Why {
+        let decided = Decided {
+            effect: Effect::Deny,
+            rules: Vec::new(),
+            reason: reason.to_owned(),
+            message: None,
+            risk: None,
+            security_event: false,
+            facts: Value::Null,
+            policy: Digest::of(b""),
+        };
+        let record = self.refused(egress, &decided, self.is_permitted(egress), reason).await;
+        Why { reason: reason.to_owned(), message: None, record }
     }
 
     /// Records the intent. Whoever waits may leave meanwhile: what is recorded has its outcome all the same.

@@ -9,21 +9,25 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
+use lockgate_model::tool::ToolProtocol;
 use serde_json::{Map, Value};
 
 use crate::clock;
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
+use crate::egress::models;
 use crate::egress::refusal::{self, Why};
 use crate::egress::relay::OutBody;
 use crate::egress::request::Wanted;
 use crate::egress::running::Key;
 use crate::egress::session::no_session;
+use crate::egress::standing;
 use crate::egress::upstream::{self, Form};
+use crate::protocol::json::Malformed;
 use crate::protocol::mcp::code;
 use crate::protocol::mcp::family::Family;
-use crate::protocol::mcp::message::{Malformed, Message};
+use crate::protocol::mcp::message::Message;
 use crate::protocol::mcp::method;
 
 /// The largest message.
@@ -34,6 +38,9 @@ const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Answers one request.
 pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> Response<OutBody> {
     let (parts, body) = request.into_parts();
+    if parts.uri.path().starts_with(models::PATH) {
+        return models::handle(egress, &parts, body).await;
+    }
     let identity = match authenticate(&egress, &parts.headers) {
         Ok(identity) => identity,
         Err(refused) => return refusal::unauthenticated(refused),
@@ -50,6 +57,7 @@ pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> R
     }
     let tool = parts.uri.path().strip_prefix("/mcp/").and_then(|name| name.parse().ok());
     let server = tool.and_then(|tool| egress.core.table.load().known.server(&tool).cloned());
+    let server = server.filter(|server| server.protocol == ToolProtocol::Mcp);
     let Some(server) = server else {
         let detail = "tools are at /mcp/NAME, by their names in the configuration";
         return refusal::problem(StatusCode::NOT_FOUND, "no-tool", "No tool is there", detail);
@@ -69,12 +77,17 @@ pub(super) fn not_allowed() -> Response<OutBody> {
     answer
 }
 
-fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
+pub(super) fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refused::Missing) };
     let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
     let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = token.ok_or(Refused::Missing)?;
+    admit(egress, token)
+}
+
+/// Whose token this is.
+pub(super) fn admit(egress: &Egress, token: &str) -> Result<Identity, Refused> {
     let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
     egress.core.table.load().known.admit(&identity)?;
     Ok(identity)
@@ -94,7 +107,7 @@ impl Caller {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return refusal::problem(status, "media-type", "The body is not JSON", detail);
         }
-        let body = match read(body).await {
+        let body = match read(body, BODY_BYTES_MAX).await {
             Ok(body) => body,
             Err(status) => {
                 let detail =
@@ -155,12 +168,7 @@ impl Caller {
 
     /// Why nothing is forwarded at the moment.
     pub(super) fn closed(&self) -> Option<Why> {
-        if let Some(why) = self.egress.closed() {
-            return Some(Why::unrecorded(why));
-        }
-        self.server.credential().err().map(|_| {
-            Why::unrecorded("the credential for the tool's server is not there; see Lockgate's log")
-        })
+        standing::closed(&self.egress, &self.server)
     }
 }
 
@@ -173,8 +181,9 @@ fn unreadable(malformed: &Malformed) -> Response<OutBody> {
     refusal::error(StatusCode::BAD_REQUEST, &Value::Null, code, &message, None)
 }
 
-async fn read(body: Incoming) -> Result<Bytes, StatusCode> {
-    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+/// A whole body, with a limit on it and on the time that it takes.
+pub(super) async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, StatusCode> {
+    let body = Limited::new(body, bytes_max).collect();
     match tokio::time::timeout(BODY_WAIT_MAX, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {

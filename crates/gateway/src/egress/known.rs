@@ -10,7 +10,7 @@ use lockgate_model::identity::{Identity, Revoked};
 use lockgate_model::ids::{AgentName, IdentityId, ToolName, VersionName};
 use lockgate_model::ports::Secrets;
 use lockgate_model::snapshot::Snapshot;
-use lockgate_model::tool::Tool;
+use lockgate_model::tool::{Tool, ToolProtocol};
 use lockgate_model::version::Digest;
 use tracing::error;
 
@@ -20,6 +20,8 @@ use crate::table::Endpoint;
 /// A tool's server.
 pub(crate) struct Server {
     pub(crate) name: ToolName,
+    /// What it speaks, and how much of it may be used.
+    pub(crate) protocol: ToolProtocol,
     pub(crate) endpoint: Endpoint,
     /// The path as it is written: some servers tell `/mcp/` from `/mcp`.
     pub(crate) path: String,
@@ -126,6 +128,7 @@ fn server(tool: &Tool, secrets: &dyn Secrets) -> Option<Server> {
     }
     Some(Server {
         name: tool.name.clone(),
+        protocol: tool.protocol.clone(),
         endpoint,
         path,
         credential,

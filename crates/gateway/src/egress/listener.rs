@@ -11,6 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -32,6 +33,8 @@ const IDLE_MAX: usize = 64;
 const IDLE_AGE_MAX: Duration = Duration::from_secs(30);
 /// Rest after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What all large bodies may hold at once.
+const LARGE_KIB_MAX: usize = 512 * 1024;
 /// How long outcomes may take to be recorded when everything stops.
 const RECORDING_MAX: Duration = Duration::from_secs(10);
 
@@ -43,6 +46,8 @@ pub(crate) struct Egress {
     pub(crate) sessions: Sessions,
     pub(crate) outcomes: Outcomes,
     pub(crate) running: Arc<Running>,
+    /// Kilobytes of large bodies that may be held at once.
+    pub(crate) large: Arc<Semaphore>,
     clients: AtomicUsize,
 }
 
@@ -97,6 +102,7 @@ impl Listener {
             sessions: Sessions::new(signing_key),
             outcomes,
             running: Arc::default(),
+            large: Arc::new(Semaphore::new(LARGE_KIB_MAX)),
             clients: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(Arc::clone(&egress), listener, stops));

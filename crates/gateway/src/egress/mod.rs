@@ -5,12 +5,14 @@
 //! that does not answer.
 
 pub(crate) mod call;
+pub(crate) mod conduit;
 pub(crate) mod forward;
 pub(crate) mod handle;
 pub mod identity;
 pub(crate) mod known;
 pub(crate) mod link;
 pub(crate) mod listener;
+pub(crate) mod models;
 pub(crate) mod outcome;
 pub(crate) mod refusal;
 pub(crate) mod relay;
@@ -18,4 +20,5 @@ pub(crate) mod request;
 pub(crate) mod running;
 pub(crate) mod session;
 pub(crate) mod sessions;
+pub(crate) mod standing;
 pub(crate) mod upstream;

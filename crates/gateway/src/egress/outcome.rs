@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lockgate_model::ledger::{Ledger, LedgerEntry, Principal, Step};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::error;
@@ -107,13 +107,21 @@ pub(crate) struct Open {
     began: Instant,
     /// Whether the server may have it.
     pub(crate) forwarded: bool,
+    /// What else its outcome says.
+    more: Map<String, Value>,
     ended: bool,
 }
 
 impl Open {
     /// Its intent is recorded there.
     pub(crate) fn new(record: u64, about: About, outcomes: Outcomes) -> Self {
-        Self { record, about, outcomes, began: Instant::now(), forwarded: false, ended: false }
+        let (began, more) = (Instant::now(), Map::new());
+        Self { record, about, outcomes, began, forwarded: false, more, ended: false }
+    }
+
+    /// Says more in its outcome. Nothing personal: it stands there in the clear.
+    pub(crate) fn note(&mut self, name: &str, value: Value) {
+        self.more.insert(name.to_owned(), value);
     }
 
     /// It ended so. Only the first end counts.
@@ -131,6 +139,9 @@ impl Open {
         for (name, value) in
             about_end.map(|(name, value)| (name.as_str(), value.clone())).chain(more)
         {
+            entry.detail[name] = value;
+        }
+        for (name, value) in std::mem::take(&mut self.more) {
             entry.detail[name] = value;
         }
         self.outcomes.send(entry);
@@ -199,6 +210,7 @@ mod tests {
         };
         let mut open = Open::new(7, about.clone(), outcomes.clone());
         open.forwarded = true;
+        open.note("status", json!(500));
         open.end(End::Error(-5));
         open.end(End::Ok);
         drop(open);
@@ -206,7 +218,7 @@ mod tests {
         let first = sent.try_recv().unwrap();
         assert_eq!(first.step, Step::Outcome { of: 7 });
         assert_eq!(first.detail["outcome"], "error");
-        assert_eq!(first.detail["code"], -5);
+        assert_eq!((&first.detail["code"], &first.detail["status"]), (&json!(-5), &json!(500)));
         let second = sent.try_recv().unwrap();
         assert_eq!(second.step, Step::Outcome { of: 8 });
         assert_eq!(second.detail["outcome"], "cancelled");

@@ -86,7 +86,8 @@ impl Why {
         Self { reason: reason.into(), ..Self::default() }
     }
 
-    fn text(&self) -> String {
+    /// In one text.
+    pub(crate) fn text(&self) -> String {
         let mut text = format!("Refused by Lockgate: {}.", self.reason.trim_end_matches('.'));
         if let Some(message) = &self.message {
             text.push(' ');

@@ -8,7 +8,9 @@
 mod body;
 mod decode;
 mod dialect;
+pub(crate) mod json;
 pub(crate) mod mcp;
+pub(crate) mod models;
 mod paths;
 mod pick;
 mod reading;
@@ -33,6 +35,8 @@ pub struct Scanned {
     pub sse: bool,
     /// Tokens; what is not known for certain is `None`.
     pub usage: Usage,
+    /// Of the output: reasoning.
+    pub reasoning_tokens: Option<u64>,
     /// The model it names.
     pub model: Option<String>,
     /// Whose model that most likely is: a hint for prices, in the words of their table.
@@ -40,6 +44,8 @@ pub struct Scanned {
     /// Status 200, but the body says that the version failed, or it lacks the end that its format
     /// has.
     pub stream_error: bool,
+    /// The body says that the version failed.
+    pub failed: bool,
     /// The end that its format has was seen: whoever leaves now has had everything.
     pub ended: bool,
     /// Ids by which a later request names this conversation, without those that
@@ -121,6 +127,8 @@ impl Scanner {
         let mut reading = body.finish();
         scanned.usage = reading.usage();
         scanned.model = reading.take_model();
+        scanned.reasoning_tokens = reading.reasoning_tokens();
+        scanned.failed = reading.error();
         scanned.stream_error = reading.error() || (self.sse && reading.lacks_end(complete));
         scanned.ended = reading.ended();
         scanned.ids.extend(reading.take_ids());
