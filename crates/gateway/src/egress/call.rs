@@ -78,7 +78,7 @@ impl Asked<'_> {
         if !permitted {
             return Verdict::Hidden;
         }
-        Verdict::Refused(Why { reason, message: decided.message, record })
+        Verdict::Refused(Why { reason, message: decided.message, record, rules: decided.rules })
     }
 
     /// Records that it is not done, for a reason that stands in the configuration and in no policy.
@@ -94,7 +94,7 @@ impl Asked<'_> {
             policy: Digest::of(b""),
         };
         let record = self.refused(egress, &decided, self.is_permitted(egress), reason).await;
-        Why { reason: reason.to_owned(), message: None, record }
+        Why { record, ..Why::unrecorded(reason) }
     }
 
     /// Records the intent. Whoever waits may leave meanwhile: what is recorded has its outcome all the same.

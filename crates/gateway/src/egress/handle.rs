@@ -17,6 +17,7 @@ use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
 use crate::egress::models;
+use crate::egress::operations;
 use crate::egress::refusal::{self, Why};
 use crate::egress::relay::OutBody;
 use crate::egress::request::Wanted;
@@ -41,19 +42,16 @@ pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> R
     if parts.uri.path().starts_with(models::PATH) {
         return models::handle(egress, &parts, body).await;
     }
+    if parts.uri.path().starts_with(operations::PATH) {
+        return operations::handle(egress, &parts, body).await;
+    }
     let identity = match authenticate(&egress, &parts.headers) {
         Ok(identity) => identity,
         Err(refused) => return refusal::unauthenticated(refused),
     };
     // Nothing that runs in a browser calls here, and a page must not make one do it.
     if parts.headers.contains_key(header::ORIGIN) {
-        let detail = "requests with an Origin header come from browsers";
-        return refusal::problem(
-            StatusCode::FORBIDDEN,
-            "origin",
-            "Browsers do not call here",
-            detail,
-        );
+        return refusal::browser();
     }
     let tool = parts.uri.path().strip_prefix("/mcp/").and_then(|name| name.parse().ok());
     let server = tool.and_then(|tool| egress.core.table.load().known.server(&tool).cloned());

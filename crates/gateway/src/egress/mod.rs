@@ -13,6 +13,7 @@ pub(crate) mod known;
 pub(crate) mod link;
 pub(crate) mod listener;
 pub(crate) mod models;
+pub(crate) mod operations;
 pub(crate) mod outcome;
 pub(crate) mod refusal;
 pub(crate) mod relay;

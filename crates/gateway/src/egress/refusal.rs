@@ -78,6 +78,8 @@ pub(crate) struct Why {
     pub(crate) message: Option<String>,
     /// The record of the refusal.
     pub(crate) record: Option<u64>,
+    /// Ids of the rules that decided.
+    pub(crate) rules: Vec<String>,
 }
 
 impl Why {
@@ -144,6 +146,12 @@ pub(crate) fn unauthenticated(refused: Refused) -> Response<OutBody> {
     answer
 }
 
+/// A page in a browser must not make it call here.
+pub(crate) fn browser() -> Response<OutBody> {
+    let detail = "requests with an Origin header come from browsers";
+    problem(StatusCode::FORBIDDEN, "origin", "Browsers do not call here", detail)
+}
+
 /// What is no message at all (RFC 9457).
 pub(crate) fn problem(
     status: StatusCode,
@@ -151,10 +159,24 @@ pub(crate) fn problem(
     title: &str,
     detail: &str,
 ) -> Response<OutBody> {
-    let body = json!({
+    problem_with(status, kind, title, detail, &Value::Null)
+}
+
+/// The same with more fields.
+pub(crate) fn problem_with(
+    status: StatusCode,
+    kind: &str,
+    title: &str,
+    detail: &str,
+    more: &Value,
+) -> Response<OutBody> {
+    let mut body = json!({
         "type": format!("urn:lockgate:problem:{kind}"),
         "title": title, "status": status.as_u16(), "detail": detail,
     });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
     let mut answer = json_answer(status, &body);
     let kind = HeaderValue::from_static("application/problem+json");
     answer.headers_mut().insert(header::CONTENT_TYPE, kind);

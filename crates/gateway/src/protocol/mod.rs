@@ -1,5 +1,5 @@
 //! What model, A2A and MCP bodies mean: which conversation a request belongs to, and what an
-//! answer says about tokens, its model and its own failure.
+//! answer says about tokens, its model and its own failure; and what agents' own calls ask for.
 //!
 //! Everything here only watches. Bodies are outside bytes: whatever they hold, memory and work are
 //! bounded, nothing panics, and what cannot be read is unknown. Not here: policy, and the bytes that
@@ -11,6 +11,7 @@ mod dialect;
 pub(crate) mod json;
 pub(crate) mod mcp;
 pub(crate) mod models;
+pub(crate) mod operation;
 mod paths;
 mod pick;
 mod reading;
@@ -30,6 +31,7 @@ pub use request::{PEEK_BYTES_MAX, RequestIds, request_ids, request_wants_body};
 
 /// What an answer told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct Scanned {
     /// It was a stream of server-sent events.
     pub sse: bool,

@@ -184,7 +184,8 @@ async fn a_refusal_has_the_form_of_the_api_and_reaches_nobody() {
     assert_eq!(
         body(&got)["error"],
         json!({ "message": "Refused by Lockgate: this model is too dear. Reading is allowed. (audit record 0)",
-            "type": "permission_error", "param": null, "code": "denied", "audit_record": 0 })
+            "type": "permission_error", "param": null, "code": "denied", "audit_record": 0,
+            "rules": ["rule-chat.completions"] })
     );
     let got = send(&world, chat("gpt-4", false)).await;
     assert_eq!(got.status, 403);

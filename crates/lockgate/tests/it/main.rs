@@ -13,6 +13,7 @@ mod chaos;
 mod command_line;
 mod egress;
 mod egress_kill;
+mod egress_models;
 mod egress_peers;
 mod errors;
 mod init;

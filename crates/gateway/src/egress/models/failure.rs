@@ -19,13 +19,21 @@ pub(super) struct Failure {
     message: String,
     /// The record of the refusal.
     record: Option<u64>,
+    /// Ids of the rules that decided.
+    rules: Vec<String>,
     /// Whether it may have been done all the same.
     is_open: bool,
 }
 
 impl Failure {
     pub(super) fn new(status: StatusCode, message: &str) -> Self {
-        Self { status, message: message.to_owned(), record: None, is_open: false }
+        Self {
+            status,
+            message: message.to_owned(),
+            record: None,
+            rules: Vec::new(),
+            is_open: false,
+        }
     }
 
     /// A decision. One that could not be recorded is for now.
@@ -35,7 +43,7 @@ impl Failure {
         } else {
             StatusCode::SERVICE_UNAVAILABLE
         };
-        Self { record: why.record, ..Self::new(status, &why.text()) }
+        Self { record: why.record, rules: why.rules.clone(), ..Self::new(status, &why.text()) }
     }
 
     /// The provider gave no answer that can be passed on.
@@ -49,14 +57,14 @@ impl Failure {
     }
 
     pub(super) fn answer(&self, api: Api) -> Response<OutBody> {
-        let Self { status, message, record, .. } = self;
+        let Self { status, message, record, rules, .. } = self;
         let body = match api {
             Api::Openai => json!({ "error": {
                 "message": message, "type": kind(api, *status), "param": null, "code": code(*status),
-                "audit_record": record,
+                "audit_record": record, "rules": rules,
             } }),
             Api::Anthropic => json!({ "type": "error", "error": {
-                "type": kind(api, *status), "message": message, "audit_record": record,
+                "type": kind(api, *status), "message": message, "audit_record": record, "rules": rules,
             } }),
         };
         let mut answer = refusal::json_answer(*status, &body);
