@@ -18,6 +18,8 @@ pub enum ToolProtocol {
     Anthropic(Models),
     /// Plain HTTP: these operations and no others.
     Http(Vec<Operation>),
+    /// Whatever it is, somebody else speaks it: actions are decided and recorded here, and nothing is forwarded.
+    External,
 }
 
 /// Which models may be called.
@@ -64,7 +66,8 @@ pub struct Credential {
 pub struct Tool {
     /// Its name, by which agents reach it.
     pub name: ToolName,
-    /// Where it is (`http` or `https`), path included: of a model API, what a client takes as its base URL.
+    /// Where it is (`http` or `https`), path included: of a model API, what a client takes as its base URL. Empty where
+    /// nothing is forwarded.
     pub url: String,
     /// What it speaks.
     pub protocol: ToolProtocol,

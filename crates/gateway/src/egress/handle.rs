@@ -13,6 +13,7 @@ use lockgate_model::tool::ToolProtocol;
 use serde_json::{Map, Value};
 
 use crate::clock;
+use crate::egress::decide;
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
@@ -41,6 +42,9 @@ pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> R
     let (parts, body) = request.into_parts();
     if parts.uri.path().starts_with(models::PATH) {
         return models::handle(egress, &parts, body).await;
+    }
+    if decide::is_here(parts.uri.path()) {
+        return decide::handle(egress, &parts, body).await;
     }
     if parts.uri.path().starts_with(operations::PATH) {
         return operations::handle(egress, &parts, body).await;

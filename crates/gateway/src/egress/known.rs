@@ -22,7 +22,8 @@ pub(crate) struct Server {
     pub(crate) name: ToolName,
     /// What it speaks, and how much of it may be used.
     pub(crate) protocol: ToolProtocol,
-    pub(crate) endpoint: Endpoint,
+    /// Where it is; nowhere when it is others who reach it.
+    pub(crate) endpoint: Option<Endpoint>,
     /// The path as it is written: some servers tell `/mcp/` from `/mcp`.
     pub(crate) path: String,
     /// What it is shown.
@@ -110,8 +111,12 @@ impl Known {
 }
 
 fn server(tool: &Tool, secrets: &dyn Secrets) -> Option<Server> {
-    let endpoint = Endpoint::parse(&tool.url)?;
-    let path = tool.url.parse::<http::Uri>().ok()?.path().to_owned();
+    let (endpoint, path) = if tool.protocol == ToolProtocol::External {
+        (None, String::new())
+    } else {
+        let path = tool.url.parse::<http::Uri>().ok()?.path().to_owned();
+        (Some(Endpoint::parse(&tool.url)?), path)
+    };
     let credential = tool.credential.as_ref().map(|credential| {
         let value = secrets.look_up(&credential.value).map_err(|error| error.what)?;
         let header = HeaderName::try_from(&credential.header)

@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use crate::connection;
 use crate::core::Core;
 use crate::egress::handle;
+use crate::egress::held::Held;
 use crate::egress::identity::Verifier;
 use crate::egress::outcome::{self, Outcomes};
 use crate::egress::running::Running;
@@ -46,6 +47,7 @@ pub(crate) struct Egress {
     pub(crate) sessions: Sessions,
     pub(crate) outcomes: Outcomes,
     pub(crate) running: Arc<Running>,
+    pub(crate) held: Arc<Held>,
     /// Kilobytes of large bodies that may be held at once.
     pub(crate) large: Arc<Semaphore>,
     clients: AtomicUsize,
@@ -102,6 +104,7 @@ impl Listener {
             sessions: Sessions::new(signing_key),
             outcomes,
             running: Arc::default(),
+            held: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_KIB_MAX)),
             clients: AtomicUsize::new(0),
         });
@@ -118,6 +121,7 @@ impl Listener {
     pub(crate) async fn ended(self) {
         let _ = self.accepting.await;
         self.egress.running.give_up();
+        self.egress.held.give_up();
         // Whoever serves a connection holds it too, and lets go when it was killed.
         drop(self.egress);
         if tokio::time::timeout(RECORDING_MAX, self.recording).await.is_err() {

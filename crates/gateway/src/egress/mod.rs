@@ -6,8 +6,10 @@
 
 pub(crate) mod call;
 pub(crate) mod conduit;
+pub(crate) mod decide;
 pub(crate) mod forward;
 pub(crate) mod handle;
+pub(crate) mod held;
 pub mod identity;
 pub(crate) mod known;
 pub(crate) mod link;

@@ -14,6 +14,7 @@ use crate::egress::listener::Egress;
 use crate::egress::outcome::End;
 use crate::ingress::headers;
 use crate::protocol::mcp::family::{self, Family};
+use crate::table::Endpoint;
 
 /// The largest answer in one piece.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -67,7 +68,8 @@ pub(crate) async fn exchange(
 
 fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, End> {
     let mut request = Request::new(Full::new(out.body));
-    *request.uri_mut() = address(server, &server.path)?;
+    let endpoint = server.endpoint.as_ref().ok_or(UNMAKEABLE)?;
+    *request.uri_mut() = address(endpoint, &server.path)?;
     let fields = request.headers_mut();
     for name in passing(out.family, out.headers) {
         for value in out.headers.get_all(&name) {
@@ -75,7 +77,7 @@ fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, E
         }
     }
     headers::stamp_trace(fields);
-    fields.insert(header::HOST, server.endpoint.host.clone());
+    fields.insert(header::HOST, endpoint.host.clone());
     fields.insert(header::USER_AGENT, AGENT);
     if out.method == Method::POST {
         fields.insert(header::CONTENT_TYPE, JSON);
@@ -94,10 +96,10 @@ fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, E
 const UNMAKEABLE: End = End::Protocol("the request cannot be made");
 
 /// Where a path and query of a server are.
-fn address(server: &Server, path: &str) -> Result<Uri, End> {
+fn address(endpoint: &Endpoint, path: &str) -> Result<Uri, End> {
     let mut place = uri::Parts::default();
-    place.scheme = server.endpoint.connect.scheme().cloned();
-    place.authority = server.endpoint.connect.authority().cloned();
+    place.scheme = endpoint.connect.scheme().cloned();
+    place.authority = endpoint.connect.authority().cloned();
     place.path_and_query = Some(path.parse::<PathAndQuery>().map_err(|_| UNMAKEABLE)?);
     Uri::from_parts(place).map_err(|_| UNMAKEABLE)
 }
@@ -130,7 +132,8 @@ pub(crate) async fn send_plain(
 ) -> Result<Response<Incoming>, End> {
     let has_body = out.body.is_some();
     let mut request = Request::new(Full::new(out.body.unwrap_or_default()));
-    *request.uri_mut() = address(server, &format!("{}{}", server.endpoint.prefix, out.target))?;
+    let endpoint = server.endpoint.as_ref().ok_or(UNMAKEABLE)?;
+    *request.uri_mut() = address(endpoint, &format!("{}{}", endpoint.prefix, out.target))?;
     *request.method_mut() = out.method;
     let fields = request.headers_mut();
     let trace = [headers::TRACEPARENT, headers::TRACESTATE];
@@ -141,7 +144,7 @@ pub(crate) async fn send_plain(
         }
     }
     headers::stamp_trace(fields);
-    fields.insert(header::HOST, server.endpoint.host.clone());
+    fields.insert(header::HOST, endpoint.host.clone());
     fields.insert(header::USER_AGENT, AGENT);
     if has_body {
         fields.insert(header::CONTENT_TYPE, JSON);

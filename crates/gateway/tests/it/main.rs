@@ -6,6 +6,7 @@ mod aside;
 mod classes;
 mod egress;
 mod egress_closed;
+mod egress_decide;
 mod egress_http;
 mod egress_identity;
 mod egress_models;

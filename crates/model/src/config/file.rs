@@ -292,22 +292,24 @@ pub(super) enum Speaks {
     Anthropic,
     /// Plain HTTP.
     Http,
+    /// Something that is decided about here and reached by others, such as an MCP server beside its agent.
+    External,
 }
 
 /// Something that agents reach: MCP at `/mcp/NAME` of `listen.egress`, models at `/model/NAME`, HTTP at `/http/NAME`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields, rename = "ToolServer", extend("required" = ["name", "url"]))]
+#[schemars(deny_unknown_fields, rename = "ToolServer", extend("required" = ["name"]))]
 pub(super) struct ToolServerFile {
     /// Its name, unique in the file.
     pub(super) name: Field<NameText>,
-    /// Where it is, path included.
+    /// Where it is, path included. Only what is external has none.
     pub(super) url: Field<UrlText>,
     /// What it speaks. Default: mcp.
     pub(super) protocol: Field<Speaks>,
     /// What it is shown instead of what the agent sends. Default: nothing.
     pub(super) credential: Field<CredentialFile>,
-    /// The longest silence in an answer. Default: 60s, of models 10m.
+    /// The longest silence in an answer. Default: 60s, of models and what is external 10m.
     pub(super) timeout: Field<DurationText>,
     /// The models that may be called; `*` at the end is any end. Default: all.
     #[schemars(extend("minItems" = 1, "maxItems" = 256))]

@@ -448,6 +448,8 @@ fn models_and_operations_that_cannot_be() {
       - { name: \"fo ur\", call: \"GET /orders\" }
       - { name: five, call: \"GET /x/{id}\", query: [id, a, a] }
       - { call: \"GET /y?z=1\" }
+  - { name: f, protocol: external, url: \"http://x\", credential: { value: env:A } }
+  - { name: g, protocol: openai }
 ",
     );
 }

@@ -72,9 +72,10 @@ fn a_model_api_and_an_http_tool_say_what_of_them_may_be_used() {
     operations:
       - { name: look_up, call: 'GET /orders/{id}', query: [expand] }
       - { name: refund, call: 'POST /orders/{id}/refunds' }
+  - { name: desk, protocol: external }
 ";
     let config = read(&format!("{text}{SMALLEST}"));
-    let [gpt, claude, orders] = &config.tools[..] else { panic!("{:?}", config.tools) };
+    let [gpt, claude, orders, desk] = &config.tools[..] else { panic!("{:?}", config.tools) };
     let ToolProtocol::Openai(models) = &gpt.protocol else { panic!("{gpt:?}") };
     assert!(models.hold("o3-mini") && !models.hold("gpt-4"));
     assert_eq!(
@@ -90,6 +91,10 @@ fn a_model_api_and_an_http_tool_say_what_of_them_may_be_used() {
     );
     assert_eq!(refund.call.to_string(), "POST /orders/{id}/refunds");
     assert_eq!(orders.timeout_ms, 60_000);
+    assert_eq!(
+        (&desk.protocol, desk.url.as_str(), desk.timeout_ms),
+        (&ToolProtocol::External, "", 600_000)
+    );
 }
 
 #[test]

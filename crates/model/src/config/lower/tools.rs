@@ -42,25 +42,55 @@ pub(super) fn tools(
             unique.check(report, &name.0, &name_path);
         }
         let name = name(report, &file.name, &name_path);
-        let url = target(report, &file.url, &path.key("url"));
         let speaks = report.take_or(&file.protocol, &path.key("protocol"), Speaks::Mcp);
         let protocol = protocol(report, speaks, file, &path);
+        let url = url(report, speaks, file, &path);
         let credential_path = path.key("credential");
         let credential = report
             .take(&file.credential, &credential_path)
             .and_then(|file| credential(report, file, speaks, &credential_path));
         let range = (SECOND_MS, HOUR_MS);
-        // A model that thinks says nothing for minutes.
-        let usual_ms = if is_model(speaks) { 10 * MINUTE_MS } else { MINUTE_MS };
+        // A model that thinks says nothing for minutes, and nor does whoever does something elsewhere.
+        let is_long = is_model(speaks) || speaks == Speaks::External;
+        let usual_ms = if is_long { 10 * MINUTE_MS } else { MINUTE_MS };
         let timeout_ms =
             duration_within(report, &file.timeout, &path.key("timeout"), range, usual_ms);
-        // A server may tell `/mcp/` from `/mcp`: the URL stays as it is written.
-        let url = url.and(file.url.ok()).map(|url| url.0.clone());
         if let (Some(name), Some(url)) = (name, url) {
             tools.push(Tool { name, url, protocol, credential, timeout_ms });
         }
     }
     tools
+}
+
+/// Where it is; nothing for what is reached by others.
+fn url(
+    report: &mut Report<'_>,
+    speaks: Speaks,
+    file: &ToolServerFile,
+    path: &Path,
+) -> Option<String> {
+    if speaks == Speaks::External {
+        let hint = "leave it out: whoever asks about this tool reaches it";
+        for (name, is_missing) in
+            [("url", file.url.is_missing()), ("credential", file.credential.is_missing())]
+        {
+            if !is_missing {
+                let message = format!("an external tool has no `{name}`");
+                report.key_error(&path.key(name), message, hint);
+            }
+        }
+        return Some(String::new());
+    }
+    if file.url.is_missing() {
+        report.missing(
+            path,
+            "url",
+            "`url` is missing",
+            "add `url: http://127.0.0.1:9001`. Where it is, path included.",
+        );
+    }
+    // A server may tell `/mcp/` from `/mcp`: the URL stays as it is written.
+    target(report, &file.url, &path.key("url")).and(file.url.ok()).map(|url| url.0.clone())
 }
 
 fn is_model(speaks: Speaks) -> bool {
@@ -96,6 +126,7 @@ fn protocol(
             }
             ToolProtocol::Http(operations)
         }
+        Speaks::External => ToolProtocol::External,
     }
 }
 
