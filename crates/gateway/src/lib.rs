@@ -24,6 +24,7 @@ mod pin;
 pub mod protocol;
 mod sealed;
 pub mod split;
+pub mod stdio;
 mod table;
 mod tickets;
 

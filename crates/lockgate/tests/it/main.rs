@@ -15,6 +15,7 @@ mod egress;
 mod egress_kill;
 mod egress_models;
 mod egress_peers;
+mod egress_stdio;
 mod errors;
 mod init;
 mod metrics;
