@@ -26,6 +26,7 @@ mod provenance;
 mod quarantine;
 mod sealed;
 pub mod split;
+pub mod stdio;
 mod table;
 mod tickets;
 

@@ -86,6 +86,9 @@ enum Command {
     /// Manage the tokens with which agents call their tools
     #[command(subcommand)]
     Identity(command::identity::Identity),
+    /// Run servers of tools beside agents, with Lockgate in between
+    #[command(subcommand)]
+    Mcp(command::mcp::Mcp),
     /// Follow what happens on the server
     Events(command::events::Events),
     /// Release good and bad versions of a small agent under replayed traffic
@@ -149,6 +152,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Audit(audit) => wait(audit.run(format)),
         Command::Token(token) => wait(token.run(format)),
         Command::Identity(identity) => wait(identity.run(format)),
+        Command::Mcp(mcp) => wait(mcp.run()),
         Command::Events(events) => wait(events.run(format)),
         Command::Demo(args) => work(command::demo::run(args, format)),
         Command::DemoAgent(args) => work(command::demo::agent(args)),

@@ -97,6 +97,25 @@ pub struct Decided {
     pub policy: Digest,
 }
 
+impl Decided {
+    /// A denial without a rule and without a reason.
+    pub fn nothing() -> Self {
+        Self {
+            effect: Effect::Deny,
+            rules: Vec::new(),
+            reason: String::new(),
+            message: None,
+            risk: None,
+            asks: Vec::new(),
+            labels: Vec::new(),
+            limits: Vec::new(),
+            security_event: false,
+            facts: Value::Null,
+            policy: Digest::of(b""),
+        }
+    }
+}
+
 /// Which policy decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PolicyStatus {
@@ -137,17 +156,8 @@ pub struct NoPolicy;
 impl Decisions for NoPolicy {
     fn decide(&self, _: &ActionRequest<'_>) -> Decided {
         Decided {
-            effect: Effect::Deny,
-            rules: Vec::new(),
             reason: "no policy is configured, and without one everything is denied".into(),
-            message: None,
-            risk: None,
-            asks: Vec::new(),
-            labels: Vec::new(),
-            limits: Vec::new(),
-            security_event: false,
-            facts: Value::Null,
-            policy: Digest::of(b""),
+            ..Decided::nothing()
         }
     }
 

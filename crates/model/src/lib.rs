@@ -17,6 +17,7 @@ pub mod interaction;
 pub mod ledger;
 pub mod limit;
 pub mod measure;
+pub mod operation;
 pub mod plan;
 pub mod ports;
 pub mod probe;

@@ -1,7 +1,6 @@
 //! An action that a person must agree to: the question about exactly this action, the wait for its answer, and the one
 //! use of a yes.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lockgate_model::approval::{Answer, Question, Waited};
@@ -10,7 +9,6 @@ use lockgate_model::identity::Identity;
 use lockgate_model::ids::ApprovalId;
 use lockgate_model::version::Digest;
 use serde_json::json;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tracing::error;
 
@@ -46,7 +44,7 @@ impl Asked<'_> {
             }),
             settings,
         };
-        let held = egress.held.try_acquire();
+        let held = egress.waiting.try_acquire();
         let hold_ms = if held.is_ok() { settings.hold_ms } else { 0 };
         let deadline = Instant::now() + Duration::from_millis(hold_ms);
         loop {
@@ -119,7 +117,8 @@ impl Asked<'_> {
         entry.detail["approval"] = json!(approval);
         let record = self.refused(egress, entry).await;
         let (reason, message) = (why.to_owned(), decided.message.clone());
-        Verdict::Refused(Why { reason, message, record, approval })
+        let rules = decided.asks.iter().map(|term| term.rule.clone()).collect();
+        Verdict::Refused(Why { reason, message, record, rules, approval })
     }
 
     /// What makes the action this one and no other: who, what, with exactly what, under which policy and rules. `None`
@@ -133,7 +132,7 @@ impl Asked<'_> {
             manifest,
             self.server.name,
             self.action,
-            exact(self.message)?,
+            (self.exact)()?,
             decided.policy.as_str(),
             rules,
         ]);
@@ -143,111 +142,4 @@ impl Asked<'_> {
 
 fn unanswered(why: &str) -> Verdict {
     Verdict::Refused(Why::unrecorded(why))
-}
-
-/// The parameters of a message, but for what is said about it: keys in order, and numbers as they are written. As
-/// numbers, two that are too long to be told apart would be the same.
-pub(super) fn exact(message: &[u8]) -> Option<String> {
-    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(message).ok()?;
-    let mut params: BTreeMap<String, &RawValue> =
-        serde_json::from_str(fields.get("params")?.get()).ok()?;
-    params.remove("_meta");
-    let mut text = String::new();
-    write_fields(&params, &mut text)?;
-    Some(text)
-}
-
-fn write_fields(fields: &BTreeMap<String, &RawValue>, text: &mut String) -> Option<()> {
-    text.push('{');
-    for (at, (key, value)) in fields.iter().enumerate() {
-        if at > 0 {
-            text.push(',');
-        }
-        text.push_str(&serde_json::to_string(key).ok()?);
-        text.push(':');
-        write_value(value, text)?;
-    }
-    text.push('}');
-    Some(())
-}
-
-/// Depth is bounded: the message was read before.
-fn write_value(value: &RawValue, text: &mut String) -> Option<()> {
-    let raw = value.get().trim();
-    match raw.as_bytes().first()? {
-        b'{' => write_fields(&serde_json::from_str(raw).ok()?, text),
-        b'[' => {
-            let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
-            text.push('[');
-            for (at, item) in items.into_iter().enumerate() {
-                if at > 0 {
-                    text.push(',');
-                }
-                write_value(item, text)?;
-            }
-            text.push(']');
-            Some(())
-        }
-        b'"' => {
-            let plain: String = serde_json::from_str(raw).ok()?;
-            text.push_str(&serde_json::to_string(&plain).ok()?);
-            Some(())
-        }
-        _ => {
-            text.push_str(raw);
-            Some(())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(params: &str) -> Option<String> {
-        exact(
-            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)
-                .as_bytes(),
-        )
-    }
-
-    #[test]
-    fn what_is_written_otherwise_and_means_the_same_is_the_same() {
-        let one = of(r#"{"name":"a","arguments":{"x":1,"y":["\u0061",null]}}"#);
-        assert!(one.is_some());
-        assert_eq!(one, of(r#"{ "arguments" : {"y" : [ "a" , null ], "x" : 1}, "name" : "a" }"#));
-        assert_eq!(
-            one,
-            of(r#"{"_meta":{"progressToken":3},"name":"a","arguments":{"x":1,"y":["a",null]}}"#)
-        );
-    }
-
-    #[test]
-    fn what_differs_in_anything_is_another_action() {
-        let all = [
-            r#"{"name":"a","arguments":{"x":1}}"#,
-            r#"{"name":"a","arguments":{"x":"1"}}"#,
-            r#"{"name":"a","arguments":{"x":1.0}}"#,
-            r#"{"name":"a","arguments":{"x":[1]}}"#,
-            r#"{"name":"a","arguments":{"X":1}}"#,
-            r#"{"name":"a","arguments":{"x":1,"y":null}}"#,
-            r#"{"name":"a","arguments":{}}"#,
-            r#"{"name":"a"}"#,
-            r#"{"name":"b","arguments":{"x":1}}"#,
-            // The same number to whoever reads it as one of 64 bits.
-            r#"{"name":"a","arguments":{"x":100000000000000000000001}}"#,
-            r#"{"name":"a","arguments":{"x":100000000000000000000002}}"#,
-            r#"{"name":"a","arguments":{"x":"\",\"y\":1"}}"#,
-        ];
-        let texts: std::collections::BTreeSet<_> =
-            all.iter().map(|params| of(params).expect("it is read")).collect();
-        assert_eq!(texts.len(), all.len());
-    }
-
-    #[test]
-    fn what_cannot_be_read_is_none() {
-        assert_eq!(exact(b"{}"), None);
-        assert_eq!(exact(b"[]"), None);
-        assert_eq!(exact(b"{\"params\":[1]}"), None);
-    }
 }

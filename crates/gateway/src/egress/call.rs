@@ -33,8 +33,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) request: &'a Value,
     pub(crate) action: &'a str,
     pub(crate) arguments: &'a Value,
-    /// The message that holds it, as it was sent.
-    pub(crate) message: &'a [u8],
+    /// Exactly what is to be done, see [`exact`]; `None` for what cannot be read.
+    pub(crate) exact: &'a (dyn Fn() -> Option<String> + Sync),
     pub(crate) linked: &'a Linked,
     /// The interaction that it belongs to.
     pub(crate) belongs: &'a Belongs,
@@ -99,7 +99,8 @@ impl Asked<'_> {
         if !permitted {
             return Verdict::Hidden;
         }
-        Verdict::Refused(Why { reason, message: decided.message, record, approval: None })
+        let (message, rules) = (decided.message, decided.rules);
+        Verdict::Refused(Why { reason, message, record, rules, approval: None })
     }
 
     /// What is stopped by order is denied, whatever the policy says.
@@ -118,6 +119,15 @@ impl Asked<'_> {
             security_event: false,
             ..decided
         }
+    }
+
+    /// Records that it is not done, for a reason that stands in the configuration and in no policy.
+    pub(crate) async fn decline(&self, egress: &Egress, reason: &str) -> Why {
+        let decided = Decided { reason: reason.to_owned(), ..Decided::nothing() };
+        let about = self.about(&decided, self.is_permitted(egress));
+        let entry = self.entry(&about, REFUSED, &decided, reason);
+        let record = self.refused(egress, entry).await;
+        Why { record, ..Why::unrecorded(reason) }
     }
 
     /// Records the intent. Whoever waits may leave meanwhile: what is recorded has its outcome all the same.

@@ -8,6 +8,9 @@ use lockgate_model::identity::Identity;
 use lockgate_model::ids::ToolName;
 use tokio_util::sync::CancellationToken;
 
+use crate::egress::identity::Refused;
+use crate::egress::listener::Egress;
+use crate::egress::standing;
 use crate::live::lock;
 
 /// A call of somebody to a tool.
@@ -55,7 +58,24 @@ pub(crate) struct UnderWay {
     pub(crate) cut: CancellationToken,
 }
 
+/// A call of somebody begins who may still call.
+pub(crate) fn begin(
+    egress: &Egress,
+    identity: &Identity,
+    tool: &ToolName,
+) -> Result<Arc<UnderWay>, Refused> {
+    let under_way = egress.core.calls.enter(identity, tool);
+    // Once more, as it may have been stopped before it was there to be cut.
+    standing::admit(egress, identity)?;
+    Ok(Arc::new(under_way))
+}
+
 impl UnderWay {
+    /// What comes of the work, unless the call is cut off.
+    pub(crate) async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        self.cut.run_until_cancelled(work).await
+    }
+
     /// It is refused already: whoever cuts off the others lets its answer through.
     pub(crate) fn is_refused(&self) {
         lock(&self.calls.under_way).remove(&self.id);

@@ -9,22 +9,28 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
+use lockgate_model::tool::ToolProtocol;
 use serde_json::{Map, Value};
 
 use crate::clock;
-use crate::egress::calls::UnderWay;
+use crate::egress::calls::{self, UnderWay};
+use crate::egress::decide;
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
+use crate::egress::models;
+use crate::egress::operations;
 use crate::egress::refusal::{self, Why};
 use crate::egress::relay::OutBody;
 use crate::egress::request::Wanted;
 use crate::egress::running::Key;
 use crate::egress::session::no_session;
+use crate::egress::standing;
 use crate::egress::upstream::{self, Form};
+use crate::protocol::json::Malformed;
 use crate::protocol::mcp::code;
 use crate::protocol::mcp::family::Family;
-use crate::protocol::mcp::message::{Malformed, Message};
+use crate::protocol::mcp::message::Message;
 use crate::protocol::mcp::method;
 
 /// The largest message.
@@ -35,44 +41,37 @@ const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 /// Answers one request.
 pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> Response<OutBody> {
     let (parts, body) = request.into_parts();
+    if parts.uri.path().starts_with(models::PATH) {
+        return models::handle(egress, &parts, body).await;
+    }
+    if decide::is_here(parts.uri.path()) {
+        return decide::handle(egress, &parts, body).await;
+    }
+    if parts.uri.path().starts_with(operations::PATH) {
+        return operations::handle(egress, &parts, body).await;
+    }
     let identity = match authenticate(&egress, &parts.headers) {
         Ok(identity) => identity,
         Err(refused) => return refusal::unauthenticated(refused),
     };
     // Nothing that runs in a browser calls here, and a page must not make one do it.
     if parts.headers.contains_key(header::ORIGIN) {
-        let detail = "requests with an Origin header come from browsers";
-        return refusal::problem(
-            StatusCode::FORBIDDEN,
-            "origin",
-            "Browsers do not call here",
-            detail,
-        );
+        return refusal::browser();
     }
     let tool = parts.uri.path().strip_prefix("/mcp/").and_then(|name| name.parse().ok());
     let server = tool.and_then(|tool| egress.core.table.load().known.server(&tool).cloned());
+    let server = server.filter(|server| server.protocol == ToolProtocol::Mcp);
     let Some(server) = server else {
         let detail = "tools are at /mcp/NAME, by their names in the configuration";
         return refusal::problem(StatusCode::NOT_FOUND, "no-tool", "No tool is there", detail);
     };
-    let under_way = Arc::new(egress.core.calls.enter(&identity, &server.name));
-    // Once more, as it may have been stopped before it was there to be cut.
-    if let Err(refused) = admit(&egress, &identity) {
-        return refusal::unauthenticated(refused);
-    }
-    let cut = under_way.cut.clone();
-    let caller = Caller { egress, identity, server, under_way };
-    tokio::select! {
-        biased;
-        () = cut.cancelled() => stopped(),
-        answer = caller.answer(&parts, body) => answer,
-    }
-}
-
-/// It was stopped while it was under way.
-fn stopped() -> Response<OutBody> {
-    let detail = "the caller or the tool was stopped while the call was under way";
-    refusal::problem(StatusCode::FORBIDDEN, "stopped", "The call was cut off", detail)
+    let under_way = match calls::begin(&egress, &identity, &server.name) {
+        Ok(under_way) => under_way,
+        Err(refused) => return refusal::unauthenticated(refused),
+    };
+    let caller = Caller { egress, identity, server, under_way: Arc::clone(&under_way) };
+    let answer = under_way.unless_cut(caller.answer(&parts, body)).await;
+    answer.unwrap_or_else(refusal::stopped)
 }
 
 pub(super) fn not_allowed() -> Response<OutBody> {
@@ -81,25 +80,20 @@ pub(super) fn not_allowed() -> Response<OutBody> {
     answer
 }
 
-fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
+pub(super) fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (values.next(), values.next()) else { return Err(Refused::Missing) };
     let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
     let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = token.ok_or(Refused::Missing)?;
-    let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
-    admit(egress, &identity)?;
-    Ok(identity)
+    admit(egress, token)
 }
 
-/// Whether it is somebody who may call at all, now.
-pub(super) fn admit(egress: &Egress, identity: &Identity) -> Result<(), Refused> {
-    let core = &egress.core;
-    core.table.load().known.admit(identity)?;
-    if core.latches.bars_calls(&identity.agent, &identity.version) {
-        return Err(Refused::CutOff);
-    }
-    Ok(())
+/// Whose token this is.
+pub(super) fn admit(egress: &Egress, token: &str) -> Result<Identity, Refused> {
+    let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
+    standing::admit(egress, &identity)?;
+    Ok(identity)
 }
 
 /// Somebody who is known, and the tool that is meant.
@@ -126,7 +120,7 @@ impl Caller {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return refusal::problem(status, "media-type", "The body is not JSON", detail);
         }
-        let body = match read(body).await {
+        let body = match read(body, BODY_BYTES_MAX).await {
             Ok(body) => body,
             Err(status) => {
                 let detail =
@@ -187,23 +181,12 @@ impl Caller {
 
     /// Why nothing is forwarded at the moment.
     pub(super) fn closed(&self) -> Option<Why> {
-        let Identity { agent, version, .. } = &self.identity;
-        let table = self.egress.core.table.load();
-        let order = table.quarantined.call(agent, version, &self.server.name);
-        let order = order.map(|order| {
-            Why::unrecorded(format!("{} is stopped by order {}", order.what, order.id))
-        });
-        self.unable().or(order)
+        self.unable().or_else(|| standing::stopped(&self.egress, &self.identity, &self.server))
     }
 
     /// Why nothing can be decided or forwarded at the moment.
     pub(super) fn unable(&self) -> Option<Why> {
-        if let Some(why) = self.egress.closed() {
-            return Some(Why::unrecorded(why));
-        }
-        self.server.credential().err().map(|_| {
-            Why::unrecorded("the credential for the tool's server is not there; see Lockgate's log")
-        })
+        standing::closed(&self.egress, &self.server)
     }
 }
 
@@ -216,8 +199,9 @@ fn unreadable(malformed: &Malformed) -> Response<OutBody> {
     refusal::error(StatusCode::BAD_REQUEST, &Value::Null, code, &message, None)
 }
 
-async fn read(body: Incoming) -> Result<Bytes, StatusCode> {
-    let body = Limited::new(body, BODY_BYTES_MAX).collect();
+/// A whole body, with a limit on it and on the time that it takes.
+pub(super) async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, StatusCode> {
+    let body = Limited::new(body, bytes_max).collect();
     match tokio::time::timeout(BODY_WAIT_MAX, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {

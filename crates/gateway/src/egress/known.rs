@@ -10,7 +10,7 @@ use lockgate_model::identity::{Identity, Revoked};
 use lockgate_model::ids::{AgentName, IdentityId, ToolName, VersionName};
 use lockgate_model::ports::Secrets;
 use lockgate_model::snapshot::Snapshot;
-use lockgate_model::tool::Tool;
+use lockgate_model::tool::{Tool, ToolProtocol};
 use lockgate_model::version::Digest;
 use tracing::error;
 
@@ -20,7 +20,10 @@ use crate::table::Endpoint;
 /// A tool's server.
 pub(crate) struct Server {
     pub(crate) name: ToolName,
-    pub(crate) endpoint: Endpoint,
+    /// What it speaks, and how much of it may be used.
+    pub(crate) protocol: ToolProtocol,
+    /// Where it is; nowhere when it is others who reach it.
+    pub(crate) endpoint: Option<Endpoint>,
     /// The path as it is written: some servers tell `/mcp/` from `/mcp`.
     pub(crate) path: String,
     /// What it is shown.
@@ -108,8 +111,12 @@ impl Known {
 }
 
 fn server(tool: &Tool, secrets: &dyn Secrets) -> Option<Server> {
-    let endpoint = Endpoint::parse(&tool.url)?;
-    let path = tool.url.parse::<http::Uri>().ok()?.path().to_owned();
+    let (endpoint, path) = if tool.protocol == ToolProtocol::External {
+        (None, String::new())
+    } else {
+        let path = tool.url.parse::<http::Uri>().ok()?.path().to_owned();
+        (Some(Endpoint::parse(&tool.url)?), path)
+    };
     let credential = tool.credential.as_ref().map(|credential| {
         let value = secrets.look_up(&credential.value).map_err(|error| error.what)?;
         let header = HeaderName::try_from(&credential.header)
@@ -126,6 +133,7 @@ fn server(tool: &Tool, secrets: &dyn Secrets) -> Option<Server> {
     }
     Some(Server {
         name: tool.name.clone(),
+        protocol: tool.protocol.clone(),
         endpoint,
         path,
         credential,

@@ -7,7 +7,6 @@ use lockgate_model::version::Digest;
 use serde_json::json;
 use tracing::error;
 
-use crate::egress::ask::exact;
 use crate::egress::call::{Asked, REFUSED, Verdict};
 use crate::egress::listener::Egress;
 use crate::egress::refusal::Why;
@@ -35,7 +34,12 @@ impl Asked<'_> {
                 let mut entry = self.entry(&about, REFUSED, decided, &why);
                 entry.detail["limit"] = json!(rule);
                 let record = self.refused(egress, entry).await;
-                Some(Verdict::Refused(Why { reason: why, record, ..Why::default() }))
+                Some(Verdict::Refused(Why {
+                    reason: why,
+                    record,
+                    rules: vec![rule],
+                    ..Why::default()
+                }))
             }
             Err(error) => {
                 error!(%error, "an action is refused: it cannot be counted");
@@ -61,8 +65,7 @@ impl Asked<'_> {
                 None => format!("unknown user {agent}"),
             },
             CountBy::Call => {
-                let exact =
-                    format!("{}/{} {}", self.server.name, self.action, exact(self.message)?);
+                let exact = format!("{}/{} {}", self.server.name, self.action, (self.exact)()?);
                 format!("{} {}", in_session(), Digest::of(exact.as_bytes()).as_str())
             }
         };

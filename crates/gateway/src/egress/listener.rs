@@ -20,6 +20,7 @@ use crate::connection;
 use crate::core::Core;
 use crate::egress::ask;
 use crate::egress::handle;
+use crate::egress::held::Held;
 use crate::egress::identity::Verifier;
 use crate::egress::outcome::{self, Outcomes};
 use crate::egress::running::Running;
@@ -34,6 +35,8 @@ const IDLE_MAX: usize = 64;
 const IDLE_AGE_MAX: Duration = Duration::from_secs(30);
 /// Rest after a failed accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// What all large bodies may hold at once.
+const LARGE_KIB_MAX: usize = 512 * 1024;
 /// How long outcomes may take to be recorded when everything stops.
 const RECORDING_MAX: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,10 @@ pub(crate) struct Egress {
     pub(crate) outcomes: Outcomes,
     pub(crate) running: Arc<Running>,
     /// Places for calls that wait for people.
-    pub(crate) held: Semaphore,
+    pub(crate) waiting: Semaphore,
+    pub(crate) held: Arc<Held>,
+    /// Kilobytes of large bodies that may be held at once.
+    pub(crate) large: Arc<Semaphore>,
     clients: AtomicUsize,
 }
 
@@ -101,7 +107,9 @@ impl Listener {
             sessions: Sessions::new(signing_key),
             outcomes,
             running: Arc::default(),
-            held: Semaphore::new(ask::HELD_MAX),
+            waiting: Semaphore::new(ask::HELD_MAX),
+            held: Arc::default(),
+            large: Arc::new(Semaphore::new(LARGE_KIB_MAX)),
             clients: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(Arc::clone(&egress), listener, stops));
@@ -117,6 +125,7 @@ impl Listener {
     pub(crate) async fn ended(self) {
         let _ = self.accepting.await;
         self.egress.running.give_up();
+        self.egress.held.give_up();
         // Whoever serves a connection holds it too, and lets go when it was killed.
         drop(self.egress);
         if tokio::time::timeout(RECORDING_MAX, self.recording).await.is_err() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lockgate_model::ledger::{Ledger, LedgerEntry, Principal, Step};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -116,6 +116,8 @@ pub(crate) struct Open {
     cut: CancellationToken,
     /// The session that it belongs to, and what it is called there.
     session: Option<(Arc<Session>, String)>,
+    /// What else its outcome says.
+    more: Map<String, Value>,
     ended: bool,
 }
 
@@ -127,8 +129,17 @@ impl Open {
         outcomes: Outcomes,
         cut: CancellationToken,
     ) -> Self {
-        let began = Instant::now();
-        Self { record, about, outcomes, began, forwarded: false, cut, session: None, ended: false }
+        Self {
+            record,
+            about,
+            outcomes,
+            began: Instant::now(),
+            forwarded: false,
+            cut,
+            session: None,
+            more: Map::new(),
+            ended: false,
+        }
     }
 
     /// The session hears when it is done.
@@ -136,6 +147,11 @@ impl Open {
     pub(crate) fn in_session(mut self, session: Option<(Arc<Session>, String)>) -> Self {
         self.session = session;
         self
+    }
+
+    /// Says more in its outcome. Nothing personal: it stands there in the clear.
+    pub(crate) fn note(&mut self, name: &str, value: Value) {
+        self.more.insert(name.to_owned(), value);
     }
 
     /// It ended so. Only the first end counts.
@@ -156,6 +172,9 @@ impl Open {
         for (name, value) in
             about_end.map(|(name, value)| (name.as_str(), value.clone())).chain(more)
         {
+            entry.detail[name] = value;
+        }
+        for (name, value) in std::mem::take(&mut self.more) {
             entry.detail[name] = value;
         }
         self.outcomes.send(entry);
@@ -226,6 +245,7 @@ mod tests {
         let cut = CancellationToken::new();
         let mut open = Open::new(7, about.clone(), outcomes.clone(), cut.clone());
         open.forwarded = true;
+        open.note("status", json!(500));
         open.end(End::Error(-5));
         open.end(End::Ok);
         drop(open);
@@ -236,7 +256,7 @@ mod tests {
         let first = sent.try_recv().unwrap();
         assert_eq!(first.step, Step::Outcome { of: 7 });
         assert_eq!(first.detail["outcome"], "error");
-        assert_eq!(first.detail["code"], -5);
+        assert_eq!((&first.detail["code"], &first.detail["status"]), (&json!(-5), &json!(500)));
         let second = sent.try_recv().unwrap();
         assert_eq!(second.step, Step::Outcome { of: 8 });
         assert_eq!(second.detail["outcome"], "cancelled");

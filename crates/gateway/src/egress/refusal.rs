@@ -82,6 +82,8 @@ pub(crate) struct Why {
     pub(crate) record: Option<u64>,
     /// The question to people that it waits for, or that they said no to.
     pub(crate) approval: Option<ApprovalId>,
+    /// Ids of the rules that decided.
+    pub(crate) rules: Vec<String>,
 }
 
 impl Why {
@@ -90,7 +92,8 @@ impl Why {
         Self { reason: reason.into(), ..Self::default() }
     }
 
-    fn text(&self) -> String {
+    /// In one text.
+    pub(crate) fn text(&self) -> String {
         let mut text = format!("Refused by Lockgate: {}.", self.reason.trim_end_matches('.'));
         if let Some(message) = &self.message {
             text.push(' ');
@@ -150,6 +153,18 @@ pub(crate) fn unauthenticated(refused: Refused) -> Response<OutBody> {
     answer
 }
 
+/// A page in a browser must not make it call here.
+pub(crate) fn browser() -> Response<OutBody> {
+    let detail = "requests with an Origin header come from browsers";
+    problem(StatusCode::FORBIDDEN, "origin", "Browsers do not call here", detail)
+}
+
+/// It was stopped while it was under way.
+pub(crate) fn stopped() -> Response<OutBody> {
+    let detail = "the caller or the tool was stopped while the call was under way";
+    problem(StatusCode::FORBIDDEN, "stopped", "The call was cut off", detail)
+}
+
 /// What is no message at all (RFC 9457).
 pub(crate) fn problem(
     status: StatusCode,
@@ -157,10 +172,24 @@ pub(crate) fn problem(
     title: &str,
     detail: &str,
 ) -> Response<OutBody> {
-    let body = json!({
+    problem_with(status, kind, title, detail, &Value::Null)
+}
+
+/// The same with more fields.
+pub(crate) fn problem_with(
+    status: StatusCode,
+    kind: &str,
+    title: &str,
+    detail: &str,
+    more: &Value,
+) -> Response<OutBody> {
+    let mut body = json!({
         "type": format!("urn:lockgate:problem:{kind}"),
         "title": title, "status": status.as_u16(), "detail": detail,
     });
+    for (name, value) in more.as_object().into_iter().flatten() {
+        body[name] = value.clone();
+    }
     let mut answer = json_answer(status, &body);
     let kind = HeaderValue::from_static("application/problem+json");
     answer.headers_mut().insert(header::CONTENT_TYPE, kind);

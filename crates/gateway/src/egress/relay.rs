@@ -15,13 +15,13 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::clock;
 use crate::egress::calls::UnderWay;
-use crate::egress::handle;
+use crate::egress::conduit::Conduit;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{End, Open, STOPPED};
 use crate::egress::running::{Key, Place};
+use crate::egress::standing;
 use crate::protocol::mcp::events::{Cutter, Event};
 use crate::protocol::mcp::family::Family;
 use crate::protocol::mcp::list;
@@ -36,14 +36,16 @@ pub(crate) const GRACE: Duration = Duration::from_secs(2);
 /// Why an answer was broken off. The client sees a connection that closes before the answer's end.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Broken(&'static str);
+pub(crate) struct Broken(pub(crate) &'static str);
 
 /// A body.
 pub(crate) enum OutBody {
     /// Ours.
     Own(Option<Bytes>),
-    /// A server's.
+    /// A server's events.
     Relay(Box<Relay>),
+    /// Another body of a server's.
+    Conduit(Box<Conduit>),
 }
 
 impl OutBody {
@@ -64,6 +66,7 @@ impl Body for OutBody {
         match self.get_mut() {
             Self::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Relay(relay) => relay.poll(cx),
+            Self::Conduit(conduit) => conduit.poll(cx),
         }
     }
 
@@ -74,7 +77,7 @@ impl Body for OutBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Self::Relay(_) => SizeHint::default(),
+            Self::Relay(_) | Self::Conduit(_) => SizeHint::default(),
         }
     }
 }
@@ -100,10 +103,7 @@ impl Audience {
 
     /// Whether nothing further may pass: a stream can be older than what forbids it.
     fn is_gone(&self) -> bool {
-        let egress = &self.egress;
-        clock::wall_ms().div_euclid(1_000) >= self.identity.expires_wall_s
-            || handle::admit(egress, &self.identity).is_err()
-            || egress.closed().is_some()
+        standing::is_gone(&self.egress, &self.identity)
     }
 }
 

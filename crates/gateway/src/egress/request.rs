@@ -6,6 +6,7 @@ use lockgate_model::identity::Identity;
 use serde_json::{Map, Value, json};
 
 use crate::egress::call::{Asked, Verdict};
+use crate::egress::exact;
 use crate::egress::handle::Caller;
 use crate::egress::link;
 use crate::egress::refusal;
@@ -132,7 +133,7 @@ impl Caller {
             request: wanted.id,
             action,
             arguments,
-            message: &wanted.body,
+            exact: &|| exact::params(&wanted.body),
             linked: &linked,
             belongs: &belongs,
             under_way: &self.under_way,

@@ -14,6 +14,7 @@ use crate::egress::listener::Egress;
 use crate::egress::outcome::End;
 use crate::ingress::headers;
 use crate::protocol::mcp::family::{self, Family};
+use crate::table::Endpoint;
 
 /// The largest answer in one piece.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -42,7 +43,15 @@ pub(crate) async fn send(
     server: &Server,
     out: Outgoing<'_>,
 ) -> Result<Response<Incoming>, End> {
-    let request = request(server, out)?;
+    exchange(egress, server, request(server, out)?).await
+}
+
+/// Sends a request that is made already.
+pub(crate) async fn exchange(
+    egress: &Egress,
+    server: &Server,
+    request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, End> {
     let sent = tokio::time::timeout(server.silence_max, egress.client.request(request)).await;
     match sent {
         Ok(Ok(response)) if response.headers().contains_key(header::CONTENT_ENCODING) => {
@@ -58,13 +67,9 @@ pub(crate) async fn send(
 }
 
 fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, End> {
-    let broken = End::Protocol("the request cannot be made");
-    let mut place = uri::Parts::default();
-    place.scheme = server.endpoint.connect.scheme().cloned();
-    place.authority = server.endpoint.connect.authority().cloned();
-    place.path_and_query = Some(server.path.parse::<PathAndQuery>().map_err(|_| broken)?);
     let mut request = Request::new(Full::new(out.body));
-    *request.uri_mut() = Uri::from_parts(place).map_err(|_| broken)?;
+    let endpoint = server.endpoint.as_ref().ok_or(UNMAKEABLE)?;
+    *request.uri_mut() = address(endpoint, &server.path)?;
     let fields = request.headers_mut();
     for name in passing(out.family, out.headers) {
         for value in out.headers.get_all(&name) {
@@ -72,7 +77,7 @@ fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, E
         }
     }
     headers::stamp_trace(fields);
-    fields.insert(header::HOST, server.endpoint.host.clone());
+    fields.insert(header::HOST, endpoint.host.clone());
     fields.insert(header::USER_AGENT, AGENT);
     if out.method == Method::POST {
         fields.insert(header::CONTENT_TYPE, JSON);
@@ -80,15 +85,75 @@ fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, E
     let accept = if out.method == Method::GET { ACCEPT_EVENTS } else { ACCEPT_ANY };
     fields.insert(header::ACCEPT, accept);
     if let Some(session) = out.session {
-        let value = HeaderValue::from_str(session).map_err(|_| broken)?;
+        let value = HeaderValue::from_str(session).map_err(|_| UNMAKEABLE)?;
         fields.insert(family::SESSION, value);
     }
-    // Last, so that nothing takes its place.
+    show_credential(server, fields);
+    *request.method_mut() = out.method;
+    Ok(request)
+}
+
+const UNMAKEABLE: End = End::Protocol("the request cannot be made");
+
+/// Where a path and query of a server are.
+fn address(endpoint: &Endpoint, path: &str) -> Result<Uri, End> {
+    let mut place = uri::Parts::default();
+    place.scheme = endpoint.connect.scheme().cloned();
+    place.authority = endpoint.connect.authority().cloned();
+    place.path_and_query = Some(path.parse::<PathAndQuery>().map_err(|_| UNMAKEABLE)?);
+    Uri::from_parts(place).map_err(|_| UNMAKEABLE)
+}
+
+/// To be done last, so that nothing takes its place.
+fn show_credential(server: &Server, fields: &mut HeaderMap) {
     if let Ok(Some((name, value))) = server.credential() {
         fields.insert(name.clone(), value.clone());
     }
+}
+
+/// What is sent to a server that speaks no MCP.
+pub(crate) struct Plain<'a> {
+    pub(crate) method: Method,
+    /// Path and query after the tool's own URL.
+    pub(crate) target: &'a str,
+    /// As the agent sent them.
+    pub(crate) headers: &'a HeaderMap,
+    /// Names of those that go along.
+    pub(crate) passing: &'static [&'static str],
+    /// JSON, or nothing.
+    pub(crate) body: Option<Bytes>,
+}
+
+/// Sends it, and waits for the head of the answer.
+pub(crate) async fn send_plain(
+    egress: &Egress,
+    server: &Server,
+    out: Plain<'_>,
+) -> Result<Response<Incoming>, End> {
+    let has_body = out.body.is_some();
+    let mut request = Request::new(Full::new(out.body.unwrap_or_default()));
+    let endpoint = server.endpoint.as_ref().ok_or(UNMAKEABLE)?;
+    *request.uri_mut() = address(endpoint, &format!("{}{}", endpoint.prefix, out.target))?;
     *request.method_mut() = out.method;
-    Ok(request)
+    let fields = request.headers_mut();
+    let trace = [headers::TRACEPARENT, headers::TRACESTATE];
+    let others = out.passing.iter().map(|name| HeaderName::from_static(name));
+    for name in trace.into_iter().chain(others) {
+        for value in out.headers.get_all(&name) {
+            fields.append(name.clone(), value.clone());
+        }
+    }
+    headers::stamp_trace(fields);
+    fields.insert(header::HOST, endpoint.host.clone());
+    fields.insert(header::USER_AGENT, AGENT);
+    if has_body {
+        fields.insert(header::CONTENT_TYPE, JSON);
+    }
+    if !fields.contains_key(header::ACCEPT) {
+        fields.insert(header::ACCEPT, ACCEPT_ANY);
+    }
+    show_credential(server, fields);
+    exchange(egress, server, request).await
 }
 
 /// Names of headers that go along.

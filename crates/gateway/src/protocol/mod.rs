@@ -1,5 +1,5 @@
 //! What model, A2A and MCP bodies mean: which conversation a request belongs to, and what an
-//! answer says about tokens, its model and its own failure.
+//! answer says about tokens, its model and its own failure; and what agents' own calls ask for.
 //!
 //! Everything here only watches. Bodies are outside bytes: whatever they hold, memory and work are
 //! bounded, nothing panics, and what cannot be read is unknown. Not here: policy, and the bytes that
@@ -8,7 +8,10 @@
 mod body;
 mod decode;
 mod dialect;
+pub(crate) mod json;
 pub(crate) mod mcp;
+pub(crate) mod models;
+pub(crate) mod operation;
 mod paths;
 mod pick;
 mod reading;
@@ -28,11 +31,14 @@ pub use request::{PEEK_BYTES_MAX, RequestIds, request_ids, request_wants_body};
 
 /// What an answer told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct Scanned {
     /// It was a stream of server-sent events.
     pub sse: bool,
     /// Tokens; what is not known for certain is `None`.
     pub usage: Usage,
+    /// Of the output: reasoning.
+    pub reasoning_tokens: Option<u64>,
     /// The model it names.
     pub model: Option<String>,
     /// Whose model that most likely is: a hint for prices, in the words of their table.
@@ -40,6 +46,8 @@ pub struct Scanned {
     /// Status 200, but the body says that the version failed, or it lacks the end that its format
     /// has.
     pub stream_error: bool,
+    /// The body says that the version failed.
+    pub failed: bool,
     /// The end that its format has was seen: whoever leaves now has had everything.
     pub ended: bool,
     /// Ids by which a later request names this conversation, without those that
@@ -121,6 +129,8 @@ impl Scanner {
         let mut reading = body.finish();
         scanned.usage = reading.usage();
         scanned.model = reading.take_model();
+        scanned.reasoning_tokens = reading.reasoning_tokens();
+        scanned.failed = reading.error();
         scanned.stream_error = reading.error() || (self.sse && reading.lacks_end(complete));
         scanned.ended = reading.ended();
         scanned.ids.extend(reading.take_ids());

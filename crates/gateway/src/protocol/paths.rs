@@ -25,6 +25,8 @@ const OPENAI_INPUT_DETAILS: Keys = &[
     ("cache_write_tokens", leaf(Field::CacheWriteTokens)),
 ];
 
+const OPENAI_OUTPUT_DETAILS: Keys = &[("reasoning_tokens", leaf(Field::ReasoningTokens))];
+
 const OPENAI_USAGE: Keys = &[
     ("prompt_tokens", leaf(Field::InputTokens)),
     ("completion_tokens", leaf(Field::OutputTokens)),
@@ -32,6 +34,8 @@ const OPENAI_USAGE: Keys = &[
     ("input_tokens", leaf(Field::InputTokens)),
     ("output_tokens", leaf(Field::OutputTokens)),
     ("input_tokens_details", below(OPENAI_INPUT_DETAILS)),
+    ("completion_tokens_details", below(OPENAI_OUTPUT_DETAILS)),
+    ("output_tokens_details", below(OPENAI_OUTPUT_DETAILS)),
 ];
 
 const OPENAI_CONVERSATION: Node =

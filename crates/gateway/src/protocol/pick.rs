@@ -33,6 +33,7 @@ pub(super) enum Field {
     Object,
     OutputTokens,
     PreviousId,
+    ReasoningTokens,
     State,
     TaskId,
     Type,

@@ -18,6 +18,7 @@ struct Counts {
     cache_read: Option<u64>,
     cache_write: Option<u64>,
     output: Option<u64>,
+    reasoning: Option<u64>,
 }
 
 impl Counts {
@@ -26,6 +27,7 @@ impl Counts {
         self.cache_read = self.cache_read.max(other.cache_read);
         self.cache_write = self.cache_write.max(other.cache_write);
         self.output = self.output.max(other.output);
+        self.reasoning = self.reasoning.max(other.reasoning);
     }
 }
 
@@ -65,6 +67,7 @@ impl Document {
             Field::CacheReadTokens => self.counts.cache_read = found.count(),
             Field::CacheWriteTokens => self.counts.cache_write = found.count(),
             Field::OutputTokens => self.counts.output = found.count(),
+            Field::ReasoningTokens => self.counts.reasoning = found.count(),
             Field::Error => {
                 self.error = !matches!(found, Found::Text(b"") | Found::Scalar(b"false"));
             }
@@ -230,8 +233,7 @@ impl Reading {
             }),
             _ => counts.input,
         };
-        let settled = self.dialect == Dialect::Anthropic || self.ended || self.stopped;
-        if !settled {
+        if !self.is_settled() {
             return Usage::default();
         }
         Usage {
@@ -240,6 +242,16 @@ impl Reading {
             cache_write_tokens: counts.cache_write,
             output_tokens: counts.output,
         }
+    }
+
+    /// Whether counts do not grow any more.
+    fn is_settled(&self) -> bool {
+        self.dialect == Dialect::Anthropic || self.ended || self.stopped
+    }
+
+    /// Output tokens that nobody but the model sees.
+    pub(super) fn reasoning_tokens(&self) -> Option<u64> {
+        self.counts.reasoning.filter(|_| self.is_settled())
     }
 
     /// The ids that were found since this was last asked.

@@ -266,6 +266,7 @@ impl Decisions for Fake {
             "write" => (Effect::Deny, "agents do not write"),
             "pay" => (Effect::Ask, "payments are approved"),
             "leak" => (Effect::Deny, "this leaks"),
+            _ if request.arguments["model"] == "dear" => (Effect::Deny, "this model is too dear"),
             _ => (Effect::Allow, "it is harmless"),
         };
         Decided {

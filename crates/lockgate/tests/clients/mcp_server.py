@@ -1,4 +1,4 @@
-"""A server of the `mcp` package, which speaks 2026-07-28. Usage: mcp_server.py ADDRESS_FILE"""
+"""A server of the `mcp` package, which speaks 2026-07-28. Usage: mcp_server.py ADDRESS_FILE, or mcp_server.py stdio"""
 
 import socket
 import sys
@@ -45,6 +45,9 @@ def note() -> str:
 
 
 def main(address_file):
+    if address_file == "stdio":
+        server.run(transport="stdio")
+        return
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     app = server.streamable_http_app()

@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::field::Field;
 use super::text::{
-    AddressText, DurationText, FileNameText, HeaderNameText, MeasureNameText, MirrorText, NameText,
-    SecretText, SizeText, SomeText, Switchable, UrlPathText, UrlText, WitnessKeyText,
+    ActionText, AddressText, CallText, DurationText, FileNameText, HeaderNameText, MeasureNameText,
+    MirrorText, ModelText, NameText, SecretText, SizeText, SomeText, Switchable, UrlPathText,
+    UrlText, WitnessKeyText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
 use crate::measure::Better;
 use crate::plan::AlertLevel;
-use crate::tool::ToolProtocol;
 use crate::version::SideEffects;
 
 mod plan;
@@ -296,21 +296,58 @@ pub(super) struct ToolFile {
     pub(super) digest: Field<SomeText>,
 }
 
-/// A server with tools: agents reach it at `/mcp/NAME` of `listen.egress`.
+/// What a tool's server speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ToolProtocol")]
+pub(super) enum Speaks {
+    /// Model Context Protocol over streamable HTTP.
+    Mcp,
+    /// OpenAI's model API, or one that is like it.
+    Openai,
+    /// Anthropic's model API, or one that is like it.
+    Anthropic,
+    /// Plain HTTP.
+    Http,
+    /// Something that is decided about here and reached by others, such as an MCP server beside its agent.
+    External,
+}
+
+/// Something that agents reach: MCP at `/mcp/NAME` of `listen.egress`, models at `/model/NAME`, HTTP at `/http/NAME`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default)]
-#[schemars(deny_unknown_fields, rename = "ToolServer", extend("required" = ["name", "url"]))]
+#[schemars(deny_unknown_fields, rename = "ToolServer", extend("required" = ["name"]))]
 pub(super) struct ToolServerFile {
     /// Its name, unique in the file.
     pub(super) name: Field<NameText>,
-    /// Where it is, path included.
+    /// Where it is, path included. Only what is external has none.
     pub(super) url: Field<UrlText>,
     /// What it speaks. Default: mcp.
-    pub(super) protocol: Field<ToolProtocol>,
+    pub(super) protocol: Field<Speaks>,
     /// What it is shown instead of what the agent sends. Default: nothing.
     pub(super) credential: Field<CredentialFile>,
-    /// The longest silence in an answer. Default: 60s.
+    /// The longest silence in an answer. Default: 60s, of models and what is external 10m.
     pub(super) timeout: Field<DurationText>,
+    /// The models that may be called; `*` at the end is any end. Default: all.
+    #[schemars(extend("minItems" = 1, "maxItems" = 256))]
+    pub(super) models: Field<Vec<Field<ModelText>>>,
+    /// What may be asked of an HTTP tool.
+    #[schemars(extend("minItems" = 1, "maxItems" = 256))]
+    pub(super) operations: Field<Vec<Field<OperationFile>>>,
+}
+
+/// Something that may be asked of an HTTP tool.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "Operation", extend("required" = ["name", "call"]))]
+pub(super) struct OperationFile {
+    /// The action's name in policies, unique in the tool.
+    pub(super) name: Field<ActionText>,
+    /// Method and path, with `{name}` for what is an argument.
+    pub(super) call: Field<CallText>,
+    /// Names that its query may have; they are arguments. Default: none.
+    #[schemars(extend("maxItems" = 64))]
+    pub(super) query: Field<Vec<Field<ActionText>>>,
 }
 
 /// A header with a secret.
@@ -318,7 +355,7 @@ pub(super) struct ToolServerFile {
 #[serde(default)]
 #[schemars(deny_unknown_fields, rename = "Credential", extend("required" = ["value"]))]
 pub(super) struct CredentialFile {
-    /// Its name. Default: authorization.
+    /// Its name. Default: authorization, of Anthropic's models x-api-key.
     pub(super) header: Field<HeaderNameText>,
     /// The whole value, as `env:NAME` or `file:PATH`.
     pub(super) value: Field<SecretText>,

@@ -99,6 +99,18 @@ text!(
     HeaderNameText: "the name of a header", "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", ["authorization", "x-api-key"]
 );
 text!(
+    /// A model's name, or its beginning and a `*`.
+    ModelText: "a model's name, with `*` at most at its end", r"^[!-)+-~]{1,128}\*?$", ["gpt-4o", "claude-haiku-*"]
+);
+text!(
+    /// The name of an action or argument, as policies take it.
+    ActionText: "a name of letters, digits, `_`, `-` and `.`", "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$", ["look_up", "refund"]
+);
+text!(
+    /// A method and a path.
+    CallText: "a method and a path", "^(GET|POST|PUT|PATCH|DELETE) /[^ ]*$", ["GET /orders/{id}", "POST /orders"]
+);
+text!(
     /// A path in a URL.
     UrlPathText: "a path that starts with /", "^/", ["/healthz"]
 );

@@ -427,3 +427,29 @@ snapshot_max_age: 0s
 ",
     );
 }
+
+#[test]
+fn models_and_operations_that_cannot_be() {
+    refused_beside_an_agent(
+        "tools_of_other_kinds",
+        "tools:
+  - { name: a, url: \"http://x\", models: [gpt-4o] }
+  - { name: b, url: \"http://x\", protocol: openai, models: [] }
+  - { name: c, url: \"http://x\", protocol: anthropic, models: [\"a*b\", \"*\"], operations: [] }
+  - { name: d, url: \"http://x\", protocol: http }
+  - name: e
+    protocol: http
+    url: http://x
+    operations:
+      - { name: one, call: \"GET /a/{x}/c\" }
+      - { name: one, call: \"GET /a/b/{y}\" }
+      - { name: two, call: \"GET /a/../b\" }
+      - { name: three, call: \"TRACE /a\" }
+      - { name: \"fo ur\", call: \"GET /orders\" }
+      - { name: five, call: \"GET /x/{id}\", query: [id, a, a] }
+      - { call: \"GET /y?z=1\" }
+  - { name: f, protocol: external, url: \"http://x\", credential: { value: env:A } }
+  - { name: g, protocol: openai }
+",
+    );
+}

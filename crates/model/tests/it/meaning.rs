@@ -8,6 +8,7 @@ use lockgate_model::hook::{Confirm, Hook};
 use lockgate_model::plan::{
     Absent, Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan,
 };
+use lockgate_model::tool::{Models, ToolProtocol};
 use lockgate_model::version::Digest;
 
 const SMALLEST: &str = "\
@@ -58,6 +59,42 @@ fn a_tool_is_where_the_file_says() {
     assert_eq!((mail.timeout_ms, &mail.credential), (5_000, &None));
     let egress = config.egress();
     assert_eq!((egress.tools.len(), egress.snapshot_max_age_ms), (2, 60_000));
+}
+
+#[test]
+fn a_model_api_and_an_http_tool_say_what_of_them_may_be_used() {
+    let text = "tools:
+  - { name: gpt, protocol: openai, url: 'https://x/v1', models: [gpt-4o, 'o3*'] }
+  - { name: claude, protocol: anthropic, url: 'https://y', credential: { value: env:KEY } }
+  - name: orders
+    protocol: http
+    url: https://z/api
+    operations:
+      - { name: look_up, call: 'GET /orders/{id}', query: [expand] }
+      - { name: refund, call: 'POST /orders/{id}/refunds' }
+  - { name: desk, protocol: external }
+";
+    let config = read(&format!("{text}{SMALLEST}"));
+    let [gpt, claude, orders, desk] = &config.tools[..] else { panic!("{:?}", config.tools) };
+    let ToolProtocol::Openai(models) = &gpt.protocol else { panic!("{gpt:?}") };
+    assert!(models.hold("o3-mini") && !models.hold("gpt-4"));
+    assert_eq!(
+        (&claude.protocol, claude.timeout_ms),
+        (&ToolProtocol::Anthropic(Models(None)), 600_000)
+    );
+    assert_eq!(claude.credential.as_ref().unwrap().header, "x-api-key");
+    let ToolProtocol::Http(operations) = &orders.protocol else { panic!("{orders:?}") };
+    let [look_up, refund] = &operations[..] else { panic!("{operations:?}") };
+    assert_eq!(
+        (look_up.name.as_str(), &look_up.query[..]),
+        ("look_up", &["expand".to_owned()][..])
+    );
+    assert_eq!(refund.call.to_string(), "POST /orders/{id}/refunds");
+    assert_eq!(orders.timeout_ms, 60_000);
+    assert_eq!(
+        (&desk.protocol, desk.url.as_str(), desk.timeout_ms),
+        (&ToolProtocol::External, "", 600_000)
+    );
 }
 
 #[test]

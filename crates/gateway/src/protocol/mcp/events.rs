@@ -68,6 +68,11 @@ impl Cutter {
         self.held.extend_from_slice(chunk);
     }
 
+    /// What is held when the stream is over: an event without its end.
+    pub(crate) fn rest(self) -> Option<Bytes> {
+        Some(self.held.freeze()).filter(|held| !held.is_empty())
+    }
+
     /// The next whole event.
     pub(crate) fn next(&mut self) -> Result<Option<Event>, Broken> {
         let Some(end) = self.end() else {

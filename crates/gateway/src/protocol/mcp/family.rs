@@ -50,6 +50,18 @@ impl Mismatch {
 }
 
 impl Family {
+    /// Of a message that has no headers, as over pipes.
+    pub(crate) fn of_params(params: &Map<String, Value>) -> Result<Self, Mismatch> {
+        match params.get("_meta").and_then(|meta| meta.get(META_VERSION)) {
+            None => Ok(Self::Session),
+            Some(Value::String(version)) if STATELESS.contains(&version.as_str()) => {
+                Ok(Self::Stateless)
+            }
+            Some(Value::String(version)) => Err(unsupported(version)),
+            Some(_) => Err(Mismatch::header("the version in `_meta` is no text")),
+        }
+    }
+
     /// Of a request without a body.
     pub(crate) fn of_headers(headers: &HeaderMap) -> Result<Self, Mismatch> {
         Ok(match one(headers, &VERSION)? {

@@ -4,31 +4,16 @@
 //! twice, arrays of messages, texts that are not Unicode; and in what agents send, keys that differ only in case, which
 //! some parsers take for the same.
 
-use std::collections::HashSet;
-use std::fmt;
+use serde_json::{Map, Value};
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use crate::protocol::json::{Keys, Malformed, folded, value};
 
-/// Levels of arrays and objects.
-const DEPTH_MAX: usize = 64;
 /// Bytes of an id.
 const ID_BYTES_MAX: usize = 256;
 /// Bytes of a method's name.
 const METHOD_BYTES_MAX: usize = 128;
 /// Fields of `params` that decide what is done.
 const COUNTS: [&str; 4] = ["name", "arguments", "uri", "_meta"];
-
-/// What is wrong with a message.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Malformed {
-    /// Not JSON, or not one that has a single meaning.
-    #[error("{0}")]
-    Json(String),
-    /// JSON, and no message.
-    #[error("{0}")]
-    Shape(&'static str),
-}
 
 /// A message.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,106 +99,6 @@ fn params(value: Option<Value>) -> Result<Map<String, Value>, Malformed> {
         return Err(Malformed::Shape("`params` has a field that another one could be taken for"));
     }
     Ok(params)
-}
-
-/// A key as parsers see it that do not look at case.
-fn folded(key: &str) -> String {
-    key.to_uppercase().to_lowercase()
-}
-
-/// When two keys of an object are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Keys {
-    Exact,
-    Folded,
-}
-
-/// A value in which no key is there twice.
-fn value(bytes: &[u8], keys: Keys) -> Result<Value, Malformed> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Strict { levels: DEPTH_MAX, keys }.deserialize(&mut reader).and_then(|value| {
-        reader.end()?;
-        Ok(value)
-    });
-    read.map_err(|error| Malformed::Json(error.to_string()))
-}
-
-/// Reads a value of at most so many levels.
-#[derive(Clone, Copy)]
-struct Strict {
-    levels: usize,
-    keys: Keys,
-}
-
-impl Strict {
-    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
-        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("too many levels"))?;
-        Ok(Self { levels, ..self })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("no finite number"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut all = Vec::new();
-        while let Some(item) = items.next_element_seed(below)? {
-            all.push(item);
-        }
-        Ok(Value::Array(all))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
-        let below = self.below()?;
-        let mut all = Map::new();
-        let mut seen = HashSet::new();
-        while let Some(key) = fields.next_key::<String>()? {
-            if self.keys == Keys::Folded && !seen.insert(folded(&key)) {
-                return Err(A::Error::custom("a key is there twice, or in another case"));
-            }
-            let value = fields.next_value_seed(below)?;
-            if all.insert(key, value).is_some() {
-                return Err(A::Error::custom("a key is there twice"));
-            }
-        }
-        Ok(Value::Object(all))
-    }
 }
 
 #[cfg(test)]

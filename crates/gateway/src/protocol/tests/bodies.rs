@@ -17,7 +17,7 @@ pub(super) const CHAT_JSON: &str = r#"{
     "completion_tokens": 46,
     "total_tokens": 1163,
     "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
-    "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0}
+    "completion_tokens_details": {"reasoning_tokens": 12, "audio_tokens": 0}
   },
   "service_tier": "default",
   "system_fingerprint": "fp_fc9f1d7035"

@@ -35,9 +35,11 @@ fn chat_completions_as_json() {
         let expected = Scanned {
             sse: false,
             usage: usage(Some(1117), Some(1024), None, Some(46)),
+            reasoning_tokens: Some(12),
             model: Some("gpt-4o-2024-08-06".into()),
             provider: Some("openai"),
             stream_error: false,
+            failed: false,
             ended: true,
             ids: vec![],
         };
@@ -52,9 +54,11 @@ fn chat_completions_as_events() {
         let expected = Scanned {
             sse: true,
             usage: usage(Some(19), Some(0), None, Some(10)),
+            reasoning_tokens: Some(0),
             model: Some("gpt-4o-mini".into()),
             provider: Some("openai"),
             stream_error: false,
+            failed: false,
             ended: true,
             ids: vec![],
         };

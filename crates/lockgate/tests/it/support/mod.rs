@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod config;
+pub(crate) mod models;
 pub(crate) mod packs;
 pub(crate) mod peers;
 pub(crate) mod scene;

@@ -1,0 +1,196 @@
+//! JSON of agents, read so that nobody can read it otherwise: no key is there twice, and where it counts not in another
+//! case either, which some parsers take for the same.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::ops::Range;
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
+
+/// Levels of arrays and objects.
+const DEPTH_MAX: usize = 64;
+/// Fields of an object that is not taken apart further.
+const FIELDS_MAX: usize = 256;
+
+/// What is wrong with a text that should be JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    /// Not JSON, or not one that has a single meaning.
+    #[error("{0}")]
+    Json(String),
+    /// JSON, and not what it should be.
+    #[error("{0}")]
+    Shape(&'static str),
+}
+
+/// A key as parsers see it that do not look at case.
+pub(crate) fn folded(key: &str) -> String {
+    key.to_uppercase().to_lowercase()
+}
+
+/// When two keys of an object are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// When they are written the same.
+    Exact,
+    /// When only their case differs, too.
+    Folded,
+}
+
+/// A value in which no key is there twice.
+pub(crate) fn value(bytes: &[u8], keys: Keys) -> Result<Value, Malformed> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = Strict { levels: DEPTH_MAX, keys }.deserialize(&mut reader).and_then(|value| {
+        reader.end()?;
+        Ok(value)
+    });
+    read.map_err(|error| Malformed::Json(error.to_string()))
+}
+
+/// Reads a value of at most so many levels.
+#[derive(Clone, Copy)]
+struct Strict {
+    levels: usize,
+    keys: Keys,
+}
+
+impl Strict {
+    fn below<E: serde::de::Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("too many levels"))?;
+        Ok(Self { levels, ..self })
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict {
+    type Value = Value;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("no finite number"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::String(value.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element_seed(below)? {
+            all.push(item);
+        }
+        Ok(Value::Array(all))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
+        let below = self.below()?;
+        let mut all = Map::new();
+        let mut seen = HashSet::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            if self.keys == Keys::Folded && !seen.insert(folded(&key)) {
+                return Err(A::Error::custom("a key is there twice, or in another case"));
+            }
+            let value = fields.next_value_seed(below)?;
+            if all.insert(key, value).is_some() {
+                return Err(A::Error::custom("a key is there twice"));
+            }
+        }
+        Ok(Value::Object(all))
+    }
+}
+
+/// The fields of one object, each as it stands in the text: what nobody asks for is checked, and not built.
+#[derive(Debug)]
+pub(crate) struct Fields<'a>(Vec<(String, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// Reads an object. Of the names that count, none may be there in another case.
+    pub(crate) fn read(text: &'a str, counts: &[&str]) -> Result<Self, Malformed> {
+        if !text.trim_ascii_start().starts_with('{') {
+            return Err(Malformed::Shape("it is not a JSON object"));
+        }
+        let mut reader = serde_json::Deserializer::from_str(text);
+        let fields = reader.deserialize_map(Raw { counts }).and_then(|fields| {
+            reader.end()?;
+            Ok(fields)
+        });
+        fields.map(Self).map_err(|error| Malformed::Json(error.to_string()))
+    }
+
+    /// The field, if it is there and not null.
+    pub(crate) fn get(&self, name: &str) -> Option<&'a str> {
+        let (_, value) = self.0.iter().find(|(key, _)| key == name)?;
+        Some(value.get()).filter(|text| *text != "null")
+    }
+
+    /// Whether it is there at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(key, _)| key == name)
+    }
+
+    /// Where the field's value stands in the text that was read; at its start when it is not there.
+    pub(crate) fn place(&self, name: &str, text: &str) -> Range<usize> {
+        let Some((_, value)) = self.0.iter().find(|(key, _)| key == name) else { return 0..0 };
+        let start = (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        start..start + value.get().len()
+    }
+}
+
+struct Raw<'c> {
+    counts: &'c [&'c str],
+}
+
+impl<'de> Visitor<'de> for Raw<'_> {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self::Value, A::Error> {
+        let mut all = Vec::new();
+        let mut seen = HashSet::new();
+        while let Some((key, value)) = fields.next_entry::<String, &'de RawValue>()? {
+            let folded = folded(&key);
+            if folded != key && self.counts.contains(&folded.as_str()) {
+                return Err(A::Error::custom("a key is there in another case"));
+            }
+            if all.len() == FIELDS_MAX {
+                return Err(A::Error::custom("an object has too many fields"));
+            }
+            if !seen.insert(key.clone()) {
+                return Err(A::Error::custom("a key is there twice"));
+            }
+            all.push((key, value));
+        }
+        Ok(all)
+    }
+}
