@@ -1,15 +1,25 @@
-//! Questions to people: those who may answer are told, and what nobody answered in time is ended and recorded.
+//! Questions to people: those who may answer are told, and what nobody answered in time is ended and recorded. People are
+//! told of tools that have changed, too.
 
+use lockgate_model::ids::AgentName;
 use lockgate_model::ledger::{Ledger, LedgerEntry, Principal};
 use lockgate_model::plan::AlertLevel;
 use lockgate_rollout::event::Alert;
-use lockgate_store::{ApprovalRow, Store, StoreError};
+use lockgate_store::{ApprovalRow, PinRow, Store, StoreError};
 use serde_json::json;
 
 use crate::clock::wall_ms;
 
+/// Agents whose channels hear of a tool that has changed.
+const AGENTS_MAX: usize = 16;
+
 /// One look at all of them.
-pub(crate) async fn look(store: &Store, ledger: &dyn Ledger, fence: u64) -> Result<(), StoreError> {
+pub(crate) async fn look(
+    store: &Store,
+    ledger: &dyn Ledger,
+    agents: &[AgentName],
+    fence: u64,
+) -> Result<(), StoreError> {
     for row in store.end_approvals().await? {
         // It has ended whether this is recorded or not: nobody said yes.
         if let Err(error) = ledger.record(expired(&row)).await {
@@ -24,7 +34,23 @@ pub(crate) async fn look(store: &Store, ledger: &dyn Ledger, fence: u64) -> Resu
         let told = newest.as_ref().map(|rollout| (rollout, alert(&row)));
         store.tell_of_approval(fence, row.id, told).await?;
     }
+    for pin in store.untold_pins().await? {
+        let mut rollouts = Vec::new();
+        for agent in agents.iter().take(AGENTS_MAX) {
+            rollouts.extend(store.rollouts(Some(agent), 1).await?);
+        }
+        store.tell_of_pin(fence, &pin, &rollouts, &changed(&pin)).await?;
+    }
     Ok(())
+}
+
+fn changed(pin: &PinRow) -> Alert {
+    let PinRow { tool, action, .. } = pin;
+    Alert {
+        level: AlertLevel::High,
+        title: format!("{tool}/{action} is described otherwise than before, and is not called"),
+        text: format!("`lockgate pins show {tool}/{action}` shows both; accept answers"),
+    }
 }
 
 fn alert(row: &ApprovalRow) -> Alert {

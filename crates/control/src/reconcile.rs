@@ -91,7 +91,9 @@ impl Pass {
         self.confirm(fence).await?;
         let wait = self.tick(fence).await?;
         self.perform(fence).await?;
-        approvals::look(&self.store, self.ledger.as_ref(), fence).await?;
+        let agents = self.definitions.config().map(|config| &config.agents);
+        let agents: Vec<_> = agents.into_iter().flatten().map(|agent| agent.name.clone()).collect();
+        approvals::look(&self.store, self.ledger.as_ref(), &agents, fence).await?;
         if Instant::now() >= self.compact_at {
             let done = self.store.compact(self.clock.now().wall_ms).await?;
             self.compact_at = Instant::now() + compact_after(&done);

@@ -18,6 +18,7 @@ use crate::affinity::Moment;
 use crate::aside::copy::Copies;
 use crate::conversations::Conversations;
 use crate::egress::calls::Calls;
+use crate::egress::pins::Unsaid;
 use crate::fuse::Latches;
 use crate::health::Health;
 use crate::live::{Registry, closed};
@@ -51,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) applied: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) latches: Latches,
+    /// What was seen of tools and is not in the snapshot yet.
+    pub(crate) unsaid: Unsaid,
     /// What agents have read and done.
     pub(crate) provenance: Provenance,
     /// Calls of agents under way.

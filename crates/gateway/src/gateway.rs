@@ -31,6 +31,7 @@ use crate::conversations::Conversations;
 use crate::core::{ControlHeard, Core, Crossed};
 use crate::egress::identity::Verifier;
 use crate::egress::listener::Listener;
+use crate::egress::pins::Unsaid;
 use crate::follow::{self, Follower};
 use crate::fuse::{self, FusePort, LatchError, Latches};
 use crate::health::{self, Health};
@@ -120,6 +121,8 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     /// Who says which of them may be done.
     pub decisions: Arc<dyn Decisions>,
+    /// Where what agents are told of tools is pinned.
+    pub pins: Arc<dyn lockgate_model::pin::Pins>,
     /// Where those are counted that may be done so often only.
     pub reservations: Arc<dyn Reservations>,
     /// Where people are asked about those that need it.
@@ -377,6 +380,7 @@ fn core(
         latches,
         calls: Arc::default(),
         provenance,
+        unsaid: Unsaid::default(),
         latching: tokio::sync::Mutex::default(),
         pins: Pins::new(key),
         tickets: Tickets::new(key),

@@ -121,7 +121,7 @@ impl Listed {
 
     /// The answer with these tools alone.
     pub fn cut_down(mut self, permitted: &[String]) -> String {
-        list::cut_down(&mut self.result, |name| permitted.iter().any(|one| one == name));
+        list::cut_down(&mut self.result, |name, _| permitted.iter().any(|one| one == name));
         json!({ "jsonrpc": "2.0", "id": self.id, "result": self.result }).to_string()
     }
 

@@ -74,6 +74,9 @@ enum Command {
     /// Answer actions of agents that wait for a person
     #[command(subcommand)]
     Approvals(command::approvals::Approvals),
+    /// Look at what agents are told of tools, and accept changes
+    #[command(subcommand)]
+    Pins(command::pins::Pins),
     /// Stop an agent, a version, a tool or a user at once
     #[command(subcommand)]
     Quarantine(command::quarantine::Quarantine),
@@ -148,6 +151,7 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Version(version) => wait(version.run(format)),
         Command::Rollout(rollout) => wait(rollout.run(format)),
         Command::Approvals(approvals) => wait(approvals.run(format)),
+        Command::Pins(pins) => wait(pins.run(format)),
         Command::Quarantine(quarantine) => wait(quarantine.run(format)),
         Command::Audit(audit) => wait(audit.run(format)),
         Command::Token(token) => wait(token.run(format)),

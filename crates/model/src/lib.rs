@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod limit;
 pub mod measure;
 pub mod operation;
+pub mod pin;
 pub mod plan;
 pub mod ports;
 pub mod probe;

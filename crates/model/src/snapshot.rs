@@ -6,6 +6,7 @@ use crate::agent::Agent;
 use crate::approval::ApprovalSettings;
 use crate::identity::Revoked;
 use crate::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
+use crate::pin::Pin;
 use crate::plan::HardLimit;
 use crate::quarantine::Quarantine;
 use crate::tool::Tool;
@@ -144,6 +145,9 @@ pub struct Snapshot {
     /// Agents' tokens that were revoked and have not expired.
     #[serde(default)]
     pub revoked: Vec<Revoked>,
+    /// Tools as they were first seen, or accepted.
+    #[serde(default)]
+    pub pins: Vec<Pin>,
     /// What is stopped by order.
     #[serde(default)]
     pub quarantined: Vec<Quarantine>,

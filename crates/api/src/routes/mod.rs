@@ -18,6 +18,7 @@ mod health;
 mod identities;
 mod journal;
 pub(crate) mod metrics;
+mod pins;
 mod policy;
 mod quarantines;
 mod query;
@@ -72,6 +73,8 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(approvals::one))
         .routes(routes!(approvals::approve))
         .routes(routes!(approvals::deny))
+        .routes(routes!(pins::list))
+        .routes(routes!(pins::accept))
         .routes(routes!(quarantines::list, quarantines::begin))
         .routes(routes!(quarantines::lift))
         .routes(routes!(rollouts::list, rollouts::start))

@@ -118,7 +118,7 @@ impl Asked<'_> {
         let record = self.refused(egress, entry).await;
         let (reason, message) = (why.to_owned(), decided.message.clone());
         let rules = decided.asks.iter().map(|term| term.rule.clone()).collect();
-        Verdict::Refused(Why { reason, message, record, rules, approval })
+        Verdict::Refused(Why { reason, message, record, approval, rules })
     }
 
     /// What makes the action this one and no other: who, what, with exactly what, under which policy and rules. `None`

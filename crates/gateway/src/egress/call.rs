@@ -16,6 +16,7 @@ use crate::egress::known::Server;
 use crate::egress::link::Linked;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{ACTION, About, Open};
+use crate::egress::pins;
 use crate::egress::refusal::Why;
 use crate::fuse::FusePort;
 use crate::provenance::Belongs;
@@ -103,22 +104,24 @@ impl Asked<'_> {
         Verdict::Refused(Why { reason, message, record, rules, approval: None })
     }
 
-    /// What is stopped by order is denied, whatever the policy says.
+    /// What is stopped by order, or has changed behind everybody's back, is denied, whatever the policy says.
     fn unless_stopped(&self, egress: &Egress, decided: Decided) -> Decided {
         let Identity { agent, version, .. } = self.identity;
         let table = egress.core.table.load();
         let user = self.belongs.session.as_ref().and_then(|session| session.user);
         let order = table.quarantined.call(agent, version, &self.server.name);
         let order = order.or_else(|| table.quarantined.user(agent, user?));
-        let Some(order) = order else { return decided };
-        Decided {
-            effect: Effect::Deny,
-            rules: vec![format!("quarantine {}", order.id)],
-            reason: format!("{} is stopped by order {}", order.what, order.id),
-            message: None,
-            security_event: false,
-            ..decided
-        }
+        let (rule, reason) = if let Some(order) = order {
+            let reason = format!("{} is stopped by order {}", order.what, order.id);
+            (format!("quarantine {}", order.id), reason)
+        } else if pins::is_stopped(&egress.core, &self.server.name, self.action) {
+            let reason = "what agents are told of it has changed, and nobody has accepted that";
+            ("pin".to_owned(), reason.to_owned())
+        } else {
+            return decided;
+        };
+        let (effect, rules) = (Effect::Deny, vec![rule]);
+        Decided { effect, rules, reason, message: None, security_event: false, ..decided }
     }
 
     /// Records that it is not done, for a reason that stands in the configuration and in no policy.

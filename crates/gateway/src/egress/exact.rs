@@ -81,9 +81,9 @@ fn write_value(value: &RawValue, text: &mut String) -> Option<()> {
 mod tests {
     use super::*;
 
-    fn of(params: &str) -> Option<String> {
+    fn of(text: &str) -> Option<String> {
         params(
-            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)
+            format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{text}}}"#)
                 .as_bytes(),
         )
     }
@@ -117,7 +117,7 @@ mod tests {
             r#"{"name":"a","arguments":{"x":"\",\"y\":1"}}"#,
         ];
         let texts: std::collections::BTreeSet<_> =
-            all.iter().map(|params| of(params).expect("it is read")).collect();
+            all.iter().map(|text| of(text).expect("it is read")).collect();
         assert_eq!(texts.len(), all.len());
     }
 

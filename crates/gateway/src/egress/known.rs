@@ -33,6 +33,12 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Where it is, as a part of what is pinned of it.
+    pub(crate) fn address(&self) -> String {
+        let connect = self.endpoint.as_ref().map(|endpoint| endpoint.connect.to_string());
+        connect.unwrap_or_default() + &self.path
+    }
+
     /// The header that it is to be shown, or why there is none.
     pub(crate) fn credential(&self) -> Result<Option<&(HeaderName, HeaderValue)>, &str> {
         self.credential.as_ref().map(Option::as_ref).map_err(String::as_str)
@@ -51,6 +57,8 @@ pub(crate) struct Known {
     servers: HashMap<ToolName, Arc<Server>>,
     manifests: HashMap<AgentName, HashMap<VersionName, Digest>>,
     revoked: HashSet<IdentityId>,
+    /// By tool and action: what is pinned, and whether it was seen otherwise since.
+    pins: HashMap<ToolName, HashMap<String, (Digest, bool)>>,
     /// Tokens of a version that were issued before this second.
     floors: HashMap<AgentName, HashMap<VersionName, i64>>,
 }
@@ -72,6 +80,10 @@ impl Known {
             let digests = versions.iter().map(|one| (one.name.clone(), one.digest())).collect();
             known.manifests.insert(route.agent.name.clone(), digests);
         }
+        for pin in &snapshot.pins {
+            let of_tool = known.pins.entry(pin.tool.clone()).or_default();
+            of_tool.insert(pin.action.clone(), (pin.digest.clone(), pin.changed));
+        }
         for revoked in &snapshot.revoked {
             match revoked {
                 Revoked::Token { id } => drop(known.revoked.insert(*id)),
@@ -83,6 +95,11 @@ impl Known {
             }
         }
         known
+    }
+
+    /// What is pinned of an action, and whether it was seen otherwise since.
+    pub(crate) fn pin(&self, tool: &ToolName, action: &str) -> Option<&(Digest, bool)> {
+        self.pins.get(tool)?.get(action)
     }
 
     /// A tool's server.

@@ -21,6 +21,7 @@ pub(crate) mod listener;
 pub(crate) mod models;
 pub(crate) mod operations;
 pub(crate) mod outcome;
+pub(crate) mod pins;
 pub(crate) mod refusal;
 pub(crate) mod relay;
 pub(crate) mod request;

@@ -20,6 +20,7 @@ use crate::egress::conduit::Conduit;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{End, Open, STOPPED};
+use crate::egress::pins;
 use crate::egress::running::{Key, Place};
 use crate::egress::standing;
 use crate::protocol::mcp::events::{Cutter, Event};
@@ -92,12 +93,14 @@ pub(crate) struct Audience {
 }
 
 impl Audience {
-    /// Cuts a list of tools down to what is permitted.
+    /// Cuts a list of tools down to what is permitted, and is told as it was before.
     pub(crate) fn cut_down(&self, result: &mut Value) {
         let Identity { agent, version, .. } = &self.identity;
         let decisions = &self.egress.core.ports.decisions;
-        list::cut_down(result, |name| {
-            method::is_tool_name(name) && decisions.permits(agent, version, &self.server.name, name)
+        list::cut_down(result, |name, entry| {
+            method::is_tool_name(name)
+                && decisions.permits(agent, version, &self.server.name, name)
+                && pins::shows(&self.egress, &self.server, entry)
         });
     }
 

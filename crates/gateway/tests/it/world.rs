@@ -22,6 +22,7 @@ use lockgate_model::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, ToolNam
 use lockgate_model::interaction::Interaction;
 use lockgate_model::ledger::{Ledger, LedgerEntry};
 use lockgate_model::limit::NoReservations;
+use lockgate_model::pin::{Pins, SeenTool};
 use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Secrets, Snapshots};
 use lockgate_model::security::{Fuse, SecurityCause, SecurityEvent};
 use lockgate_model::snapshot::{Egress, Member, Mode, Route, Snapshot, Split};
@@ -158,6 +159,7 @@ impl Fake {
             candidate_stale_max_ms: 600_000,
             egress: Egress::default(),
             revoked: Vec::new(),
+            pins: Vec::new(),
             quarantined: Vec::new(),
         }
     }
@@ -289,6 +291,14 @@ impl Decisions for Fake {
     }
 }
 
+/// Everything is as it was told; a change is told to nobody.
+#[async_trait]
+impl Pins for Fake {
+    async fn see(&self, _: &SeenTool) -> Result<Revision, PortError> {
+        Ok(Revision(0))
+    }
+}
+
 impl Secrets for Fake {
     fn look_up(&self, reference: &SecretRef) -> Result<String, PortError> {
         let secret = self.secret.lock().unwrap().clone();
@@ -317,6 +327,7 @@ pub(crate) async fn start_gateway(
         decisions: fake.clone(),
         approvals: Arc::new(NoApprovals),
         reservations: Arc::new(NoReservations),
+        pins: fake.clone(),
         secrets: fake.clone(),
     };
     let listen = "127.0.0.1:0".parse().unwrap();

@@ -13,6 +13,7 @@ pub(crate) mod identity;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod mcp;
+pub(crate) mod pins;
 pub(crate) mod plan;
 pub(crate) mod policy;
 pub(crate) mod quarantine;

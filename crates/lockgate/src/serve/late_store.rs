@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use lockgate_model::approval::{self, Approvals, Question, Waited};
-use lockgate_model::ids::ApprovalId;
+use lockgate_model::ids::{ApprovalId, Revision};
 use lockgate_model::interaction::Interaction;
 use lockgate_model::limit::{self, Reservations, Reserved};
+use lockgate_model::pin::{Pins, SeenTool};
 use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Snapshots};
 use lockgate_model::security::{Fuse, SecurityEvent};
 use lockgate_model::ticket::{Answer, Counted, Ticket};
@@ -68,6 +69,13 @@ impl Approvals for LateStore {
 impl Reservations for LateStore {
     async fn reserve(&self, counts: &[limit::Counted]) -> Result<Reserved, PortError> {
         self.get()?.reserve(counts).await
+    }
+}
+
+#[async_trait]
+impl Pins for LateStore {
+    async fn see(&self, seen: &SeenTool) -> Result<Revision, PortError> {
+        self.get()?.see(seen).await
     }
 }
 

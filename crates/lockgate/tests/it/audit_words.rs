@@ -18,7 +18,7 @@ const OTHER: &str = "Orlando Weststrand";
 const WORDS: &str = "zqmark";
 
 /// Paths of changes that this test makes, as the API's document has them.
-const DRIVEN: [&str; 21] = [
+const DRIVEN: [&str; 22] = [
     "DELETE /api/v1/agents/{agent}/versions/{version}/identities",
     "DELETE /api/v1/audit/holds/{name}",
     "DELETE /api/v1/identities/{id}",
@@ -30,6 +30,7 @@ const DRIVEN: [&str; 21] = [
     "POST /api/v1/approvals/{id}/deny",
     "POST /api/v1/audit/erase",
     "POST /api/v1/audit/holds",
+    "POST /api/v1/pins/accept",
     "POST /api/v1/quarantines",
     "POST /api/v1/rollouts",
     "POST /api/v1/rollouts/{id}/abort",
@@ -182,6 +183,11 @@ fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
         let route = format!("/api/v1/approvals/{{id}}/{word}");
         assert_eq!(her.post(&route, &format!("/api/v1/approvals/none/{word}"), json!({})).0, 404);
     }
+    // No tool has changed here either; `egress_pins` accepts one.
+    let accept = "/api/v1/pins/accept";
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let body = json!({ "tool": "desk", "action": "echo", "digest": digest });
+    assert_eq!(her.post(accept, accept, body).0, 409);
     let (text, probes) = with_words(&text);
     let body = json!({ "text": text, "files": { "probes.jsonl": probes } });
     let path = format!("/api/v1/config?reason={WORDS}%20applied");

@@ -18,6 +18,7 @@ mod egress_kill;
 mod egress_models;
 mod egress_packs;
 mod egress_peers;
+mod egress_pins;
 mod egress_sessions;
 mod egress_stdio;
 mod egress_stopped;

@@ -79,13 +79,12 @@ pub(crate) async fn handle(
         Err(refused) => return failure::unauthenticated(api, refused),
     };
     let caller = Caller { egress, identity, server, api, under_way: Arc::clone(&under_way) };
-    match under_way.unless_cut(caller.request(parts, path, body)).await {
-        Some(answer) => answer.unwrap_or_else(|failure| failure.answer(api)),
-        None => {
-            let why = "The caller or the model was stopped while the call was under way.";
-            Failure::new(StatusCode::FORBIDDEN, why).answer(api)
-        }
-    }
+    let stopped = || {
+        let why = "The caller or the model was stopped while the call was under way.";
+        Err(Failure::new(StatusCode::FORBIDDEN, why))
+    };
+    let answer = under_way.unless_cut(caller.request(parts, path, body)).await;
+    answer.unwrap_or_else(stopped).unwrap_or_else(|failure| failure.answer(api))
 }
 
 /// Whose key it is. Two that differ are nobody's.

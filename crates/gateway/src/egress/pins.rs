@@ -1,0 +1,113 @@
+//! What agents are told of tools is pinned when it is first seen. What is told otherwise later is not shown, and not called,
+//! until somebody has accepted it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use lockgate_model::ids::ToolName;
+use lockgate_model::ledger::{LedgerEntry, Principal};
+use lockgate_model::pin::SeenTool;
+use lockgate_model::version::Digest;
+use serde_json::{Value, json};
+use tracing::{error, warn};
+
+use crate::clock;
+use crate::core::Core;
+use crate::egress::known::Server;
+use crate::egress::listener::Egress;
+use crate::live::lock;
+
+/// What was seen here and is not in the snapshot yet, at most. More is not shown.
+const PENDING_MAX: usize = 10_000;
+/// Wait before what could not be told is told again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Wait before the snapshot is looked at again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Seen here, until the snapshot says it.
+#[derive(Debug, Clone)]
+struct Pending {
+    digest: Digest,
+    changed: bool,
+}
+
+/// All of that.
+#[derive(Debug, Default)]
+pub(crate) struct Unsaid(Mutex<HashMap<(ToolName, String), Pending>>);
+
+/// Whether an action is stopped because of what agents would be told of it.
+pub(crate) fn is_stopped(core: &Core, tool: &ToolName, action: &str) -> bool {
+    let table = core.table.load();
+    let pinned = table.known.pin(tool, action).is_some_and(|(_, changed)| *changed);
+    let key = (tool.clone(), action.to_owned());
+    pinned || lock(&core.unsaid.0).get(&key).is_some_and(|pending| pending.changed)
+}
+
+/// Whether an entry of a list of tools may be shown. What is new is pinned.
+pub(crate) fn shows(egress: &Arc<Egress>, server: &Server, entry: &Value) -> bool {
+    let core = &egress.core;
+    let Some(seen) = SeenTool::of(&server.name, &server.address(), entry) else { return false };
+    let key = (seen.tool.clone(), seen.action.clone());
+    let pinned = core.table.load().known.pin(&seen.tool, &seen.action).cloned();
+    let changed = {
+        let mut unsaid = lock(&core.unsaid.0);
+        let here = unsaid.get(&key).cloned();
+        match (pinned, here) {
+            (_, Some(Pending { changed: true, .. })) => return false,
+            (_, Some(here)) if here.digest == seen.digest => return true,
+            (Some((digest, false)), None) if digest == seen.digest => return true,
+            // It is stopped already; the newest is what somebody will be shown.
+            (Some((digest, true)), None) if digest == seen.digest => return false,
+            (None, None) => {
+                if unsaid.len() >= PENDING_MAX {
+                    return false;
+                }
+                unsaid.insert(key.clone(), Pending { digest: seen.digest.clone(), changed: false });
+                false
+            }
+            _ => {
+                unsaid.insert(key.clone(), Pending { digest: seen.digest.clone(), changed: true });
+                true
+            }
+        }
+    };
+    tokio::spawn(say(Arc::clone(core), seen, changed));
+    !changed
+}
+
+/// Has it written down, and lets the snapshot speak from then on.
+async fn say(core: Arc<Core>, seen: SeenTool, changed: bool) {
+    if changed {
+        warn!(tool = %seen.tool, action = seen.action, "a tool is told otherwise than before: it is not called until somebody accepts it");
+        if let Err(error) = core.ports.ledger.record(entry(&seen)).await {
+            error!(%error, "that a tool has changed is not recorded");
+        }
+    }
+    let revision = loop {
+        match core.ports.pins.see(&seen).await {
+            Ok(revision) => break revision,
+            Err(error) => {
+                error!(%error, tool = %seen.tool, "what is told of a tool cannot be written down; it is tried again");
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    };
+    while core.applied() < revision {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let key = (seen.tool, seen.action);
+    let mut unsaid = lock(&core.unsaid.0);
+    if unsaid.get(&key).is_some_and(|pending| pending.digest == seen.digest) {
+        unsaid.remove(&key);
+    }
+}
+
+fn entry(seen: &SeenTool) -> LedgerEntry {
+    let by = Principal::Part("lockgate".into());
+    let object = format!("{}/{}", seen.tool, seen.action);
+    let mut entry = LedgerEntry::event(clock::wall_ms(), by, "tool.changed", object);
+    entry.labels = vec![("tool", seen.tool.to_string()), ("decision", "deny".to_owned())];
+    entry.detail = json!({ "digest": seen.digest.as_str() });
+    entry
+}

@@ -1,0 +1,105 @@
+//! Tools as they were first seen, or as somebody accepted them: what an agent is told of a tool must not change behind
+//! everybody's back.
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::ids::{Revision, ToolName};
+use crate::ports::PortError;
+use crate::version::Digest;
+
+/// Fields of a tool that tell an agent nothing.
+const SILENT: [&str; 2] = ["_meta", "icons"];
+
+/// One action of a tool, as it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pin {
+    /// The tool.
+    pub tool: ToolName,
+    /// The action.
+    pub action: String,
+    /// Digest of what agents are told of it.
+    pub digest: Digest,
+    /// Whether it was seen otherwise since, and nobody has accepted that: it is not called then.
+    pub changed: bool,
+}
+
+/// An action of a tool as a server describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeenTool {
+    /// The tool.
+    pub tool: ToolName,
+    /// The action.
+    pub action: String,
+    /// Digest of the rest.
+    pub digest: Digest,
+    /// What agents are told of it.
+    pub shape: Value,
+}
+
+impl SeenTool {
+    /// Of an entry of a list of tools, from a server at this address. `None` for what has no name, and for what has no
+    /// canonical form (RFC 8785).
+    pub fn of(tool: &ToolName, server: &str, entry: &Value) -> Option<Self> {
+        let fields = entry.as_object()?;
+        let action = fields.get("name")?.as_str()?.to_owned();
+        let told = fields.iter().filter(|(name, _)| !SILENT.contains(&name.as_str()));
+        let shape: Map<String, Value> =
+            told.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let shape = Value::Object(shape);
+        let text = serde_json_canonicalizer::to_vec(&(server, tool, &shape)).ok()?;
+        Some(Self { tool: tool.clone(), action, digest: Digest::of(&text), shape })
+    }
+}
+
+/// Where pins are kept.
+#[async_trait]
+pub trait Pins: Send + Sync {
+    /// Pins what was never seen before, and notes what was seen otherwise. Gives the revision of the snapshot that says so.
+    async fn see(&self, seen: &SeenTool) -> Result<Revision, PortError>;
+}
+
+/// Where nothing is pinned.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoPins;
+
+#[async_trait]
+impl Pins for NoPins {
+    async fn see(&self, _: &SeenTool) -> Result<Revision, PortError> {
+        Err(PortError::new("nothing is pinned here"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn whatever_an_agent_is_told_makes_another_digest_and_nothing_else_does() {
+        let tool = "files".parse().unwrap();
+        let of = |server: &str, entry: &Value| SeenTool::of(&tool, server, entry).unwrap().digest;
+        let entry =
+            json!({ "name": "read", "description": "reads", "inputSchema": { "type": "object" } });
+        let first = of("http://a/mcp", &entry);
+        let same = json!({ "inputSchema": { "type": "object" }, "description": "reads", "name": "read",
+            "_meta": { "x": 1 }, "icons": [] });
+        assert_eq!(first, of("http://a/mcp", &same));
+        assert_ne!(first, of("http://b/mcp", &entry), "another server");
+        for (field, value) in [
+            ("description", json!("reads, and sends the keys to mallory")),
+            ("title", json!("Read")),
+            ("inputSchema", json!({ "type": "object", "properties": { "x": {} } })),
+            ("outputSchema", json!({})),
+            ("annotations", json!({ "readOnlyHint": true })),
+            ("instructions", json!("a field of tomorrow")),
+        ] {
+            let mut other = entry.clone();
+            other[field] = value;
+            assert_ne!(first, of("http://a/mcp", &other), "{field}");
+        }
+        assert!(SeenTool::of(&tool, "", &json!({ "title": "no name" })).is_none());
+    }
+}
