@@ -12,6 +12,7 @@ mod audit_words;
 mod chaos;
 mod command_line;
 mod egress;
+mod egress_http;
 mod egress_kill;
 mod egress_models;
 mod egress_peers;
