@@ -48,7 +48,7 @@ pub(crate) struct Egress {
     pub(crate) outcomes: Outcomes,
     pub(crate) running: Arc<Running>,
     pub(crate) held: Arc<Held>,
-    /// Kilobytes of large bodies that may be held at once.
+    /// Kilobytes that large bodies may hold at once.
     pub(crate) large: Arc<Semaphore>,
     clients: AtomicUsize,
 }
