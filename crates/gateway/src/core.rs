@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -52,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) applied: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) latches: Latches,
+    /// Whether the newest snapshot was heard of since the start: the one on disk may be older.
+    pub(crate) is_current: AtomicBool,
     /// What was seen of tools and is not in the snapshot yet.
     pub(crate) unsaid: Unsaid,
     /// What agents have read and done.

@@ -1,6 +1,7 @@
 //! Follows control: reports about twice a second, applies what is newer, keeps the last good
 //! snapshot on disk. A snapshot that cannot be applied never replaces the current one.
 
+use std::sync::atomic::Ordering;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -122,10 +123,14 @@ impl Follower {
         if let Some(alive_wall_ms) = heard.control_alive_wall_ms {
             self.note(alive_wall_ms);
         }
-        match heard.snapshot {
+        let current = match heard.snapshot {
             Some(snapshot) => self.apply(snapshot).await,
             None => true,
+        };
+        if current {
+            self.core.is_current.store(true, Ordering::SeqCst);
         }
+        current
     }
 
     fn note(&mut self, alive_wall_ms: i64) {

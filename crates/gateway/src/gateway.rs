@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lockgate_model::approval::Approvals;
@@ -380,6 +380,7 @@ fn core(
         latches,
         calls: Arc::default(),
         provenance,
+        is_current: AtomicBool::new(false),
         unsaid: Unsaid::default(),
         latching: tokio::sync::Mutex::default(),
         pins: Pins::new(key),

@@ -51,7 +51,7 @@ pub(crate) struct Egress {
     /// Places for calls that wait for people.
     pub(crate) waiting: Semaphore,
     pub(crate) held: Arc<Held>,
-    /// Kilobytes of large bodies that may be held at once.
+    /// Kilobytes that large bodies may hold at once.
     pub(crate) large: Arc<Semaphore>,
     clients: AtomicUsize,
 }
@@ -62,6 +62,10 @@ impl Egress {
         let core = &self.core;
         if core.applied().0 == 0 {
             return Some("there is no configuration yet".into());
+        }
+        if !core.is_current.load(Ordering::SeqCst) {
+            let why = "the controller was not heard of since the start, and what is revoked meanwhile is not known";
+            return Some(why.into());
         }
         let max_ms = core.table.load().snapshot.egress.snapshot_max_age_ms;
         let age_ms = core.control.age_ms(core.monotonic_ms(Instant::now()));

@@ -164,6 +164,106 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// Whether a text has one meaning all the way down, without building anything of it: not too many levels, and no key
+/// twice in any object. Keys that differ in case are two, as in a schema.
+pub(crate) fn has_one_meaning(text: &str) -> Result<(), Malformed> {
+    // First, as the next step goes down.
+    if is_deep(text) {
+        return Err(Malformed::Shape("it has too many levels"));
+    }
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let read = Unique.deserialize(&mut reader).and_then(|()| reader.end());
+    read.map_err(|error| Malformed::Json(error.to_string()))
+}
+
+/// Looks for keys that are there twice.
+struct Unique;
+
+impl<'de> DeserializeSeed<'de> for Unique {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Unique {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Self)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            if !seen.insert(key) {
+                return Err(A::Error::custom("a key is there twice"));
+            }
+            fields.next_value_seed(Self)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a text has more levels than are read. Of what is no JSON it says nothing.
+fn is_deep(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let mut levels = 0_usize;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        match byte {
+            b'[' | b'{' => levels += 1,
+            b']' | b'}' => levels = levels.saturating_sub(1),
+            b'"' => rest = after_string(rest),
+            _ => {}
+        }
+        if levels > DEPTH_MAX {
+            return true;
+        }
+    }
+    false
+}
+
+/// What follows the end of a string whose beginning went by.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', rest) {
+        if rest[at] == b'"' {
+            return &rest[at + 1..];
+        }
+        rest = rest.get(at + 2..).unwrap_or_default();
+    }
+    &[]
+}
+
 struct Raw<'c> {
     counts: &'c [&'c str],
 }
@@ -192,5 +292,38 @@ impl<'de> Visitor<'de> for Raw<'_> {
             all.push((key, value));
         }
         Ok(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_counted_outside_of_strings() {
+        let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let read = |value: &str| has_one_meaning(&format!(r#"{{"a":{value}}}"#)).is_ok();
+        assert!(read(&nested(DEPTH_MAX - 1)) && !read(&nested(DEPTH_MAX)));
+        assert!(!read(&nested(1_000_000)));
+        // Many, one after the other, and in texts.
+        assert!(read(&format!("[{}1]", "[[]],".repeat(1_000))));
+        let text = format!(r#""\\\"{}""#, "[{".repeat(100));
+        assert!(read(&text), "{text}");
+        assert!(!read(&format!(r#"["\\",{}]"#, nested(DEPTH_MAX))));
+    }
+
+    #[test]
+    fn no_key_is_there_twice_however_deep() {
+        for (text, once) in [
+            (r#"{"a":[{"b":1},{"b":2}],"A":{"a":1.5,"b":null}}"#, true),
+            (r#"{"a":[{"b":1,"b":1}]}"#, false),
+            (r#"{"a":{"b":{"c":"x","\u0063":"y"}}}"#, false),
+            (r#"{"a":"\ud800"}"#, false),
+            (r#"{"a":1e999}"#, false),
+            (r#"{"a":1} {}"#, false),
+            ("", false),
+        ] {
+            assert_eq!(has_one_meaning(text).is_ok(), once, "{text}");
+        }
     }
 }

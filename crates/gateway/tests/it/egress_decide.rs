@@ -56,7 +56,8 @@ async fn what_is_allowed_is_recorded_before_it_is_known_and_its_outcome_once() {
     assert_eq!((intent.step, intent.object.as_str()), (Step::Intent, "desk/read"));
     assert_eq!(
         (&intent.detail["request"], &intent.detail["governed"]["link"]),
-        (&json!(7), &json!("explicit"))
+        (&json!(7), &json!("none")),
+        "nobody knows that interaction"
     );
     let at = format!("/decide/{}", answer["record"]);
     let told = json!({ "outcome": "error", "code": -5 });
@@ -119,7 +120,7 @@ async fn a_denial_says_why() {
     assert_eq!(
         answer,
         json!({ "decision": "deny", "hidden": false, "reason": "agents do not write",
-            "message": "Reading is allowed.", "rules": ["rule-write"], "record": 0,
+            "message": "Reading is allowed.", "rules": ["rule-write"], "record": 0, "approval": null,
             "text": "Refused by Lockgate: agents do not write. Reading is allowed. (audit record 0)" })
     );
     let hidden = body(&ask(&world, "/decide", &question("secret")).await);

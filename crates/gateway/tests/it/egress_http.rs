@@ -130,7 +130,7 @@ async fn a_refusal_says_why_and_reaches_nobody() {
         json!({ "type": "urn:lockgate:problem:denied", "title": "Refused by Lockgate", "status": 403,
             "detail": "Refused by Lockgate: agents do not write. Reading is allowed. (audit record 0)",
             "reason": "agents do not write", "message": "Reading is allowed.", "rules": ["rule-write"],
-            "audit_record": 0 })
+            "audit_record": 0, "approval": null })
     );
     assert_eq!(world.entries()[0].action, "action.refused");
     let got = send(&world, get("/http/orders/secret")).await;

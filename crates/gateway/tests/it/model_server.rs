@@ -136,6 +136,9 @@ fn chat_events(body: &Value, state: Arc<State>) -> Response<Body> {
         let end = if body["model"] == "cut" { End::Cut } else { End::Hang };
         return stream_of(&events, "", end, state);
     }
+    if body["model"] == "drips" {
+        return stream_of(&events, "", End::Drip, state);
+    }
     if body["model"] == "fails" {
         events.push(json!({ "error": { "message": "overloaded", "type": "server_error" } }));
         return stream_of(&events, "", End::Over, state);
@@ -167,6 +170,8 @@ enum End {
     Over,
     Cut,
     Hang,
+    /// Comments, for ever.
+    Drip,
 }
 
 fn stream_of(events: &[Value], last: &str, end: End, state: Arc<State>) -> Response<Body> {
@@ -180,7 +185,7 @@ fn stream_of(events: &[Value], last: &str, end: End, state: Arc<State>) -> Respo
         texts.extend([one, two].map(|part| Bytes::from(part.to_owned())));
     }
     texts.push(Bytes::from(last.to_owned()));
-    let leaving = matches!(end, End::Hang).then(|| Leaving(state));
+    let leaving = matches!(end, End::Hang | End::Drip).then(|| Leaving(state));
     let frames =
         stream::unfold((texts.into_iter(), leaving), move |(mut texts, leaving)| async move {
             if let Some(text) = texts.next() {
@@ -190,6 +195,13 @@ fn stream_of(events: &[Value], last: &str, end: End, state: Arc<State>) -> Respo
             match end {
                 End::Over => None,
                 End::Cut => Some((Err(std::io::Error::other("cut")), (texts, leaving))),
+                End::Drip => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Some((
+                        Ok(Frame::data(Bytes::from_static(b": still here\n\n"))),
+                        (texts, leaving),
+                    ))
+                }
                 End::Hang => {
                     let _held = leaving;
                     std::future::pending().await

@@ -14,6 +14,7 @@ mod chaos;
 mod command_line;
 mod egress;
 mod egress_approvals;
+mod egress_http;
 mod egress_kill;
 mod egress_models;
 mod egress_packs;

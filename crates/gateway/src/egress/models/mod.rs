@@ -2,6 +2,7 @@
 //! decided and recorded like that of any tool, and what it used is recorded when its answer is over.
 
 mod answer;
+mod body;
 mod failure;
 
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use crate::clock;
 use crate::egress::call::{Asked, Verdict};
 use crate::egress::calls::{self, UnderWay};
 use crate::egress::exact;
-use crate::egress::handle::{admit, authenticate, read};
+use crate::egress::handle::{admit, authenticate};
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::link;
@@ -37,8 +38,6 @@ use failure::Failure;
 
 /// Where models are.
 pub(crate) const PATH: &str = "/model/";
-/// The largest request; pictures and documents are in it.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Where clients of Anthropic's put their key.
 const API_KEY: &str = "x-api-key";
 /// Headers of an agent's that go along.
@@ -176,30 +175,19 @@ impl Caller {
             let why = "Send JSON, with Content-Type: application/json.";
             return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
-        wanted.room = Some(self.room(headers)?);
-        let body = read(body, BODY_BYTES_MAX).await.map_err(|status| {
-            let why = format!("A request has at most {BODY_BYTES_MAX} bytes and comes in one go.");
-            Failure::new(status, &why)
-        })?;
+        let held = body::read(body, &self.egress.large).await?;
+        wanted.room = held.room;
+        let body = held.bytes;
         let asked = self.understand(endpoint.kind, headers, &body)?;
-        let exact = || Some(format!("{} {}", wanted.target, exact::value(&body)?));
+        let arguments = &asked.arguments;
+        // What is asked for in headers is in the arguments alone.
+        let exact = || Some(format!("{} {arguments} {}", wanted.target, exact::value(&body)?));
         let open = self
             .decide(headers, endpoint.action, &asked.arguments, Some(&asked.model), &exact)
             .await?;
         wanted.counts_hidden = asked.counting.is_some();
         wanted.body = Some(asked.counting.map_or(body, Bytes::from));
         self.forward(wanted, open).await
-    }
-
-    /// A place for a body of that size, or of the largest when nobody says how large it is.
-    fn room(&self, headers: &HeaderMap) -> Result<OwnedSemaphorePermit, Failure> {
-        let said = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
-        let bytes = said.and_then(|text| text.parse().ok()).unwrap_or(BODY_BYTES_MAX);
-        let kib = u32::try_from(bytes.min(BODY_BYTES_MAX).div_ceil(1024)).unwrap_or(u32::MAX);
-        Arc::clone(&self.egress.large).try_acquire_many_owned(kib).map_err(|_| {
-            let why = "Too many large requests are under way; try again in a moment.";
-            Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)
-        })
     }
 
     fn understand(

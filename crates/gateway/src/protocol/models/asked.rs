@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::endpoint::Kind;
-use crate::protocol::json::{Fields, Malformed};
+use crate::protocol::json::{Fields, Malformed, has_one_meaning};
 
 /// Bytes of a model's name.
 const MODEL_BYTES_MAX: usize = 256;
@@ -57,6 +57,8 @@ pub(crate) struct Asked {
 impl Asked {
     /// Reads a body.
     pub(crate) fn read(api: Api, kind: Kind, body: &str) -> Result<Self, Malformed> {
+        // Whoever approves or records it means the same as the provider.
+        has_one_meaning(body)?;
         let fields = Fields::read(body, &COUNTS)?;
         if fields.get("models").is_some() {
             return Err(Malformed::Shape(
@@ -361,10 +363,14 @@ mod tests {
             r#"{"model":"a","tools":[{"type":"function","type":"mcp","name":"a"}]}"#,
             r#"{"model":"a","tools":[7]}"#,
             r#"{"model":"a","messages":[1,]}"#,
+            r#"{"model":"a","messages":[{"content":"x","content":"y"}]}"#,
             r#"{"model":"a","stream":true,"stream_options":7}"#,
         ] {
             refused(Api::Openai, Kind::Chat, bad);
         }
+        let deep =
+            format!(r#"{{"model":"a","messages":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000));
+        assert!(refused(Api::Openai, Kind::Chat, &deep).contains("levels"));
         let many = vec![json!({ "type": "x" }); TOOLS_MAX + 1];
         let many = json!({ "model": "a", "tools": many }).to_string();
         assert!(refused(Api::Openai, Kind::Chat, &many).contains("more tools"));
