@@ -16,7 +16,7 @@ use crate::load::findings::{At, Findings};
 use crate::load::native::{labelled, one_line};
 use crate::load::{self, Draft};
 use crate::rule::{Rule, Scope};
-use crate::slice::{Index, Slice};
+use crate::slice::{Actions, Index, Slice};
 use crate::tools::Tools;
 use crate::warn;
 
@@ -96,9 +96,9 @@ fn compile(
         .ok()?;
     let policies = policies(&draft, found);
     validate(&draft, &policies, &full, files, found);
+    drop(policies);
     let mut index = index(&draft.tools)?;
-    let mut policies = policies;
-    policies.extend(draft.natives.iter().map(|native| native.policy.clone()));
+    let natives: Vec<Policy> = draft.natives.iter().map(|native| native.policy.clone()).collect();
     warn::unreachable(&draft, found);
     let rules: Vec<Rule> = draft
         .rules
@@ -110,7 +110,7 @@ fn compile(
         return None;
     }
     index
-        .add_all(&rules, policies)
+        .add_all(&rules, &natives)
         .map_err(|error| broken("Cedar refuses the rules", &error, found))
         .ok()?;
     let bundle = Bundle {
@@ -218,16 +218,13 @@ fn index(tools: &Tools) -> Option<Index> {
         let uid = EntityUid::from_type_name_and_id(tool_type.clone(), EntityId::new(tool.as_str()));
         let slices = declared.actions.iter().map(|(action, of)| {
             let id = EntityId::new(action_id(tool.as_str(), action.as_str()));
-            let slice = Slice {
-                action: EntityUid::from_type_name_and_id(action_type.clone(), id),
-                tool: uid.clone(),
-                arguments: of.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect(),
-                needs: crate::cedar::context::Needs::default(),
-                rules: Vec::new(),
-            };
+            let action_uid = EntityUid::from_type_name_and_id(action_type.clone(), id);
+            let arguments = of.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect();
+            let slice = Slice::new(action_uid, uid.clone(), arguments);
             (action.as_str().into(), slice)
         });
-        index.tools.insert(tool.as_str().into(), slices.collect());
+        let slices = slices.collect();
+        index.tools.insert(tool.as_str().into(), Actions::of(slices));
     }
     Some(index)
 }

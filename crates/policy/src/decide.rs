@@ -1,6 +1,8 @@
 //! What is asked, and what is answered.
 
-use cedar_policy::{Context, Decision as Cedar, EntityId, EntityUid, PolicySet, Request as Asked};
+use cedar_policy::{
+    Context, Decision as Cedar, EntityId, EntityUid, PolicyId, Request as Asked, Response,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -11,8 +13,9 @@ use crate::condition::Subject;
 use crate::facts::Fact;
 use crate::names::RuleId;
 use crate::observed::{Observed, Seen};
-use crate::rule::{Effect, Limit, Risk, Rule, Scope};
-use crate::slice::{Slice, Stage};
+use crate::program::Facts;
+use crate::rule::{Effect, Limit, Risk, Rule};
+use crate::slice::{Missing, Reach, Slice, Stage};
 use crate::truth::{Truth, truth};
 
 /// The deepest nesting of arguments.
@@ -201,6 +204,51 @@ struct Said {
     failures: Vec<Failure>,
 }
 
+impl Said {
+    /// Adds what Cedar says, and returns whether that is anything.
+    fn add(
+        &mut self,
+        response: &Response,
+        rule_of: impl Fn(&PolicyId) -> Option<usize>,
+        rules: &[Rule],
+    ) -> bool {
+        let before = self.permitted.len() + self.forbidden.len();
+        let reasons = response.diagnostics().reason().filter_map(&rule_of);
+        match response.decision() {
+            Cedar::Allow => self.permitted.extend(reasons),
+            Cedar::Deny => self.forbidden.extend(reasons),
+        }
+        self.failures.extend(response.diagnostics().errors().map(|error| {
+            let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
+            let rule = rule_of(error.policy_id()).and_then(|rule| rules.get(rule));
+            Failure { rule: rule.map(|rule| rule.id.clone()), error: error.inner().to_string() }
+        }));
+        self.permitted.len() + self.forbidden.len() > before
+    }
+
+    fn sorted(mut self) -> Self {
+        self.permitted.sort_unstable();
+        self.forbidden.sort_unstable();
+        self.failures.sort_unstable();
+        self
+    }
+}
+
+/// Rules that can match, and whether they are native.
+struct Candidates {
+    hard: Vec<(usize, bool)>,
+    approval: Vec<(usize, bool)>,
+}
+
+impl Candidates {
+    fn of(&mut self, stage: Stage) -> &mut Vec<(usize, bool)> {
+        match stage {
+            Stage::Hard => &mut self.hard,
+            Stage::Approval => &mut self.approval,
+        }
+    }
+}
+
 impl Bundle {
     /// Decides. Never fails: what cannot be decided is denied.
     pub fn decide(&self, request: &Request<'_>) -> Decision {
@@ -213,30 +261,80 @@ impl Bundle {
     }
 
     fn decide_by(&self, request: &Request<'_>, by: By) -> Decision {
-        let Some(tool) = self.index.tools.get(request.tool) else {
-            return Decision::denied(Reason::UndeclaredTool);
+        let reach = match self.index.find(request.tool, request.action) {
+            Ok(reach) => reach,
+            Err(Missing::Tool) => return Decision::denied(Reason::UndeclaredTool),
+            Err(Missing::Action) => return Decision::denied(Reason::UndeclaredAction),
         };
-        let Some(slice) = tool.get(request.action) else {
-            return Decision::denied(Reason::UndeclaredAction);
-        };
-        let observed = match observe(request, slice) {
+        let observed = match observe(request, reach.slice, &reach.slice.needs) {
             Ok(observed) => observed,
             Err(reason) => return Decision::denied(reason),
         };
-        let asked = match by {
-            By::Slice => context(&observed, &slice.needs),
-            By::Everything => context(&observed, &Needs::everything(slice.arguments.len())),
+        let judged = match by {
+            By::Slice => self.judge_slice(request, reach, &observed),
+            By::Everything => self.judge_everything(request, reach, &observed),
         };
-        let asked = asked.and_then(|context| self.asked(request, slice, context));
-        let mut decision = match asked {
-            Ok(asked) => self.judge(&asked, request.agent, slice, &observed, by),
-            Err(error) => {
-                let failures = vec![Failure { rule: None, error }];
-                Decision::denied(Reason::Failed { failures })
-            }
-        };
+        let mut decision = judged.unwrap_or_else(|error| {
+            Decision::denied(Reason::Failed { failures: vec![Failure { rule: None, error }] })
+        });
         decision.facts = observed;
         decision
+    }
+
+    /// By the rules that can match: not those whose condition, decided here, leaves them no chance.
+    ///
+    /// Cedar has the last word on each of the others, and takes a hundred times as long to say nothing.
+    fn judge_slice(
+        &self,
+        request: &Request<'_>,
+        reach: Reach<'_>,
+        observed: &Observed,
+    ) -> Result<Decision, String> {
+        let slice = reach.slice;
+        let facts = Facts { observed, numbers: &slice.numbers };
+        let mut candidates = Candidates { hard: Vec::new(), approval: Vec::new() };
+        let mut needs = Needs { arguments: vec![0; slice.arguments.len()], circumstances: 0 };
+        for (program, entry) in reach.entries() {
+            if program.can_match(entry, request.agent, facts) {
+                if entry.native {
+                    needs.add(&Needs::everything(slice.arguments.len()));
+                } else {
+                    program.add_needs(entry, &slice.numbers, &mut needs);
+                }
+                candidates.of(Stage::of(entry.effect)).push((entry.rule, entry.native));
+            }
+        }
+        if candidates.hard.is_empty() {
+            return Ok(self.by_default(request.agent, reach, observed));
+        }
+        let asked = self.asked(request, slice, context(observed, &needs)?)?;
+        Ok(self.judge(request.agent, reach, observed, |stage| {
+            let mut said = Said::default();
+            for (rule, native) in candidates.of(stage).drain(..) {
+                self.ask(&asked, rule, native, &mut said);
+            }
+            said.sorted()
+        }))
+    }
+
+    /// By all policies in one set, as Cedar is meant to be asked.
+    fn judge_everything(
+        &self,
+        request: &Request<'_>,
+        reach: Reach<'_>,
+        observed: &Observed,
+    ) -> Result<Decision, String> {
+        let needs = Needs::everything(reach.slice.arguments.len());
+        let all = observe(request, reach.slice, &needs).map_err(|_| "no facts".to_owned())?;
+        let asked = self.asked(request, reach.slice, context(&all, &needs)?)?;
+        let everything = self.index.everything(&self.rules);
+        Ok(self.judge(request.agent, reach, observed, |stage| {
+            let mut said = Said::default();
+            let response = self.authorizer.is_authorized(&asked, everything.of(stage), &self.entities);
+            let rule_of = |id: &PolicyId| everything.by_id.get(id).copied();
+            said.add(&response, rule_of, &self.rules);
+            said.sorted()
+        }))
     }
 
     fn asked(
@@ -251,20 +349,14 @@ impl Bundle {
             .map_err(|error| error.to_string())
     }
 
+    /// What comes out of what each of the two sets says.
     fn judge(
         &self,
-        asked: &Asked,
         agent: &str,
-        slice: &Slice,
+        reach: Reach<'_>,
         observed: &Observed,
-        by: By,
+        mut ask: impl FnMut(Stage) -> Said,
     ) -> Decision {
-        let ask = |stage| match by {
-            By::Slice => self.ask(asked, self.candidates(agent, slice, observed, stage)),
-            By::Everything => {
-                self.ask(asked, std::iter::once((self.index.everything(&self.rules, stage), None)))
-            }
-        };
         let said = ask(Stage::Hard);
         if !said.failures.is_empty() {
             return Decision::denied(Reason::Failed { failures: said.failures });
@@ -273,7 +365,7 @@ impl Bundle {
             return self.ruled(Verdict::Deny, &said.forbidden, observed);
         }
         if said.permitted.is_empty() {
-            return self.by_default(agent, slice, observed);
+            return self.by_default(agent, reach, observed);
         }
         let more = ask(Stage::Approval);
         if !more.failures.is_empty() {
@@ -297,68 +389,23 @@ impl Bundle {
         decision
     }
 
-    /// The policies that can still match: not those whose condition, decided here, leaves them no chance.
-    ///
-    /// Cedar has the last word on every policy that says something, and takes a hundred times as long to say nothing.
-    fn candidates<'a>(
-        &'a self,
-        agent: &'a str,
-        slice: &'a Slice,
-        observed: &'a Observed,
-        stage: Stage,
-    ) -> impl Iterator<Item = (&'a PolicySet, Option<usize>)> {
-        let rules = slice.rules.iter().chain(&self.index.global_rules).copied();
-        rules
-            .filter(move |index| {
-                let rule = &self.rules[*index];
-                Stage::of(rule.effect) == stage && rule.can_match(agent, observed)
-            })
-            .filter_map(|index| {
-                let sure = self.rules[index].scope != Scope::Native;
-                Some((self.index.alone.get(index)?, sure.then_some(index)))
-            })
+    /// What Cedar says of one rule. When it does not agree with what was decided here, one of the two is wrong, and nobody
+    /// knows which.
+    fn ask(&self, asked: &Asked, rule: usize, native: bool, said: &mut Said) {
+        let set = match self.index.alone(rule, &self.rules) {
+            Ok(set) => set,
+            Err(error) => return said.failures.push(self.failure(rule, error)),
+        };
+        let response = self.authorizer.is_authorized(asked, set, &self.entities);
+        let agrees = said.add(&response, |_| Some(rule), &self.rules);
+        if !agrees && !native {
+            let error = "its condition holds, but not by Cedar".to_owned();
+            said.failures.push(self.failure(rule, error));
+        }
     }
 
-    /// What sets say together: just what one set of all their policies would say.
-    ///
-    /// A set comes with the rule that it should speak for, where that was decided here. When Cedar does not agree, one of
-    /// the two is wrong, and nobody knows which.
-    fn ask<'a>(
-        &self,
-        asked: &Asked,
-        sets: impl Iterator<Item = (&'a PolicySet, Option<usize>)>,
-    ) -> Said {
-        let mut said = Said::default();
-        for (set, sure) in sets {
-            let before = said.permitted.len() + said.forbidden.len();
-            let response = self.authorizer.is_authorized(asked, set, &self.entities);
-            let rules = response.diagnostics().reason().filter_map(|id| self.index.by_id.get(id));
-            match response.decision() {
-                Cedar::Allow => said.permitted.extend(rules),
-                Cedar::Deny => said.forbidden.extend(rules),
-            }
-            said.failures.extend(response.diagnostics().errors().map(|error| {
-                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                Failure {
-                    rule: self
-                        .index
-                        .by_id
-                        .get(error.policy_id())
-                        .map(|rule| self.rules[*rule].id.clone()),
-                    error: error.inner().to_string(),
-                }
-            }));
-            if let Some(rule) = sure
-                && said.permitted.len() + said.forbidden.len() == before
-            {
-                let error = "its condition holds, but not by Cedar".to_owned();
-                said.failures.push(Failure { rule: Some(self.rules[rule].id.clone()), error });
-            }
-        }
-        said.permitted.sort_unstable();
-        said.forbidden.sort_unstable();
-        said.failures.sort_unstable();
-        said
+    fn failure(&self, rule: usize, error: String) -> Failure {
+        Failure { rule: self.rules.get(rule).map(|rule| rule.id.clone()), error }
     }
 
     fn ids(&self, rules: &[usize]) -> Vec<RuleId> {
@@ -387,33 +434,17 @@ impl Bundle {
     }
 
     /// Nothing allows it. Told apart: what no rule would allow, and what one might.
-    fn by_default(&self, agent: &str, slice: &Slice, observed: &Observed) -> Decision {
+    fn by_default(&self, agent: &str, reach: Reach<'_>, observed: &Observed) -> Decision {
         let might =
-            self.in_reach(slice).filter(|rule| rule.effect == Effect::Allow && rule.is_for(agent));
+            self.in_reach(reach).filter(|rule| rule.effect == Effect::Allow && rule.is_for(agent));
         let unknown = unknown(might, observed);
         let reason = if unknown.is_empty() { Reason::NoRule } else { Reason::Unknown };
         Decision { unknown, ..Decision::denied(reason) }
     }
 
     /// The rules that a decision about this action looks at.
-    pub(crate) fn in_reach<'a>(&'a self, slice: &'a Slice) -> impl Iterator<Item = &'a Rule> {
-        let rules = slice.rules.iter().chain(&self.index.global_rules);
-        rules.map(|rule| &self.rules[*rule])
-    }
-}
-
-impl Rule {
-    /// Whether its policy can be satisfied. Of a native one only Cedar knows.
-    fn can_match(&self, agent: &str, observed: &Observed) -> bool {
-        if self.scope == Scope::Native {
-            return true;
-        }
-        let truth = || self.when.as_ref().map_or(Truth::True, |when| truth(when, observed));
-        self.is_for(agent)
-            && match self.effect {
-                Effect::Allow => truth() == Truth::True,
-                Effect::Deny | Effect::Ask | Effect::Limit => truth() != Truth::False,
-            }
+    fn in_reach<'a>(&'a self, reach: Reach<'a>) -> impl Iterator<Item = &'a Rule> {
+        reach.rules().filter_map(|rule| self.rules.get(rule))
     }
 }
 
@@ -436,7 +467,7 @@ fn unknown<'r>(rules: impl Iterator<Item = &'r Rule>, observed: &Observed) -> Ve
 }
 
 /// The facts, or why there can be none.
-fn observe(request: &Request<'_>, slice: &Slice) -> Result<Observed, Reason> {
+fn observe(request: &Request<'_>, slice: &Slice, needs: &Needs) -> Result<Observed, Reason> {
     if request.agent.is_empty() || request.agent.len() > AGENT_BYTES_MAX {
         return Err(Reason::Malformed { what: "the agent has no name that can be one" });
     }
@@ -458,7 +489,8 @@ fn observe(request: &Request<'_>, slice: &Slice) -> Result<Observed, Reason> {
     if let Some((name, _)) = missing {
         return Err(Reason::MissingArgument { argument: name.to_string() });
     }
-    Ok(Observed::of(&slice.arguments, arguments, request.version, request.circumstances))
+    let Request { version, circumstances, .. } = request;
+    Ok(Observed::of(&slice.arguments, arguments, *version, circumstances, needs))
 }
 
 /// How much there is to look at.

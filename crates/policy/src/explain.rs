@@ -51,16 +51,14 @@ impl Bundle {
     /// Decides and says why.
     pub fn explain(&self, request: &Request<'_>) -> Explanation {
         let decision = self.decide(request);
-        let slice = self.index.tools.get(request.tool).and_then(|tool| tool.get(request.action));
+        let reach = self.index.find(request.tool, request.action).ok();
         // Without arguments that can be looked at, no rule was.
-        let Some(slice) = slice.filter(|_| !decision.facts.circumstances.is_empty()) else {
+        let Some(reach) = reach.filter(|_| !decision.facts.circumstances.is_empty()) else {
             return Explanation { decision, rules: Vec::new(), others: 0 };
         };
-        let mut rules: Vec<(u8, Explained)> = slice
-            .rules
-            .iter()
-            .chain(&self.index.global_rules)
-            .filter_map(|index| Some((*index, self.rule(*index)?)))
+        let mut rules: Vec<(u8, Explained)> = reach
+            .rules()
+            .filter_map(|index| Some((index, self.rule(index)?)))
             .map(|(index, rule)| self.explained(index, rule, request.agent, &decision))
             .map(|rule| (distance(&rule), rule))
             .collect();
@@ -76,7 +74,8 @@ impl Bundle {
     fn explained(&self, index: usize, rule: &Rule, agent: &str, decision: &Decision) -> Explained {
         let when = rule.when.as_ref().map(|when| trace(when, &decision.facts));
         let is_for = rule.is_for(agent);
-        let policy = self.index.policy(index);
+        let alone = self.index.alone(index, &self.rules).ok();
+        let policy = alone.and_then(|alone| alone.policies().next());
         let native = rule.scope == crate::rule::Scope::Native;
         let truth = match (native, is_for, &when) {
             (true, ..) => None,

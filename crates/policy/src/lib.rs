@@ -15,6 +15,7 @@ mod load;
 mod names;
 mod observed;
 mod pattern;
+mod program;
 pub mod rule;
 mod slice;
 mod tested;
@@ -32,7 +33,7 @@ pub use decide::{
 pub use explain::{Explained, Explanation};
 pub use load::{BYTES_MAX, FILES_MAX, RULES_MAX};
 pub use names::{ActionName, ArgumentName, RuleId, ToolName};
-pub use observed::{Observed, ObservedArgument, to_json};
+pub use observed::{Observed, ObservedArgument, UNASKED, to_json};
 pub use pattern::Pattern;
 pub use rule::{Effect, Limit, Risk, Rule};
 pub use tested::{Outcome, Tested};
