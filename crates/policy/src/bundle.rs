@@ -1,9 +1,9 @@
 //! All policy files together, read, checked and compiled: what decisions are made with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{
-    Authorizer, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Schema,
+    Authorizer, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Schema,
     ValidationMode, Validator,
 };
 use lockgate_model::config::Diagnostics;
@@ -11,10 +11,11 @@ use lockgate_model::config::document::Place;
 use lockgate_model::version::Digest;
 
 use crate::case::Case;
-use crate::cedar::{AGENT, TOOL, action_id, policy, schema};
+use crate::cedar::{AGENT, TOOL, action_id, group_id, policy, schema};
 use crate::load::findings::{At, Findings};
 use crate::load::native::{labelled, one_line};
 use crate::load::{self, Draft};
+use crate::names::ToolName;
 use crate::rule::{Rule, Scope};
 use crate::slice::{Actions, Index, Slice};
 use crate::tools::Tools;
@@ -86,18 +87,13 @@ fn compile(
         let message = format!("{what}: {}", one_line(error));
         found.error(whole, Place::START, message, String::new());
     };
-    let json = schema::schema(draft.tools.iter());
-    let full = Schema::from_json_value(json)
+    let index_and_entities = index(&draft.tools)
         .map_err(|error| broken("Cedar refuses the declared tools", &error, found))
-        .ok()?;
-    let entities = full
-        .action_entities()
-        .map_err(|error| broken("Cedar refuses the declared actions", &error, found))
-        .ok()?;
+        .ok();
     let policies = policies(&draft, found);
-    validate(&draft, &policies, &full, files, found);
+    validate(&draft, &policies, files, found);
+    let (mut index, entities, agent_type) = index_and_entities?;
     drop(policies);
-    let mut index = index(&draft.tools)?;
     let natives: Vec<Policy> = draft.natives.iter().map(|native| native.policy.clone()).collect();
     warn::unreachable(&draft, found);
     let rules: Vec<Rule> = draft
@@ -122,7 +118,7 @@ fn compile(
         index,
         authorizer: Authorizer::new(),
         entities,
-        agent_type: AGENT.parse().ok()?,
+        agent_type,
     };
     warn::not_allowed(&bundle, &draft.declared, found);
     Some(bundle)
@@ -144,42 +140,53 @@ fn policies(draft: &Draft, found: &mut Findings) -> Vec<Policy> {
     policies
 }
 
-/// Strict validation of everything. Rules about one tool are held against that tool alone: Cedar looks at each
-/// policy once for every action of its schema.
-fn validate(
-    draft: &Draft,
-    policies: &[Policy],
-    full: &Schema,
-    files: &[(&str, &str)],
-    found: &mut Findings,
-) {
-    let mut by_tool: BTreeMap<Option<&str>, PolicySet> = BTreeMap::new();
+/// What a policy is held against.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Against<'a> {
+    /// Rules about one tool against that tool alone: Cedar looks at each policy once for every action of its schema.
+    Tool(&'a ToolName),
+    /// Rules about every tool look at circumstances only, which are the same for all: against one that has no arguments.
+    AnyTool,
+    /// Native policies against everything that is declared.
+    Everything,
+}
+
+/// Strict validation of everything.
+fn validate(draft: &Draft, policies: &[Policy], files: &[(&str, &str)], found: &mut Findings) {
+    let mut sets: BTreeMap<Against<'_>, PolicySet> = BTreeMap::new();
     let mut places: HashMap<&str, (&str, Place)> = HashMap::new();
-    let tool_of = |rule: &Rule| match &rule.scope {
-        Scope::Tool(tool) | Scope::Actions(tool, _) => Some(tool.as_str().to_owned()),
-        Scope::Everything | Scope::Native => None,
-    };
-    let tools: Vec<Option<String>> =
-        draft.rules.iter().map(|placed| tool_of(&placed.rule)).collect();
-    for ((placed, policy), tool) in draft.rules.iter().zip(policies).zip(&tools) {
-        places.insert(placed.rule.id.as_str(), (&placed.rule.file, placed.place));
+    for (placed, policy) in draft.rules.iter().zip(policies) {
+        let rule = &placed.rule;
+        let against = match &rule.scope {
+            Scope::Tool(tool) | Scope::Actions(tool, _) => Against::Tool(tool),
+            Scope::Everything | Scope::Native => Against::AnyTool,
+        };
+        places.insert(rule.id.as_str(), (&rule.file, placed.place));
         // Ids were found to be unique when they were read.
-        let _ = by_tool.entry(tool.as_deref()).or_default().add(policy.clone());
+        let _ = sets.entry(against).or_default().add(policy.clone());
     }
     for native in &draft.natives {
         places.insert(native.rule.id.as_str(), (&native.rule.file, native.place));
-        let _ = by_tool.entry(None).or_default().add(native.policy.clone());
+        let _ = sets.entry(Against::Everything).or_default().add(native.policy.clone());
     }
-    let mut whole = Some(Validator::new(full.clone()));
-    for (tool, set) in &by_tool {
-        let declared = tool.and_then(|tool| draft.tools.get_key_value(tool));
-        let validator = match declared {
-            None => whole.take(),
-            Some(declared) => Schema::from_json_value(schema::schema([declared].into_iter()))
-                .ok()
-                .map(Validator::new),
+    for (against, set) in &sets {
+        let json = match against {
+            Against::Tool(tool) => schema::schema(draft.tools.get_key_value(*tool).into_iter()),
+            Against::AnyTool => schema::any_tool(),
+            Against::Everything => schema::schema(draft.tools.iter()),
         };
-        let Some(validator) = validator else { continue };
+        let validator = match Schema::from_json_value(json) {
+            Ok(schema) => Validator::new(schema),
+            Err(error) => {
+                // What is declared is the same for all of them: the first one says where.
+                let first: &str = set.policies().next().map_or("", |one| one.id().as_ref());
+                let (file, place) = places.get(first).copied().unwrap_or(("", Place::START));
+                let message = format!("Cedar refuses what this is about: {}", one_line(&error));
+                let hint = "see how the tool is declared".to_owned();
+                found.error(At { file, path: "" }, place, message, hint);
+                continue;
+            }
+        };
         let result = validator.validate(set, ValidationMode::Strict);
         for error in result.validation_errors() {
             say(error.policy_id(), error, &places, files, found, Findings::error);
@@ -209,22 +216,28 @@ fn say<D: miette::Diagnostic>(
     tell(found, At { file, path: id }, exact.unwrap_or(place), one_line(what), hint);
 }
 
-/// A slice for each declared action, still without policies.
-fn index(tools: &Tools) -> Option<Index> {
-    let action_type: EntityTypeName = "Action".parse().ok()?;
-    let tool_type: EntityTypeName = TOOL.parse().ok()?;
+/// A slice for each declared action, still without rules; the entities of actions, which are in groups; and the type
+/// of agents.
+fn index(tools: &Tools) -> Result<(Index, Entities, EntityTypeName), Box<dyn std::error::Error>> {
+    let action_type: EntityTypeName = "Action".parse()?;
+    let tool_type: EntityTypeName = TOOL.parse()?;
     let mut index = Index::default();
+    let mut entities = Vec::new();
     for (tool, declared) in tools {
+        let of =
+            |id: String| EntityUid::from_type_name_and_id(action_type.clone(), EntityId::new(id));
+        let group = of(group_id(tool.as_str()));
+        entities.push(Entity::new_no_attrs(group.clone(), HashSet::new()));
         let uid = EntityUid::from_type_name_and_id(tool_type.clone(), EntityId::new(tool.as_str()));
-        let slices = declared.actions.iter().map(|(action, of)| {
-            let id = EntityId::new(action_id(tool.as_str(), action.as_str()));
-            let action_uid = EntityUid::from_type_name_and_id(action_type.clone(), id);
-            let arguments = of.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect();
-            let slice = Slice::new(action_uid, uid.clone(), arguments);
-            (action.as_str().into(), slice)
-        });
-        let slices = slices.collect();
+        let mut slices = HashMap::new();
+        for (action, declared) in &declared.actions {
+            let action_uid = of(action_id(tool.as_str(), action.as_str()));
+            entities.push(Entity::new_no_attrs(action_uid.clone(), HashSet::from([group.clone()])));
+            let arguments =
+                declared.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect();
+            slices.insert(action.as_str().into(), Slice::new(action_uid, uid.clone(), arguments));
+        }
         index.tools.insert(tool.as_str().into(), Actions::of(slices));
     }
-    Some(index)
+    Ok((index, Entities::from_entities(entities, None)?, AGENT.parse()?))
 }

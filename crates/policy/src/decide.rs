@@ -234,18 +234,47 @@ impl Said {
     }
 }
 
-/// Rules that can match, and whether they are native.
+/// Rules of one effect that can match.
+#[derive(Default)]
+struct Matched {
+    /// By what was decided here.
+    decided: Vec<usize>,
+    /// As far as anybody but Cedar knows.
+    native: Vec<usize>,
+}
+
+/// Rules that can match, by effect.
+#[derive(Default)]
 struct Candidates {
-    hard: Vec<(usize, bool)>,
-    approval: Vec<(usize, bool)>,
+    deny: Matched,
+    allow: Matched,
+    ask: Matched,
+    limit: Matched,
 }
 
 impl Candidates {
-    fn of(&mut self, stage: Stage) -> &mut Vec<(usize, bool)> {
-        match stage {
-            Stage::Hard => &mut self.hard,
-            Stage::Approval => &mut self.approval,
+    fn of(&mut self, effect: Effect) -> &mut Matched {
+        match effect {
+            Effect::Deny => &mut self.deny,
+            Effect::Allow => &mut self.allow,
+            Effect::Ask => &mut self.ask,
+            Effect::Limit => &mut self.limit,
         }
+    }
+
+    fn asks_cedar(&self) -> bool {
+        let native =
+            [&self.deny, &self.allow, &self.ask].into_iter().any(|of| !of.native.is_empty());
+        native || (!self.allow.decided.is_empty() && self.deny.decided.is_empty())
+    }
+
+    /// What is decided in a stage, what denies first.
+    fn take(&mut self, stage: Stage) -> [(Effect, Matched); 2] {
+        match stage {
+            Stage::Hard => [Effect::Deny, Effect::Allow],
+            Stage::Approval => [Effect::Ask, Effect::Limit],
+        }
+        .map(|effect| (effect, std::mem::take(self.of(effect))))
     }
 }
 
@@ -281,9 +310,10 @@ impl Bundle {
         decision
     }
 
-    /// By the rules that can match: not those whose condition, decided here, leaves them no chance.
+    /// By the rules of the slice, decided here; and nothing is allowed unless Cedar says so too.
     ///
-    /// Cedar has the last word on each of the others, and takes a hundred times as long to say nothing.
+    /// What is against an action needs no second opinion, and Cedar takes ten times as long to give it. Native policies
+    /// are Cedar's alone.
     fn judge_slice(
         &self,
         request: &Request<'_>,
@@ -292,26 +322,38 @@ impl Bundle {
     ) -> Result<Decision, String> {
         let slice = reach.slice;
         let facts = Facts { observed, numbers: &slice.numbers };
-        let mut candidates = Candidates { hard: Vec::new(), approval: Vec::new() };
+        let mut candidates = Candidates::default();
         let mut needs = Needs { arguments: vec![0; slice.arguments.len()], circumstances: 0 };
         for (program, entry) in reach.entries() {
-            if program.can_match(entry, request.agent, facts) {
-                if entry.native {
-                    needs.add(&Needs::everything(slice.arguments.len()));
-                } else {
-                    program.add_needs(entry, &slice.numbers, &mut needs);
-                }
-                candidates.of(Stage::of(entry.effect)).push((entry.rule, entry.native));
+            if !program.can_match(entry, request.agent, facts) {
+                continue;
             }
+            if entry.native {
+                needs.add(&Needs::everything(slice.arguments.len()));
+                candidates.of(entry.effect).native.push(entry.rule);
+                continue;
+            }
+            let of = candidates.of(entry.effect);
+            // Only the first of those that allow is asked for.
+            if entry.effect == Effect::Allow && of.decided.is_empty() {
+                program.add_needs(entry, &slice.numbers, &mut needs);
+            }
+            of.decided.push(entry.rule);
         }
-        if candidates.hard.is_empty() {
-            return Ok(self.by_default(request.agent, reach, observed));
-        }
-        let asked = self.asked(request, slice, context(observed, &needs)?)?;
+        let context =
+            if candidates.asks_cedar() { context(observed, &needs)? } else { Context::empty() };
+        let asked = self.asked(request, slice, context)?;
         Ok(self.judge(request.agent, reach, observed, |stage| {
             let mut said = Said::default();
-            for (rule, native) in candidates.of(stage).drain(..) {
-                self.ask(&asked, rule, native, &mut said);
+            for (effect, of) in candidates.take(stage) {
+                for rule in of.native {
+                    self.ask(&asked, rule, &mut said);
+                }
+                match effect {
+                    Effect::Deny => said.forbidden.extend(of.decided),
+                    Effect::Ask | Effect::Limit => said.permitted.extend(of.decided),
+                    Effect::Allow => self.confirm(&asked, &of.decided, &mut said),
+                }
             }
             said.sorted()
         }))
@@ -330,7 +372,8 @@ impl Bundle {
         let everything = self.index.everything(&self.rules);
         Ok(self.judge(request.agent, reach, observed, |stage| {
             let mut said = Said::default();
-            let response = self.authorizer.is_authorized(&asked, everything.of(stage), &self.entities);
+            let response =
+                self.authorizer.is_authorized(&asked, everything.of(stage), &self.entities);
             let rule_of = |id: &PolicyId| everything.by_id.get(id).copied();
             said.add(&response, rule_of, &self.rules);
             said.sorted()
@@ -389,18 +432,31 @@ impl Bundle {
         decision
     }
 
-    /// What Cedar says of one rule. When it does not agree with what was decided here, one of the two is wrong, and nobody
-    /// knows which.
-    fn ask(&self, asked: &Asked, rule: usize, native: bool, said: &mut Said) {
+    /// What Cedar says of one rule, and whether that is anything.
+    fn ask(&self, asked: &Asked, rule: usize, said: &mut Said) -> bool {
         let set = match self.index.alone(rule, &self.rules) {
             Ok(set) => set,
-            Err(error) => return said.failures.push(self.failure(rule, error)),
+            Err(error) => {
+                said.failures.push(self.failure(rule, error));
+                return true;
+            }
         };
         let response = self.authorizer.is_authorized(asked, set, &self.entities);
-        let agrees = said.add(&response, |_| Some(rule), &self.rules);
-        if !agrees && !native {
+        said.add(&response, |_| Some(rule), &self.rules)
+    }
+
+    /// Adds rules that allow, if Cedar agrees that the first one does. If not, one of the two is wrong, and nobody knows
+    /// which.
+    fn confirm(&self, asked: &Asked, allowing: &[usize], said: &mut Said) {
+        let Some((first, others)) = allowing.split_first() else { return };
+        if !said.forbidden.is_empty() {
+            return;
+        }
+        if self.ask(asked, *first, said) {
+            said.permitted.extend(others);
+        } else {
             let error = "its condition holds, but not by Cedar".to_owned();
-            said.failures.push(self.failure(rule, error));
+            said.failures.push(self.failure(*first, error));
         }
     }
 

@@ -10,6 +10,7 @@ pub mod condition;
 mod decide;
 mod explain;
 pub mod facts;
+mod import;
 pub mod json;
 mod load;
 mod names;
@@ -31,6 +32,7 @@ pub use decide::{
     Reason, Request, Verdict,
 };
 pub use explain::{Explained, Explanation};
+pub use import::{IMPORT_FILES_MAX, Imported, Importing, import};
 pub use load::{BYTES_MAX, FILES_MAX, RULES_MAX};
 pub use names::{ActionName, ArgumentName, RuleId, ToolName};
 pub use observed::{Observed, ObservedArgument, UNASKED, to_json};

@@ -228,7 +228,9 @@ impl Program {
             let (argument, bits) = match op {
                 Op::All { .. } | Op::Any { .. } | Op::Not => continue,
                 Op::Present { argument, .. } => (argument, THERE),
-                Op::Check { of: Slot::Fact { argument, fact }, .. } => (argument, THERE | 1 << fact),
+                Op::Check { of: Slot::Fact { argument, fact }, .. } => {
+                    (argument, THERE | 1 << fact)
+                }
                 Op::Check { of: Slot::Circumstance(index), .. } => {
                     needs.circumstances |= 1 << index;
                     continue;
@@ -255,7 +257,14 @@ impl Program {
     }
 
     /// The parts up to `end`: `last` as soon as one of them is that, else the nearest to it, from `first` on.
-    fn parts(&self, at: &mut usize, end: u32, first: Truth, last: Truth, facts: Facts<'_>) -> Truth {
+    fn parts(
+        &self,
+        at: &mut usize,
+        end: u32,
+        first: Truth,
+        last: Truth,
+        facts: Facts<'_>,
+    ) -> Truth {
         let end = end as usize;
         let mut truth = first;
         while *at < end {
@@ -283,7 +292,9 @@ impl Program {
         Truth::of(match (check, fact) {
             (Check::IsBool(wanted), Fact::Bool(value)) => *value == wanted,
             (Check::IsText(wanted), Fact::Text(value)) => value == self.slice(wanted),
-            (Check::InTexts(wanted), Fact::Text(value)) => self.list(wanted).any(|one| one == value),
+            (Check::InTexts(wanted), Fact::Text(value)) => {
+                self.list(wanted).any(|one| one == value)
+            }
             (Check::Within(least, most), Fact::Long(value)) => (least..=most).contains(value),
             (Check::Contains(wanted), Fact::Texts(set)) => set.contains(self.slice(wanted)),
             (Check::Rare(test), fact) => truth::holds(fact, &self.rare[test as usize]),

@@ -118,7 +118,8 @@ fn together<'c>(condition: &'c Condition, clauses: &mut Vec<&'c Clause>) {
 
 /// Declared actions that no rule allows.
 pub(crate) fn not_allowed(bundle: &Bundle, declared: &[Declared], found: &mut Findings) {
-    let allows = |rule: usize| bundle.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Allow);
+    let allows =
+        |rule: usize| bundle.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Allow);
     for Declared { tool, action, file, place } in declared {
         let reach = bundle.index.find(tool.as_str(), action.as_str());
         let silent = reach.is_ok_and(|reach| !reach.rules().any(allows));
