@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::bundle::Bundle;
+use crate::cedar::policy;
 use crate::decide::{Decision, Request};
 use crate::names::RuleId;
 use crate::rule::{Effect, Rule};
@@ -74,8 +75,6 @@ impl Bundle {
     fn explained(&self, index: usize, rule: &Rule, agent: &str, decision: &Decision) -> Explained {
         let when = rule.when.as_ref().map(|when| trace(when, &decision.facts));
         let is_for = rule.is_for(agent);
-        let alone = self.index.alone(index, &self.rules).ok();
-        let policy = alone.and_then(|alone| alone.policies().next());
         let native = rule.scope == crate::rule::Scope::Native;
         let truth = match (native, is_for, &when) {
             (true, ..) => None,
@@ -91,6 +90,13 @@ impl Bundle {
             (Some(truth), Effect::Allow) => truth == Truth::True,
             (Some(truth), _) => truth != Truth::False,
         };
+        let cedar = if native {
+            let alone = self.index.alone(index, &self.rules).ok();
+            let policy = alone.and_then(|alone| alone.policies().next());
+            policy.and_then(cedar_policy::Policy::to_cedar)
+        } else {
+            policy::shown(rule)
+        };
         Explained {
             id: rule.id.clone(),
             effect: rule.effect,
@@ -100,7 +106,7 @@ impl Bundle {
             truth,
             when,
             only_for: (!is_for).then(|| rule.agents.clone()),
-            cedar: policy.and_then(cedar_policy::Policy::to_cedar).unwrap_or_default(),
+            cedar: cedar.unwrap_or_default(),
         }
     }
 }

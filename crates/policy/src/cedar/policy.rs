@@ -16,6 +16,17 @@ use crate::rule::{Effect, Rule, Scope};
 
 /// The policy of a rule that is not native itself.
 pub(crate) fn policy(rule: &Rule) -> Result<Policy, PstConstructionError> {
+    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(template(rule)?)?))
+}
+
+/// The same as Cedar writes it, with the rule's name: Cedar parses names of annotations, which takes as long as all the rest.
+pub(crate) fn shown(rule: &Rule) -> Option<String> {
+    let id = BTreeMap::from([("id".to_owned(), rule.id.as_str().into())]);
+    let named = template(rule).ok()?.with_annotations(id);
+    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(named).ok()?)).ok()?.to_cedar()
+}
+
+fn template(rule: &Rule) -> Result<Template, PstConstructionError> {
     let effect = match rule.effect {
         Effect::Deny => pst::Effect::Forbid,
         // What asks or limits is a permit of the second set: there it means that it applies.
@@ -29,10 +40,8 @@ pub(crate) fn policy(rule: &Rule) -> Result<Policy, PstConstructionError> {
         Effect::Deny | Effect::Ask | Effect::Limit => expr::may(when),
     });
     let id = PolicyID(rule.id.as_str().into());
-    let template = Template::new(id, effect, principal, action, resource)
-        .try_with_clauses(one_of.into_iter().chain(when).map(Clause::When))?
-        .with_annotations(BTreeMap::from([("id".to_owned(), rule.id.as_str().into())]));
-    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(template)?))
+    Template::new(id, effect, principal, action, resource)
+        .try_with_clauses(one_of.into_iter().chain(when).map(Clause::When))
 }
 
 /// The types of entities, read once: Cedar parses each name as it would a policy.
