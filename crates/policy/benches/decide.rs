@@ -237,6 +237,7 @@ fn threads(rounds: usize, rules_max: usize) {
 }
 
 fn facts(rounds: usize, _: usize) {
+    const TIMES: usize = 10_000;
     let cases = [
         (FactType::Text, json!("We have sent it today. It should be with you on Thursday.")),
         (FactType::Path, json!("/srv/projects/lockgate/reports/2026/november.pdf")),
@@ -249,7 +250,6 @@ fn facts(rounds: usize, _: usize) {
         (FactType::Money, json!("1249.90 EUR")),
         (FactType::Json, json!({"order": {"id": 7, "lines": [{"sku": "a"}, {"sku": "b"}]}})),
     ];
-    const TIMES: usize = 10_000;
     for (of, argument) in cases {
         let [mut median, mut p99] = [const { Vec::new() }; 2];
         for _ in 0..rounds {

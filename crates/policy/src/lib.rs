@@ -12,6 +12,7 @@ mod explain;
 pub mod facts;
 mod import;
 pub mod json;
+mod judge;
 mod load;
 mod names;
 mod observed;

@@ -101,13 +101,8 @@ fn facts(of: FactType, value: &Value, needed: u64) -> Vec<Fact> {
     if needed & !THERE == 0 {
         return vec![Fact::Unknown(UNASKED); length];
     }
-    let mut facts = of.extract(value);
+    let mut facts = of.extract_needed(value, needed, UNASKED);
     facts.resize(length, Fact::Unknown("not extracted"));
-    for (index, fact) in facts.iter_mut().enumerate() {
-        if needed & (1 << index) == 0 {
-            *fact = Fact::Unknown(UNASKED);
-        }
-    }
     facts
 }
 

@@ -25,7 +25,9 @@ pub(super) const FACTS: Shape = &[
     ("value", Kind::Text),
 ];
 
-pub(super) fn extract(argument: &Value) -> Vec<Fact> {
+/// Those facts whose bits are set, in order; the others are unknown for that reason.
+pub(super) fn extract(argument: &Value, needed: u64, unasked: &'static str) -> Vec<Fact> {
+    let wanted = |index: usize| needed & (1 << index) != 0;
     let Some(whole) = argument.as_str() else { return unknown(FACTS, "not a text") };
     let text = match text_of(argument, BYTES_MAX) {
         Ok(text) => text,
@@ -35,17 +37,19 @@ pub(super) fn extract(argument: &Value) -> Vec<Fact> {
             return facts;
         }
     };
-    let control = text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
-    vec![
-        Fact::Long(long(text.len())),
-        Fact::Long(long(text.chars().count())),
-        Fact::Text(unicode::loosest(text)),
-        Fact::Bool(text.chars().any(unicode::is_bidi)),
-        Fact::Bool(control),
-        Fact::Bool(text.chars().any(unicode::is_invisible)),
-        Fact::Bool(unicode::mixes_scripts(text)),
-        Fact::Text(text.to_owned()),
-    ]
+    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let of: [&dyn Fn() -> Fact; 8] = [
+        &|| Fact::Long(long(text.len())),
+        &|| Fact::Long(long(text.chars().count())),
+        &|| Fact::Text(unicode::loosest(text)),
+        &|| Fact::Bool(text.chars().any(unicode::is_bidi)),
+        &|| Fact::Bool(text.chars().any(control)),
+        &|| Fact::Bool(text.chars().any(unicode::is_invisible)),
+        &|| Fact::Bool(unicode::mixes_scripts(text)),
+        &|| Fact::Text(text.to_owned()),
+    ];
+    let of = of.into_iter().enumerate();
+    of.map(|(index, fact)| if wanted(index) { fact() } else { Fact::Unknown(unasked) }).collect()
 }
 
 #[cfg(test)]
@@ -54,9 +58,13 @@ mod tests {
 
     use super::*;
 
+    fn all(argument: &Value) -> Vec<Fact> {
+        extract(argument, u64::MAX, "")
+    }
+
     #[test]
     fn a_text_that_is_too_long_keeps_its_size() {
-        let facts = extract(&json!("a".repeat(BYTES_MAX + 1)));
+        let facts = all(&json!("a".repeat(BYTES_MAX + 1)));
         assert_eq!(facts[0], Fact::Long(long(BYTES_MAX) + 1));
         assert!(facts[1..].iter().all(|fact| *fact == Fact::Unknown("too long")));
     }
@@ -71,7 +79,7 @@ mod tests {
             ("tag\u{e0041}", false, false, true, false),
             ("pаypal", false, false, false, true),
         ] {
-            let facts = extract(&json!(text));
+            let facts = all(&json!(text));
             let expected = [bidi, control, invisible, mixed].map(Fact::Bool);
             assert_eq!(facts[3..7], expected, "{text:?}");
         }

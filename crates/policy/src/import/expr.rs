@@ -64,11 +64,6 @@ impl Check {
         }
     }
 
-    /// The fact that is tested.
-    pub(super) fn fact(&self) -> &'static str {
-        "value"
-    }
-
     /// A fact of the kind that is tested, to tell types apart.
     pub(super) fn sample(&self) -> Fact {
         match self {
@@ -107,7 +102,7 @@ impl Expr {
             Self::Not(part) => json!({ "not": part.to_json() }),
             Self::Argument { name, check, absent } => {
                 // The long form is never taken for a circumstance.
-                let subject = format!("arguments.{name}.{}", check.fact());
+                let subject = format!("arguments.{name}.value");
                 let mut any: Vec<Value> =
                     check.tests().into_iter().map(|test| json!({ &subject: test })).collect();
                 if *absent {
@@ -147,7 +142,9 @@ impl Expr {
     pub(super) fn actions<'e>(&'e self, named: &mut Vec<&'e str>) {
         match self {
             Self::All(parts) | Self::Any(parts) => {
-                parts.iter().for_each(|part| part.actions(named));
+                for part in parts {
+                    part.actions(named);
+                }
             }
             Self::Not(part) => part.actions(named),
             Self::Action(Check::Texts(texts)) => named.extend(texts.iter().map(String::as_str)),
