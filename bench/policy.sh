@@ -13,19 +13,10 @@ cd "$(dirname "$0")/.."
 . ./.ci/machine.sh
 
 rounds=${1:-5}
-command -v python3 >/dev/null || apt_install python3 python3-venv
 need_compiler
+. ./bench/agt.sh
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-agt="$CACHE_DIR/agt-4.1.0"
-if [ ! -e "$agt/ready" ]; then
-  say "installing agent-governance-toolkit 4.1.0 ..."
-  python3 -m venv "$agt"
-  # Its engine of policies is in the package that `core` names.
-  "$agt/bin/pip" install --quiet --disable-pip-version-check \
-    'agent-governance-toolkit[core]==4.1.0' 'agent-governance-toolkit-core==4.1.0' >&2
-  touch "$agt/ready"
-fi
 say "building ..."
 cargo build --profile "${LOCKGATE_PROFILE:-release}" --locked --quiet -p lockgate-policy --example imported
 ours="$CARGO_TARGET_DIR/${LOCKGATE_PROFILE:-release}/examples/imported"
@@ -67,13 +58,13 @@ for round in $(seq "$rounds"); do
   say "round $round of $rounds"
   for rules in 10 100 1000; do
     action=a$((rules / 2))
-    echo "$rules agt $("$agt/bin/python" "$work/theirs.py" "$work/$rules.yaml" "$action" $((200000 / rules)))" >>"$work/results"
+    echo "$rules agt $("$AGT_PYTHON" "$work/theirs.py" "$work/$rules.yaml" "$action" $((200000 / rules)))" >>"$work/results"
     echo "$rules lockgate $("$ours" "$work/$rules.yaml" "$action" 20000)" >>"$work/results"
   done
 done
 
 printf 'date: %s · %s rounds, interleaved · %s cores · load %s · %s\n\n' "$(date -u +%Y-%m-%dT%H:%MZ)" "$rounds" \
-  "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)" "$("$agt/bin/python" --version)"
+  "$(nproc)" "$(cut -d' ' -f1 /proc/loadavg)" "$("$AGT_PYTHON" --version)"
 python3 - "$work/results" <<'PY'
 import collections, statistics, sys
 seen = collections.defaultdict(list)

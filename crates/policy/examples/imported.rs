@@ -28,8 +28,8 @@ fn main() -> Result<(), String> {
     let times: usize = times.parse().map_err(|error| format!("{times}: {error}"))?;
     #[expect(clippy::disallowed_methods, reason = "an example reads its file itself")]
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
-    let tool = ToolName::new("tool").ok_or("a name")?;
-    let importing = Importing { tool, actions: Vec::new(), arguments: BTreeMap::new() };
+    let name = ToolName::new("tool").ok_or("a name")?;
+    let importing = Importing { tool: name, actions: Vec::new(), arguments: BTreeMap::new() };
     let imported = import(&[(&file, &text)], &importing).map_err(|errors| errors.to_string())?;
     let bundle = Bundle::load(&[("imported.yaml", &imported.yaml)]).map_err(|e| e.to_string())?;
     let circumstances = Circumstances::default();

@@ -1,7 +1,5 @@
 //! How often a decision asks for memory: a count, and the same however many rules there are.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::alloc::System;
 use std::fmt::Write as _;
 use std::io::Write as _;

@@ -371,6 +371,28 @@ impl std::fmt::Debug for Call {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
+    /// Whatever stands in a condition, it is read or refused at its place.
+    #[test]
+    fn no_condition_is_too_odd_to_be_refused(
+        condition in prop_oneof![
+            any::<String>(),
+            prop::collection::vec(
+                prop::sample::select(vec![
+                    "args.a", "action.type", "==", "!=", "'x'", "\"", "'", "(", ")", "[", "]", ",", "not", "in", "and", "or",
+                    "5", "-1.5", ">", "<=", "contains", "matches", "true", "é", "\\", "-", "=",
+                ]),
+                0..12,
+            )
+            .prop_map(|words| words.join(" ")),
+        ],
+    ) {
+        let text = denies(&condition);
+        match import(&[("p.yaml", &text)], &importing(&[])) {
+            Ok(imported) => prop_assert!(Bundle::load(&[("i.yaml", &imported.yaml)]).is_ok()),
+            Err(errors) => prop_assert!(errors.iter().all(|error| error.line > 0), "{}", errors),
+        }
+    }
+
     /// The rule of the highest priority that matches decides there, else the default. What is denied there is denied or
     /// asked here, what needs a person is denied or asked, and where rules do not contradict each other nothing changes.
     #[test]
