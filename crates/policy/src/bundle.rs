@@ -14,6 +14,7 @@ use crate::case::Case;
 use crate::cedar::{AGENT, TOOL, action_id, group_id, policy, schema};
 use crate::load::findings::{At, Findings};
 use crate::load::native::{labelled, one_line};
+use crate::load::rules::Placed;
 use crate::load::{self, Draft};
 use crate::names::ToolName;
 use crate::rule::{Rule, Scope};
@@ -90,10 +91,8 @@ fn compile(
     let index_and_entities = index(&draft.tools)
         .map_err(|error| broken("Cedar refuses the declared tools", &error, found))
         .ok();
-    let policies = policies(&draft, found);
-    validate(&draft, &policies, files, found);
+    validate(&draft, files, found);
     let (mut index, entities, agent_type) = index_and_entities?;
-    drop(policies);
     let natives: Vec<Policy> = draft.natives.iter().map(|native| native.policy.clone()).collect();
     warn::unreachable(&draft, found);
     let rules: Vec<Rule> = draft
@@ -124,22 +123,6 @@ fn compile(
     Some(bundle)
 }
 
-/// The policies of all rules that are not native themselves.
-fn policies(draft: &Draft, found: &mut Findings) -> Vec<Policy> {
-    let mut policies = Vec::with_capacity(draft.rules.len());
-    for placed in &draft.rules {
-        match policy::policy(&placed.rule) {
-            Ok(policy) => policies.push(policy),
-            Err(error) => {
-                let at = At { file: &placed.rule.file, path: placed.rule.id.as_str() };
-                let message = format!("the rule cannot be compiled: {}", one_line(&error));
-                found.error(at, placed.place, message, String::new());
-            }
-        }
-    }
-    policies
-}
-
 /// What a policy is held against.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Against<'a> {
@@ -151,25 +134,28 @@ enum Against<'a> {
     Everything,
 }
 
-/// Strict validation of everything.
-fn validate(draft: &Draft, policies: &[Policy], files: &[(&str, &str)], found: &mut Findings) {
-    let mut sets: BTreeMap<Against<'_>, PolicySet> = BTreeMap::new();
+/// Strict validation of everything, part by part: all policies at once would fill the memory.
+fn validate(draft: &Draft, files: &[(&str, &str)], found: &mut Findings) {
+    let mut parts: BTreeMap<Against<'_>, Vec<&Placed>> = BTreeMap::new();
     let mut places: HashMap<&str, (&str, Place)> = HashMap::new();
-    for (placed, policy) in draft.rules.iter().zip(policies) {
+    for placed in &draft.rules {
         let rule = &placed.rule;
         let against = match &rule.scope {
             Scope::Tool(tool) | Scope::Actions(tool, _) => Against::Tool(tool),
             Scope::Everything | Scope::Native => Against::AnyTool,
         };
         places.insert(rule.id.as_str(), (&rule.file, placed.place));
-        // Ids were found to be unique when they were read.
-        let _ = sets.entry(against).or_default().add(policy.clone());
+        parts.entry(against).or_default().push(placed);
     }
     for native in &draft.natives {
         places.insert(native.rule.id.as_str(), (&native.rule.file, native.place));
-        let _ = sets.entry(Against::Everything).or_default().add(native.policy.clone());
+        parts.entry(Against::Everything).or_default();
     }
-    for (against, set) in &sets {
+    for (against, part) in &parts {
+        let set = match against {
+            Against::Everything => natives(draft, found),
+            Against::Tool(_) | Against::AnyTool => compiled(part, found),
+        };
         let json = match against {
             Against::Tool(tool) => schema::schema(draft.tools.get_key_value(*tool).into_iter()),
             Against::AnyTool => schema::any_tool(),
@@ -187,13 +173,45 @@ fn validate(draft: &Draft, policies: &[Policy], files: &[(&str, &str)], found: &
                 continue;
             }
         };
-        let result = validator.validate(set, ValidationMode::Strict);
+        let result = validator.validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
             say(error.policy_id(), error, &places, files, found, Findings::error);
         }
         for warning in result.validation_warnings() {
             say(warning.policy_id(), warning, &places, files, found, Findings::warning);
         }
+    }
+}
+
+/// The policies of rules.
+fn compiled(part: &[&Placed], found: &mut Findings) -> PolicySet {
+    let mut set = PolicySet::new();
+    for Placed { rule, place } in part {
+        let policy = policy::policy(rule).map_err(|error| one_line(&error));
+        add(&mut set, policy, rule, *place, found);
+    }
+    set
+}
+
+fn natives(draft: &Draft, found: &mut Findings) -> PolicySet {
+    let mut set = PolicySet::new();
+    for native in &draft.natives {
+        add(&mut set, Ok(native.policy.clone()), &native.rule, native.place, found);
+    }
+    set
+}
+
+fn add(
+    set: &mut PolicySet,
+    policy: Result<Policy, String>,
+    rule: &Rule,
+    place: Place,
+    found: &mut Findings,
+) {
+    let added = policy.and_then(|policy| set.add(policy).map_err(|error| one_line(&error)));
+    if let Err(error) = added {
+        let at = At { file: &rule.file, path: rule.id.as_str() };
+        found.error(at, place, format!("the rule cannot be compiled: {error}"), String::new());
     }
 }
 

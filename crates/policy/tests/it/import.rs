@@ -46,7 +46,7 @@ fn errors(text: &str) -> String {
     }
 }
 
-fn verdict(bundle: &Bundle, action: &str, arguments: Value) -> Verdict {
+fn verdict(bundle: &Bundle, action: &str, arguments: &Value) -> Verdict {
     let request = json!({"tool": "db", "action": action, "arguments": arguments});
     support::decide(bundle, request).verdict
 }
@@ -55,11 +55,11 @@ fn verdict(bundle: &Bundle, action: &str, arguments: Value) -> Verdict {
 fn outcomes(condition: &str, denied: &[(&str, Value)], allowed: &[(&str, Value)]) {
     let (bundle, _) = imported(&denies(condition));
     for (action, arguments) in denied {
-        let verdict = verdict(&bundle, action, arguments.clone());
+        let verdict = verdict(&bundle, action, arguments);
         assert_eq!(verdict, Verdict::Deny, "{condition}: {action} {arguments}");
     }
     for (action, arguments) in allowed {
-        let verdict = verdict(&bundle, action, arguments.clone());
+        let verdict = verdict(&bundle, action, arguments);
         assert_eq!(verdict, Verdict::Allow, "{condition}: {action} {arguments}");
     }
 }
@@ -140,8 +140,8 @@ fn agt_warn_and_log_do_not_block_but_ask_and_that_is_told() {
         let rules =
             format!("  - {{name: w, condition: \"action.type == 'x'\", action: {action}}}\n");
         let (bundle, imported) = imported(&v1("deny", &rules));
-        assert_eq!(verdict(&bundle, "x", json!({})), Verdict::Ask);
-        assert_eq!(verdict(&bundle, "other", json!({})), Verdict::Deny);
+        assert_eq!(verdict(&bundle, "x", &json!({})), Verdict::Ask);
+        assert_eq!(verdict(&bundle, "other", &json!({})), Verdict::Deny);
         let told = imported.differences.to_string();
         assert!(told.contains(&format!("`{action}` is said to allow and record")), "{told}");
     }
@@ -221,8 +221,8 @@ fn every_difference_is_told() {
     ] {
         assert!(told.contains(said), "{said}: {told}");
     }
-    assert_eq!(verdict(&bundle, "y", json!({})), Verdict::Ask);
-    assert_eq!(verdict(&bundle, "x", json!({"big": true})), Verdict::Deny);
+    assert_eq!(verdict(&bundle, "y", &json!({})), Verdict::Ask);
+    assert_eq!(verdict(&bundle, "x", &json!({"big": true})), Verdict::Deny);
     let request = json!({"tool": "db", "action": "x"});
     assert_eq!(support::decide(&bundle, request).obligations.len(), 1);
 }
@@ -274,11 +274,7 @@ fn policy_documents_are_imported_with_every_operator() {
             (json!({"x": miss}), Verdict::Allow),
             (json!({}), Verdict::Allow),
         ] {
-            assert_eq!(
-                verdict(&bundle, "other", argument.clone()),
-                expected,
-                "{operator} {argument}"
-            );
+            assert_eq!(verdict(&bundle, "other", &argument), expected, "{operator} {argument}");
         }
     }
 }
@@ -428,7 +424,7 @@ proptest! {
             let mut matching: Vec<_> = rules.iter().filter(|(meant, ..)| meant.holds(&call)).collect();
             matching.sort_by_key(|(_, _, priority)| -priority);
             let there = matching.first().map_or(if opens { "allow" } else { "deny" }, |(_, action, _)| *action);
-            let here = verdict(&bundle, call.action, arguments);
+            let here = verdict(&bundle, call.action, &arguments);
             match there {
                 "deny" | "require_approval" => prop_assert_ne!(here, Verdict::Allow, "{:?}", call),
                 _ => {}
