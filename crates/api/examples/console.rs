@@ -5,13 +5,14 @@
 use std::sync::Arc;
 
 use lockgate_api::{Api, Deps, Options, token};
+use lockgate_model::decision::NoPolicy;
 use lockgate_model::ids::Epoch;
 use lockgate_rollout::event::{Command, Event};
 
 #[path = "../tests/it/world.rs"]
 mod world;
 
-use world::{NoTokens, Traffic, World};
+use world::{NoTokens, NoUsers, Traffic, World};
 
 const FINE: Traffic =
     Traffic { requests: 4_800, errors: 7, ms: 150, cost_nanousd: 2_100_000, good: 61, bad: 2 };
@@ -60,6 +61,8 @@ async fn main() {
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
+        decisions: Arc::new(NoPolicy),
+        users: Arc::new(NoUsers),
         fuses: None,
         metrics: Vec::new(),
         on_config: None,

@@ -1,7 +1,7 @@
 //! Who asks, and what they may. Tokens only; the console's cookie is in `console::session`.
 //!
-//! A handler names the role it needs by the extractor it takes: [`Viewer`], [`Operator`] or
-//! [`Admin`]. Without one it has no principal.
+//! A handler names the role it needs by the extractor it takes: [`Viewer`], [`Operator`],
+//! [`Approver`] or [`Admin`]. Without one it has no principal.
 
 use std::sync::{Arc, OnceLock};
 
@@ -70,6 +70,10 @@ impl Principal {
 
     pub(crate) fn may_operate(&self) -> bool {
         matches!(self.role, Role::Operator | Role::Admin)
+    }
+
+    pub(crate) fn may_approve(&self) -> bool {
+        matches!(self.role, Role::Approver | Role::Admin)
     }
 
     /// Refuses whoever may only look.
@@ -171,6 +175,9 @@ pub(crate) struct Viewer(pub(crate) Principal);
 /// May act on releases, security and configuration.
 pub(crate) struct Operator(pub(crate) Principal);
 
+/// May answer what waits for a person.
+pub(crate) struct Approver(pub(crate) Principal);
+
 /// May do everything, and manages tokens.
 pub(crate) struct Admin(pub(crate) Principal);
 
@@ -186,6 +193,17 @@ impl FromRequestParts<App> for Operator {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
         let principal = authenticate(parts, app).await?;
         principal.need_operator()?;
+        Ok(Self(principal))
+    }
+}
+
+impl FromRequestParts<App> for Approver {
+    type Rejection = ApiError;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        let principal = authenticate(parts, app).await?;
+        if !principal.may_approve() {
+            return Err(principal.wrong_role("approver"));
+        }
         Ok(Self(principal))
     }
 }

@@ -334,7 +334,7 @@ pub(crate) struct RolloutViewDoc {
     ended_wall_ms: Option<i64>,
     /// Security events of the candidate.
     security_events: u64,
-    /// Whether the candidate's identity was ordered to be revoked (recorded, not enforced yet).
+    /// Whether the candidate's tokens were ordered to be revoked.
     revoked: bool,
     /// The candidate's numbers since the start.
     candidate_arm: ArmViewDoc,

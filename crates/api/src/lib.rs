@@ -27,9 +27,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use lockgate_model::custody::Custody;
+use lockgate_model::decision::Decisions;
 use lockgate_model::identity::Issuer;
 use lockgate_model::ledger::Ledger;
-use lockgate_model::ports::Fuses;
+use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 
 pub use extract::{REASON_CHARS_MAX, Reason};
@@ -66,6 +67,10 @@ pub struct Deps {
     pub custody: Arc<dyn Custody>,
     /// Signs tokens of agents' versions.
     pub issuer: Arc<dyn Issuer>,
+    /// Who decides about agents' actions.
+    pub decisions: Arc<dyn Decisions>,
+    /// Who users are to gateways.
+    pub users: Arc<dyn Users>,
     /// The gateway's fuse; without one, security events are acted upon by control alone.
     pub fuses: Option<Arc<dyn Fuses>>,
     /// Others in this process that have numbers to show.

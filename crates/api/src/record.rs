@@ -63,7 +63,7 @@ pub(crate) async fn session(app: &App, who: &str, action: &str) -> Result<(), Ap
 
 async fn audit(app: &App, entry: &JournalEntry) -> Result<(), ApiError> {
     let text = |name: &str| entry.detail.get(name).and_then(Value::as_str).map(str::to_owned);
-    let labels = ["agent", "version", "rollout"]
+    let labels = ["agent", "version", "tool", "rollout"]
         .into_iter()
         .filter_map(|name| Some((name, text(name)?)))
         .collect();

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lockgate_model::config::Config;
 use lockgate_model::custody::Custody;
+use lockgate_model::decision::Decisions;
 use lockgate_model::identity::Issuer;
 use lockgate_model::ledger::Ledger;
-use lockgate_model::ports::Fuses;
+use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, watch};
@@ -30,6 +31,8 @@ pub(crate) struct Inner {
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) custody: Arc<dyn Custody>,
     pub(crate) issuer: Arc<dyn Issuer>,
+    pub(crate) decisions: Arc<dyn Decisions>,
+    pub(crate) users: Arc<dyn Users>,
     pub(crate) fuses: Option<Arc<dyn Fuses>>,
     pub(crate) on_config: Option<OnConfig>,
     pub(crate) registry: Registry,
@@ -71,6 +74,8 @@ impl App {
             ledger: deps.ledger,
             custody: deps.custody,
             issuer: deps.issuer,
+            decisions: deps.decisions,
+            users: deps.users,
             fuses: deps.fuses,
             on_config: deps.on_config,
             registry,

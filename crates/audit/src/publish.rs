@@ -38,6 +38,13 @@ struct Waiting {
     failing: Option<String>,
 }
 
+impl Waiting {
+    /// So much that the next checkpoint should not be put off.
+    fn is_pressing(&self) -> bool {
+        self.bytes > WAITING_MAX_BYTES / 8
+    }
+}
+
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
@@ -48,7 +55,7 @@ impl Queue {
         let mut waiting = self.lock();
         waiting.bytes += frame.records().len();
         waiting.frames.push(frame);
-        if waiting.frames.len() == 1 {
+        if waiting.frames.len() == 1 || waiting.is_pressing() {
             self.changed.notify_all();
         }
     }
@@ -70,10 +77,10 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// So much waits, or the log ends, that the next checkpoint should not be put off.
-    fn is_pressing(&self) -> bool {
-        let waiting = self.lock();
-        waiting.closed || waiting.bytes > WAITING_MAX_BYTES / 8
+    /// Puts the next checkpoint off, unless so much waits, or the log ends, that it should not be.
+    fn rest(&self, at_most: Duration) {
+        let calm = |waiting: &mut Waiting| !waiting.closed && !waiting.is_pressing();
+        drop(self.changed.wait_timeout_while(self.lock(), at_most, calm));
     }
 
     fn published(&self, bytes: usize) {
@@ -127,9 +134,7 @@ impl Publisher {
             }
             self.shared.status().unpublished = None;
             self.queue.published(bytes);
-            if !self.queue.is_pressing() {
-                std::thread::sleep(self.every);
-            }
+            self.queue.rest(self.every);
         }
     }
 
@@ -254,4 +259,19 @@ pub(crate) fn partial_names(size: u64) -> impl Iterator<Item = String> {
         .filter(|(_, _, width)| *width > 0)
         .map(|(level, index, width)| layout::tile_name(level, index, width))
         .chain(bundle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// It would not end otherwise.
+    #[test]
+    fn a_log_that_ends_waits_for_no_checkpoint_that_was_put_off() {
+        let queue = Arc::new(Queue::default());
+        let rests = Arc::clone(&queue);
+        let resting = std::thread::spawn(move || rests.rest(Duration::MAX));
+        queue.close();
+        resting.join().expect("it ends");
+    }
 }

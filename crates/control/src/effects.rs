@@ -42,9 +42,8 @@ async fn perform_one(store: &Store, fence: u64, row: &OutboxRow) -> Result<(), S
             store.acknowledge_fuses(fence, row.id, ids, wall_ms()).await?;
         }
         Effect::Revoke { version } => {
-            let note = "recorded; not enforced until actions are governed";
-            tracing::warn!(agent = %row.agent, %version, "identity revocation {note}");
-            store.outbox_done(fence, row.id, note).await?;
+            store.revoke_version(fence, row.id, &row.agent, version, wall_ms()).await?;
+            tracing::warn!(agent = %row.agent, %version, "the version's tokens are revoked");
         }
         Effect::Notify { .. } => {}
     }

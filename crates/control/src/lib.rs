@@ -4,6 +4,7 @@
 //! Not here: an HTTP server, and state that a restart would lose. Whatever this room knows it
 //! read from the store in the same pass.
 
+mod approvals;
 mod clock;
 mod definitions;
 mod effects;

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::definitions::Definitions;
-use crate::{Options, effects, inbox, news, record};
+use crate::{Options, approvals, effects, inbox, news, record};
 
 /// Gateways that were not heard of for this long take no part in confirmation.
 const GATEWAY_SEEN_MS: u64 = 10_000;
@@ -91,6 +91,7 @@ impl Pass {
         self.confirm(fence).await?;
         let wait = self.tick(fence).await?;
         self.perform(fence).await?;
+        approvals::look(&self.store, self.ledger.as_ref(), fence).await?;
         if Instant::now() >= self.compact_at {
             let done = self.store.compact(self.clock.now().wall_ms).await?;
             self.compact_at = Instant::now() + compact_after(&done);

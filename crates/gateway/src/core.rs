@@ -17,11 +17,13 @@ use crate::Ports;
 use crate::affinity::Moment;
 use crate::aside::copy::Copies;
 use crate::conversations::Conversations;
+use crate::egress::calls::Calls;
 use crate::fuse::Latches;
 use crate::health::Health;
 use crate::live::{Registry, closed};
 use crate::observe::Observed;
 use crate::pin::Pins;
+use crate::provenance::Provenance;
 use crate::sealed::Salt;
 use crate::table::{AgentRoute, ApplyError, Beside, Table, Target};
 use crate::tickets::Tickets;
@@ -49,6 +51,10 @@ pub(crate) struct Core {
     pub(crate) applied: AtomicU64,
     pub(crate) registry: Registry,
     pub(crate) latches: Latches,
+    /// What agents have read and done.
+    pub(crate) provenance: Provenance,
+    /// Calls of agents under way.
+    pub(crate) calls: Arc<Calls>,
     /// Held while a latch is being made.
     pub(crate) latching: tokio::sync::Mutex<()>,
     pub(crate) pins: Pins,
@@ -111,6 +117,11 @@ impl Core {
                 target.live.close(closed::STOPPED);
             }
         }
+        quarantine(&table);
+        self.calls.cut(|identity, tool| {
+            table.known.admit(identity).is_err()
+                || table.quarantined.call(&identity.agent, &identity.version, tool).is_some()
+        });
         for fuse in self.latches.release(&table.snapshot.acknowledged_fuses) {
             info!(fuse = %fuse.id, agent = %fuse.agent, version = %fuse.version, "fuse released");
             if !self.latches.holds(&fuse.agent, &fuse.version) {
@@ -128,6 +139,18 @@ impl Core {
         self.registry.forget_unused();
         self.applied.store(table.snapshot.revision.0, Ordering::SeqCst);
         Ok(())
+    }
+}
+
+/// Stops what an order is in force against, and opens what none is.
+fn quarantine(table: &Table) {
+    for target in targets(table) {
+        if table.quarantined.version(&target.agent, &target.version).is_none() {
+            target.live.open(closed::QUARANTINED);
+        } else if !target.live.is_quarantined() {
+            target.live.close(closed::QUARANTINED);
+            target.live.cut();
+        }
     }
 }
 

@@ -82,6 +82,14 @@ impl Latches {
         lock(&self.held).iter().any(|fuse| fuse.agent == *agent && fuse.version == *version)
     }
 
+    /// Whether a latch holds because of a security event: then the version makes no calls either.
+    pub(crate) fn bars_calls(&self, agent: &AgentName, version: &VersionName) -> bool {
+        lock(&self.held).iter().any(|fuse| {
+            let security = matches!(fuse.cause, FuseCause::SecurityEvent { .. });
+            security && fuse.agent == *agent && fuse.version == *version
+        })
+    }
+
     /// All that hold.
     pub(crate) fn all(&self) -> Vec<Fuse> {
         lock(&self.held).clone()
@@ -170,8 +178,12 @@ async fn latch(
     Ok(Some(fuse))
 }
 
-/// Closes the version to requests; for security events, ends what is in flight and waits for it.
+/// Closes the version to requests; for security events, ends what is in flight, its own calls among it, and waits for
+/// users' requests.
 async fn cut_off(core: &Core, agent: &AgentName, version: &VersionName, security: bool) {
+    if security {
+        core.calls.cut(|identity, _| identity.agent == *agent && identity.version == *version);
+    }
     for live in core.registry.of(agent, version) {
         live.close(closed::LATCHED);
         if !security {

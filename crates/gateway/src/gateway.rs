@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use lockgate_model::approval::Approvals;
 use lockgate_model::decision::Decisions;
 use lockgate_model::ids::{AgentName, BootId, GatewayName, Revision, VersionName};
 use lockgate_model::interaction::ErrorClass;
 use lockgate_model::ledger::Ledger;
+use lockgate_model::limit::Reservations;
 use lockgate_model::ports::{Events, Fuses, Interactions, Secrets, Snapshots};
 use lockgate_telemetry::ports::Windows;
 use lockgate_telemetry::price::Prices;
@@ -39,7 +41,8 @@ use crate::observe::Observed;
 use crate::observe::publish::Publisher;
 use crate::observe::totals::VersionTotals;
 use crate::pin::Pins;
-use crate::sealed::Salt;
+use crate::provenance::Provenance;
+use crate::sealed::{self, Salt};
 use crate::table::Table;
 use crate::tickets::Tickets;
 
@@ -117,6 +120,10 @@ pub struct Ports {
     pub ledger: Arc<dyn Ledger>,
     /// Who says which of them may be done.
     pub decisions: Arc<dyn Decisions>,
+    /// Where those are counted that may be done so often only.
+    pub reservations: Arc<dyn Reservations>,
+    /// Where people are asked about those that need it.
+    pub approvals: Arc<dyn Approvals>,
     /// Where credentials of tools are found.
     pub secrets: Arc<dyn Secrets>,
 }
@@ -344,6 +351,8 @@ fn core(
     let directory = |source| StartError::Directory { dir: dir.clone(), source };
     std::fs::create_dir_all(dir).map_err(directory)?;
     let latches = Latches::open(&dir.join("fuses"))?;
+    let provenance = Provenance::open(dir)
+        .map_err(|source| StartError::Directory { dir: dir.clone(), source })?;
     let conversations = Conversations::open(&dir.join("conversations")).map_err(directory)?;
     let stored = follow::stored(dir).unwrap_or_else(|error| {
         error!(%error, "the last snapshot cannot be read; waiting for control");
@@ -366,10 +375,12 @@ fn core(
         applied: 0.into(),
         registry,
         latches,
+        calls: Arc::default(),
+        provenance,
         latching: tokio::sync::Mutex::default(),
         pins: Pins::new(key),
         tickets: Tickets::new(key),
-        user_salt: Salt::new(key, "lockgate sticky key 1"),
+        user_salt: Salt::new(key, sealed::USERS),
         conversation_salt: Salt::new(key, "lockgate conversation 1"),
         conversations,
         control: ControlHeard::new(age_ms),

@@ -22,6 +22,8 @@ pub(crate) mod closed {
     pub(crate) const STOPPED: u8 = 2;
     /// The snapshot says cut: in-flight requests end too.
     pub(crate) const CUT: u8 = 4;
+    /// An order of a person stops it, stable or not.
+    pub(crate) const QUARANTINED: u8 = 8;
 }
 
 /// Errors in a row. A user counts once: someone whose every request fails is no broken version.
@@ -97,6 +99,11 @@ impl VersionLive {
         self.closed.load(Ordering::SeqCst) != 0
     }
 
+    /// Whether it is stopped by order, also when it is the stable one.
+    pub(crate) fn is_quarantined(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) & closed::QUARANTINED != 0
+    }
+
     /// Closes for one more reason.
     pub(crate) fn close(&self, reason: u8) {
         self.closed.fetch_or(reason, Ordering::SeqCst);
@@ -109,13 +116,14 @@ impl VersionLive {
 
     /// Registers a connection before it is opened. `None` when the version is closed: since the
     /// count is raised before the look, whoever closes and then waits for zero misses nobody.
-    /// `forced` is for stable, which has no alternative.
+    /// `forced` is for stable, which has no alternative; only an order of a person stops it.
     pub(crate) fn enter(self: &Arc<Self>, forced: bool) -> Option<Connecting> {
         self.connections.fetch_add(1, Ordering::SeqCst);
         // A child of its own, as connections of all workers look at theirs at every turn.
         let cut = lock(&self.cut).child_token();
         let connecting = Connecting { live: Arc::clone(self), cut };
-        (forced || !self.is_closed()).then_some(connecting)
+        let open = if forced { !self.is_quarantined() } else { !self.is_closed() };
+        open.then_some(connecting)
     }
 
     /// Ends every connection to the version. Close it first.

@@ -5,6 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use lockgate_model::ids::{AgentName, ToolName, VersionName};
+use lockgate_model::ports::Users;
 use sha2::Sha256;
 use uuid::Uuid;
 
@@ -70,6 +71,26 @@ impl Salt {
         mac.update(text);
         let tag = mac.finalize().into_bytes();
         u64::from_be_bytes(tag[..8].try_into().expect("a tag has 32 bytes"))
+    }
+}
+
+/// What the hashes of users' keys are for.
+pub(crate) const USERS: &str = "lockgate sticky key 1";
+
+/// Who users are: what they are recorded as.
+#[derive(Clone)]
+pub struct UserIds(Salt);
+
+impl UserIds {
+    /// As gateways with this key see them.
+    pub fn new(signing_key: &[u8; 32]) -> Self {
+        Self(Salt::new(signing_key, USERS))
+    }
+}
+
+impl Users for UserIds {
+    fn user(&self, agent: &AgentName, key: &str) -> u64 {
+        self.0.hash(agent, key.as_bytes())
     }
 }
 

@@ -19,6 +19,7 @@ use lockgate_model::version::{Manifest, SideEffects};
 use crate::egress::known::Known;
 use crate::fuse::Latches;
 use crate::live::{AgentLive, Registry, VersionLive};
+use crate::quarantine::Quarantines;
 use crate::split;
 
 /// Why a snapshot cannot be applied; the current one stays.
@@ -180,6 +181,8 @@ pub(crate) struct Table {
     any_host: Vec<Entry>,
     /// For agents' own calls.
     pub(crate) known: Known,
+    /// What is stopped by order.
+    pub(crate) quarantined: Quarantines,
 }
 
 /// What a request was matched to.
@@ -201,6 +204,7 @@ impl Table {
             candidate_stale_max_ms: 0,
             egress: Egress::default(),
             revoked: Vec::new(),
+            quarantined: Vec::new(),
         };
         Self {
             snapshot: Arc::new(snapshot),
@@ -208,6 +212,7 @@ impl Table {
             hosts: HashMap::new(),
             any_host: Vec::new(),
             known: Known::default(),
+            quarantined: Quarantines::default(),
         }
     }
 
@@ -219,7 +224,9 @@ impl Table {
         secrets: &dyn Secrets,
     ) -> Result<Self, ApplyError> {
         let known = Known::compile(&snapshot, secrets);
-        let mut table = Self { snapshot: Arc::new(snapshot), known, ..Self::empty() };
+        let quarantined = Quarantines::compile(&snapshot.quarantined);
+        let snapshot = Arc::new(snapshot);
+        let mut table = Self { snapshot, known, quarantined, ..Self::empty() };
         for route in &table.snapshot.routes {
             let agent = Arc::new(compile_route(route, registry, latches)?);
             for rule in &route.agent.matches {

@@ -38,7 +38,7 @@ enum Governed {
 fn main() -> ExitCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Governed::Serve(serve) = Governed::parse();
-    match serve.run_with(Arc::new(Table)) {
+    match serve.run_with(Arc::new(Table), None) {
         Ok(exit) => exit.into(),
         Err(error) => {
             output::note(&error);
@@ -65,6 +65,9 @@ impl Decisions for Table {
             reason: reason.into(),
             message: refused.then(|| "Smaller ones are allowed.".into()),
             risk: None,
+            asks: Vec::new(),
+            labels: Vec::new(),
+            limits: Vec::new(),
             security_event: false,
             facts: if refused { json!({ "large": true }) } else { Value::Null },
             policy: Digest::of(b"table"),

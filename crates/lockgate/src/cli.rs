@@ -71,6 +71,12 @@ enum Command {
     /// Start, follow and steer releases
     #[command(subcommand)]
     Rollout(command::rollout::Rollout),
+    /// Answer actions of agents that wait for a person
+    #[command(subcommand)]
+    Approvals(command::approvals::Approvals),
+    /// Stop an agent, a version, a tool or a user at once
+    #[command(subcommand)]
+    Quarantine(command::quarantine::Quarantine),
     /// Look at, check and prove what was recorded
     #[command(subcommand)]
     Audit(command::audit::Audit),
@@ -131,13 +137,15 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Check(check) => wait(check.run(format)),
         Command::Simulate(simulate) => simulate.run(format),
         Command::Plan(plan) => plan.run(format),
-        Command::Policy(policy) => policy.run(format),
+        Command::Policy(policy) => wait(policy.run(format)),
         Command::Schema => command::schema::run(),
         Command::Diff(diff) => wait(diff.run(format)),
         Command::Apply(apply) => wait(apply.run(format)),
         Command::Agent(agent) => wait(agent.run(format)),
         Command::Version(version) => wait(version.run(format)),
         Command::Rollout(rollout) => wait(rollout.run(format)),
+        Command::Approvals(approvals) => wait(approvals.run(format)),
+        Command::Quarantine(quarantine) => wait(quarantine.run(format)),
         Command::Audit(audit) => wait(audit.run(format)),
         Command::Token(token) => wait(token.run(format)),
         Command::Identity(identity) => wait(identity.run(format)),

@@ -66,6 +66,7 @@ pub(crate) fn refused(directory: &Path, diagnostics: &Diagnostics) -> CliError {
 fn files(directory: &Path) -> CliResult<Vec<(String, String)>> {
     let doing = || format!("cannot read {}", directory.display());
     let mut files = Vec::new();
+    let mut below = None;
     let entries = fs::read_dir(directory)
         .or_exit(Exit::Usage, doing())
         .map_err(|error| error.hint("name the directory that holds the policy files"))?;
@@ -83,11 +84,21 @@ fn files(directory: &Path) -> CliResult<Vec<(String, String)>> {
         if TAKEN.contains(&extension) && !hidden {
             let name = path.display().to_string();
             files.push((name, text_file::read(&path, BYTES_MAX)?));
+        } else if path.is_dir() && !hidden {
+            below = below.min(Some(path.clone())).or(Some(path));
         }
     }
     if files.is_empty() {
-        return Err(CliError::usage(format!("{} has no policy files", directory.display()))
-            .hint("a policy file ends in .yaml or .cedar"));
+        let hint = match below {
+            Some(below) => format!(
+                "a policy file ends in .yaml or .cedar; directories below are not looked into: name one, such as {}",
+                below.display()
+            ),
+            None => "a policy file ends in .yaml or .cedar".to_owned(),
+        };
+        return Err(
+            CliError::usage(format!("{} has no policy files", directory.display())).hint(hint)
+        );
     }
     Ok(files)
 }

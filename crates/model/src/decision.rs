@@ -1,9 +1,14 @@
 //! Whether an agent may do what it is about to do: the question, the answer, and the port between them.
 
+use std::collections::BTreeSet;
+
+use serde::Serialize;
 use serde_json::Value;
 
+use crate::approval::AskTerm;
 use crate::ids::{AgentName, ToolName, VersionName};
 use crate::ledger::Link;
+use crate::limit::LimitTerm;
 use crate::version::Digest;
 
 /// What is known of the session that an action belongs to.
@@ -11,8 +16,19 @@ use crate::version::Digest;
 pub struct SessionFacts {
     /// How it is known which interaction of a user it belongs to.
     pub link: Link,
-    /// Labels of what the session has seen.
-    pub labels: Vec<String>,
+    /// Labels of what the session has read; `None` when that is not known.
+    pub labels: Option<BTreeSet<String>>,
+    /// Actions that were done in it, as `tool/action`; `None` when that is not known.
+    pub done: Option<BTreeSet<String>>,
+    /// Actions that were forwarded in it, whatever became of them; `None` when that is not known.
+    pub tried: Option<BTreeSet<String>>,
+}
+
+impl SessionFacts {
+    /// Of a session of which nothing else is known.
+    pub fn unknown(link: Link) -> Self {
+        Self { link, labels: None, done: None, tried: None }
+    }
 }
 
 /// An action that an agent asks for. What it calls itself is authenticated; the rest is its word.
@@ -67,12 +83,31 @@ pub struct Decided {
     pub message: Option<String>,
     /// The risk that the rule names, such as `ASI02`.
     pub risk: Option<String>,
+    /// Who must agree, when somebody must be asked; never empty then.
+    pub asks: Vec<AskTerm>,
+    /// Where what it brings back comes from: labels that the session has from then on.
+    pub labels: Vec<String>,
+    /// How often it may be done.
+    pub limits: Vec<LimitTerm>,
     /// Whether it is a security event of the version.
     pub security_event: bool,
     /// The facts that rules looked at.
     pub facts: Value,
     /// Digest of the policy in force.
     pub policy: Digest,
+}
+
+/// Which policy decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyStatus {
+    /// Digest of its files.
+    pub digest: Digest,
+    /// Its rules.
+    pub rules: usize,
+    /// The tools that it declares.
+    pub tools: usize,
+    /// Since when, milliseconds since the Unix epoch.
+    pub since_wall_ms: i64,
 }
 
 /// Decides. Answers at once, from memory: it is asked on the way of every call.
@@ -88,6 +123,11 @@ pub trait Decisions: Send + Sync {
         tool: &ToolName,
         action: &str,
     ) -> bool;
+
+    /// Which policy that is; `None` when there is none.
+    fn status(&self) -> Option<PolicyStatus> {
+        None
+    }
 }
 
 /// In force as long as there is no policy: everything is denied.
@@ -102,6 +142,9 @@ impl Decisions for NoPolicy {
             reason: "no policy is configured, and without one everything is denied".into(),
             message: None,
             risk: None,
+            asks: Vec::new(),
+            labels: Vec::new(),
+            limits: Vec::new(),
             security_event: false,
             facts: Value::Null,
             policy: Digest::of(b""),
@@ -123,7 +166,7 @@ mod tests {
     fn without_a_policy_nothing_is_allowed_and_it_is_said() {
         let agent = "support".parse().unwrap();
         let (version, tool) = ("v1".parse().unwrap(), "files".parse().unwrap());
-        let session = SessionFacts { link: Link::None, labels: Vec::new() };
+        let session = SessionFacts::unknown(Link::None);
         let request = ActionRequest {
             agent: &agent,
             version: &version,

@@ -138,6 +138,14 @@ uuid_id!(
     IdentityId
 );
 uuid_id!(
+    /// One question to people about one action. `UUIDv7`.
+    ApprovalId
+);
+uuid_id!(
+    /// One order that stops something. `UUIDv7`.
+    QuarantineId
+);
+uuid_id!(
     /// One latch of a gateway's fuse. `UUIDv7`.
     FuseId
 );

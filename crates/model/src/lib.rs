@@ -4,6 +4,7 @@
 //! Not here: I/O, time and randomness. Whoever needs a clock is given a [`clock::Now`].
 
 pub mod agent;
+pub mod approval;
 pub mod clock;
 pub mod config;
 pub mod custody;
@@ -14,10 +15,12 @@ pub mod identity;
 pub mod ids;
 pub mod interaction;
 pub mod ledger;
+pub mod limit;
 pub mod measure;
 pub mod plan;
 pub mod ports;
 pub mod probe;
+pub mod quarantine;
 pub mod security;
 pub mod snapshot;
 pub mod ticket;

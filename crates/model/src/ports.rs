@@ -108,6 +108,12 @@ pub trait Fuses: Send + Sync {
     async fn latch(&self, event: &SecurityEvent) -> Result<Option<Fuse>, PortError>;
 }
 
+/// Who users are to gateways.
+pub trait Users: Send + Sync {
+    /// The salted hash of a user's key; the same on every gateway.
+    fn user(&self, agent: &AgentName, key: &str) -> u64;
+}
+
 /// Looks secrets up. Values stay in memory; no store or log sees them.
 pub trait Secrets: Send + Sync {
     /// The value.

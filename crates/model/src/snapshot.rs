@@ -3,9 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
+use crate::approval::ApprovalSettings;
 use crate::identity::Revoked;
 use crate::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
 use crate::plan::HardLimit;
+use crate::quarantine::Quarantine;
 use crate::tool::Tool;
 use crate::version::Digest;
 
@@ -118,6 +120,9 @@ pub struct Egress {
     pub tools: Vec<Tool>,
     /// Agents' calls are refused when control has not been heard of for this long.
     pub snapshot_max_age_ms: u64,
+    /// How questions to people are kept.
+    #[serde(default)]
+    pub approvals: ApprovalSettings,
 }
 
 /// Everything that a gateway decides from. Immutable; replaced whole.
@@ -139,6 +144,9 @@ pub struct Snapshot {
     /// Agents' tokens that were revoked and have not expired.
     #[serde(default)]
     pub revoked: Vec<Revoked>,
+    /// What is stopped by order.
+    #[serde(default)]
+    pub quarantined: Vec<Quarantine>,
 }
 
 impl Snapshot {

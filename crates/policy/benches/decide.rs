@@ -96,6 +96,7 @@ fn circumstances() -> Circumstances {
             link: Some("explicit".into()),
             labels: set(&["user", "crm"]),
             done: set(&["crm/read", "mail/read"]),
+            tried: set(&["crm/read", "mail/read"]),
         },
         delegation: Delegation { depth: Some(1) },
         budget: Budget {

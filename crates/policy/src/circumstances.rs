@@ -19,9 +19,12 @@ pub struct Session {
     /// Where what the agent has read came from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub labels: Option<BTreeSet<String>>,
-    /// Actions done before in this session, as `tool/action`.
+    /// Actions that were done before in this session without an error, as `tool/action`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<BTreeSet<String>>,
+    /// Actions that were forwarded before in this session, whatever became of them, as `tool/action`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tried: Option<BTreeSet<String>>,
 }
 
 /// Agents that act for agents.
@@ -95,6 +98,7 @@ pub const CIRCUMSTANCES: &[Circumstance] = &[
     of("session", "link", Kind::Text),
     of("session", "labels", Kind::Texts),
     of("session", "done", Kind::Texts),
+    of("session", "tried", Kind::Texts),
     of("delegation", "depth", Kind::Long),
     of("budget", "left_nanousd", Kind::Long),
     of("budget", "left_tokens", Kind::Long),
@@ -116,12 +120,13 @@ impl Circumstances {
             1 => text(self.session.link.as_deref()),
             2 => texts(&self.session.labels),
             3 => texts(&self.session.done),
-            4 => self.delegation.depth.map(Fact::Long),
-            5 => self.budget.left_nanousd.map(Fact::Long),
-            6 => self.budget.left_tokens.map(Fact::Long),
-            7 => self.budget.left_calls.map(Fact::Long),
-            8 => self.time.hour_utc.map(Fact::Long),
-            9 => text(self.time.weekday_utc.as_deref()),
+            4 => texts(&self.session.tried),
+            5 => self.delegation.depth.map(Fact::Long),
+            6 => self.budget.left_nanousd.map(Fact::Long),
+            7 => self.budget.left_tokens.map(Fact::Long),
+            8 => self.budget.left_calls.map(Fact::Long),
+            9 => self.time.hour_utc.map(Fact::Long),
+            10 => text(self.time.weekday_utc.as_deref()),
             _ => None,
         };
         said.unwrap_or(Fact::Unknown("nobody said"))
@@ -137,7 +142,12 @@ mod tests {
     fn every_circumstance_has_a_value_of_its_kind() {
         let set = |text: &str| Some(BTreeSet::from([text.to_owned()]));
         let all = Circumstances {
-            session: Session { link: Some("x".into()), labels: set("l"), done: set("d") },
+            session: Session {
+                link: Some("x".into()),
+                labels: set("l"),
+                done: set("d"),
+                tried: set("t"),
+            },
             delegation: Delegation { depth: Some(0) },
             budget: Budget { left_nanousd: Some(1), left_tokens: Some(2), left_calls: Some(3) },
             time: Time { hour_utc: Some(4), weekday_utc: Some("monday".into()) },

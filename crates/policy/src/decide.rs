@@ -7,7 +7,7 @@ use crate::cedar::context::Needs;
 use crate::circumstances::Circumstances;
 use crate::names::RuleId;
 use crate::observed::Observed;
-use crate::rule::{Limit, Risk};
+use crate::rule::{Ask, Limit, Risk};
 use crate::slice::Slice;
 
 /// The deepest nesting of arguments.
@@ -113,6 +113,16 @@ pub struct Obligation {
     pub limit: Limit,
 }
 
+/// Who must agree to an action.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Asks {
+    /// The rule that says so.
+    pub rule: RuleId,
+    /// Whom it asks.
+    #[serde(flatten)]
+    pub ask: Ask,
+}
+
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Decision {
@@ -130,6 +140,8 @@ pub struct Decision {
     pub risk: Option<Risk>,
     /// What an allowed action is bound to.
     pub obligations: Vec<Obligation>,
+    /// Who must agree, when somebody must.
+    pub asks: Vec<Asks>,
     /// Whether this denial is a security event.
     pub security_event: bool,
     /// Facts that were unknown and mattered.
@@ -174,6 +186,7 @@ impl Decision {
             message: None,
             risk: None,
             obligations: Vec::new(),
+            asks: Vec::new(),
             security_event: false,
             unknown: Vec::new(),
             facts: Observed::default(),

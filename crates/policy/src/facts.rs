@@ -10,6 +10,7 @@ mod host;
 mod json;
 mod money;
 mod path;
+mod paths;
 mod plain;
 mod shell;
 mod sql;
@@ -28,6 +29,8 @@ pub enum FactType {
     Text,
     /// A path of a POSIX file system, read by a program that opens it as it is.
     Path,
+    /// A list of such paths.
+    Paths,
     /// An address of the web.
     Url,
     /// One or more statements of SQL.
@@ -90,9 +93,10 @@ type Decided<T> = Result<T, &'static str>;
 
 impl FactType {
     /// Every type.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Text,
         Self::Path,
+        Self::Paths,
         Self::Url,
         Self::Sql,
         Self::Shell,
@@ -112,6 +116,7 @@ impl FactType {
         match self {
             Self::Text => "text",
             Self::Path => "path",
+            Self::Paths => "paths",
             Self::Url => "url",
             Self::Sql => "sql",
             Self::Shell => "shell",
@@ -137,6 +142,7 @@ impl FactType {
         match self {
             Self::Text => text::FACTS,
             Self::Path => path::FACTS,
+            Self::Paths => paths::FACTS,
             Self::Url => url::FACTS,
             Self::Sql => sql::FACTS,
             Self::Shell | Self::Argv => shell::FACTS,
@@ -155,6 +161,7 @@ impl FactType {
         match self {
             Self::Text => text::extract(argument, u64::MAX, ""),
             Self::Path => path::extract(argument),
+            Self::Paths => paths::extract(argument),
             Self::Url => url::extract(argument),
             Self::Sql => sql::extract(argument),
             Self::Shell => shell::extract(argument),

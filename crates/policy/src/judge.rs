@@ -7,7 +7,7 @@ use cedar_policy::{
 use crate::bundle::Bundle;
 use crate::cedar::context::{Needs, context};
 use crate::condition::Subject;
-use crate::decide::{Decision, Failure, Obligation, Reason, Request, Verdict, observe};
+use crate::decide::{Asks, Decision, Failure, Obligation, Reason, Request, Verdict, observe};
 use crate::facts::Fact;
 use crate::names::RuleId;
 use crate::observed::{Observed, Seen};
@@ -249,6 +249,13 @@ impl Bundle {
             self.ruled(Verdict::Ask, &asks, observed)
         };
         decision.allowed_by = self.ids(&said.permitted);
+        decision.asks = asks
+            .iter()
+            .map(|rule| {
+                let rule = &self.rules[*rule];
+                Asks { rule: rule.id.clone(), ask: rule.ask.clone().unwrap_or_default() }
+            })
+            .collect();
         decision.obligations = limits
             .iter()
             .filter_map(|rule| {
@@ -310,6 +317,7 @@ impl Bundle {
             message: matched().find_map(|rule| rule.message.clone()),
             risk: matched().find_map(|rule| rule.risk),
             obligations: Vec::new(),
+            asks: Vec::new(),
             security_event: matched().any(|rule| rule.security_event),
             unknown,
             facts: Observed::default(),

@@ -29,8 +29,8 @@ pub use bundle::{Bundle, PolicyErrors};
 pub use case::{Asked, Case};
 pub use circumstances::{Budget, Circumstances, Delegation, Session, Time};
 pub use decide::{
-    ARGUMENTS_BYTES_MAX, ARGUMENTS_DEPTH_MAX, ARGUMENTS_VALUES_MAX, Decision, Failure, Obligation,
-    Reason, Request, Verdict,
+    ARGUMENTS_BYTES_MAX, ARGUMENTS_DEPTH_MAX, ARGUMENTS_VALUES_MAX, Asks, Decision, Failure,
+    Obligation, Reason, Request, Verdict,
 };
 pub use explain::{Explained, Explanation};
 pub use import::{IMPORT_FILES_MAX, Imported, Importing, import};

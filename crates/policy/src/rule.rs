@@ -96,6 +96,20 @@ pub enum Count {
     Session,
     /// Each user alone.
     User,
+    /// Each exact action of each session alone: what an agent in a loop repeats.
+    Call,
+}
+
+impl Per {
+    /// Its length, milliseconds.
+    pub fn ms(self) -> u64 {
+        match self {
+            Self::Second => 1_000,
+            Self::Minute => 60_000,
+            Self::Hour => 3_600_000,
+            Self::Day => 86_400_000,
+        }
+    }
 }
 
 /// At most so many times in a span.
@@ -126,6 +140,24 @@ impl Limit {
             _ => return None,
         };
         Some((times, per))
+    }
+}
+
+/// Who must agree before an action is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ask {
+    /// How many people, at least 1.
+    pub approvals: u32,
+    /// Whose word counts; anybody's who may approve when empty.
+    pub from: Vec<String>,
+}
+
+/// The most people that a rule can want.
+pub const APPROVALS_MAX: u32 = 16;
+
+impl Default for Ask {
+    fn default() -> Self {
+        Self { approvals: 1, from: Vec::new() }
     }
 }
 
@@ -167,6 +199,8 @@ pub struct Rule {
     pub security_event: bool,
     /// How often, when its effect is a limit.
     pub limit: Option<Limit>,
+    /// Who is asked, when its effect is to ask; one person who may approve, when that is not said.
+    pub ask: Option<Ask>,
 }
 
 impl Rule {

@@ -1,6 +1,6 @@
 //! What the policy files declare: tools, their actions, the arguments of those.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::facts::FactType;
 use crate::names::{ActionName, ArgumentName, ToolName};
@@ -13,6 +13,8 @@ pub type Tools = BTreeMap<ToolName, Tool>;
 pub struct Tool {
     /// Its actions.
     pub actions: BTreeMap<ActionName, Action>,
+    /// Where what any of them brings back comes from.
+    pub labels: BTreeSet<String>,
 }
 
 /// An action.
@@ -20,6 +22,8 @@ pub struct Tool {
 pub struct Action {
     /// Its arguments.
     pub arguments: BTreeMap<ArgumentName, Argument>,
+    /// Where what it brings back comes from, on top of the tool's own.
+    pub labels: BTreeSet<String>,
 }
 
 /// An argument.

@@ -227,8 +227,7 @@ pub struct Rollout {
     /// Why it was taken back, in one sentence with its numbers.
     #[serde(default)]
     pub taken_back_because: Option<String>,
-    /// Whether the candidate's identity was ordered to be revoked. Recorded; enforced by the
-    /// egress gateway once there is one.
+    /// Whether the candidate's tokens were ordered to be revoked.
     pub revoked: bool,
 }
 

@@ -152,7 +152,7 @@ pub struct RolloutView {
     pub ended_wall_ms: Option<i64>,
     /// Security events of the candidate.
     pub security_events: u64,
-    /// Whether the candidate's identity was ordered to be revoked (not enforced yet).
+    /// Whether the candidate's tokens were ordered to be revoked.
     pub revoked: bool,
     /// The candidate's numbers since the start.
     pub candidate_arm: ArmView,

@@ -39,6 +39,14 @@ pub enum StoreError {
         /// What it is.
         value: String,
     },
+    /// There are as many as there may be.
+    #[error("there are {max} {what} already, and no more are taken")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        max: i64,
+    },
     /// Somebody else holds the lease by now.
     #[error("another controller has taken over")]
     Fenced,

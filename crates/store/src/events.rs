@@ -19,7 +19,7 @@ use crate::rollouts;
 use crate::store::Store;
 
 /// Transitions count from 1: an effect under this number was asked for by none.
-const NO_TRANSITION: i64 = 0;
+pub(crate) const NO_TRANSITION: i64 = 0;
 
 /// A fuse that latched, and whether control has taken it over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

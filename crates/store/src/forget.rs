@@ -146,6 +146,9 @@ async fn columns(conn: &mut SqliteConnection, name: &str) -> Result<(), StoreErr
     for update in [
         "UPDATE config SET principal = ?1, reason = ?1 WHERE principal = ?2",
         "UPDATE token SET name = ?1 WHERE name = ?2 AND revoked_wall_ms IS NOT NULL",
+        "UPDATE quarantine SET principal = ?1, reason = ?1 WHERE principal = ?2",
+        "UPDATE approval_vote SET principal = ?1 || ' ' || rowid, reason = ?1 WHERE principal = ?2",
+        "UPDATE quarantine SET lifted_by = ?1, lifted_reason = ?1 WHERE lifted_by = ?2",
     ] {
         sqlx::query(update).bind(ERASED).bind(name).execute(&mut *conn).await?;
     }

@@ -168,39 +168,50 @@ impl Store {
         at_wall_ms: i64,
     ) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
-        // Whole seconds are what tokens say: the one under way is over, and the next token is of the next.
-        let latest: Option<i64> = sqlx::query_scalar(
-            "SELECT MAX(issued_wall_s) FROM identity WHERE agent = ? AND version = ?",
-        )
-        .bind(agent.as_str())
-        .bind(version.as_str())
-        .fetch_one(&mut *tx)
-        .await?;
-        let before_wall_s = at_wall_ms.div_euclid(1_000).max(latest.unwrap_or(i64::MIN)) + 1;
-        sqlx::query(
-            "INSERT INTO identity_floor (agent, version, before_wall_s) VALUES (?, ?, ?)
-             ON CONFLICT (agent, version)
-             DO UPDATE SET before_wall_s = MAX(before_wall_s, excluded.before_wall_s)",
-        )
-        .bind(agent.as_str())
-        .bind(version.as_str())
-        .bind(before_wall_s)
-        .execute(&mut *tx)
-        .await?;
-        let updated = sqlx::query(
-            "UPDATE identity SET revoked_wall_ms = ?
-             WHERE agent = ? AND version = ? AND revoked_wall_ms IS NULL AND expires_wall_s > ?",
-        )
-        .bind(at_wall_ms)
-        .bind(agent.as_str())
-        .bind(version.as_str())
-        .bind(at_wall_ms.div_euclid(1_000))
-        .execute(&mut *tx)
-        .await?;
+        let tokens = revoke_all(&mut tx, agent, version, at_wall_ms).await?;
         let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
         self.commit_revision(tx, revision).await?;
-        Ok(updated.rows_affected())
+        Ok(tokens)
     }
+}
+
+/// All tokens of a version so far. Says how many were remembered and valid.
+pub(crate) async fn revoke_all(
+    conn: &mut SqliteConnection,
+    agent: &AgentName,
+    version: &VersionName,
+    at_wall_ms: i64,
+) -> Result<u64, StoreError> {
+    // Whole seconds are what tokens say: the one under way is over, and the next token is of the next.
+    let latest: Option<i64> = sqlx::query_scalar(
+        "SELECT MAX(issued_wall_s) FROM identity WHERE agent = ? AND version = ?",
+    )
+    .bind(agent.as_str())
+    .bind(version.as_str())
+    .fetch_one(&mut *conn)
+    .await?;
+    let before_wall_s = at_wall_ms.div_euclid(1_000).max(latest.unwrap_or(i64::MIN)) + 1;
+    sqlx::query(
+        "INSERT INTO identity_floor (agent, version, before_wall_s) VALUES (?, ?, ?)
+         ON CONFLICT (agent, version)
+         DO UPDATE SET before_wall_s = MAX(before_wall_s, excluded.before_wall_s)",
+    )
+    .bind(agent.as_str())
+    .bind(version.as_str())
+    .bind(before_wall_s)
+    .execute(&mut *conn)
+    .await?;
+    let updated = sqlx::query(
+        "UPDATE identity SET revoked_wall_ms = ?
+         WHERE agent = ? AND version = ? AND revoked_wall_ms IS NULL AND expires_wall_s > ?",
+    )
+    .bind(at_wall_ms)
+    .bind(agent.as_str())
+    .bind(version.as_str())
+    .bind(at_wall_ms.div_euclid(1_000))
+    .execute(&mut *conn)
+    .await?;
+    Ok(updated.rows_affected())
 }
 
 /// What gateways must refuse though it looks good. What is expired looks bad by itself.

@@ -4,6 +4,7 @@
 //! each; reads have their own. Not here: what any of it means. This room decides nothing.
 
 mod answers;
+mod approvals;
 mod codec;
 mod config;
 mod error;
@@ -18,7 +19,9 @@ mod journal;
 mod keys;
 mod lease;
 mod ledger_queue;
+mod limits;
 mod outbox;
+mod quarantines;
 mod retention;
 mod rollouts;
 mod rollup;
@@ -28,6 +31,7 @@ mod store;
 mod tokens;
 mod windows;
 
+pub use approvals::{ApprovalRow, ApprovalState, NoVote, Vote};
 pub use config::{ConfigOrigin, ConfigRecord, NewConfig};
 pub use error::StoreError;
 pub use events::FuseRow;
@@ -40,6 +44,7 @@ pub use keys::ReleaseKeys;
 pub use lease::CONTROL_LEASE;
 pub use ledger_queue::UnrecordedStep;
 pub use outbox::{EffectRecord, EffectState, OutboxRow};
+pub use quarantines::QuarantineRow;
 pub use retention::Compacted;
 pub use rollouts::{StepCommit, TransitionRecord, Versioned};
 pub use store::Store;

@@ -1,6 +1,6 @@
 //! Effects: performed at least once, recorded as performed exactly once.
 
-use lockgate_model::ids::{AgentName, Epoch, FuseId, Revision, RolloutId};
+use lockgate_model::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
 use lockgate_model::snapshot::Split;
 use lockgate_rollout::event::Effect;
 use lockgate_rollout::state::Rollout;
@@ -11,6 +11,7 @@ use sqlx::{FromRow, SqliteConnection};
 use crate::codec;
 use crate::error::StoreError;
 use crate::feed::{self, News};
+use crate::identities;
 use crate::lease::check_fence;
 use crate::snapshot;
 use crate::store::{Store, now_wall_ms};
@@ -92,10 +93,10 @@ impl Store {
                  WHERE queue.rollout = due.rollout AND queue.seq = due.transition_seq) AS recorded
              FROM outbox AS due
              WHERE state = 'pending' AND next_wall_ms <= ?
-                 AND (kind NOT IN ('set_split', 'acknowledge_fuses') OR NOT EXISTS (
+                 AND (kind NOT IN ('set_split', 'revoke', 'acknowledge_fuses') OR NOT EXISTS (
                      SELECT 1 FROM outbox AS before
                      WHERE before.agent = due.agent AND before.state = 'pending'
-                         AND before.kind IN ('set_split', 'acknowledge_fuses')
+                         AND before.kind IN ('set_split', 'revoke', 'acknowledge_fuses')
                          AND before.id < due.id))
              ORDER BY CASE WHEN kind = 'notify' THEN 1 ELSE 0 END, id LIMIT ?",
         )
@@ -177,6 +178,28 @@ impl Store {
         Ok(revision)
     }
 
+    /// Makes every token of a version useless and tells gateways.
+    pub async fn revoke_version(
+        &self,
+        fence: u64,
+        outbox_id: i64,
+        agent: &AgentName,
+        version: &VersionName,
+        at_wall_ms: i64,
+    ) -> Result<Revision, StoreError> {
+        let mut tx = self.begin().await?;
+        check_fence(&mut tx, fence).await?;
+        if let Some(revision) = begin_apply(&mut tx, outbox_id).await? {
+            return Ok(revision);
+        }
+        let tokens = identities::revoke_all(&mut tx, agent, version, at_wall_ms).await?;
+        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
+        let note = format!("{tokens} tokens revoked");
+        apply(&mut tx, outbox_id, at_wall_ms, &note, Some(revision)).await?;
+        self.commit_revision(tx, revision).await?;
+        Ok(revision)
+    }
+
     /// Records an effect as performed. One that was recorded before stays as it is.
     pub async fn outbox_done(&self, fence: u64, id: i64, note: &str) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
@@ -247,7 +270,7 @@ async fn begin_apply(conn: &mut SqliteConnection, id: i64) -> Result<Option<Revi
     }
     let before: Option<i64> = sqlx::query_scalar(
         "SELECT MIN(id) FROM outbox WHERE agent = ? AND state = 'pending' AND id < ?
-             AND kind IN ('set_split', 'acknowledge_fuses')",
+             AND kind IN ('set_split', 'revoke', 'acknowledge_fuses')",
     )
     .bind(agent)
     .bind(id)

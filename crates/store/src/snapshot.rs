@@ -12,6 +12,7 @@ use crate::codec;
 use crate::config;
 use crate::error::StoreError;
 use crate::identities;
+use crate::quarantines;
 
 /// Snapshots kept: the newest, and a few for whoever must explain.
 const SNAPSHOTS_KEPT: i64 = 8;
@@ -80,6 +81,7 @@ async fn build(
         candidate_stale_max_ms,
         egress: config::egress(conn).await?,
         revoked: identities::revoked(conn, at_wall_ms).await?,
+        quarantined: quarantines::in_force(conn).await?,
     })
 }
 

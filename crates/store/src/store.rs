@@ -13,6 +13,7 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, SqliteConnection, SqliteTransaction};
 use tokio::sync::{Mutex, watch};
 
+use crate::approvals::Steady;
 use crate::codec;
 use crate::error::{StoreError, in_full};
 use crate::exchange::LastReport;
@@ -43,6 +44,8 @@ pub(crate) struct Inner {
     /// When a write was tried last to see whether it can be done, and why not.
     checked: Mutex<Option<(Instant, Option<String>)>>,
     pub(crate) reports: Mutex<HashMap<GatewayName, LastReport>>,
+    /// What questions to people go by.
+    pub(crate) steady: Steady,
 }
 
 impl Store {
@@ -76,6 +79,7 @@ impl Store {
                 revision: watch::Sender::new(Revision(revision)),
                 checked: Mutex::new(None),
                 reports: Mutex::new(HashMap::new()),
+                steady: Steady::default(),
             }),
         })
     }

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 use crate::state::App;
 
 mod agents;
+mod approvals;
 mod audit;
 pub(crate) mod command;
 mod config;
@@ -17,6 +18,8 @@ mod health;
 mod identities;
 mod journal;
 pub(crate) mod metrics;
+mod policy;
+mod quarantines;
 mod query;
 mod rollouts;
 mod security;
@@ -65,6 +68,12 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(agents::versions))
         .routes(routes!(agents::interactions))
         .routes(routes!(security::raise))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::one))
+        .routes(routes!(approvals::approve))
+        .routes(routes!(approvals::deny))
+        .routes(routes!(quarantines::list, quarantines::begin))
+        .routes(routes!(quarantines::lift))
         .routes(routes!(rollouts::list, rollouts::start))
         .routes(routes!(rollouts::one))
         .routes(routes!(rollouts::history))
@@ -77,6 +86,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(command::retry))
         .routes(routes!(command::look))
         .routes(routes!(config::active, config::apply))
+        .routes(routes!(policy::in_force))
         .routes(routes!(events::stream))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))

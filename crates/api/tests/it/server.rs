@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lockgate_api::{Api, Deps, Options, token};
+use lockgate_model::decision::NoPolicy;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Role;
 use lockgate_testkit::ledger::MemoryLedger;
@@ -10,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use reqwest::{Client, Method, RequestBuilder, Response, redirect};
 use serde_json::Value;
 
-use crate::world::{NoTokens, World};
+use crate::world::{NoTokens, NoUsers, World};
 
 pub(crate) struct Server {
     pub(crate) world: Arc<World>,
@@ -61,6 +62,8 @@ pub(crate) async fn start(
         ledger: world.ledger.clone(),
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
+        decisions: Arc::new(NoPolicy),
+        users: Arc::new(NoUsers),
         fuses,
         metrics: Vec::new(),
         on_config: None,

@@ -10,7 +10,7 @@ use lockgate_model::ids::{
 };
 use lockgate_model::interaction::{ErrorClass, Score};
 use lockgate_model::plan::Plan;
-use lockgate_model::ports::{PortError, Report, Snapshots as _, VersionHealth};
+use lockgate_model::ports::{PortError, Report, Snapshots as _, Users, VersionHealth};
 use lockgate_model::snapshot::Snapshot;
 use lockgate_rollout::event::{Effect, Event};
 use lockgate_rollout::machine;
@@ -79,6 +79,15 @@ pub(crate) struct NoTokens;
 impl Issuer for NoTokens {
     fn issue(&self, identity: &Identity) -> Result<String, PortError> {
         Ok(serde_json::to_string(identity).unwrap())
+    }
+}
+
+/// Knows every user by the length of the key.
+pub(crate) struct NoUsers;
+
+impl Users for NoUsers {
+    fn user(&self, _: &AgentName, key: &str) -> u64 {
+        key.len() as u64
     }
 }
 

@@ -1,8 +1,8 @@
 //! Deciding an action, and recording it before it is done.
 
-use lockgate_model::decision::{ActionRequest, Decided, Effect, SessionFacts};
+use lockgate_model::decision::{ActionRequest, Decided, Effect};
 use lockgate_model::identity::Identity;
-use lockgate_model::ids::SecurityEventId;
+use lockgate_model::ids::{ApprovalId, SecurityEventId};
 use lockgate_model::ledger::{GovernedAction, LedgerEntry, Principal, Step};
 use lockgate_model::ports::Fuses as _;
 use lockgate_model::security::{SecurityCause, SecurityEvent};
@@ -11,15 +11,17 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::clock;
+use crate::egress::calls::UnderWay;
 use crate::egress::known::Server;
 use crate::egress::link::Linked;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{ACTION, About, Open};
 use crate::egress::refusal::Why;
 use crate::fuse::FusePort;
+use crate::provenance::Belongs;
 
 /// A record for whoever looks for actions that were not done.
-const REFUSED: &str = "action.refused";
+pub(super) const REFUSED: &str = "action.refused";
 /// Arguments that are longer are only committed to.
 const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
 
@@ -31,7 +33,13 @@ pub(crate) struct Asked<'a> {
     pub(crate) request: &'a Value,
     pub(crate) action: &'a str,
     pub(crate) arguments: &'a Value,
+    /// The message that holds it, as it was sent.
+    pub(crate) message: &'a [u8],
     pub(crate) linked: &'a Linked,
+    /// The interaction that it belongs to.
+    pub(crate) belongs: &'a Belongs,
+    /// Its place among the calls under way.
+    pub(crate) under_way: &'a UnderWay,
 }
 
 /// What becomes of it.
@@ -53,7 +61,20 @@ impl Asked<'_> {
 
     /// Decides. What is allowed has its intent recorded when this returns.
     pub(crate) async fn decide(&self, egress: &Egress) -> Verdict {
-        let session = SessionFacts { link: self.linked.how, labels: Vec::new() };
+        let decided = self.judge(egress);
+        let permitted = self.is_permitted(egress);
+        if permitted && decided.effect == Effect::Allow {
+            return self.intend(egress, &decided, None).await;
+        }
+        if permitted && decided.effect == Effect::Ask {
+            return self.ask(egress, &decided).await;
+        }
+        self.deny(egress, decided, permitted).await
+    }
+
+    /// What the policy says now, and what orders are in force against it.
+    pub(super) fn judge(&self, egress: &Egress) -> Decided {
+        let session = egress.core.provenance.facts(self.identity, self.belongs);
         let decided = egress.core.ports.decisions.decide(&ActionRequest {
             agent: &self.identity.agent,
             version: &self.identity.version,
@@ -62,34 +83,76 @@ impl Asked<'_> {
             arguments: self.arguments,
             session: &session,
         });
-        let permitted = self.is_permitted(egress);
-        if permitted && decided.effect == Effect::Allow {
-            return self.intend(egress, &decided).await;
-        }
-        let reason = match decided.effect {
-            Effect::Ask => "needs approval; approvals are not built yet".to_owned(),
-            _ => decided.reason.clone(),
-        };
-        let record = self.refused(egress, &decided, permitted, &reason).await;
+        self.unless_stopped(egress, decided)
+    }
+
+    /// Records a denial, and acts on one that is a security event.
+    pub(super) async fn deny(&self, egress: &Egress, decided: Decided, permitted: bool) -> Verdict {
+        let reason = decided.reason.clone();
+        let about = self.about(&decided, permitted);
+        let entry = self.entry(&about, REFUSED, &decided, &reason);
+        let record = self.refused(egress, entry).await;
         if decided.security_event {
+            self.under_way.is_refused();
             self.raise(egress, &decided).await;
         }
         if !permitted {
             return Verdict::Hidden;
         }
-        Verdict::Refused(Why { reason, message: decided.message, record })
+        Verdict::Refused(Why { reason, message: decided.message, record, approval: None })
+    }
+
+    /// What is stopped by order is denied, whatever the policy says.
+    fn unless_stopped(&self, egress: &Egress, decided: Decided) -> Decided {
+        let Identity { agent, version, .. } = self.identity;
+        let table = egress.core.table.load();
+        let user = self.belongs.session.as_ref().and_then(|session| session.user);
+        let order = table.quarantined.call(agent, version, &self.server.name);
+        let order = order.or_else(|| table.quarantined.user(agent, user?));
+        let Some(order) = order else { return decided };
+        Decided {
+            effect: Effect::Deny,
+            rules: vec![format!("quarantine {}", order.id)],
+            reason: format!("{} is stopped by order {}", order.what, order.id),
+            message: None,
+            security_event: false,
+            ..decided
+        }
     }
 
     /// Records the intent. Whoever waits may leave meanwhile: what is recorded has its outcome all the same.
-    async fn intend(&self, egress: &Egress, decided: &Decided) -> Verdict {
+    pub(super) async fn intend(
+        &self,
+        egress: &Egress,
+        decided: &Decided,
+        approval: Option<ApprovalId>,
+    ) -> Verdict {
+        if let Some(refused) = self.reserve(egress, decided).await {
+            return refused;
+        }
+        let action = format!("{}/{}", self.server.name, self.action);
+        let provenance = &egress.core.provenance;
+        let tried = provenance.tries(self.identity, self.belongs, &action, &decided.labels).await;
+        if let Err(error) = tried {
+            error!(%error, "an action is refused: what its session has read cannot be written down");
+            let why = "what the session has read cannot be written down";
+            return Verdict::Refused(Why::unrecorded(why));
+        }
         let about = self.about(decided, true);
         let mut entry = self.entry(&about, ACTION, decided, &decided.reason);
         entry.step = Step::Intent;
+        if let Some(approval) = approval {
+            entry.detail["approval"] = json!(approval);
+        }
         let ledger = egress.core.ports.ledger.clone();
         let outcomes = egress.outcomes.clone();
+        let cut = self.under_way.cut.clone();
+        let session = self.belongs.session.clone().map(|session| (session, action));
         let recorded = tokio::spawn(async move {
             let record = ledger.record(entry).await?;
-            Ok::<_, lockgate_model::ports::PortError>(Open::new(record, about, outcomes))
+            Ok::<_, lockgate_model::ports::PortError>(
+                Open::new(record, about, outcomes, cut).in_session(session),
+            )
         });
         match recorded.await {
             Ok(Ok(open)) => Verdict::Go(open),
@@ -105,15 +168,7 @@ impl Asked<'_> {
     }
 
     /// Records that it is not done; a record that cannot be made changes nothing about that.
-    async fn refused(
-        &self,
-        egress: &Egress,
-        decided: &Decided,
-        permitted: bool,
-        reason: &str,
-    ) -> Option<u64> {
-        let about = self.about(decided, permitted);
-        let entry = self.entry(&about, REFUSED, decided, reason);
+    pub(super) async fn refused(&self, egress: &Egress, entry: LedgerEntry) -> Option<u64> {
         match egress.core.ports.ledger.record(entry).await {
             Ok(record) => Some(record),
             Err(error) => {
@@ -124,7 +179,7 @@ impl Asked<'_> {
     }
 
     /// The name of what is not there is whatever somebody wrote: it stays out of what is in the clear.
-    fn about(&self, decided: &Decided, permitted: bool) -> About {
+    pub(super) fn about(&self, decided: &Decided, permitted: bool) -> About {
         let Identity { agent, version, .. } = self.identity;
         let tool = &self.server.name;
         let object =
@@ -135,13 +190,19 @@ impl Asked<'_> {
             ("tool", tool.to_string()),
             ("decision", decided.effect.as_str().to_owned()),
         ];
-        if let Some(interaction) = self.linked.interaction {
-            labels.push(("interaction", interaction.to_string()));
+        if let Some(session) = &self.belongs.session {
+            labels.push(("interaction", session.id().to_string()));
         }
         About { principal: Principal::Part(format!("agent {agent}/{version}")), object, labels }
     }
 
-    fn entry(&self, about: &About, name: &str, decided: &Decided, reason: &str) -> LedgerEntry {
+    pub(super) fn entry(
+        &self,
+        about: &About,
+        name: &str,
+        decided: &Decided,
+        reason: &str,
+    ) -> LedgerEntry {
         let mut entry = about.entry(name);
         entry.detail = json!({
             "token": self.identity.id, "manifest": self.identity.manifest, "request": self.request,
@@ -161,7 +222,7 @@ impl Asked<'_> {
             rules: decided.rules.clone(),
             policy: decided.policy.clone(),
             trace: self.linked.trace.clone(),
-            link: self.linked.how,
+            link: self.belongs.how,
         })
     }
 

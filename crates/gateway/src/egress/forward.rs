@@ -92,6 +92,7 @@ impl Caller {
             identity: self.identity.clone(),
             server: Arc::clone(&self.server),
             family,
+            under_way: Arc::clone(&self.under_way),
         }
     }
 

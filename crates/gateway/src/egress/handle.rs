@@ -12,6 +12,7 @@ use lockgate_model::identity::Identity;
 use serde_json::{Map, Value};
 
 use crate::clock;
+use crate::egress::calls::UnderWay;
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
@@ -54,13 +55,24 @@ pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> R
         let detail = "tools are at /mcp/NAME, by their names in the configuration";
         return refusal::problem(StatusCode::NOT_FOUND, "no-tool", "No tool is there", detail);
     };
-    let caller = Caller { egress, identity, server };
-    match parts.method {
-        Method::POST => caller.post(&parts, body).await,
-        Method::GET => caller.listen(&parts).await,
-        Method::DELETE => caller.end_session(&parts).await,
-        _ => not_allowed(),
+    let under_way = Arc::new(egress.core.calls.enter(&identity, &server.name));
+    // Once more, as it may have been stopped before it was there to be cut.
+    if let Err(refused) = admit(&egress, &identity) {
+        return refusal::unauthenticated(refused);
     }
+    let cut = under_way.cut.clone();
+    let caller = Caller { egress, identity, server, under_way };
+    tokio::select! {
+        biased;
+        () = cut.cancelled() => stopped(),
+        answer = caller.answer(&parts, body) => answer,
+    }
+}
+
+/// It was stopped while it was under way.
+fn stopped() -> Response<OutBody> {
+    let detail = "the caller or the tool was stopped while the call was under way";
+    refusal::problem(StatusCode::FORBIDDEN, "stopped", "The call was cut off", detail)
 }
 
 pub(super) fn not_allowed() -> Response<OutBody> {
@@ -76,8 +88,18 @@ fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refuse
     let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = token.ok_or(Refused::Missing)?;
     let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
-    egress.core.table.load().known.admit(&identity)?;
+    admit(egress, &identity)?;
     Ok(identity)
+}
+
+/// Whether it is somebody who may call at all, now.
+pub(super) fn admit(egress: &Egress, identity: &Identity) -> Result<(), Refused> {
+    let core = &egress.core;
+    core.table.load().known.admit(identity)?;
+    if core.latches.bars_calls(&identity.agent, &identity.version) {
+        return Err(Refused::CutOff);
+    }
+    Ok(())
 }
 
 /// Somebody who is known, and the tool that is meant.
@@ -85,9 +107,19 @@ pub(super) struct Caller {
     pub(super) egress: Arc<Egress>,
     pub(super) identity: Identity,
     pub(super) server: Arc<Server>,
+    pub(super) under_way: Arc<UnderWay>,
 }
 
 impl Caller {
+    async fn answer(&self, parts: &Parts, body: Incoming) -> Response<OutBody> {
+        match parts.method {
+            Method::POST => self.post(parts, body).await,
+            Method::GET => self.listen(parts).await,
+            Method::DELETE => self.end_session(parts).await,
+            _ => not_allowed(),
+        }
+    }
+
     async fn post(&self, parts: &Parts, body: Incoming) -> Response<OutBody> {
         if upstream::form(&parts.headers) != Form::Json {
             let detail = "send one JSON-RPC message with Content-Type: application/json";
@@ -155,6 +187,17 @@ impl Caller {
 
     /// Why nothing is forwarded at the moment.
     pub(super) fn closed(&self) -> Option<Why> {
+        let Identity { agent, version, .. } = &self.identity;
+        let table = self.egress.core.table.load();
+        let order = table.quarantined.call(agent, version, &self.server.name);
+        let order = order.map(|order| {
+            Why::unrecorded(format!("{} is stopped by order {}", order.what, order.id))
+        });
+        self.unable().or(order)
+    }
+
+    /// Why nothing can be decided or forwarded at the moment.
+    pub(super) fn unable(&self) -> Option<Why> {
         if let Some(why) = self.egress.closed() {
             return Some(Why::unrecorded(why));
         }

@@ -70,6 +70,9 @@ pub enum Refused {
     /// It begins in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
+    /// A security event cut its version off.
+    #[error("the token's version was cut off after a security event")]
+    CutOff,
     /// Its agent has no such version.
     #[error("the token's version is not known")]
     UnknownVersion,

@@ -11,12 +11,14 @@ use hyper::service::service_fn;
 use hyper_util::client::legacy;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::connection;
 use crate::core::Core;
+use crate::egress::ask;
 use crate::egress::handle;
 use crate::egress::identity::Verifier;
 use crate::egress::outcome::{self, Outcomes};
@@ -43,6 +45,8 @@ pub(crate) struct Egress {
     pub(crate) sessions: Sessions,
     pub(crate) outcomes: Outcomes,
     pub(crate) running: Arc<Running>,
+    /// Places for calls that wait for people.
+    pub(crate) held: Semaphore,
     clients: AtomicUsize,
 }
 
@@ -97,6 +101,7 @@ impl Listener {
             sessions: Sessions::new(signing_key),
             outcomes,
             running: Arc::default(),
+            held: Semaphore::new(ask::HELD_MAX),
             clients: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(Arc::clone(&egress), listener, stops));

@@ -4,11 +4,14 @@
 //! What cannot be known is refused here, unlike on the way in: an old snapshot, a log that takes no records, a policy
 //! that does not answer.
 
+pub(crate) mod ask;
 pub(crate) mod call;
+pub(crate) mod calls;
 pub(crate) mod forward;
 pub(crate) mod handle;
 pub mod identity;
 pub(crate) mod known;
+pub(crate) mod limit;
 pub(crate) mod link;
 pub(crate) mod listener;
 pub(crate) mod outcome;

@@ -7,12 +7,17 @@ use lockgate_model::ledger::{Ledger, LedgerEntry, Principal, Step};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock;
+use crate::provenance::Session;
 
 /// The record's name for an action of an agent.
 pub(crate) const ACTION: &str = "action";
+
+/// Why a call was cut off that was stopped under way.
+pub(crate) const STOPPED: &str = "the caller or the tool was stopped";
 
 /// How an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,19 +112,39 @@ pub(crate) struct Open {
     began: Instant,
     /// Whether the server may have it.
     pub(crate) forwarded: bool,
+    /// Cancelled when the call is cut off: then it is not the client who left.
+    cut: CancellationToken,
+    /// The session that it belongs to, and what it is called there.
+    session: Option<(Arc<Session>, String)>,
     ended: bool,
 }
 
 impl Open {
     /// Its intent is recorded there.
-    pub(crate) fn new(record: u64, about: About, outcomes: Outcomes) -> Self {
-        Self { record, about, outcomes, began: Instant::now(), forwarded: false, ended: false }
+    pub(crate) fn new(
+        record: u64,
+        about: About,
+        outcomes: Outcomes,
+        cut: CancellationToken,
+    ) -> Self {
+        let began = Instant::now();
+        Self { record, about, outcomes, began, forwarded: false, cut, session: None, ended: false }
+    }
+
+    /// The session hears when it is done.
+    #[must_use]
+    pub(crate) fn in_session(mut self, session: Option<(Arc<Session>, String)>) -> Self {
+        self.session = session;
+        self
     }
 
     /// It ended so. Only the first end counts.
     pub(crate) fn end(&mut self, end: End) {
         if std::mem::replace(&mut self.ended, true) {
             return;
+        }
+        if let Some((session, action)) = self.session.take().filter(|_| end == End::Ok) {
+            session.did(&action);
         }
         let mut entry = self.about.entry(ACTION);
         entry.step = Step::Outcome { of: self.record };
@@ -139,7 +164,8 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.end(End::Cancelled);
+        let cut = self.cut.is_cancelled();
+        self.end(if cut { End::Cut(STOPPED) } else { End::Cancelled });
     }
 }
 
@@ -197,12 +223,16 @@ mod tests {
             object: "files/read".into(),
             labels: vec![("agent", "a".into())],
         };
-        let mut open = Open::new(7, about.clone(), outcomes.clone());
+        let cut = CancellationToken::new();
+        let mut open = Open::new(7, about.clone(), outcomes.clone(), cut.clone());
         open.forwarded = true;
         open.end(End::Error(-5));
         open.end(End::Ok);
         drop(open);
-        drop(Open::new(8, about, outcomes));
+        drop(Open::new(8, about.clone(), outcomes.clone(), cut.clone()));
+        let stopped = Open::new(9, about, outcomes, cut.clone());
+        cut.cancel();
+        drop(stopped);
         let first = sent.try_recv().unwrap();
         assert_eq!(first.step, Step::Outcome { of: 7 });
         assert_eq!(first.detail["outcome"], "error");
@@ -211,6 +241,11 @@ mod tests {
         assert_eq!(second.step, Step::Outcome { of: 8 });
         assert_eq!(second.detail["outcome"], "cancelled");
         assert_eq!(second.detail["forwarded"], false);
+        let third = sent.try_recv().unwrap();
+        assert_eq!(
+            (&third.detail["outcome"], &third.detail["why"]),
+            (&json!("cut"), &json!(STOPPED))
+        );
         assert!(sent.try_recv().is_err());
     }
 }

@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use lockgate_model::ids::ApprovalId;
+
 use crate::egress::identity::Refused;
 use crate::egress::relay::OutBody;
 use crate::protocol::mcp::code;
@@ -78,6 +80,8 @@ pub(crate) struct Why {
     pub(crate) message: Option<String>,
     /// The record of the refusal.
     pub(crate) record: Option<u64>,
+    /// The question to people that it waits for, or that they said no to.
+    pub(crate) approval: Option<ApprovalId>,
 }
 
 impl Why {
@@ -106,6 +110,9 @@ pub(crate) fn call(family: Family, id: &Value, why: &Why) -> Response<OutBody> {
         "content": [{ "type": "text", "text": why.text() }],
         "isError": true,
     });
+    if let Some(approval) = why.approval {
+        result["structuredContent"] = json!({ "lockgate_approval": approval });
+    }
     if family == Family::Stateless {
         result["resultType"] = "complete".into();
     }
@@ -114,7 +121,7 @@ pub(crate) fn call(family: Family, id: &Value, why: &Why) -> Response<OutBody> {
 
 /// Another action that is refused.
 pub(crate) fn action(id: &Value, why: &Why) -> Response<OutBody> {
-    let data = json!({ "record": why.record });
+    let data = json!({ "record": why.record, "approval": why.approval });
     error(StatusCode::OK, id, REFUSED, &why.text(), Some(data))
 }
 

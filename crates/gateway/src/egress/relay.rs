@@ -16,9 +16,11 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::clock;
+use crate::egress::calls::UnderWay;
+use crate::egress::handle;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
-use crate::egress::outcome::{End, Open};
+use crate::egress::outcome::{End, Open, STOPPED};
 use crate::egress::running::{Key, Place};
 use crate::protocol::mcp::events::{Cutter, Event};
 use crate::protocol::mcp::family::Family;
@@ -83,6 +85,7 @@ pub(crate) struct Audience {
     pub(crate) identity: Identity,
     pub(crate) server: Arc<Server>,
     pub(crate) family: Family,
+    pub(crate) under_way: Arc<UnderWay>,
 }
 
 impl Audience {
@@ -98,9 +101,8 @@ impl Audience {
     /// Whether nothing further may pass: a stream can be older than what forbids it.
     fn is_gone(&self) -> bool {
         let egress = &self.egress;
-        let table = egress.core.table.load();
         clock::wall_ms().div_euclid(1_000) >= self.identity.expires_wall_s
-            || table.known.admit(&self.identity).is_err()
+            || handle::admit(egress, &self.identity).is_err()
             || egress.closed().is_some()
     }
 }
@@ -149,6 +151,8 @@ pub(crate) struct Relay {
     silence_max: Option<Duration>,
     silence: Pin<Box<Sleep>>,
     cancelled: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Ready when the caller or the tool is stopped.
+    cut: Pin<Box<WaitForCancellationFutureOwned>>,
     /// Armed once the client said that it wants no answer.
     grace: Option<Pin<Box<Sleep>>>,
     place: Option<Place>,
@@ -166,6 +170,7 @@ impl Relay {
     ) -> Self {
         let cancelled =
             place.as_ref().map(|place| Box::pin(place.cancelled.clone().cancelled_owned()));
+        let cut = Box::pin(audience.under_way.cut.clone().cancelled_owned());
         let silence = tokio::time::sleep(silence_max.unwrap_or_default());
         Self {
             inner: Some(inner),
@@ -179,6 +184,7 @@ impl Relay {
             silence_max,
             silence: Box::pin(silence),
             cancelled,
+            cut,
             grace: None,
             place,
         }
@@ -208,6 +214,9 @@ impl Relay {
             }
             if self.inner.is_none() {
                 return Poll::Ready(None);
+            }
+            if self.cut.as_mut().poll(cx).is_ready() {
+                return self.broken(End::Cut(STOPPED), STOPPED);
             }
             if self.poll_cancelled(cx) {
                 self.end(End::Cancelled);

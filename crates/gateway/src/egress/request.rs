@@ -48,7 +48,10 @@ impl Caller {
         let Some(kind) = method::of_client(wanted.family, wanted.method) else {
             return refusal::no_method(wanted.family, wanted.id, wanted.method);
         };
-        if let Some(why) = self.closed() {
+        // Actions that are stopped by order are refused where they are decided, with a record.
+        let is_action = matches!(kind, Kind::Call | Kind::Action(_));
+        let closed = if is_action { self.unable() } else { self.closed() };
+        if let Some(why) = closed {
             return match kind {
                 Kind::Call => refusal::call(wanted.family, wanted.id, &why),
                 _ => refusal::not_now(wanted.id, &why),
@@ -122,13 +125,17 @@ impl Caller {
 
     async fn decide(&self, wanted: &Wanted<'_>, action: &str, arguments: &Value) -> Verdict {
         let linked = link::of(wanted.headers, wanted.params);
+        let belongs = self.egress.core.provenance.find(&self.identity, &linked);
         let asked = Asked {
             identity: &self.identity,
             server: &self.server,
             request: wanted.id,
             action,
             arguments,
+            message: &wanted.body,
             linked: &linked,
+            belongs: &belongs,
+            under_way: &self.under_way,
         };
         asked.decide(&self.egress).await
     }

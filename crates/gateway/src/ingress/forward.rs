@@ -221,6 +221,7 @@ impl Going<'_> {
             fields.insert(header::HOST, target.endpoint.host.clone());
             fields.insert(headers::INTERACTION, headers::id_value(record.id));
             fields.insert(headers::VERSION, target.header.clone());
+            self.begin(record, &target, fields);
             if let Some(testing) = testing {
                 self.copy(record, testing, &original, &mut request);
             }
@@ -236,6 +237,19 @@ impl Going<'_> {
         Err(Problem::CUT)
     }
 
+    /// Calls that the version makes for this request are linked to it, where agents make any.
+    fn begin(&self, record: &mut Record, target: &Target, fields: &http::HeaderMap) {
+        let core = &self.worker.core;
+        if core.table.load().snapshot.egress.tools.is_empty() {
+            return;
+        }
+        let trace = fields.get(headers::TRACEPARENT).and_then(|value| value.to_str().ok());
+        let trace = trace.and_then(headers::trace_of).map(|(trace, _)| trace);
+        let of = (target.agent.clone(), target.version.clone());
+        core.provenance.begin(record.id, of, record.user, trace);
+        record.has_session = true;
+    }
+
     /// By the table as it is now, not as it was when the request came in.
     fn pick(&self, record: &Record, known: &Known) -> Result<Picked, Problem> {
         let core = &self.worker.core;
@@ -243,6 +257,9 @@ impl Going<'_> {
         let current = table.agents.iter().find(|agent| agent.name == record.agent.name);
         let route = current.unwrap_or(&record.agent);
         let shares: &Shares = route.shares.as_ref().ok_or(Problem::NO_STABLE)?;
+        if record.user.is_some_and(|user| table.quarantined.user(&route.name, user).is_some()) {
+            return Err(Problem::USER_QUARANTINED);
+        }
         let affinity = Affinity {
             conversation: known.home.as_ref(),
             sticky: known.sticky.as_deref(),
@@ -250,6 +267,9 @@ impl Going<'_> {
         };
         let now = core.moment(&table, record.started, record.started_wall_ms);
         let target = affinity::pick(shares, &affinity, now);
+        if table.quarantined.version(&target.agent, &target.version).is_some() {
+            return Err(Problem::QUARANTINED);
+        }
         let forced = Arc::ptr_eq(target, &shares.stable);
         let testing = shares.testing.as_ref().filter(|testing| {
             forced && !now.control_stale && testing.wants(known.sticky.as_deref(), rand::random())

@@ -58,6 +58,10 @@ problems! {
         "send as many bytes as announced";
     CUT = SERVICE_UNAVAILABLE GatewayRefused "version-cut-off" "The version that was answering has just been cut off"
         "send the request again: it will go to the stable version";
+    QUARANTINED = SERVICE_UNAVAILABLE GatewayRefused "quarantined" "The agent is stopped by order"
+        "see `lockgate quarantine list` for the order and its reason";
+    USER_QUARANTINED = FORBIDDEN GatewayRefused "user-quarantined" "The user is stopped by order"
+        "see `lockgate quarantine list` for the order and its reason";
     UNREACHABLE = BAD_GATEWAY Reset "unreachable" "The agent's version cannot be reached"
         "check that its endpoint is up and listens where the configuration says";
     RESET = BAD_GATEWAY Reset "connection-lost" "The agent's version closed the connection before it answered"

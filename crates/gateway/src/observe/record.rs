@@ -48,6 +48,8 @@ pub(crate) struct Record {
     scanner: Option<Scanner>,
     /// The answer to a copy of this request, and what was seen of this answer for comparing.
     pair: Option<(Arc<Pair>, Half)>,
+    /// Whether calls of the version are linked to it.
+    pub(crate) has_session: bool,
     finished: bool,
     _in_flight: Option<InFlight>,
 }
@@ -74,6 +76,7 @@ impl Record {
             first_byte_us: None,
             scanner: None,
             pair: None,
+            has_session: false,
             finished: false,
             _in_flight: in_flight,
         }
@@ -157,6 +160,9 @@ impl Record {
     pub(crate) fn finish(&mut self, end: End) {
         if std::mem::replace(&mut self.finished, true) {
             return;
+        }
+        if self.has_session {
+            self.worker.core.provenance.end(self.id);
         }
         if let (Some((pair, half)), Some(answered), End::Complete) =
             (self.pair.take(), &self.answered, end)

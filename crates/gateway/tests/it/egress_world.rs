@@ -89,7 +89,11 @@ impl World {
         let agent = agent(&[("v1", at), ("v2", at), ("v9", at)]);
         let mut snapshot =
             self.fake.snapshot(vec![route(agent, Split::whole(version("v1")))], vec![]);
-        snapshot.egress = Egress { tools: self.tools.clone(), snapshot_max_age_ms: MAX_AGE_MS };
+        snapshot.egress = Egress {
+            tools: self.tools.clone(),
+            snapshot_max_age_ms: MAX_AGE_MS,
+            ..Egress::default()
+        };
         snapshot.revoked = revoked;
         snapshot
     }

@@ -15,11 +15,13 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use lockgate_gateway::{Gateway, Options, Ports};
 use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
+use lockgate_model::approval::NoApprovals;
 use lockgate_model::config::SecretRef;
 use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect};
 use lockgate_model::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, ToolName, VersionName};
 use lockgate_model::interaction::Interaction;
 use lockgate_model::ledger::{Ledger, LedgerEntry};
+use lockgate_model::limit::NoReservations;
 use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Secrets, Snapshots};
 use lockgate_model::security::{Fuse, SecurityCause, SecurityEvent};
 use lockgate_model::snapshot::{Egress, Member, Mode, Route, Snapshot, Split};
@@ -156,6 +158,7 @@ impl Fake {
             candidate_stale_max_ms: 600_000,
             egress: Egress::default(),
             revoked: Vec::new(),
+            quarantined: Vec::new(),
         }
     }
 
@@ -271,6 +274,9 @@ impl Decisions for Fake {
             reason: reason.into(),
             message: (effect == Effect::Deny).then(|| "Reading is allowed.".into()),
             risk: None,
+            asks: Vec::new(),
+            labels: Vec::new(),
+            limits: Vec::new(),
             security_event: request.action == "leak",
             facts: serde_json::json!({ "link": request.session.link.as_str() }),
             policy: Digest::of(b"policy"),
@@ -308,6 +314,8 @@ pub(crate) async fn start_gateway(
         events: fake.clone(),
         ledger: fake.clone(),
         decisions: fake.clone(),
+        approvals: Arc::new(NoApprovals),
+        reservations: Arc::new(NoReservations),
         secrets: fake.clone(),
     };
     let listen = "127.0.0.1:0".parse().unwrap();

@@ -1,9 +1,10 @@
-//! `lockgate policy …`: policies checked, tested and asked, without a server.
+//! `lockgate policy …`: policies checked, tested and asked, without a server; and which of them a server has in force.
 
 mod check;
 mod decide;
 mod explain;
 mod import;
+mod status;
 mod test;
 
 use std::path::Path;
@@ -39,11 +40,14 @@ pub(crate) enum Policy {
     /// Takes `governance.toolkit/v1` files and the older PolicyDocument. What cannot be carried over without making it
     /// weaker is refused with its place, and every difference that is left is told on standard error.
     Import(import::Import),
+    /// Show which policy a server has in force
+    Status(status::Status),
 }
 
 impl Policy {
-    pub(crate) fn run(self, format: Format) -> CliResult {
+    pub(crate) async fn run(self, format: Format) -> CliResult {
         match self {
+            Self::Status(status) => status.run(format).await,
             Self::Check(check) => check.run(format),
             Self::Test(test) => test.run(format),
             Self::Explain(explain) => explain.run(format),

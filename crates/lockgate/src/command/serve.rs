@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use lockgate_model::decision::Decisions;
+use lockgate_model::decision::{Decisions, NoPolicy};
 
 use crate::config_file;
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::serve::data_dir::DataDir;
 use crate::serve::log::{self, LogFormat};
-use crate::serve::{self, Start, channels, policy};
+use crate::serve::policy::Policies;
+use crate::serve::{self, Start, channels};
 
 /// Where state is kept when neither the command line nor the file says.
 const DATA_DIR_DEFAULT: &str = "lockgate-data";
@@ -47,12 +48,21 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self) -> CliResult {
-        let decisions = policy::decisions(self.policies.as_deref())?;
-        self.run_with(decisions)
+        match self.policies.as_deref().map(Policies::open).transpose()? {
+            None => self.run_with(Arc::new(NoPolicy), None),
+            Some(policies) => {
+                let policies = Arc::new(policies);
+                self.run_with(policies.clone(), Some(policies))
+            }
+        }
     }
 
-    /// The same with another policy.
-    pub(crate) fn run_with(self, decisions: Arc<dyn Decisions>) -> CliResult {
+    /// The same with another policy; `policies` are those that are read again when told to.
+    pub(crate) fn run_with(
+        self,
+        decisions: Arc<dyn Decisions>,
+        policies: Option<Arc<Policies>>,
+    ) -> CliResult {
         log::start(self.log)?;
         let read = config_file::read(&self.config)?;
         let missing = channels::missing(&read.config);
@@ -71,6 +81,7 @@ impl Serve {
             read,
             token_file: self.token_file,
             decisions,
+            policies,
         };
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()

@@ -2,9 +2,13 @@
 //! keep users' traffic from the last good snapshot.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
+use lockgate_model::approval::{self, Approvals, Question, Waited};
+use lockgate_model::ids::ApprovalId;
 use lockgate_model::interaction::Interaction;
+use lockgate_model::limit::{self, Reservations, Reserved};
 use lockgate_model::ports::{Events, Heard, Interactions, PortError, Report, Snapshots};
 use lockgate_model::security::{Fuse, SecurityEvent};
 use lockgate_model::ticket::{Answer, Counted, Ticket};
@@ -46,6 +50,24 @@ impl Windows for LateStore {
 impl Interactions for LateStore {
     async fn append(&self, batch: Vec<Interaction>) -> Result<(), PortError> {
         self.get()?.append(batch).await
+    }
+}
+
+#[async_trait]
+impl Approvals for LateStore {
+    async fn ask(&self, question: &Question) -> Result<approval::Answer, PortError> {
+        self.get()?.ask(question).await
+    }
+
+    async fn wait(&self, id: ApprovalId, at_most: Duration) -> Result<Waited, PortError> {
+        self.get()?.wait(id, at_most).await
+    }
+}
+
+#[async_trait]
+impl Reservations for LateStore {
+    async fn reserve(&self, counts: &[limit::Counted]) -> Result<Reserved, PortError> {
+        self.get()?.reserve(counts).await
     }
 }
 

@@ -42,6 +42,7 @@ use activate::ActivateError;
 use data_dir::{DataDir, SecretFile};
 use ledger::{AuditLedger, AuditPaths};
 use parts::{Front, Rest};
+use policy::Policies;
 
 /// Wait before a store that did not open is tried again.
 const STORE_RETRY: Duration = Duration::from_secs(2);
@@ -64,6 +65,8 @@ pub(crate) struct Start {
     pub(crate) token_file: Option<PathBuf>,
     /// Who decides about agents' actions.
     pub(crate) decisions: Arc<dyn Decisions>,
+    /// The policies among them that are read again when told to.
+    pub(crate) policies: Option<Arc<Policies>>,
 }
 
 impl Start {
@@ -209,9 +212,12 @@ async fn late(start: &Start, front: &Front) -> Option<Rest> {
 /// Reads the file again. Whatever is wrong with it, what is in force stays so.
 async fn reload(start: &Start, rest: Option<&Rest>) {
     let Some(rest) = rest else {
-        tracing::error!("the file cannot be applied while the store is not open");
+        tracing::error!("nothing can be applied while the store is not open");
         return;
     };
+    if let Some(policies) = &start.policies {
+        policies.reread(rest.ledger()).await;
+    }
     let read = match config_file::load(&start.file) {
         Ok(read) => read,
         Err(Unusable::Unreadable(error)) => {

@@ -10,11 +10,11 @@ use lockgate_anchor::Anchor;
 use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
 use lockgate_control::{Channels, Control};
 use lockgate_gateway::identity::Signer;
-use lockgate_gateway::{EgressOptions, Gateway, Options, Ports, StartError};
+use lockgate_gateway::{EgressOptions, Gateway, Options, Ports, StartError, UserIds};
 use lockgate_mirror::Mirror;
 use lockgate_model::config::Config;
 use lockgate_model::identity::Issuer;
-use lockgate_model::ports::Fuses;
+use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 use lockgate_telemetry::price::Prices;
 
@@ -23,6 +23,7 @@ use crate::serve::late_ledger::LateLedger;
 use crate::serve::late_store::LateStore;
 use crate::serve::ledger::{AuditLedger, AuditPaths};
 use crate::serve::metrics::GatewayMetrics;
+use crate::serve::policy::PolicyMetrics;
 use crate::serve::retention::Retention;
 use crate::serve::secrets::Surroundings;
 use crate::serve::{
@@ -44,6 +45,7 @@ pub(super) struct Front {
     local_addr: SocketAddr,
     egress_addr: SocketAddr,
     issuer: Arc<dyn Issuer>,
+    users: Arc<dyn Users>,
     store: LateStore,
     ledger: LateLedger,
 }
@@ -62,13 +64,16 @@ impl Front {
             snapshots: port.clone(),
             windows: port.clone(),
             interactions: port.clone(),
-            events: port,
+            events: port.clone(),
+            approvals: port.clone(),
+            reservations: port,
             ledger: Arc::new(ledger.clone()),
             decisions: Arc::clone(&start.decisions),
             secrets: Arc::new(Surroundings),
         };
         let signer = Signer::new(&keys::identity(&start.dir.keys())?);
         let key = keys::signing(&start.dir.keys())?;
+        let users = Arc::new(UserIds::new(&key));
         let name = NAME.parse().expect("it is a valid name");
         let mut options = Options::new(start.listen().ingress, start.dir.gateway(), name, key);
         options.prices = Arc::new(Prices::new(config.prices.clone()));
@@ -79,6 +84,7 @@ impl Front {
         Ok(Self {
             egress_addr: gateway.egress_addr().unwrap_or(listen),
             issuer: Arc::new(signer),
+            users,
             fuses: gateway.fuses(),
             local_addr: gateway.local_addr(),
             gateway: Arc::new(Mutex::new(Some(gateway))),
@@ -140,6 +146,9 @@ impl Rest {
         let anchor = anchor::start(&config, &start.dir.audit())?;
         let window = anchor::Window::new(&config, &start.dir.audit());
         let of_log = audit_metrics::metrics(&ledger, mirror.as_ref(), &anchor, window);
+        if let Some(policies) = &start.policies {
+            policies.record_start(&ledger).await;
+        }
         first_token(&store, &ledger, start.token_file.as_ref()).await?;
         let told = Arc::new(ArcSwap::from_pointee(channels::resolve(&config)));
         let adopt = adopter(Arc::clone(&told));
@@ -148,13 +157,21 @@ impl Rest {
             metrics_need_token: config.metrics_need_token,
             connections_max: lockgate_api::Options::CONNECTIONS_MAX,
         };
+        let of_policies = start.policies.clone();
+        let of_policies =
+            of_policies.map(|policies| Arc::new(PolicyMetrics(policies)) as Arc<dyn MetricsSource>);
         let deps = Deps {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
             custody: Arc::new(ledger.clone()),
             issuer: Arc::clone(&front.issuer),
+            users: Arc::clone(&front.users),
             fuses: Some(Arc::clone(&front.fuses)),
-            metrics: vec![front.metrics(), of_log],
+            decisions: Arc::clone(&start.decisions),
+            metrics: [Some(front.metrics()), Some(of_log), of_policies]
+                .into_iter()
+                .flatten()
+                .collect(),
             on_config: Some(Arc::clone(&adopt)),
         };
         let api = Api::start(options, deps).await.map_err(|error| {

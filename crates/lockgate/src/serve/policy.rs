@@ -1,36 +1,161 @@
 //! Who decides about agents' actions. This is the one place where a policy is put in force.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
-use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, NoPolicy};
+use arc_swap::ArcSwap;
+use lockgate_api::{MetricsSource, Registry};
+use lockgate_model::approval::AskTerm;
+use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, PolicyStatus};
 use lockgate_model::ids::{AgentName, ToolName, VersionName};
-use lockgate_policy::rule::{Effect as RuleEffect, Rule, Scope};
-use lockgate_policy::{Bundle, Circumstances, Decision, Request, Session, Time, Verdict};
+use lockgate_model::ledger::{Ledger, LedgerEntry, Principal};
+use lockgate_model::limit::{CountBy, LimitTerm};
+use lockgate_policy::rule::{Count, Effect as RuleEffect, Rule, Scope};
+use lockgate_policy::{
+    Asks, Bundle, Circumstances, Decision, Obligation, Request, Session, Time, Verdict,
+};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
 use serde_json::{Value, json};
 
 use crate::error::CliResult;
-use crate::policy_files;
+use crate::policy_files::{self, Unusable};
 use crate::serve::activate::wall_ms;
 
-/// What decides: the policies of a directory; without one everything is denied. Files with an error are refused.
-pub(crate) fn decisions(directory: Option<&Path>) -> CliResult<Arc<dyn Decisions>> {
-    Ok(match directory {
-        None => Arc::new(NoPolicy),
-        Some(directory) => Arc::new(InForce(policy_files::read(directory)?)),
-    })
+/// A decision that takes longer is worth a look, seconds.
+const SLOW_S: f64 = 1e-3;
+
+/// The policies of a directory, and which of them decide.
+pub(crate) struct Policies {
+    directory: PathBuf,
+    in_force: ArcSwap<InForce>,
+    took: Histogram,
+    slow: Counter,
 }
 
-/// A bundle that decides.
-struct InForce(Bundle);
+/// A bundle that decides, since when.
+struct InForce {
+    bundle: Bundle,
+    since_wall_ms: i64,
+}
 
-impl Decisions for InForce {
+impl Policies {
+    /// Reads a directory. Files with an error are refused.
+    pub(crate) fn open(directory: &Path) -> CliResult<Self> {
+        let bundle = policy_files::read(directory)?;
+        let in_force = InForce { bundle, since_wall_ms: wall_ms() };
+        Ok(Self {
+            directory: directory.to_owned(),
+            in_force: ArcSwap::from_pointee(in_force),
+            took: Histogram::new([
+                5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, SLOW_S, 5e-3, 20e-3,
+            ]),
+            slow: Counter::default(),
+        })
+    }
+
+    /// Records which policy decides from the start on.
+    pub(crate) async fn record_start(&self, ledger: &dyn Ledger) {
+        let entry = entry(&self.in_force.load().bundle, "read at the start");
+        if let Err(error) = ledger.record(entry).await {
+            // Nothing is done meanwhile: no intent can be recorded either.
+            tracing::error!(%error, "the policy in force is not recorded");
+        }
+    }
+
+    /// Reads the directory again. What is wrong with it changes nothing; what has changed decides once it is recorded.
+    pub(crate) async fn reread(&self, ledger: &dyn Ledger) {
+        let kept = "the policies are not put in force; those that are stay so";
+        let directory = self.directory.clone();
+        let read = tokio::task::spawn_blocking(move || policy_files::load(&directory)).await;
+        let bundle = match read {
+            Ok(Ok(bundle)) => bundle,
+            Ok(Err(Unusable::Unreadable(error))) => {
+                tracing::error!(error = format!("{:#}", error.source), "{kept}");
+                return;
+            }
+            Ok(Err(Unusable::Invalid(diagnostics))) => {
+                for found in &diagnostics {
+                    tracing::error!(%found, "a policy is not valid");
+                }
+                tracing::error!(errors = diagnostics.len(), "{kept}");
+                return;
+            }
+            Err(error) => {
+                tracing::error!(%error, "{kept}");
+                return;
+            }
+        };
+        if bundle.digest == self.in_force.load().bundle.digest {
+            return;
+        }
+        if let Err(error) = ledger.record(entry(&bundle, "read again")).await {
+            tracing::error!(%error, "{kept}: it cannot be recorded");
+            return;
+        }
+        let (digest, rules) = (bundle.digest.clone(), bundle.rules.len());
+        self.in_force.store(Arc::new(InForce { bundle, since_wall_ms: wall_ms() }));
+        tracing::info!(digest = digest.as_str(), rules, "other policies are in force");
+    }
+}
+
+fn entry(bundle: &Bundle, why: &str) -> LedgerEntry {
+    let by = Principal::Part("configuration file".into());
+    let mut entry = LedgerEntry::event(wall_ms(), by, "policy.activate", "policy");
+    entry.detail = json!({
+        "digest": bundle.digest.as_str(), "rules": bundle.rules.len(), "tools": bundle.tools.len(), "why": why,
+    });
+    entry
+}
+
+/// How long decisions take.
+pub(crate) struct PolicyMetrics(pub(crate) Arc<Policies>);
+
+impl MetricsSource for PolicyMetrics {
+    fn register(&self, registry: &mut Registry) {
+        let Policies { took, slow, .. } = &*self.0;
+        registry.register("policy_decision_seconds", "Time that decisions took", took.clone());
+        let help = "Decisions that took longer than a millisecond";
+        registry.register("policy_decisions_slow", help, slow.clone());
+    }
+}
+
+impl Decisions for Policies {
+    fn decide(&self, request: &ActionRequest<'_>) -> Decided {
+        let began = Instant::now();
+        let decided = self.in_force.load().decide(request);
+        let took_s = began.elapsed().as_secs_f64();
+        self.took.observe(took_s);
+        if took_s > SLOW_S {
+            self.slow.inc();
+            tracing::warn!(took_ms = took_s * 1e3, tool = %request.tool, "a decision took long");
+        }
+        decided
+    }
+
+    fn permits(&self, agent: &AgentName, _: &VersionName, tool: &ToolName, action: &str) -> bool {
+        self.in_force.load().permits(agent, tool, action)
+    }
+
+    fn status(&self) -> Option<PolicyStatus> {
+        let in_force = self.in_force.load();
+        Some(PolicyStatus {
+            digest: in_force.bundle.digest.clone(),
+            rules: in_force.bundle.rules.len(),
+            tools: in_force.bundle.tools.len(),
+            since_wall_ms: in_force.since_wall_ms,
+        })
+    }
+}
+
+impl InForce {
     fn decide(&self, request: &ActionRequest<'_>) -> Decided {
         let circumstances = circumstances(request, wall_ms());
         let none = json!({});
         // What was left out holds no argument.
         let arguments = if request.arguments.is_null() { &none } else { request.arguments };
-        let decision = self.0.decide(&Request {
+        let decision = self.bundle.decide(&Request {
             agent: request.agent.as_str(),
             version: Some(request.version.as_str()),
             tool: request.tool.as_str(),
@@ -38,44 +163,67 @@ impl Decisions for InForce {
             arguments,
             circumstances: &circumstances,
         });
-        self.decided(&decision)
+        self.decided(&decision, request.tool.as_str(), request.action)
     }
 
-    fn permits(&self, agent: &AgentName, _: &VersionName, tool: &ToolName, action: &str) -> bool {
+    fn permits(&self, agent: &AgentName, tool: &ToolName, action: &str) -> bool {
         let (agent, tool) = (agent.as_str(), tool.as_str());
         let is_declared =
-            self.0.tools.get(tool).is_some_and(|tool| tool.actions.contains_key(action));
+            self.bundle.tools.get(tool).is_some_and(|tool| tool.actions.contains_key(action));
         let allows = |rule: &Rule| {
             rule.effect == RuleEffect::Allow && rule.is_for(agent) && reaches(rule, tool, action)
         };
-        is_declared && self.0.rules.iter().any(allows)
+        is_declared && self.bundle.rules.iter().any(allows)
     }
-}
 
-impl InForce {
-    fn decided(&self, decision: &Decision) -> Decided {
-        let mut effect = match decision.verdict {
+    /// Where what an action brings back comes from.
+    fn labels(&self, tool: &str, action: &str) -> Vec<String> {
+        let Some(tool) = self.bundle.tools.get(tool) else { return Vec::new() };
+        let of_action = tool.actions.get(action).map(|action| &action.labels);
+        tool.labels.iter().chain(of_action.into_iter().flatten()).cloned().collect()
+    }
+
+    fn decided(&self, decision: &Decision, tool: &str, action: &str) -> Decided {
+        let effect = match decision.verdict {
             Verdict::Allow => Effect::Allow,
             Verdict::Deny => Effect::Deny,
             Verdict::Ask => Effect::Ask,
         };
-        let mut reason = decision.why();
-        // A limit that nobody counts is none, and an action that it binds must not go on without it.
-        if let Some(limit) = decision.obligations.first().filter(|_| effect != Effect::Deny) {
-            effect = Effect::Deny;
-            reason = format!("limits are not counted yet, and {} is one", limit.rule.as_str());
-        }
         Decided {
             effect,
             rules: decision.rules.iter().map(|rule| rule.as_str().to_owned()).collect(),
-            reason,
+            reason: decision.why(),
             message: decision.message.clone(),
             risk: decision.risk.map(|risk| risk.to_string()),
+            asks: decision.asks.iter().map(term).collect(),
+            labels: self.labels(tool, action),
+            limits: decision.obligations.iter().map(limit).collect(),
             security_event: decision.security_event,
             facts: serde_json::to_value(&decision.facts).unwrap_or(Value::Null),
-            policy: self.0.digest.clone(),
+            policy: self.bundle.digest.clone(),
         }
     }
+}
+
+fn limit(obligation: &Obligation) -> LimitTerm {
+    let Obligation { rule, limit } = obligation;
+    LimitTerm {
+        rule: rule.as_str().to_owned(),
+        times: limit.times,
+        span_ms: limit.per.ms(),
+        by: match limit.count {
+            Count::Agent => CountBy::Agent,
+            Count::Version => CountBy::Version,
+            Count::Session => CountBy::Session,
+            Count::User => CountBy::User,
+            Count::Call => CountBy::Call,
+        },
+    }
+}
+
+fn term(asks: &Asks) -> AskTerm {
+    let Asks { rule, ask } = asks;
+    AskTerm { rule: rule.as_str().to_owned(), approvals: ask.approvals, from: ask.from.clone() }
 }
 
 /// Whether a rule can be about an action. Of a native policy that is seen when it is evaluated.
@@ -89,17 +237,18 @@ fn reaches(rule: &Rule, tool: &str, action: &str) -> bool {
     }
 }
 
-/// What is known besides the arguments. What is not kept track of is unknown: no label is not the same as no labels.
+/// What is known besides the arguments. What is not known is unknown: no word about labels is not the same as no labels.
 fn circumstances(request: &ActionRequest<'_>, now_ms: i64) -> Circumstances {
     const DAYS: [&str; 7] =
         ["thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"];
-    let labels = &request.session.labels;
+    let session = request.session;
     let day = usize::try_from(now_ms.div_euclid(86_400_000).rem_euclid(7)).unwrap_or_default();
     Circumstances {
         session: Session {
-            link: Some(request.session.link.as_str().to_owned()),
-            labels: (!labels.is_empty()).then(|| labels.iter().cloned().collect()),
-            done: None,
+            link: Some(session.link.as_str().to_owned()),
+            labels: session.labels.clone(),
+            done: session.done.clone(),
+            tried: session.tried.clone(),
         },
         time: Time {
             hour_utc: Some(now_ms.div_euclid(3_600_000).rem_euclid(24)),
@@ -119,9 +268,10 @@ mod tests {
     const FILES: &str = "
 tools:
   desk:
+    labels: desk
     actions:
       read: {arguments: {path: path}}
-      send: {arguments: {to: email}}
+      send: {arguments: {to: email}, labels: [mail]}
       wipe: {arguments: {}}
 rules:
   - {id: reads, tool: desk, action: read, effect: allow, when: {path.ancestors: {contains: /srv}}}
@@ -130,12 +280,17 @@ rules:
   - {id: tainted, tool: desk, action: read, effect: deny, when: {session.labels: {contains: web}}}
 ";
 
-    fn asked(policy: &InForce, labels: &[&str], action: &str, arguments: &Value) -> Decided {
+    fn asked(
+        policy: &InForce,
+        labels: Option<&[&str]>,
+        action: &str,
+        arguments: &Value,
+    ) -> Decided {
         let (agent, version): (AgentName, VersionName) =
             ("support".parse().expect("a name"), "v1".parse().expect("a name"));
         let tool: ToolName = "desk".parse().expect("a name");
-        let labels = labels.iter().map(|label| (*label).to_owned()).collect();
-        let session = SessionFacts { link: Link::Explicit, labels };
+        let labels = labels.map(|labels| labels.iter().map(|label| (*label).to_owned()).collect());
+        let session = SessionFacts { labels, ..SessionFacts::unknown(Link::Explicit) };
         policy.decide(&ActionRequest {
             agent: &agent,
             version: &version,
@@ -147,23 +302,25 @@ rules:
     }
 
     #[test]
-    fn what_is_not_known_or_not_counted_allows_nothing() {
+    fn what_is_not_known_allows_nothing() {
         let bundle = Bundle::load(&[("t.yaml", FILES)]).expect("it is valid");
-        let policy = InForce(bundle);
+        let policy = InForce { bundle, since_wall_ms: 0 };
         let read = json!({ "path": "/srv/a" });
-        let clean = asked(&policy, &["user"], "read", &read);
+        let clean = asked(&policy, Some(&["user"]), "read", &read);
         assert_eq!((clean.effect, &clean.rules[..]), (Effect::Allow, &["reads".to_owned()][..]));
-        assert_eq!(asked(&policy, &["web"], "read", &read).effect, Effect::Deny);
-        assert_eq!(asked(&policy, &[], "read", &read).effect, Effect::Deny, "labels are unknown");
+        assert_eq!(asked(&policy, Some(&["web"]), "read", &read).effect, Effect::Deny);
+        assert_eq!(asked(&policy, None, "read", &read).effect, Effect::Deny, "labels are unknown");
         let outside = json!({ "path": "/srv/../etc/passwd" });
-        assert_eq!(asked(&policy, &["user"], "read", &outside).effect, Effect::Deny);
-        let sent = asked(&policy, &["user"], "send", &json!({ "to": "ada@example.com" }));
-        assert_eq!(sent.effect, Effect::Deny);
-        assert!(sent.reason.contains("few"), "{}", sent.reason);
-        assert_eq!(asked(&policy, &["user"], "wipe", &Value::Null).effect, Effect::Deny);
-        let (agent, version) = ("support".parse().expect("a name"), "v1".parse().expect("a name"));
+        assert_eq!(asked(&policy, Some(&["user"]), "read", &outside).effect, Effect::Deny);
+        let sent = asked(&policy, Some(&["user"]), "send", &json!({ "to": "ada@example.com" }));
+        assert_eq!(sent.effect, Effect::Allow);
+        let [few] = &sent.limits[..] else { panic!("{sent:?}") };
+        assert_eq!((few.rule.as_str(), few.times, few.span_ms), ("few", 100, 3_600_000));
+        assert_eq!(sent.labels, ["desk", "mail"]);
+        assert_eq!(asked(&policy, Some(&["user"]), "wipe", &Value::Null).effect, Effect::Deny);
+        let agent = "support".parse().expect("a name");
         let tool = "desk".parse().expect("a name");
-        let permits = |action: &str| policy.permits(&agent, &version, &tool, action);
+        let permits = |action: &str| policy.permits(&agent, &tool, action);
         assert_eq!(
             [permits("read"), permits("send"), permits("wipe"), permits("x")],
             [true, true, false, false]
@@ -172,7 +329,7 @@ rules:
 
     #[test]
     fn the_day_and_the_hour_are_those_of_utc() {
-        let session = SessionFacts { link: Link::None, labels: Vec::new() };
+        let session = SessionFacts::unknown(Link::None);
         let (agent, version) = ("support".parse().expect("a name"), "v1".parse().expect("a name"));
         let tool = "desk".parse().expect("a name");
         let request = ActionRequest {

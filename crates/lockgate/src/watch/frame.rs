@@ -132,11 +132,7 @@ impl Frame<'_> {
         let warnings = view.warnings.iter();
         lines.extend(warnings.map(|warning| Line::of(Style::Open, format!("! {warning}"))));
         if view.security_events > 0 {
-            let revoked = if view.revoked {
-                "; identity ordered to be revoked, not enforced yet"
-            } else {
-                ""
-            };
+            let revoked = if view.revoked { "; its tokens are revoked" } else { "" };
             lines.push(Line::of(
                 Style::Bad,
                 format!("security events: {}{revoked}", view.security_events),

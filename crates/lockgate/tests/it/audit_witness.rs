@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use lockgate_audit::{
-    AddCheckpoint, Checkpoint, Entry, Log, LogKey, LogOptions, Reader, origin_hash,
+    AddCheckpoint, AuditError, Checkpoint, Entry, Log, LogKey, LogOptions, Reader, origin_hash,
     prove_consistency,
 };
 use serde_json::Value;
@@ -222,7 +223,7 @@ fn requests(dir: &Path, key: &LogKey, count: u64) -> Vec<AddCheckpoint> {
         Log::create(&options, key).expect("it begins");
     }
     let asked = (0..count).map(|_| {
-        let log = Log::open(&options, key.clone()).expect("it opens");
+        let log = opened(&options, key);
         let old_size = log.status().size;
         log.session().append_blocking(&Entry::event(1, "ada", "act", "x")).expect("recorded");
         log.close();
@@ -232,6 +233,19 @@ fn requests(dir: &Path, key: &LogKey, count: u64) -> Vec<AddCheckpoint> {
         AddCheckpoint { old_size, proof, note: log.note().to_vec() }
     });
     asked.collect()
+}
+
+/// A process that another test starts has the lock of this one as well, for as long as it is not yet what it will be.
+fn opened(options: &LogOptions, key: &LogKey) -> Log {
+    let since = Instant::now();
+    loop {
+        match Log::open(options, key.clone()) {
+            Err(AuditError::Locked { .. }) if since.elapsed() < Duration::from_secs(30) => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened.expect("it opens"),
+        }
+    }
 }
 
 #[test]

@@ -18,15 +18,19 @@ const OTHER: &str = "Orlando Weststrand";
 const WORDS: &str = "zqmark";
 
 /// Paths of changes that this test makes, as the API's document has them.
-const DRIVEN: [&str; 17] = [
+const DRIVEN: [&str; 21] = [
     "DELETE /api/v1/agents/{agent}/versions/{version}/identities",
     "DELETE /api/v1/audit/holds/{name}",
     "DELETE /api/v1/identities/{id}",
+    "DELETE /api/v1/quarantines/{id}",
     "DELETE /api/v1/tokens/{id}",
     "POST /api/v1/agents/{agent}/versions/{version}/identities",
     "POST /api/v1/agents/{agent}/versions/{version}/security-events",
+    "POST /api/v1/approvals/{id}/approve",
+    "POST /api/v1/approvals/{id}/deny",
     "POST /api/v1/audit/erase",
     "POST /api/v1/audit/holds",
+    "POST /api/v1/quarantines",
     "POST /api/v1/rollouts",
     "POST /api/v1/rollouts/{id}/abort",
     "POST /api/v1/rollouts/{id}/confirm",
@@ -168,6 +172,16 @@ fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
         her.ask(Method::DELETE, "/api/v1/identities/{id}", &format!("{one}?{because}"), None);
     assert_eq!(revoked.0, 204);
     assert_eq!(her.ask(Method::DELETE, route, &format!("{path}?{because}"), None).0, 200);
+    let orders = "/api/v1/quarantines";
+    let (status, begun) = her.post(orders, orders, json!({ "agent": "support", "version": "v2" }));
+    assert_eq!(status, 201, "{begun}");
+    let path = format!("{orders}/{}?{because}", begun["id"].as_str().expect("an id"));
+    assert_eq!(her.ask(Method::DELETE, "/api/v1/quarantines/{id}", &path, None).0, 204);
+    // Nothing waits here; what is said to questions that do is in `egress_approvals`.
+    for word in ["approve", "deny"] {
+        let route = format!("/api/v1/approvals/{{id}}/{word}");
+        assert_eq!(her.post(&route, &format!("/api/v1/approvals/none/{word}"), json!({})).0, 404);
+    }
     let (text, probes) = with_words(&text);
     let body = json!({ "text": text, "files": { "probes.jsonl": probes } });
     let path = format!("/api/v1/config?reason={WORDS}%20applied");

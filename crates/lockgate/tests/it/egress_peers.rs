@@ -1,56 +1,27 @@
 //! Real servers and a real client of both families, with Lockgate between them.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::support::agent::World;
+use crate::support::peers::{
+    Peer, free_port, listening, node_modules, python, ready, script, started,
+};
 use crate::support::server::Server;
 use crate::support::tools;
 
-/// What is not there after so long never will be; generous, as machines that test are busy.
-const READY_MAX: Duration = Duration::from_secs(90);
-
-/// A process that ends with the test.
-struct Peer(Child);
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn script(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(name)
-}
-
-fn python() -> Command {
-    let python = std::env::var("LOCKGATE_TEST_PYTHON");
-    Command::new(
-        python.expect("LOCKGATE_TEST_PYTHON must name a Python with `mcp`; ./test sets it"),
-    )
-}
-
 /// npm's server that shows everything; it speaks 2025-11-25.
 fn everything(dir: &Path) -> (Peer, String) {
-    let modules = std::env::var("LOCKGATE_TEST_NODE_MODULES");
-    let modules =
-        modules.expect("LOCKGATE_TEST_NODE_MODULES must name node_modules; ./test sets it");
-    let main = Path::new(&modules).join("@modelcontextprotocol/server-everything/dist/index.js");
-    // It takes no port 0 and says nothing of where it is.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("bound").port();
-    drop(free);
+    let main = node_modules().join("@modelcontextprotocol/server-everything/dist/index.js");
+    let (port, log) = (free_port(), dir.join("everything.log"));
     let mut command = Command::new("node");
     command.arg(main).arg("streamableHttp").env("PORT", port.to_string());
-    let peer = started(&mut command, &dir.join("everything.log"));
-    let at = format!("127.0.0.1:{port}");
-    ready(|| std::net::TcpStream::connect(&at).ok().map(drop), &dir.join("everything.log"));
-    (peer, format!("http://{at}/mcp"))
+    let peer = started(&mut command, &log);
+    listening(port, &log);
+    (peer, format!("http://127.0.0.1:{port}/mcp"))
 }
 
 /// The server of the same package; it speaks 2026-07-28.
@@ -59,24 +30,6 @@ fn python_server(dir: &Path) -> (Peer, String) {
     let peer = started(python().arg(script("mcp_server.py")).arg(&address), &log);
     let at = ready(|| fs::read_to_string(&address).ok().filter(|text| !text.is_empty()), &log);
     (peer, format!("http://{at}/mcp"))
-}
-
-fn started(command: &mut Command, log: &Path) -> Peer {
-    let out = fs::File::create(log).expect("the directory takes files");
-    let err = out.try_clone().expect("a file can be shared");
-    let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
-    Peer(child.unwrap_or_else(|error| panic!("cannot start {command:?}: {error}")))
-}
-
-fn ready<T>(mut look: impl FnMut() -> Option<T>, log: &Path) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(since.elapsed() < READY_MAX, "{}", fs::read_to_string(log).unwrap_or_default());
-        std::thread::sleep(Duration::from_millis(30));
-    }
 }
 
 /// What the client of the package sees.

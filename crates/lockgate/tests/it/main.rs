@@ -1,6 +1,7 @@
 //! The real binary, from the outside.
 
 mod applying;
+mod attacks;
 mod audit;
 mod audit_export;
 mod audit_keys;
@@ -12,11 +13,17 @@ mod audit_words;
 mod chaos;
 mod command_line;
 mod egress;
+mod egress_approvals;
 mod egress_kill;
+mod egress_packs;
 mod egress_peers;
+mod egress_sessions;
+mod egress_stopped;
 mod errors;
+mod frameworks;
 mod init;
 mod metrics;
+mod packs;
 mod plan;
 mod policy;
 mod release;

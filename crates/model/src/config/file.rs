@@ -38,6 +38,8 @@ pub(super) struct ConfigFile {
     pub(super) candidate_stale_max: Field<DurationText>,
     /// Calls of agents are refused once the gateway has not heard of the controller for this long. Default: 10m.
     pub(super) snapshot_max_age: Field<DurationText>,
+    /// How people are asked about actions that a rule says `ask` to.
+    pub(super) approvals: Field<ApprovalsFile>,
     /// Whether /metrics asks for a token. Default: false.
     pub(super) metrics_need_token: Field<bool>,
     /// How answers of users are taken.
@@ -69,6 +71,21 @@ pub(super) struct ListenFile {
     pub(super) egress: Field<AddressText>,
     /// REST, console and metrics. Default: 127.0.0.1:8090.
     pub(super) api: Field<AddressText>,
+}
+
+/// How people are asked about actions that a rule says `ask` to.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields)]
+pub(super) struct ApprovalsFile {
+    /// How long a call waits for the answer before its agent is told to call again. `0s`: not at all. Default: 20s.
+    pub(super) hold: Field<DurationText>,
+    /// How long a question can be answered; then the answer is no. Default: 15m.
+    pub(super) expires: Field<DurationText>,
+    /// How long a yes can be used, once. Default: 5m.
+    pub(super) use_within: Field<DurationText>,
+    /// How long a no stands before the same action is asked about again. Default: 24h.
+    pub(super) refusal_stands: Field<DurationText>,
 }
 
 /// How answers of users are taken.

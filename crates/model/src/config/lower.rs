@@ -52,6 +52,7 @@ pub(super) fn config(
     let audit = settings::audit(report, &file.audit, &root.key("audit"));
     let stale = settings::candidate_stale_max(report, file, &root);
     let snapshot_max_age_ms = settings::snapshot_max_age(report, file, &root);
+    let approvals = settings::approvals(report, &file.approvals, &root.key("approvals"));
     let tools = tools::tools(report, &file.tools, &root.key("tools"));
     let data_dir = some_text(report, &file.data_dir, &root.key("data_dir"));
     let metrics = root.key("metrics_need_token");
@@ -60,6 +61,7 @@ pub(super) fn config(
         data_dir,
         candidate_stale_max_ms: stale,
         snapshot_max_age_ms,
+        approvals,
         metrics_need_token: report.take_or(&file.metrics_need_token, &metrics, false),
         feedback,
         audit,

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use crate::agent::Agent;
+use crate::approval::ApprovalSettings;
 use crate::ids::{AgentName, ChannelName, PlanName};
 use crate::plan::{AlertLevel, Plan};
 use crate::snapshot::Egress;
@@ -151,6 +152,8 @@ pub struct Config {
     pub candidate_stale_max_ms: u64,
     /// Calls of agents are refused once the gateway has not heard of control for this long.
     pub snapshot_max_age_ms: u64,
+    /// How questions to people about actions are kept.
+    pub approvals: ApprovalSettings,
     /// Whether `/metrics` asks for a token.
     pub metrics_need_token: bool,
     /// How answers of users are taken.
@@ -183,7 +186,7 @@ impl Config {
     /// What gateways decide agents' own calls from.
     pub fn egress(&self) -> Egress {
         let snapshot_max_age_ms = self.snapshot_max_age_ms;
-        Egress { tools: self.tools.clone(), snapshot_max_age_ms }
+        Egress { tools: self.tools.clone(), snapshot_max_age_ms, approvals: self.approvals }
     }
 
     /// The plan called `name`.

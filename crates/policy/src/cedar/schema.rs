@@ -46,7 +46,7 @@ pub(crate) fn any_tool() -> Value {
     let tools: Tools = any
         .map(|(tool, action)| {
             let actions = BTreeMap::from([(action, Action::default())]);
-            (tool, Tool { actions })
+            (tool, Tool { actions, ..Tool::default() })
         })
         .collect();
     schema(tools.iter())

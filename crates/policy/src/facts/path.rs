@@ -43,6 +43,15 @@ pub(super) const FACTS: Shape = &[
     ("windows", Kind::Bool),
 ];
 
+/// Where facts of one path stand in [`FACTS`], for those of several.
+pub(super) const ABSOLUTE: usize = 0;
+pub(super) const ANCESTORS: usize = 1;
+pub(super) const EXTENSION: usize = 4;
+pub(super) const HAS_PARENT: usize = 5;
+pub(super) const HIDDEN: usize = 6;
+pub(super) const NAME: usize = 7;
+pub(super) const WINDOWS: usize = 8;
+
 pub(super) fn extract(argument: &Value) -> Vec<Fact> {
     let text = match text_of(argument, BYTES_MAX) {
         Ok(text) => text,
@@ -55,7 +64,7 @@ pub(super) fn extract(argument: &Value) -> Vec<Fact> {
     };
     if is_windows(&text) {
         let mut facts = unknown(FACTS, "a path of Windows");
-        facts[8] = Fact::Bool(true);
+        facts[WINDOWS] = Fact::Bool(true);
         return facts;
     }
     let composed = unicode::composed(&text);

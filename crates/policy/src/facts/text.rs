@@ -12,6 +12,7 @@ pub(super) const BYTES_MAX: usize = 64 * 1024;
 /// - `has_bidi`: has characters that control direction
 /// - `has_control`: has control characters other than tab, line feed and carriage return
 /// - `has_invisible`: has characters that are shown as nothing, such as zero-width ones and tags
+/// - `lines`: one more than there are line breaks, those of Unicode too; headers of mail and of the web are one line
 /// - `scripts_mixed`: some word mixes scripts that no language writes together
 /// - `value`: the text as it is
 pub(super) const FACTS: Shape = &[
@@ -21,6 +22,7 @@ pub(super) const FACTS: Shape = &[
     ("has_bidi", Kind::Bool),
     ("has_control", Kind::Bool),
     ("has_invisible", Kind::Bool),
+    ("lines", Kind::Long),
     ("scripts_mixed", Kind::Bool),
     ("value", Kind::Text),
 ];
@@ -38,18 +40,25 @@ pub(super) fn extract(argument: &Value, needed: u64, unasked: &'static str) -> V
         }
     };
     let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
-    let of: [&dyn Fn() -> Fact; 8] = [
+    let of: [&dyn Fn() -> Fact; 9] = [
         &|| Fact::Long(long(text.len())),
         &|| Fact::Long(long(text.chars().count())),
         &|| Fact::Text(unicode::loosest(text)),
         &|| Fact::Bool(text.chars().any(unicode::is_bidi)),
         &|| Fact::Bool(text.chars().any(control)),
         &|| Fact::Bool(text.chars().any(unicode::is_invisible)),
+        &|| Fact::Long(long(lines(text))),
         &|| Fact::Bool(unicode::mixes_scripts(text)),
         &|| Fact::Text(text.to_owned()),
     ];
     let of = of.into_iter().enumerate();
     of.map(|(index, fact)| if wanted(index) { fact() } else { Fact::Unknown(unasked) }).collect()
+}
+
+/// Whatever breaks a line for some program counts; carriage return and line feed together are one break.
+fn lines(text: &str) -> usize {
+    let breaks = text.matches(['\n', '\r', '\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']);
+    1 + breaks.count() - text.matches("\r\n").count()
 }
 
 #[cfg(test)]
@@ -70,6 +79,21 @@ mod tests {
     }
 
     #[test]
+    fn whatever_breaks_a_line_is_counted() {
+        for (text, lines) in [
+            ("", 1),
+            ("one", 1),
+            ("one\n", 2),
+            ("Hello\r\nBcc: b@y.example", 2),
+            ("a\rb", 2),
+            ("a\u{2028}b\u{85}c", 3),
+            ("a\n\r\n\rb", 4),
+        ] {
+            assert_eq!(all(&json!(text))[6], Fact::Long(lines), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_hidden_is_seen() {
         for (text, bidi, control, invisible, mixed) in [
             ("plain\ttext\r\n", false, false, false, false),
@@ -80,8 +104,8 @@ mod tests {
             ("pаypal", false, false, false, true),
         ] {
             let facts = all(&json!(text));
-            let expected = [bidi, control, invisible, mixed].map(Fact::Bool);
-            assert_eq!(facts[3..7], expected, "{text:?}");
+            let seen = [3, 4, 5, 7].map(|at| facts[at].clone());
+            assert_eq!(seen, [bidi, control, invisible, mixed].map(Fact::Bool), "{text:?}");
         }
     }
 }

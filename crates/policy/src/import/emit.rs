@@ -26,6 +26,7 @@ struct Written<'a> {
     when: Option<&'a Value>,
     message: Option<&'a str>,
     rate: Option<&'a str>,
+    approvers: &'a [String],
 }
 
 /// The policy file, or nothing when something is wrong; that has been said then.
@@ -131,6 +132,7 @@ impl Emitter<'_, '_> {
                 when: None,
                 message: None,
                 rate: None,
+                approvers: &[],
             });
         }
     }
@@ -209,6 +211,7 @@ impl Emitter<'_, '_> {
                     when: when.as_ref(),
                     message: rule.message.as_deref(),
                     rate,
+                    approvers: if effect == "ask" { &rule.approvers } else { &[] },
                 });
             }
         }
@@ -246,6 +249,9 @@ impl Emitter<'_, '_> {
         }
         if let Some(rate) = rule.rate {
             line("limit", &json!({ "rate": rate }));
+        }
+        if !rule.approvers.is_empty() {
+            line("ask", &json!({ "from": rule.approvers }));
         }
         if let Some(message) = rule.message {
             line("message", &json!(message));

@@ -29,6 +29,8 @@ pub(super) struct ForeignRule {
     pub(super) message: Option<String>,
     /// A rate, as a policy file writes it.
     pub(super) limit: Option<String>,
+    /// The people who may approve; none for all who may.
+    pub(super) approvers: Vec<String>,
     pub(super) priority: i64,
 }
 

@@ -1,5 +1,7 @@
 //! `tools`: which tools there are, their actions, and what their arguments are.
 
+use std::collections::BTreeSet;
+
 use lockgate_model::config::did_you_mean;
 use lockgate_model::config::document::{Entry, Kind, Node, Place};
 
@@ -12,6 +14,8 @@ use crate::tools::{Action, Argument, Tool};
 
 /// The most arguments of an action. A decision counts them in one machine word.
 pub(crate) const ARGUMENTS_MAX: usize = 64;
+/// The most labels of a tool or an action.
+const LABELS_MAX: usize = 16;
 /// The most actions of all tools.
 pub(crate) const ACTIONS_MAX: usize = 200_000;
 
@@ -77,7 +81,10 @@ fn tool(
     declared: &mut dyn FnMut(ActionName, Place),
 ) -> Tool {
     let mut tool = Tool::default();
-    let Some(form) = Form::open(node, "a tool", &["actions"], at, found) else { return tool };
+    let Some(form) = Form::open(node, "a tool", &["actions", "labels"], at, found) else {
+        return tool;
+    };
+    tool.labels = labels(&form, at, found);
     let Some(actions) = form.need("actions", "name what the tool can do", at, found) else {
         return tool;
     };
@@ -92,9 +99,10 @@ fn tool(
 
 fn action(node: &Node, at: At<'_>, found: &mut Findings) -> Action {
     let mut action = Action::default();
-    let Some(form) = Form::open(node, "an action", &["arguments"], at, found) else {
+    let Some(form) = Form::open(node, "an action", &["arguments", "labels"], at, found) else {
         return action;
     };
+    action.labels = labels(&form, at, found);
     let Some(arguments) = form.get("arguments") else { return action };
     let entries = form::map(arguments, "`arguments`", at, found).unwrap_or_default();
     if entries.len() > ARGUMENTS_MAX {
@@ -110,6 +118,26 @@ fn action(node: &Node, at: At<'_>, found: &mut Findings) -> Action {
         }
     }
     action
+}
+
+/// What a session is labelled with that has read something.
+fn labels(form: &Form<'_>, at: At<'_>, found: &mut Findings) -> BTreeSet<String> {
+    let Some(node) = form.get("labels") else { return BTreeSet::new() };
+    let mut labels = BTreeSet::new();
+    for (label, place) in form::texts(node, "`labels`", at, found).unwrap_or_default() {
+        // As tools are called: short, and nothing that looks like something else.
+        if ToolName::new(label).is_some() {
+            labels.insert(label.to_owned());
+        } else {
+            let hint = format!("use 1 to {NAME_BYTES_MAX} letters, digits, `_`, `-` or `.`");
+            found.error(at, place, "this cannot be a label".to_owned(), hint);
+        }
+    }
+    if labels.len() > LABELS_MAX {
+        let message = format!("there are at most {LABELS_MAX} labels");
+        found.error(at, node.place, message, String::new());
+    }
+    labels
 }
 
 fn argument(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Argument> {

@@ -112,6 +112,7 @@ fn native(policy: &Policy, at: At<'_>, place: Place, found: &mut Findings) -> Op
             message: policy.annotation("message").map(str::to_owned),
             security_event: security_event.is_some(),
             limit: None,
+            ask: None,
         },
         place,
     })

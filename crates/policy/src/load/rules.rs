@@ -8,7 +8,7 @@ use super::findings::{At, Findings, words};
 use super::form::{self, Form};
 use super::when;
 use crate::names::{ActionName, NAME_BYTES_MAX, RuleId, ToolName};
-use crate::rule::{Count, Effect, Limit, Risk, Rule, Scope, TIMES_MAX};
+use crate::rule::{APPROVALS_MAX, Ask, Count, Effect, Limit, Risk, Rule, Scope, TIMES_MAX};
 use crate::tools::{Action, Tools};
 
 const FIELDS: &[&str] = &[
@@ -22,6 +22,7 @@ const FIELDS: &[&str] = &[
     "message",
     "security_event",
     "limit",
+    "ask",
 ];
 
 /// A rule and where it starts.
@@ -68,6 +69,7 @@ fn rule(node: &Node, at: At<'_>, tools: &Tools, found: &mut Findings) -> Option<
         None => Some(false),
     };
     let limit = limit(&form, effect, at, found);
+    let ask = ask(&form, effect, at, found);
     if let (Some(true), Some(effect), Some(entry)) =
         (security_event, effect, form.entry("security_event"))
         && effect != Effect::Deny
@@ -87,6 +89,7 @@ fn rule(node: &Node, at: At<'_>, tools: &Tools, found: &mut Findings) -> Option<
         message: message.ok()?,
         security_event: security_event?,
         limit: limit.ok()?,
+        ask: ask.ok()?,
     })
 }
 
@@ -232,6 +235,65 @@ fn limit(
     }
 }
 
+/// Only a rule that asks says whom.
+fn ask(
+    form: &Form<'_>,
+    effect: Option<Effect>,
+    at: At<'_>,
+    found: &mut Findings,
+) -> Result<Option<Ask>, Wrong> {
+    let Some(entry) = form.entry("ask") else { return Ok(None) };
+    if let Some(other) = effect.filter(|effect| *effect != Effect::Ask) {
+        let message = format!("a rule with `effect: {other}` asks nobody");
+        found.error(at, entry.key_place, message, "write `effect: ask`".into());
+        return Err(Wrong);
+    }
+    asked(&entry.value, at, found).map(Some).ok_or(Wrong)
+}
+
+fn asked(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Ask> {
+    let ask = Form::open(node, "`ask`", &["approvals", "from"], at, found)?;
+    let approvals = match ask.get("approvals") {
+        None => Some(1),
+        Some(node) => {
+            let wanted = node.to_json().as_u64().and_then(|wanted| u32::try_from(wanted).ok());
+            let wanted = wanted.filter(|wanted| (1..=APPROVALS_MAX).contains(wanted));
+            if wanted.is_none() {
+                let message = "`approvals` is how many people must agree".to_owned();
+                found.error(
+                    at,
+                    node.place,
+                    message,
+                    format!("write a number from 1 to {APPROVALS_MAX}"),
+                );
+            }
+            wanted
+        }
+    };
+    let Some(from) = ask.get("from") else {
+        return Some(Ask { approvals: approvals?, from: Vec::new() });
+    };
+    let names: Vec<String> = form::texts(from, "`from`", at, found)?
+        .into_iter()
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    let mut unique = names.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    if unique.len() != names.len() || names.iter().any(|name| name.trim().is_empty()) {
+        let message = "`from` names each person once".to_owned();
+        found.error(at, from.place, message, "write the names of API tokens".into());
+        return None;
+    }
+    let approvals = approvals?;
+    if names.len() < approvals as usize {
+        let message = format!("{approvals} people must agree, and `from` names {}", names.len());
+        found.error(at, from.place, message, "name more, or want fewer".into());
+        return None;
+    }
+    Some(Ask { approvals, from: names })
+}
+
 fn rate(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Limit> {
     let limit = Form::open(node, "`limit`", &["rate", "count"], at, found)?;
     let rate = limit.need("rate", "add `rate: \"100/hour\"`", at, found);
@@ -249,13 +311,14 @@ fn rate(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Limit> {
 
 fn count(limit: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<Count> {
     let Some(node) = limit.get("count") else { return Some(Count::default()) };
-    let known = ["agent", "version", "session", "user"];
+    let known = ["agent", "version", "session", "user", "call"];
     let text = form::text(node, "`count`", at, found)?;
     Some(match text {
         "agent" => Count::Agent,
         "version" => Count::Version,
         "session" => Count::Session,
         "user" => Count::User,
+        "call" => Count::Call,
         _ => {
             let hint =
                 did_you_mean(text, &known).unwrap_or_else(|| format!("count by {}", words(&known)));

@@ -151,7 +151,7 @@ impl Reader<'_, '_> {
     fn argument(&mut self, name: &str, place: Place) -> Option<Argument> {
         let mut declared: Option<Argument> = None;
         let mut missing = Vec::new();
-        for (action, Action { arguments }) in self.actions {
+        for (action, Action { arguments, .. }) in self.actions {
             match (arguments.get(name), declared) {
                 (None, _) => missing.push(action.as_str()),
                 (Some(argument), None) => declared = Some(*argument),

@@ -214,7 +214,7 @@ fn every_difference_is_told() {
         "the scope `tenant` has no meaning here",
         "`a` goes before `b` there",
         "the limit counts each agent alone",
-        "`approvers` are not carried over",
+        "`approvers` are the names of API tokens here",
         "the rule is switched off",
         "what no rule matches is allowed there",
         "only actions that are named and arguments that are tested are declared",
@@ -225,6 +225,8 @@ fn every_difference_is_told() {
     assert_eq!(verdict(&bundle, "x", &json!({"big": true})), Verdict::Deny);
     let request = json!({"tool": "db", "action": "x"});
     assert_eq!(support::decide(&bundle, request).obligations.len(), 1);
+    let asks = support::decide(&bundle, json!({"tool": "db", "action": "y"})).asks;
+    assert_eq!(asks[0].ask.from, ["z"]);
 }
 
 #[test]

@@ -73,6 +73,7 @@ pub(crate) async fn tools_are_in_the_snapshot(db: &Database) {
             timeout_ms: 60_000,
         }],
         snapshot_max_age_ms: 600_000,
+        ..Egress::default()
     };
     let new = NewConfig { egress: &egress, ..config("one", &agents, ConfigOrigin::File) };
     db.activate_config(new).await.unwrap();

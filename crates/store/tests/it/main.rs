@@ -4,11 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod approvals;
 mod configuration;
 mod durability;
 mod exchange;
 mod identities;
 mod inbox;
+mod limits;
 mod measurements;
 mod outbox;
 mod people;

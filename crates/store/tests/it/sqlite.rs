@@ -28,9 +28,23 @@ conformance!(open:
         the_file_is_remembered_beside_what_the_api_activates,
         what_is_in_use_cannot_be_removed,
     }
+    approvals::{
+        a_yes_is_for_one_use_of_one_action,
+        a_yes_that_is_raced_for_is_used_once,
+        enough_people_must_agree,
+        a_no_is_final,
+        what_comes_too_late_is_nothing,
+        questions_are_bounded,
+        nobody_answers_for_who_is_not_known,
+        the_wait_ends_with_the_answer,
+    }
     identities::{
         revoked_tokens_are_told_to_gateways,
         tools_are_in_the_snapshot,
+    }
+    limits::{
+        no_span_holds_more_than_its_limit,
+        a_place_is_taken_in_all_counts_or_in_none,
     }
     inbox::{
         items_keep_their_order,

@@ -2,6 +2,8 @@
 
 pub(crate) mod agent;
 pub(crate) mod config;
+pub(crate) mod packs;
+pub(crate) mod peers;
 pub(crate) mod scene;
 pub(crate) mod server;
 pub(crate) mod tools;

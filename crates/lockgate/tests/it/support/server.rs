@@ -207,6 +207,13 @@ impl Server {
         command.output().expect("the binary starts").into()
     }
 
+    /// The same as someone else.
+    pub(crate) fn run_as<S: AsRef<OsStr>>(&self, token: &str, args: &[S]) -> Ran {
+        let mut command = lockgate();
+        command.args(args).arg("--server").arg(self.api()).env("LOCKGATE_TOKEN", token);
+        command.output().expect("the binary starts").into()
+    }
+
     /// The same, which must succeed, with its JSON.
     pub(crate) fn json<S: AsRef<OsStr>>(&self, args: &[S]) -> Value {
         let mut args: Vec<&OsStr> = args.iter().map(AsRef::as_ref).collect();

@@ -29,8 +29,9 @@ async fn answer(State(calls): State<Calls>, Json(message): Json<Value>) -> Json<
         Some("tools/list") => json!({ "tools": [{ "name": "echo", "inputSchema": {} }] }),
         Some("tools/call") => {
             calls.lock().expect("nobody panics").push(id.as_str().unwrap_or("?").to_owned());
-            // Long enough to be killed in.
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            // Long enough to be killed in, or as long as it is asked to.
+            let wait_ms = message["params"]["arguments"]["wait_ms"].as_u64().unwrap_or(5);
+            tokio::time::sleep(Duration::from_millis(wait_ms)).await;
             json!({ "content": [{ "type": "text", "text": "done" }], "isError": false })
         }
         _ => json!({}),

@@ -4,14 +4,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::witnesses::witnesses;
 use super::{Unique, duration_within, items, name, some_text, target};
+use crate::approval::ApprovalSettings;
 use crate::config::field::Field;
 use crate::config::file::{
-    AuditFile, ChannelFile, ConfigFile, FeedbackFile, ListenFile, PriceFile,
+    ApprovalsFile, AuditFile, ChannelFile, ConfigFile, FeedbackFile, ListenFile, PriceFile,
 };
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::standard::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
-use crate::config::text::{AddressText, SecretText};
+use crate::config::text::{AddressText, DurationText, SecretText};
 use crate::config::{
     AuditSettings, Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride, SecretRef,
 };
@@ -107,6 +108,36 @@ pub(super) fn audit(
         retention_ms: retention,
         witnesses,
         cosignatures_min,
+    }
+}
+
+pub(super) fn approvals(
+    report: &mut Report<'_>,
+    field: &Field<ApprovalsFile>,
+    path: &Path,
+) -> ApprovalSettings {
+    let written = ApprovalsFile::default();
+    let file = report.take(field, path).unwrap_or(&written);
+    let default = ApprovalSettings::default();
+    let mut within = |field: &Field<DurationText>, name: &str, range, default_ms| {
+        duration_within(report, field, &path.key(name), range, default_ms)
+    };
+    let asked = (10 * SECOND_MS, 30 * DAY_MS);
+    ApprovalSettings {
+        hold_ms: within(&file.hold, "hold", (0, 10 * MINUTE_MS), default.hold_ms),
+        expires_ms: within(&file.expires, "expires", asked, default.expires_ms),
+        use_within_ms: within(
+            &file.use_within,
+            "use_within",
+            (SECOND_MS, DAY_MS),
+            default.use_within_ms,
+        ),
+        refusal_ms: within(
+            &file.refusal_stands,
+            "refusal_stands",
+            (MINUTE_MS, 365 * DAY_MS),
+            default.refusal_ms,
+        ),
     }
 }
 

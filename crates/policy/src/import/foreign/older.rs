@@ -110,6 +110,7 @@ impl Reader<'_, '_, '_> {
             condition: condition?,
             message: message.map(str::to_owned),
             limit: None,
+            approvers: Vec::new(),
             priority,
         })
     }

@@ -135,7 +135,7 @@ impl Reader<'_, '_, '_> {
         let action = self.v1_action(&form);
         let condition = self.v1_condition(&form);
         let limit = self.limit(&form, action);
-        self.approvers(&form);
+        let approvers = self.approvers(&form);
         let priority = self.priority(&form);
         let message = self.text(&form, "description").map(str::to_owned);
         if !enabled {
@@ -149,6 +149,7 @@ impl Reader<'_, '_, '_> {
             condition: condition?,
             message,
             limit,
+            approvers,
             priority,
         })
     }
@@ -221,15 +222,23 @@ impl Reader<'_, '_, '_> {
         Some(text.to_owned())
     }
 
-    fn approvers(&mut self, form: &Form<'_>) {
-        match form.get("approvers") {
-            None | Some(Node { kind: Kind::Null, .. }) => {}
-            Some(Node { kind: Kind::List(items), .. }) if items.is_empty() => {}
-            Some(node) => self.differs(
-                node.place,
-                "`approvers` are not carried over: who may approve is a matter of roles here",
-                "give the role approver to these people only",
-            ),
+    /// The people who may approve; none for all who may.
+    fn approvers(&mut self, form: &Form<'_>) -> Vec<String> {
+        let node = form.get("approvers").filter(|node| match &node.kind {
+            Kind::Null => false,
+            Kind::List(items) => !items.is_empty(),
+            _ => true,
+        });
+        let Some(node) = node else { return Vec::new() };
+        self.differs(
+            node.place,
+            "`approvers` are the names of API tokens here: nobody else may approve",
+            "give each of them a token of that name, and the role approver",
+        );
+        let names = form::texts(node, "`approvers`", self.at, self.found).unwrap_or_default();
+        if let Some((_, place)) = names.iter().find(|(name, _)| name.trim().is_empty()) {
+            self.error(*place, "an approver has no name", "remove it");
         }
+        names.into_iter().map(|(name, _)| name.to_owned()).collect()
     }
 }

@@ -1,0 +1,43 @@
+//! `lockgate policy status`
+
+use clap::Args;
+use serde::Deserialize;
+
+use crate::client::{self, Client, ServerArgs};
+use crate::error::{CliResult, Exit};
+use crate::output::{self, Format};
+
+/// Asks a server which policy decides.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Deserialize)]
+struct InForce {
+    digest: Option<String>,
+    rules: Option<u64>,
+    tools: Option<u64>,
+    since_wall_ms: Option<i64>,
+}
+
+impl Status {
+    pub(super) async fn run(self, format: Format) -> CliResult {
+        let answer = Client::new(&self.server)?.get(&["policy"]).await?;
+        if format == Format::Json {
+            output::print_json(&answer)?;
+            return Ok(Exit::Done);
+        }
+        let InForce { digest, rules, tools, since_wall_ms } = client::typed(&answer)?;
+        let text = match (digest, rules, tools, since_wall_ms) {
+            (Some(digest), Some(rules), Some(tools), Some(since)) => format!(
+                "{digest}  {rules} rules on {tools} tools, in force since {}",
+                output::time(since)
+            ),
+            _ => "none: every call of an agent is denied; `lockgate serve --policies DIR` puts one in force".into(),
+        };
+        output::print(&text)?;
+        Ok(Exit::Done)
+    }
+}

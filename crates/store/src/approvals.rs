@@ -1,0 +1,605 @@
+//! Actions that wait for a person. Every question is answered once, by people who may, in time, and a yes is used once:
+//! each step is one transaction, and none of them goes by a clock that was moved back.
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use lockgate_model::approval::{Answer, ApprovalSettings, Approvals, AskTerm, Question, Waited};
+use lockgate_model::ids::{AgentName, ApprovalId, IdentityId, ToolName, VersionName};
+use lockgate_model::ports::PortError;
+use lockgate_rollout::event::{Alert, Effect};
+use lockgate_rollout::state::Rollout;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::{FromRow, SqliteConnection};
+use tokio::time::timeout_at;
+use uuid::Uuid;
+
+use crate::codec;
+use crate::error::StoreError;
+use crate::events::NO_TRANSITION;
+use crate::lease::check_fence;
+use crate::outbox;
+use crate::store::{Store, Tx, now_wall_ms};
+
+/// Questions of one version that are open at once, at most: an agent in a loop must not bury the others'.
+const OPEN_OF_VERSION_MAX: i64 = 100;
+/// Questions that are open at once, at most.
+const OPEN_MAX: i64 = 5_000;
+/// How long a question is kept after its end.
+const KEPT_MS: i64 = 30 * 86_400_000;
+/// How often somebody who waits looks again although nobody wrote.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Where a question stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalState {
+    /// Nobody has decided yet.
+    Waiting,
+    /// Yes, and not used yet.
+    Granted,
+    /// No, and it stands.
+    Denied,
+    /// The yes was used.
+    Used,
+    /// Nobody answered in time, which is a no.
+    Expired,
+    /// The yes was not used in time.
+    Lapsed,
+    /// The no has stood long enough: the same may be asked again.
+    Over,
+}
+
+impl ApprovalState {
+    const ALL: [Self; 7] = [
+        Self::Waiting,
+        Self::Granted,
+        Self::Denied,
+        Self::Used,
+        Self::Expired,
+        Self::Lapsed,
+        Self::Over,
+    ];
+
+    /// As it is kept and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+            Self::Used => "used",
+            Self::Expired => "expired",
+            Self::Lapsed => "lapsed",
+            Self::Over => "over",
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, StoreError> {
+        let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        found.ok_or_else(|| StoreError::Value { what: "approval state", value: text.to_owned() })
+    }
+
+    /// What it becomes by itself when its time is over.
+    fn then(self) -> Option<Self> {
+        match self {
+            Self::Waiting => Some(Self::Expired),
+            Self::Granted => Some(Self::Lapsed),
+            Self::Denied => Some(Self::Over),
+            _ => None,
+        }
+    }
+}
+
+/// What somebody said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vote {
+    /// Who.
+    pub by: String,
+    /// Yes or no.
+    pub agreed: bool,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at_wall_ms: i64,
+}
+
+/// A question and everything about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApprovalRow {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The agent.
+    pub agent: AgentName,
+    /// Its version.
+    pub version: VersionName,
+    /// The tool.
+    pub tool: ToolName,
+    /// What is to be done.
+    pub action: String,
+    /// What makes the action this one, SHA-256 in hex.
+    pub hash: String,
+    /// The token that asked.
+    pub token: IdentityId,
+    /// Who had that token issued, if that is remembered: this person has no say.
+    pub issued_by: Option<String>,
+    /// What the rules want.
+    pub terms: Vec<AskTerm>,
+    /// What a person is shown; null once it is over.
+    pub shown: Value,
+    /// Where it stands, as of the time it was read.
+    pub state: ApprovalState,
+    /// When it was asked.
+    pub asked_wall_ms: i64,
+    /// Until when the state lasts by itself; the end's time for what has ended.
+    pub until_wall_ms: i64,
+    /// How long that is from now, milliseconds.
+    pub left_ms: i64,
+    /// What was said so far.
+    pub votes: Vec<Vote>,
+}
+
+/// Why a word does not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoVote {
+    /// There is no such question.
+    Unknown,
+    /// It does not wait any more.
+    Decided(ApprovalState),
+    /// It is whoever could be the one who asks.
+    Requester,
+    /// Nobody knows who that could be: the token that asked is not remembered.
+    RequesterUnknown,
+    /// They have said something already.
+    Twice,
+    /// None of the rules wants to hear them.
+    NotAsked,
+}
+
+#[derive(FromRow)]
+struct Columns {
+    id: String,
+    agent: String,
+    version: String,
+    tool: String,
+    action: String,
+    hash: String,
+    token: String,
+    terms: String,
+    shown: String,
+    state: String,
+    asked_wall_ms: i64,
+    until_wall_ms: i64,
+    issued_by: Option<String>,
+}
+
+const SELECT: &str =
+    "SELECT a.id, a.agent, a.version, a.tool, a.action, a.hash, a.token, a.terms, a.shown, a.state,
+    a.asked_wall_ms, a.until_wall_ms, i.principal AS issued_by
+    FROM approval a LEFT JOIN identity i ON i.id = a.token";
+
+impl Columns {
+    async fn row(
+        self,
+        conn: &mut SqliteConnection,
+        now_ms: i64,
+    ) -> Result<ApprovalRow, StoreError> {
+        let votes: Vec<(String, bool, String, i64)> = sqlx::query_as(
+            "SELECT principal, agreed, reason, at_wall_ms FROM approval_vote
+             WHERE approval = ? ORDER BY at_wall_ms, principal",
+        )
+        .bind(&self.id)
+        .fetch_all(conn)
+        .await?;
+        let kept = ApprovalState::parse(&self.state)?;
+        let is_over = self.until_wall_ms <= now_ms;
+        Ok(ApprovalRow {
+            id: codec::parse("approval", &self.id)?,
+            agent: codec::parse("agent", &self.agent)?,
+            version: codec::parse("version", &self.version)?,
+            tool: codec::parse("tool", &self.tool)?,
+            action: self.action,
+            hash: self.hash,
+            token: codec::parse("identity", &self.token)?,
+            issued_by: self.issued_by,
+            terms: codec::from_json("terms", &self.terms)?,
+            shown: codec::from_json("question", &self.shown)?,
+            state: kept.then().filter(|_| is_over).unwrap_or(kept),
+            asked_wall_ms: self.asked_wall_ms,
+            until_wall_ms: self.until_wall_ms,
+            left_ms: (self.until_wall_ms - now_ms).max(0),
+            votes: votes
+                .into_iter()
+                .map(|(by, agreed, reason, at_wall_ms)| Vote { by, agreed, reason, at_wall_ms })
+                .collect(),
+        })
+    }
+}
+
+/// A clock that never goes back: the wall's while that goes on, else the time that has passed since.
+#[derive(Debug, Default)]
+pub(crate) struct Steady(std::sync::Mutex<Option<(i64, Instant)>>);
+
+impl Steady {
+    /// Now, when the wall's clock says `wall_ms`, and `seen_ms` was a time already.
+    fn now_ms(&self, wall_ms: i64, seen_ms: i64) -> i64 {
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let passed = last.as_ref().map_or(i64::MIN, |(ms, at)| {
+            ms.saturating_add(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX))
+        });
+        let now_ms = wall_ms.max(passed).max(seen_ms);
+        *last = Some((now_ms, Instant::now()));
+        now_ms
+    }
+}
+
+impl Store {
+    /// The time that questions and counts go by.
+    pub(crate) async fn steady_ms(&self, conn: &mut SqliteConnection) -> Result<i64, StoreError> {
+        let seen: Option<i64> = sqlx::query_scalar("SELECT MAX(changed_wall_ms) FROM approval")
+            .fetch_one(&mut *conn)
+            .await?;
+        let wall_ms = now_wall_ms(conn).await?;
+        Ok(self.inner.steady.now_ms(wall_ms, seen.unwrap_or(i64::MIN)))
+    }
+
+    async fn ask_person(&self, question: &Question) -> Result<Answer, StoreError> {
+        let mut tx = self.begin().await?;
+        let now_ms = self.steady_ms(&mut tx).await?;
+        end_overdue(&mut tx, now_ms).await?;
+        let open: Option<(String, String, i64)> = sqlx::query_as(
+            "SELECT id, state, until_wall_ms FROM approval
+             WHERE agent = ? AND version = ? AND hash = ? AND state IN ('waiting', 'granted', 'denied')",
+        )
+        .bind(question.agent.as_str())
+        .bind(question.version.as_str())
+        .bind(&question.hash)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some((id, state, until_wall_ms)) = open {
+            let id: ApprovalId = codec::parse("approval", &id)?;
+            return match ApprovalState::parse(&state)? {
+                ApprovalState::Granted => {
+                    put(&mut tx, id, ApprovalState::Used, now_ms, now_ms).await?;
+                    self.commit(tx).await?;
+                    Ok(Answer::Granted { id })
+                }
+                ApprovalState::Waiting => Ok(Answer::Waiting { id, until_wall_ms, is_new: false }),
+                _ => Ok(Answer::Denied { id }),
+            };
+        }
+        if is_full(&mut tx, question).await? {
+            return Ok(Answer::Full);
+        }
+        let id = ApprovalId(Uuid::now_v7());
+        let until_wall_ms = after(now_ms, question.settings.expires_ms);
+        sqlx::query(
+            "INSERT INTO approval (id, agent, version, tool, action, hash, token, terms, settings, shown, state,
+                 asked_wall_ms, until_wall_ms, changed_wall_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?, ?, ?)",
+        )
+        .bind(id.to_string())
+        .bind(question.agent.as_str())
+        .bind(question.version.as_str())
+        .bind(question.tool.as_str())
+        .bind(&question.action)
+        .bind(&question.hash)
+        .bind(question.token.to_string())
+        .bind(codec::to_json("terms", &question.terms)?)
+        .bind(codec::to_json("settings", &question.settings)?)
+        .bind(codec::to_json("question", &question.shown)?)
+        .bind(now_ms)
+        .bind(until_wall_ms)
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
+        self.commit(tx).await?;
+        Ok(Answer::Waiting { id, until_wall_ms, is_new: true })
+    }
+
+    /// Whether somebody's word on a question would count now.
+    pub async fn may_vote(
+        &self,
+        id: ApprovalId,
+        by: &str,
+    ) -> Result<Result<ApprovalRow, NoVote>, StoreError> {
+        let mut tx = self.begin().await?;
+        self.votable(&mut tx, id, by).await.map(|found| found.map(|(row, _)| row))
+    }
+
+    async fn votable(
+        &self,
+        tx: &mut Tx,
+        id: ApprovalId,
+        by: &str,
+    ) -> Result<Result<(ApprovalRow, i64), NoVote>, StoreError> {
+        let now_ms = self.steady_ms(tx).await?;
+        let Some(row) = one(tx, id, now_ms).await? else { return Ok(Err(NoVote::Unknown)) };
+        if row.state != ApprovalState::Waiting {
+            return Ok(Err(NoVote::Decided(row.state)));
+        }
+        match row.issued_by.as_deref() {
+            None => return Ok(Err(NoVote::RequesterUnknown)),
+            Some(issuer) if issuer == by => return Ok(Err(NoVote::Requester)),
+            Some(_) => {}
+        }
+        if row.votes.iter().any(|vote| vote.by == by) {
+            return Ok(Err(NoVote::Twice));
+        }
+        let counts =
+            |term: &AskTerm| term.from.is_empty() || term.from.iter().any(|name| name == by);
+        if !row.terms.iter().any(counts) {
+            return Ok(Err(NoVote::NotAsked));
+        }
+        Ok(Ok((row, now_ms)))
+    }
+
+    /// Says yes or no. A no decides at once; a yes when it is enough for every rule.
+    pub async fn vote(
+        &self,
+        id: ApprovalId,
+        by: &str,
+        agreed: bool,
+        reason: &str,
+    ) -> Result<Result<ApprovalState, NoVote>, StoreError> {
+        let mut tx = self.begin().await?;
+        let (row, now_ms) = match self.votable(&mut tx, id, by).await? {
+            Ok(found) => found,
+            Err(no) => return Ok(Err(no)),
+        };
+        sqlx::query(
+            "INSERT INTO approval_vote (approval, principal, agreed, reason, at_wall_ms) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(id.to_string())
+        .bind(by)
+        .bind(agreed)
+        .bind(reason)
+        .bind(now_ms)
+        .execute(&mut *tx)
+        .await?;
+        let settings: String = sqlx::query_scalar("SELECT settings FROM approval WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_one(&mut *tx)
+            .await?;
+        let settings: ApprovalSettings = codec::from_json("settings", &settings)?;
+        let said = row.votes.iter().map(|vote| vote.by.as_str()).chain([by]);
+        let is_met = row.terms.iter().all(|term| term.is_met(said.clone()));
+        let state = match agreed {
+            false => ApprovalState::Denied,
+            true if is_met => ApprovalState::Granted,
+            true => ApprovalState::Waiting,
+        };
+        match state {
+            ApprovalState::Denied => {
+                let until_ms = after(now_ms, settings.refusal_ms);
+                put(&mut tx, id, state, now_ms, until_ms).await?;
+            }
+            ApprovalState::Granted => {
+                let until_ms = after(now_ms, settings.use_within_ms);
+                put(&mut tx, id, state, now_ms, until_ms).await?;
+            }
+            _ => {}
+        }
+        self.commit(tx).await?;
+        Ok(Ok(state))
+    }
+
+    /// One question.
+    pub async fn approval(&self, id: ApprovalId) -> Result<Option<ApprovalRow>, StoreError> {
+        let mut conn = self.inner.reader.acquire().await?;
+        let now_ms = self.steady_ms(&mut conn).await?;
+        one(&mut conn, id, now_ms).await
+    }
+
+    /// Questions, open ones first, then the last that changed, at most `limit`.
+    pub async fn approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError> {
+        let mut conn = self.inner.reader.acquire().await?;
+        let now_ms = self.steady_ms(&mut conn).await?;
+        let rows: Vec<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{SELECT} ORDER BY a.state NOT IN ('waiting', 'granted'), a.changed_wall_ms DESC, a.id DESC LIMIT ?"
+        )))
+        .bind(limit)
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            all.push(row.row(&mut conn, now_ms).await?);
+        }
+        Ok(all)
+    }
+
+    /// Ends what nobody answered or used in time, and forgets what ended long ago. Says which questions expired.
+    pub async fn end_approvals(&self) -> Result<Vec<ApprovalRow>, StoreError> {
+        let mut conn = self.inner.reader.acquire().await?;
+        let now_ms = self.steady_ms(&mut conn).await?;
+        let overdue: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM approval
+                 WHERE state IN ('waiting', 'granted', 'denied') AND until_wall_ms <= ?)
+             OR EXISTS (SELECT 1 FROM approval WHERE changed_wall_ms < ?)",
+        )
+        .bind(now_ms)
+        .bind(now_ms - KEPT_MS)
+        .fetch_one(&mut *conn)
+        .await?;
+        drop(conn);
+        if !overdue {
+            return Ok(Vec::new());
+        }
+        let mut tx = self.begin().await?;
+        let now_ms = self.steady_ms(&mut tx).await?;
+        let ids: Vec<String> = sqlx::query_scalar(
+            "SELECT id FROM approval WHERE state = 'waiting' AND until_wall_ms <= ? ORDER BY id",
+        )
+        .bind(now_ms)
+        .fetch_all(&mut *tx)
+        .await?;
+        end_overdue(&mut tx, now_ms).await?;
+        let mut expired = Vec::with_capacity(ids.len());
+        for id in ids {
+            expired.extend(one(&mut tx, codec::parse("approval", &id)?, now_ms).await?);
+        }
+        // The newest row stays: it says how late it was.
+        sqlx::query(
+            "DELETE FROM approval WHERE changed_wall_ms < ? AND state NOT IN ('waiting', 'granted', 'denied')
+                 AND changed_wall_ms < (SELECT MAX(changed_wall_ms) FROM approval)",
+        )
+        .bind(now_ms - KEPT_MS)
+        .execute(&mut *tx)
+        .await?;
+        self.commit(tx).await?;
+        Ok(expired)
+    }
+
+    /// Questions that wait and that nobody was told of.
+    pub async fn untold_approvals(&self) -> Result<Vec<ApprovalRow>, StoreError> {
+        let mut conn = self.inner.reader.acquire().await?;
+        let now_ms = self.steady_ms(&mut conn).await?;
+        let rows: Vec<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+            "{SELECT} WHERE a.state = 'waiting' AND a.told = 0 ORDER BY a.id LIMIT 50"
+        )))
+        .fetch_all(&mut *conn)
+        .await?;
+        let mut all = Vec::with_capacity(rows.len());
+        for row in rows {
+            all.push(row.row(&mut conn, now_ms).await?);
+        }
+        Ok(all)
+    }
+
+    /// Has people told of a question, by the channels of the agent; `rollout` is the agent's newest. Without one nobody
+    /// can be told, and the question is in the list all the same.
+    pub async fn tell_of_approval(
+        &self,
+        fence: u64,
+        id: ApprovalId,
+        told: Option<(&Rollout, Alert)>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        check_fence(&mut tx, fence).await?;
+        sqlx::query("UPDATE approval SET told = 1 WHERE id = ?")
+            .bind(id.to_string())
+            .execute(&mut *tx)
+            .await?;
+        if let Some((rollout, alert)) = told {
+            let effect = Effect::Notify { alert };
+            outbox::insert(&mut tx, rollout, NO_TRANSITION, &effect).await?;
+        }
+        self.commit(tx).await
+    }
+}
+
+fn after(now_ms: i64, ms: u64) -> i64 {
+    now_ms.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+async fn one(
+    conn: &mut SqliteConnection,
+    id: ApprovalId,
+    now_ms: i64,
+) -> Result<Option<ApprovalRow>, StoreError> {
+    let row: Option<Columns> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE a.id = ?")))
+            .bind(id.to_string())
+            .fetch_optional(&mut *conn)
+            .await?;
+    match row {
+        Some(row) => row.row(conn, now_ms).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn is_full(conn: &mut SqliteConnection, question: &Question) -> Result<bool, StoreError> {
+    let (of_version, all): (i64, i64) = sqlx::query_as(
+        "SELECT COALESCE(SUM(agent = ? AND version = ?), 0), COUNT(*) FROM approval
+         WHERE state IN ('waiting', 'granted', 'denied')",
+    )
+    .bind(question.agent.as_str())
+    .bind(question.version.as_str())
+    .fetch_one(conn)
+    .await?;
+    Ok(of_version >= OPEN_OF_VERSION_MAX || all >= OPEN_MAX)
+}
+
+/// Puts a question into a state. What a person was shown goes when nobody needs it any more.
+async fn put(
+    conn: &mut SqliteConnection,
+    id: ApprovalId,
+    state: ApprovalState,
+    now_ms: i64,
+    until_ms: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE approval SET state = ?1, changed_wall_ms = ?2, until_wall_ms = ?3,
+             shown = CASE WHEN ?1 = 'granted' THEN shown ELSE 'null' END
+         WHERE id = ?4",
+    )
+    .bind(state.as_str())
+    .bind(now_ms)
+    .bind(until_ms)
+    .bind(id.to_string())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends what has had its time.
+async fn end_overdue(conn: &mut SqliteConnection, now_ms: i64) -> Result<(), StoreError> {
+    for state in ApprovalState::ALL {
+        let Some(then) = state.then() else { continue };
+        sqlx::query(
+            "UPDATE approval SET state = ?, changed_wall_ms = ?, shown = 'null'
+             WHERE state = ? AND until_wall_ms <= ?",
+        )
+        .bind(then.as_str())
+        .bind(now_ms)
+        .bind(state.as_str())
+        .bind(now_ms)
+        .execute(&mut *conn)
+        .await?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Approvals for Store {
+    async fn ask(&self, question: &Question) -> Result<Answer, PortError> {
+        self.ask_person(question).await.map_err(PortError::from)
+    }
+
+    async fn wait(&self, id: ApprovalId, at_most: Duration) -> Result<Waited, PortError> {
+        let deadline = tokio::time::Instant::now() + at_most;
+        let mut changed = self.changed();
+        loop {
+            let _ = changed.borrow_and_update();
+            let row = self.approval(id).await.map_err(PortError::from)?;
+            match row.map(|row| row.state) {
+                Some(ApprovalState::Waiting) => {}
+                Some(ApprovalState::Granted | ApprovalState::Denied) => {
+                    return Ok(Waited::Answered);
+                }
+                _ => return Ok(Waited::Over),
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return Ok(Waited::Waits);
+            }
+            let look = deadline.min(tokio::time::Instant::now() + LOOK_EVERY);
+            // Written or not, it is looked at again.
+            let _ = timeout_at(look, changed.changed()).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_goes_on_when_the_walls_goes_back() {
+        let steady = Steady::default();
+        assert_eq!(steady.now_ms(1_000, i64::MIN), 1_000);
+        assert!((1_000..2_000).contains(&steady.now_ms(0, i64::MIN)));
+        assert_eq!(steady.now_ms(5_000, i64::MIN), 5_000);
+        assert_eq!(steady.now_ms(5_000, 9_000), 9_000, "what was a time already");
+        assert!(steady.now_ms(5_000, i64::MIN) >= 9_000);
+    }
+}
