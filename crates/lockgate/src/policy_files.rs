@@ -67,7 +67,10 @@ fn files(directory: &Path) -> CliResult<Vec<(String, String)>> {
     let doing = || format!("cannot read {}", directory.display());
     let mut files = Vec::new();
     let mut below = None;
-    for (count, entry) in fs::read_dir(directory).or_exit(Exit::Usage, doing())?.enumerate() {
+    let entries = fs::read_dir(directory)
+        .or_exit(Exit::Usage, doing())
+        .map_err(|error| error.hint("name the directory that holds the policy files"))?;
+    for (count, entry) in entries.enumerate() {
         let path = entry.or_exit(Exit::Usage, doing())?.path();
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or("");
         if MEANT.contains(&extension) {

@@ -1,20 +1,39 @@
-//! How long a decision takes, request building included, with 10 to 100,000 rules, and how long a bundle takes to load.
-//! `cargo bench -p lockgate-policy`, or quicker to build: `cargo bench --profile quick …`.
+//! How long decisions take, request building included, with 10 to 100,000 rules, how many two threads make, how long a
+//! bundle takes to load and a fact to be taken out.
+//!
+//! `cargo bench -p lockgate-policy --bench decide -- [PART…] [ROUNDS [RULES_MAX]]`, parts being `decisions`, `threads`, `facts`,
+//! `activation`; `--profile quick` builds quicker. `profile` decides with 10,000 rules for some seconds, for a profiler.
+//! How often a decision asks for memory is counted by the test `allocations`.
 
 use std::fmt::Write as _;
 use std::hint::black_box;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use lockgate_policy::facts::FactType;
 use lockgate_policy::{Budget, Bundle, Circumstances, Delegation, Request, Session, Time, Verdict};
 use serde_json::{Value, json};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The most rules on one tool.
 const ON_A_TOOL: usize = 20;
 /// The most rules about every tool.
 const GLOBAL: usize = 50;
+/// Rules, and rules on a tool.
+const SIZES: [(usize, usize); 6] = [
+    (10, ON_A_TOOL),
+    (100, ON_A_TOOL),
+    (1_000, ON_A_TOOL),
+    (10_000, ON_A_TOOL),
+    (100_000, ON_A_TOOL),
+    (1_050, 1_000),
+];
+/// Decisions of one round, after a tenth more that warm up.
+const DECISIONS: usize = 50_000;
 
-/// Policy files with so many rules, none of which denies what [`asked`] asks for.
+/// Policy files with so many rules, none of which denies what is asked for.
 fn files(rules: usize, on_a_tool: usize) -> (String, String, usize) {
     let global = GLOBAL.min(rules / 2);
     let tools = (rules - global).div_ceil(on_a_tool);
@@ -97,87 +116,208 @@ fn arguments() -> Value {
     })
 }
 
-/// The median, the 99th and 99.9th percentile of many decisions, in microseconds.
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "time is what is measured, and printed"
-)]
-fn histogram(name: &str, bundle: &Bundle, tools: &[String]) {
-    let (circumstances, arguments) = (circumstances(), arguments());
-    let mut nanos: Vec<u128> = Vec::with_capacity(200_000);
-    for n in 0..220_000_usize {
-        let request = Request {
+/// A bundle, and what is asked of it.
+struct Asked {
+    name: String,
+    bundle: Bundle,
+    tools: Vec<String>,
+    circumstances: Circumstances,
+    arguments: Value,
+}
+
+impl Asked {
+    fn new(rules: usize, on_a_tool: usize) -> Self {
+        let files = files(rules, on_a_tool);
+        Self {
+            name: format!("{rules} rules, {} on a tool", on_a_tool.min(rules)),
+            bundle: load(&files),
+            tools: (0..files.2).map(|n| format!("t{n}")).collect(),
+            circumstances: circumstances(),
+            arguments: arguments(),
+        }
+    }
+
+    /// Decides about one tool after the other, so that with many of them none is in the cache.
+    fn decide(&self, n: usize) {
+        let decision = black_box(self.bundle.decide(&Request {
             agent: "support",
             version: Some("v2"),
             // A step that has no factor in common with any count of tools here.
-            tool: &tools[n * 7919 % tools.len()],
+            tool: &self.tools[n * 7919 % self.tools.len()],
             action: "send",
-            arguments: &arguments,
-            circumstances: &circumstances,
-        };
-        let start = Instant::now();
-        let decision = black_box(bundle.decide(&request));
-        let took = start.elapsed().as_nanos();
+            arguments: &self.arguments,
+            circumstances: &self.circumstances,
+        }));
         assert_eq!(decision.verdict, Verdict::Allow, "{:?}", decision.reason);
-        // The first tenth warms up.
-        if n >= 20_000 {
-            nanos.push(took);
+    }
+
+    /// Sorted nanoseconds of each decision of a round.
+    fn round(&self) -> Vec<u128> {
+        let mut nanos = Vec::with_capacity(DECISIONS);
+        for n in 0..DECISIONS + DECISIONS / 10 {
+            let start = now();
+            self.decide(n);
+            let took = start.elapsed().as_nanos();
+            if n >= DECISIONS / 10 {
+                nanos.push(took);
+            }
+        }
+        nanos.sort_unstable();
+        nanos
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "time is what is measured")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this is for")]
+fn say(line: &str) {
+    println!("{line}");
+}
+
+/// Median, least and most.
+fn spread(mut of: Vec<f64>) -> String {
+    of.sort_unstable_by(f64::total_cmp);
+    let [least, most] = [of.first(), of.last()].map(|value| value.copied().unwrap_or(f64::NAN));
+    format!("{:.2} ({least:.2}–{most:.2})", of[of.len() / 2])
+}
+
+/// Rounds are interleaved, so that a machine that gets slower does so for all sizes.
+fn decisions(rounds: usize, rules_max: usize) {
+    let all: Vec<Asked> = SIZES
+        .iter()
+        .filter(|(rules, _)| *rules <= rules_max)
+        .map(|(rules, on_a_tool)| Asked::new(*rules, *on_a_tool))
+        .collect();
+    let mut seen = vec![[const { Vec::new() }; 4]; all.len()];
+    for _ in 0..rounds {
+        for (asked, seen) in all.iter().zip(&mut seen) {
+            let nanos = asked.round();
+            for (per_mille, seen) in [500, 900, 990, 999].into_iter().zip(seen) {
+                seen.push(nanos[(nanos.len() - 1) * per_mille / 1000] as f64 / 1000.0);
+            }
         }
     }
-    nanos.sort_unstable();
-    let at = |per_mille: usize| nanos[(nanos.len() - 1) * per_mille / 1000] as f64 / 1000.0;
-    println!(
-        "{name}: p50 {:.2} µs, p90 {:.2} µs, p99 {:.2} µs, p99.9 {:.2} µs",
-        at(500),
-        at(900),
-        at(990),
-        at(999)
-    );
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "time is what is measured, and printed"
-)]
-fn decisions(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("decision");
-    let sizes = [(10, ON_A_TOOL), (1_000, ON_A_TOOL), (100_000, ON_A_TOOL), (1_050, 1_000)];
-    for (rules, on_a_tool) in sizes {
-        let files = files(rules, on_a_tool);
-        let start = Instant::now();
-        let bundle = load(&files);
-        let name = format!("{rules} rules, {} on a tool", on_a_tool.min(rules));
-        println!("{name}: loaded in {:.0} ms", start.elapsed().as_secs_f64() * 1000.0);
-        let tools: Vec<String> = (0..files.2).map(|n| format!("t{n}")).collect();
-        histogram(&name, &bundle, &tools);
-        let (circumstances, arguments) = (circumstances(), arguments());
-        let mut n = 0;
-        group.bench_function(&name, |bencher| {
-            bencher.iter(|| {
-                n += 1;
-                black_box(bundle.decide(&Request {
-                    agent: "support",
-                    version: Some("v2"),
-                    tool: &tools[n * 7919 % tools.len()],
-                    action: "send",
-                    arguments: &arguments,
-                    circumstances: &circumstances,
-                }))
-            });
-        });
+    say("| microseconds of a decision | p50 | p90 | p99 | p99.9 |\n|---|---|---|---|---|");
+    for (asked, seen) in all.iter().zip(seen) {
+        let cells = seen.map(spread).join(" | ");
+        say(&format!("| {} | {cells} |", asked.name));
     }
-    group.finish();
 }
 
-fn activation(criterion: &mut Criterion) {
-    let files = files(10_000, ON_A_TOOL);
-    let mut group = criterion.benchmark_group("activation");
-    group.sample_size(10);
-    group.bench_function("10000 rules", |bencher| bencher.iter(|| black_box(load(&files))));
-    group.finish();
+/// Decisions a second of one thread and of two.
+fn threads(rounds: usize, rules_max: usize) {
+    const SPAN: Duration = Duration::from_millis(500);
+    for (rules, on_a_tool) in [(1_000, ON_A_TOOL), (100_000, ON_A_TOOL)] {
+        if rules > rules_max {
+            continue;
+        }
+        let asked = Asked::new(rules, on_a_tool);
+        let count = || {
+            let start = now();
+            let mut n = 0;
+            while n % 64 != 0 || n == 0 || start.elapsed() < SPAN {
+                asked.decide(n);
+                n += 1;
+            }
+            n as f64 / start.elapsed().as_secs_f64()
+        };
+        for count_of in [1, 2] {
+            let rates = (0..rounds).map(|_| {
+                thread::scope(|scope| {
+                    let running: Vec<_> = (0..count_of).map(|_| scope.spawn(count)).collect();
+                    running.into_iter().filter_map(|one| one.join().ok()).sum()
+                })
+            });
+            let rates = spread(rates.collect());
+            say(&format!("{}: {count_of} threads, decisions/s {rates}", asked.name));
+        }
+    }
 }
 
-criterion_group!(benches, decisions, activation);
-criterion_main!(benches);
+fn facts(rounds: usize, _: usize) {
+    const TIMES: usize = 10_000;
+    let cases = [
+        (FactType::Text, json!("We have sent it today. It should be with you on Thursday.")),
+        (FactType::Path, json!("/srv/projects/lockgate/reports/2026/november.pdf")),
+        (FactType::Url, json!("https://api.example.com/v1/orders/10023344?fields=state,total")),
+        (FactType::Sql, json!("SELECT id, total FROM orders WHERE customer = 42 LIMIT 10")),
+        (FactType::Sql, json!("UPDATE orders SET state = 'sent' WHERE id = 10023344")),
+        (FactType::Shell, json!("git log --oneline -n 20 | grep fix")),
+        (FactType::Argv, json!(["git", "log", "--oneline", "-n", "20"])),
+        (FactType::Email, json!("Jane Doe <jane.doe@example.com>, support@example.org")),
+        (FactType::Money, json!("1249.90 EUR")),
+        (FactType::Json, json!({"order": {"id": 7, "lines": [{"sku": "a"}, {"sku": "b"}]}})),
+    ];
+    for (of, argument) in cases {
+        let [mut median, mut p99] = [const { Vec::new() }; 2];
+        for _ in 0..rounds {
+            let mut nanos: Vec<u128> = (0..TIMES)
+                .map(|_| {
+                    let start = now();
+                    black_box(of.extract(black_box(&argument)));
+                    start.elapsed().as_nanos()
+                })
+                .collect();
+            nanos.sort_unstable();
+            median.push(nanos[TIMES / 2] as f64 / 1000.0);
+            p99.push(nanos[TIMES * 99 / 100] as f64 / 1000.0);
+        }
+        let (median, p99) = (spread(median), spread(p99));
+        say(&format!("{}: p50 {median} µs, p99 {p99} µs, of {argument}", of.name()));
+    }
+}
+
+fn activation(rounds: usize, rules_max: usize) {
+    for (rules, on_a_tool) in
+        [(1_000, ON_A_TOOL), (10_000, ON_A_TOOL), (10_050, 10_000), (100_000, ON_A_TOOL)]
+    {
+        if rules > rules_max {
+            continue;
+        }
+        let files = files(rules, on_a_tool);
+        let millis = (0..rounds.min(5)).map(|_| {
+            let start = now();
+            black_box(load(&files));
+            start.elapsed().as_secs_f64() * 1000.0
+        });
+        let millis = spread(millis.collect());
+        say(&format!("{rules} rules, {on_a_tool} on a tool: loaded in {millis} ms"));
+    }
+}
+
+fn profile() {
+    let asked = Asked::new(10_000, ON_A_TOOL);
+    let start = now();
+    let mut n = 0;
+    while start.elapsed() < Duration::from_secs(5) {
+        asked.decide(n);
+        n += 1;
+    }
+}
+
+fn main() {
+    // cargo adds `--bench`
+    let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let mut numbers = words.iter().filter_map(|word| word.parse().ok());
+    let rounds = numbers.next().unwrap_or(5);
+    let rules_max = numbers.next().unwrap_or(usize::MAX);
+    let parts: Vec<&str> =
+        words.iter().map(String::as_str).filter(|word| word.parse::<usize>().is_err()).collect();
+    let wanted = |part: &str| parts.is_empty() || parts.contains(&part);
+    if parts.contains(&"profile") {
+        return profile();
+    }
+    for (part, run) in [
+        ("decisions", decisions as fn(usize, usize)),
+        ("threads", threads),
+        ("facts", facts),
+        ("activation", activation),
+    ] {
+        if wanted(part) {
+            run(rounds, rules_max);
+        }
+    }
+}

@@ -1,9 +1,9 @@
 //! All policy files together, read, checked and compiled: what decisions are made with.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use cedar_policy::{
-    Authorizer, Entities, EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Schema,
+    Authorizer, Entities, Entity, EntityId, EntityTypeName, EntityUid, Policy, PolicySet, Schema,
     ValidationMode, Validator,
 };
 use lockgate_model::config::Diagnostics;
@@ -11,12 +11,14 @@ use lockgate_model::config::document::Place;
 use lockgate_model::version::Digest;
 
 use crate::case::Case;
-use crate::cedar::{AGENT, TOOL, action_id, policy, schema};
+use crate::cedar::{AGENT, TOOL, action_id, group_id, policy, schema};
 use crate::load::findings::{At, Findings};
 use crate::load::native::{labelled, one_line};
+use crate::load::rules::Placed;
 use crate::load::{self, Draft};
+use crate::names::ToolName;
 use crate::rule::{Rule, Scope};
-use crate::slice::{Index, Slice};
+use crate::slice::{Actions, Index, Slice};
 use crate::tools::Tools;
 use crate::warn;
 
@@ -86,19 +88,12 @@ fn compile(
         let message = format!("{what}: {}", one_line(error));
         found.error(whole, Place::START, message, String::new());
     };
-    let json = schema::schema(draft.tools.iter());
-    let full = Schema::from_json_value(json)
+    let index_and_entities = index(&draft.tools)
         .map_err(|error| broken("Cedar refuses the declared tools", &error, found))
-        .ok()?;
-    let entities = full
-        .action_entities()
-        .map_err(|error| broken("Cedar refuses the declared actions", &error, found))
-        .ok()?;
-    let policies = policies(&draft, found);
-    validate(&draft, &policies, &full, files, found);
-    let mut index = index(&draft.tools)?;
-    let mut policies = policies;
-    policies.extend(draft.natives.iter().map(|native| native.policy.clone()));
+        .ok();
+    validate(&draft, files, found);
+    let (mut index, entities, agent_type) = index_and_entities?;
+    let natives: Vec<Policy> = draft.natives.iter().map(|native| native.policy.clone()).collect();
     warn::unreachable(&draft, found);
     let rules: Vec<Rule> = draft
         .rules
@@ -110,7 +105,7 @@ fn compile(
         return None;
     }
     index
-        .add_all(&rules, policies)
+        .add_all(&rules, &natives)
         .map_err(|error| broken("Cedar refuses the rules", &error, found))
         .ok()?;
     let bundle = Bundle {
@@ -122,71 +117,101 @@ fn compile(
         index,
         authorizer: Authorizer::new(),
         entities,
-        agent_type: AGENT.parse().ok()?,
+        agent_type,
     };
     warn::not_allowed(&bundle, &draft.declared, found);
     Some(bundle)
 }
 
-/// The policies of all rules that are not native themselves.
-fn policies(draft: &Draft, found: &mut Findings) -> Vec<Policy> {
-    let mut policies = Vec::with_capacity(draft.rules.len());
-    for placed in &draft.rules {
-        match policy::policy(&placed.rule) {
-            Ok(policy) => policies.push(policy),
-            Err(error) => {
-                let at = At { file: &placed.rule.file, path: placed.rule.id.as_str() };
-                let message = format!("the rule cannot be compiled: {}", one_line(&error));
-                found.error(at, placed.place, message, String::new());
-            }
-        }
-    }
-    policies
+/// What a policy is held against.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Against<'a> {
+    /// Rules about one tool against that tool alone: Cedar looks at each policy once for every action of its schema.
+    Tool(&'a ToolName),
+    /// Rules about every tool look at circumstances only, which are the same for all: against one that has no arguments.
+    AnyTool,
+    /// Native policies against everything that is declared.
+    Everything,
 }
 
-/// Strict validation of everything. Rules about one tool are held against that tool alone: Cedar looks at each
-/// policy once for every action of its schema.
-fn validate(
-    draft: &Draft,
-    policies: &[Policy],
-    full: &Schema,
-    files: &[(&str, &str)],
-    found: &mut Findings,
-) {
-    let mut by_tool: BTreeMap<Option<&str>, PolicySet> = BTreeMap::new();
+/// Strict validation of everything, part by part: all policies at once would fill the memory.
+fn validate(draft: &Draft, files: &[(&str, &str)], found: &mut Findings) {
+    let mut parts: BTreeMap<Against<'_>, Vec<&Placed>> = BTreeMap::new();
     let mut places: HashMap<&str, (&str, Place)> = HashMap::new();
-    let tool_of = |rule: &Rule| match &rule.scope {
-        Scope::Tool(tool) | Scope::Actions(tool, _) => Some(tool.as_str().to_owned()),
-        Scope::Everything | Scope::Native => None,
-    };
-    let tools: Vec<Option<String>> =
-        draft.rules.iter().map(|placed| tool_of(&placed.rule)).collect();
-    for ((placed, policy), tool) in draft.rules.iter().zip(policies).zip(&tools) {
-        places.insert(placed.rule.id.as_str(), (&placed.rule.file, placed.place));
-        // Ids were found to be unique when they were read.
-        let _ = by_tool.entry(tool.as_deref()).or_default().add(policy.clone());
+    for placed in &draft.rules {
+        let rule = &placed.rule;
+        let against = match &rule.scope {
+            Scope::Tool(tool) | Scope::Actions(tool, _) => Against::Tool(tool),
+            Scope::Everything | Scope::Native => Against::AnyTool,
+        };
+        places.insert(rule.id.as_str(), (&rule.file, placed.place));
+        parts.entry(against).or_default().push(placed);
     }
     for native in &draft.natives {
         places.insert(native.rule.id.as_str(), (&native.rule.file, native.place));
-        let _ = by_tool.entry(None).or_default().add(native.policy.clone());
+        parts.entry(Against::Everything).or_default();
     }
-    let mut whole = Some(Validator::new(full.clone()));
-    for (tool, set) in &by_tool {
-        let declared = tool.and_then(|tool| draft.tools.get_key_value(tool));
-        let validator = match declared {
-            None => whole.take(),
-            Some(declared) => Schema::from_json_value(schema::schema([declared].into_iter()))
-                .ok()
-                .map(Validator::new),
+    for (against, part) in &parts {
+        let set = match against {
+            Against::Everything => natives(draft, found),
+            Against::Tool(_) | Against::AnyTool => compiled(part, found),
         };
-        let Some(validator) = validator else { continue };
-        let result = validator.validate(set, ValidationMode::Strict);
+        let json = match against {
+            Against::Tool(tool) => schema::schema(draft.tools.get_key_value(*tool).into_iter()),
+            Against::AnyTool => schema::any_tool(),
+            Against::Everything => schema::schema(draft.tools.iter()),
+        };
+        let validator = match Schema::from_json_value(json) {
+            Ok(schema) => Validator::new(schema),
+            Err(error) => {
+                // What is declared is the same for all of them: the first one says where.
+                let first: &str = set.policies().next().map_or("", |one| one.id().as_ref());
+                let (file, place) = places.get(first).copied().unwrap_or(("", Place::START));
+                let message = format!("Cedar refuses what this is about: {}", one_line(&error));
+                let hint = "see how the tool is declared".to_owned();
+                found.error(At { file, path: "" }, place, message, hint);
+                continue;
+            }
+        };
+        let result = validator.validate(&set, ValidationMode::Strict);
         for error in result.validation_errors() {
             say(error.policy_id(), error, &places, files, found, Findings::error);
         }
         for warning in result.validation_warnings() {
             say(warning.policy_id(), warning, &places, files, found, Findings::warning);
         }
+    }
+}
+
+/// The policies of rules.
+fn compiled(part: &[&Placed], found: &mut Findings) -> PolicySet {
+    let mut set = PolicySet::new();
+    for Placed { rule, place } in part {
+        let policy = policy::policy(rule).map_err(|error| one_line(&error));
+        add(&mut set, policy, rule, *place, found);
+    }
+    set
+}
+
+fn natives(draft: &Draft, found: &mut Findings) -> PolicySet {
+    let mut set = PolicySet::new();
+    for native in &draft.natives {
+        add(&mut set, Ok(native.policy.clone()), &native.rule, native.place, found);
+    }
+    set
+}
+
+fn add(
+    set: &mut PolicySet,
+    policy: Result<Policy, String>,
+    rule: &Rule,
+    place: Place,
+    found: &mut Findings,
+) {
+    let added = policy.and_then(|policy| set.add(policy).map_err(|error| one_line(&error)));
+    if let Err(error) = added {
+        let at = At { file: &rule.file, path: rule.id.as_str() };
+        found.error(at, place, format!("the rule cannot be compiled: {error}"), String::new());
     }
 }
 
@@ -209,25 +234,28 @@ fn say<D: miette::Diagnostic>(
     tell(found, At { file, path: id }, exact.unwrap_or(place), one_line(what), hint);
 }
 
-/// A slice for each declared action, still without policies.
-fn index(tools: &Tools) -> Option<Index> {
-    let action_type: EntityTypeName = "Action".parse().ok()?;
-    let tool_type: EntityTypeName = TOOL.parse().ok()?;
+/// A slice for each declared action, still without rules; the entities of actions, which are in groups; and the type
+/// of agents.
+fn index(tools: &Tools) -> Result<(Index, Entities, EntityTypeName), Box<dyn std::error::Error>> {
+    let action_type: EntityTypeName = "Action".parse()?;
+    let tool_type: EntityTypeName = TOOL.parse()?;
     let mut index = Index::default();
+    let mut entities = Vec::new();
     for (tool, declared) in tools {
+        let of =
+            |id: String| EntityUid::from_type_name_and_id(action_type.clone(), EntityId::new(id));
+        let group = of(group_id(tool.as_str()));
+        entities.push(Entity::new_no_attrs(group.clone(), HashSet::new()));
         let uid = EntityUid::from_type_name_and_id(tool_type.clone(), EntityId::new(tool.as_str()));
-        let slices = declared.actions.iter().map(|(action, of)| {
-            let id = EntityId::new(action_id(tool.as_str(), action.as_str()));
-            let slice = Slice {
-                action: EntityUid::from_type_name_and_id(action_type.clone(), id),
-                tool: uid.clone(),
-                arguments: of.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect(),
-                needs: crate::cedar::context::Needs::default(),
-                rules: Vec::new(),
-            };
-            (action.as_str().into(), slice)
-        });
-        index.tools.insert(tool.as_str().into(), slices.collect());
+        let mut slices = HashMap::new();
+        for (action, declared) in &declared.actions {
+            let action_uid = of(action_id(tool.as_str(), action.as_str()));
+            entities.push(Entity::new_no_attrs(action_uid.clone(), HashSet::from([group.clone()])));
+            let arguments =
+                declared.arguments.iter().map(|(name, of)| (name.clone(), *of)).collect();
+            slices.insert(action.as_str().into(), Slice::new(action_uid, uid.clone(), arguments));
+        }
+        index.tools.insert(tool.as_str().into(), Actions::of(slices));
     }
-    Some(index)
+    Ok((index, Entities::from_entities(entities, None)?, AGENT.parse()?))
 }

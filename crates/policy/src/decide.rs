@@ -1,19 +1,14 @@
 //! What is asked, and what is answered.
 
-use cedar_policy::{Context, Decision as Cedar, EntityId, EntityUid, PolicySet, Request as Asked};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::bundle::Bundle;
-use crate::cedar::context::{Needs, context};
+use crate::cedar::context::Needs;
 use crate::circumstances::Circumstances;
-use crate::condition::Subject;
-use crate::facts::Fact;
 use crate::names::RuleId;
-use crate::observed::{Observed, Seen};
-use crate::rule::{Ask, Effect, Limit, Risk, Rule, Scope};
-use crate::slice::{Slice, Stage};
-use crate::truth::{Truth, truth};
+use crate::observed::Observed;
+use crate::rule::{Ask, Limit, Risk};
+use crate::slice::Slice;
 
 /// The deepest nesting of arguments.
 pub const ARGUMENTS_DEPTH_MAX: usize = 32;
@@ -199,265 +194,12 @@ impl Decision {
     }
 }
 
-/// Which policies are evaluated.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
-    Slice,
-    Everything,
-}
-
-/// What policies say, before it becomes a decision. Indexes of rules, in order.
-#[derive(Default)]
-struct Said {
-    permitted: Vec<usize>,
-    forbidden: Vec<usize>,
-    failures: Vec<Failure>,
-}
-
-impl Bundle {
-    /// Decides. Never fails: what cannot be decided is denied.
-    pub fn decide(&self, request: &Request<'_>) -> Decision {
-        self.decide_by(request, By::Slice)
-    }
-
-    /// The same with every policy there is, and every fact: slow, and what [`Bundle::decide`] is held against.
-    pub fn decide_unsliced(&self, request: &Request<'_>) -> Decision {
-        self.decide_by(request, By::Everything)
-    }
-
-    fn decide_by(&self, request: &Request<'_>, by: By) -> Decision {
-        let Some(tool) = self.index.tools.get(request.tool) else {
-            return Decision::denied(Reason::UndeclaredTool);
-        };
-        let Some(slice) = tool.get(request.action) else {
-            return Decision::denied(Reason::UndeclaredAction);
-        };
-        let observed = match observe(request, slice) {
-            Ok(observed) => observed,
-            Err(reason) => return Decision::denied(reason),
-        };
-        let asked = match by {
-            By::Slice => context(&observed, &slice.needs),
-            By::Everything => context(&observed, &Needs::everything(slice.arguments.len())),
-        };
-        let asked = asked.and_then(|context| self.asked(request, slice, context));
-        let mut decision = match asked {
-            Ok(asked) => self.judge(&asked, request.agent, slice, &observed, by),
-            Err(error) => {
-                let failures = vec![Failure { rule: None, error }];
-                Decision::denied(Reason::Failed { failures })
-            }
-        };
-        decision.facts = observed;
-        decision
-    }
-
-    fn asked(
-        &self,
-        request: &Request<'_>,
-        slice: &Slice,
-        context: Context,
-    ) -> Result<Asked, String> {
-        let agent = EntityId::new(request.agent);
-        let principal = EntityUid::from_type_name_and_id(self.agent_type.clone(), agent);
-        Asked::new(principal, slice.action.clone(), slice.tool.clone(), context, None)
-            .map_err(|error| error.to_string())
-    }
-
-    fn judge(
-        &self,
-        asked: &Asked,
-        agent: &str,
-        slice: &Slice,
-        observed: &Observed,
-        by: By,
-    ) -> Decision {
-        let ask = |stage| match by {
-            By::Slice => self.ask(asked, self.candidates(agent, slice, observed, stage)),
-            By::Everything => {
-                self.ask(asked, std::iter::once((self.index.everything(&self.rules, stage), None)))
-            }
-        };
-        let said = ask(Stage::Hard);
-        if !said.failures.is_empty() {
-            return Decision::denied(Reason::Failed { failures: said.failures });
-        }
-        if !said.forbidden.is_empty() {
-            return self.ruled(Verdict::Deny, &said.forbidden, observed);
-        }
-        if said.permitted.is_empty() {
-            return self.by_default(agent, slice, observed);
-        }
-        let more = ask(Stage::Approval);
-        if !more.failures.is_empty() {
-            return Decision::denied(Reason::Failed { failures: more.failures });
-        }
-        let (asks, limits): (Vec<usize>, Vec<usize>) =
-            more.permitted.iter().partition(|rule| self.rules[**rule].effect == Effect::Ask);
-        let mut decision = if asks.is_empty() {
-            self.ruled(Verdict::Allow, &said.permitted, observed)
-        } else {
-            self.ruled(Verdict::Ask, &asks, observed)
-        };
-        decision.allowed_by = self.ids(&said.permitted);
-        decision.asks = asks
-            .iter()
-            .map(|rule| {
-                let rule = &self.rules[*rule];
-                Asks { rule: rule.id.clone(), ask: rule.ask.clone().unwrap_or_default() }
-            })
-            .collect();
-        decision.obligations = limits
-            .iter()
-            .filter_map(|rule| {
-                let rule = &self.rules[*rule];
-                Some(Obligation { rule: rule.id.clone(), limit: rule.limit? })
-            })
-            .collect();
-        decision
-    }
-
-    /// The policies that can still match: not those whose condition, decided here, leaves them no chance.
-    ///
-    /// Cedar has the last word on every policy that says something, and takes a hundred times as long to say nothing.
-    fn candidates<'a>(
-        &'a self,
-        agent: &'a str,
-        slice: &'a Slice,
-        observed: &'a Observed,
-        stage: Stage,
-    ) -> impl Iterator<Item = (&'a PolicySet, Option<usize>)> {
-        let rules = slice.rules.iter().chain(&self.index.global_rules).copied();
-        rules
-            .filter(move |index| {
-                let rule = &self.rules[*index];
-                Stage::of(rule.effect) == stage && rule.can_match(agent, observed)
-            })
-            .filter_map(|index| {
-                let sure = self.rules[index].scope != Scope::Native;
-                Some((self.index.alone.get(index)?, sure.then_some(index)))
-            })
-    }
-
-    /// What sets say together: just what one set of all their policies would say.
-    ///
-    /// A set comes with the rule that it should speak for, where that was decided here. When Cedar does not agree, one of
-    /// the two is wrong, and nobody knows which.
-    fn ask<'a>(
-        &self,
-        asked: &Asked,
-        sets: impl Iterator<Item = (&'a PolicySet, Option<usize>)>,
-    ) -> Said {
-        let mut said = Said::default();
-        for (set, sure) in sets {
-            let before = said.permitted.len() + said.forbidden.len();
-            let response = self.authorizer.is_authorized(asked, set, &self.entities);
-            let rules = response.diagnostics().reason().filter_map(|id| self.index.by_id.get(id));
-            match response.decision() {
-                Cedar::Allow => said.permitted.extend(rules),
-                Cedar::Deny => said.forbidden.extend(rules),
-            }
-            said.failures.extend(response.diagnostics().errors().map(|error| {
-                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                Failure {
-                    rule: self
-                        .index
-                        .by_id
-                        .get(error.policy_id())
-                        .map(|rule| self.rules[*rule].id.clone()),
-                    error: error.inner().to_string(),
-                }
-            }));
-            if let Some(rule) = sure
-                && said.permitted.len() + said.forbidden.len() == before
-            {
-                let error = "its condition holds, but not by Cedar".to_owned();
-                said.failures.push(Failure { rule: Some(self.rules[rule].id.clone()), error });
-            }
-        }
-        said.permitted.sort_unstable();
-        said.forbidden.sort_unstable();
-        said.failures.sort_unstable();
-        said
-    }
-
-    fn ids(&self, rules: &[usize]) -> Vec<RuleId> {
-        rules.iter().map(|rule| self.rules[*rule].id.clone()).collect()
-    }
-
-    fn ruled(&self, verdict: Verdict, rules: &[usize], observed: &Observed) -> Decision {
-        let matched = || rules.iter().map(|rule| &self.rules[*rule]);
-        let unknown = match verdict {
-            // What allows is sure.
-            Verdict::Allow => Vec::new(),
-            Verdict::Deny | Verdict::Ask => unknown(matched(), observed),
-        };
-        Decision {
-            verdict,
-            reason: Reason::Rules,
-            rules: self.ids(rules),
-            allowed_by: Vec::new(),
-            message: matched().find_map(|rule| rule.message.clone()),
-            risk: matched().find_map(|rule| rule.risk),
-            obligations: Vec::new(),
-            asks: Vec::new(),
-            security_event: matched().any(|rule| rule.security_event),
-            unknown,
-            facts: Observed::default(),
-        }
-    }
-
-    /// Nothing allows it. Told apart: what no rule would allow, and what one might.
-    fn by_default(&self, agent: &str, slice: &Slice, observed: &Observed) -> Decision {
-        let might =
-            self.in_reach(slice).filter(|rule| rule.effect == Effect::Allow && rule.is_for(agent));
-        let unknown = unknown(might, observed);
-        let reason = if unknown.is_empty() { Reason::NoRule } else { Reason::Unknown };
-        Decision { unknown, ..Decision::denied(reason) }
-    }
-
-    /// The rules that a decision about this action looks at.
-    pub(crate) fn in_reach<'a>(&'a self, slice: &'a Slice) -> impl Iterator<Item = &'a Rule> {
-        let rules = slice.rules.iter().chain(&self.index.global_rules);
-        rules.map(|rule| &self.rules[*rule])
-    }
-}
-
-impl Rule {
-    /// Whether its policy can be satisfied. Of a native one only Cedar knows.
-    fn can_match(&self, agent: &str, observed: &Observed) -> bool {
-        if self.scope == Scope::Native {
-            return true;
-        }
-        let truth = || self.when.as_ref().map_or(Truth::True, |when| truth(when, observed));
-        self.is_for(agent)
-            && match self.effect {
-                Effect::Allow => truth() == Truth::True,
-                Effect::Deny | Effect::Ask | Effect::Limit => truth() != Truth::False,
-            }
-    }
-}
-
-/// The unknown facts that rules hang on.
-fn unknown<'r>(rules: impl Iterator<Item = &'r Rule>, observed: &Observed) -> Vec<String> {
-    let hang = rules
-        .filter_map(|rule| rule.when.as_ref())
-        .filter(|when| truth(when, observed) == Truth::Unknown);
-    let is_unknown =
-        |subject: &&Subject| matches!(observed.seen(subject), Seen::Fact(Fact::Unknown(_)));
-    let mut names: Vec<String> = hang
-        .flat_map(|when| when.clauses())
-        .map(|clause| &clause.subject)
-        .filter(is_unknown)
-        .map(ToString::to_string)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
-}
-
 /// The facts, or why there can be none.
-fn observe(request: &Request<'_>, slice: &Slice) -> Result<Observed, Reason> {
+pub(crate) fn observe(
+    request: &Request<'_>,
+    slice: &Slice,
+    needs: &Needs,
+) -> Result<Observed, Reason> {
     if request.agent.is_empty() || request.agent.len() > AGENT_BYTES_MAX {
         return Err(Reason::Malformed { what: "the agent has no name that can be one" });
     }
@@ -479,7 +221,8 @@ fn observe(request: &Request<'_>, slice: &Slice) -> Result<Observed, Reason> {
     if let Some((name, _)) = missing {
         return Err(Reason::MissingArgument { argument: name.to_string() });
     }
-    Ok(Observed::of(&slice.arguments, arguments, request.version, request.circumstances))
+    let Request { version, circumstances, .. } = request;
+    Ok(Observed::of(&slice.arguments, arguments, *version, circumstances, needs))
 }
 
 /// How much there is to look at.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::bundle::Bundle;
+use crate::cedar::policy;
 use crate::decide::{Decision, Request};
 use crate::names::RuleId;
 use crate::rule::{Effect, Rule};
@@ -51,16 +52,14 @@ impl Bundle {
     /// Decides and says why.
     pub fn explain(&self, request: &Request<'_>) -> Explanation {
         let decision = self.decide(request);
-        let slice = self.index.tools.get(request.tool).and_then(|tool| tool.get(request.action));
+        let reach = self.index.find(request.tool, request.action).ok();
         // Without arguments that can be looked at, no rule was.
-        let Some(slice) = slice.filter(|_| !decision.facts.circumstances.is_empty()) else {
+        let Some(reach) = reach.filter(|_| !decision.facts.circumstances.is_empty()) else {
             return Explanation { decision, rules: Vec::new(), others: 0 };
         };
-        let mut rules: Vec<(u8, Explained)> = slice
-            .rules
-            .iter()
-            .chain(&self.index.global_rules)
-            .filter_map(|index| Some((*index, self.rule(*index)?)))
+        let mut rules: Vec<(u8, Explained)> = reach
+            .rules()
+            .filter_map(|index| Some((index, self.rule(index)?)))
             .map(|(index, rule)| self.explained(index, rule, request.agent, &decision))
             .map(|rule| (distance(&rule), rule))
             .collect();
@@ -76,7 +75,6 @@ impl Bundle {
     fn explained(&self, index: usize, rule: &Rule, agent: &str, decision: &Decision) -> Explained {
         let when = rule.when.as_ref().map(|when| trace(when, &decision.facts));
         let is_for = rule.is_for(agent);
-        let policy = self.index.policy(index);
         let native = rule.scope == crate::rule::Scope::Native;
         let truth = match (native, is_for, &when) {
             (true, ..) => None,
@@ -92,6 +90,13 @@ impl Bundle {
             (Some(truth), Effect::Allow) => truth == Truth::True,
             (Some(truth), _) => truth != Truth::False,
         };
+        let cedar = if native {
+            let alone = self.index.alone(index, &self.rules).ok();
+            let policy = alone.and_then(|alone| alone.policies().next());
+            policy.and_then(cedar_policy::Policy::to_cedar)
+        } else {
+            policy::shown(rule)
+        };
         Explained {
             id: rule.id.clone(),
             effect: rule.effect,
@@ -101,7 +106,7 @@ impl Bundle {
             truth,
             when,
             only_for: (!is_for).then(|| rule.agents.clone()),
-            cedar: policy.and_then(cedar_policy::Policy::to_cedar).unwrap_or_default(),
+            cedar: cedar.unwrap_or_default(),
         }
     }
 }

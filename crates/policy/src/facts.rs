@@ -159,7 +159,7 @@ impl FactType {
     /// The facts of one argument: as many as [`FactType::facts`] has, in its order.
     pub fn extract(self, argument: &Value) -> Vec<Fact> {
         match self {
-            Self::Text => text::extract(argument),
+            Self::Text => text::extract(argument, u64::MAX, ""),
             Self::Path => path::extract(argument),
             Self::Paths => paths::extract(argument),
             Self::Url => url::extract(argument),
@@ -175,6 +175,28 @@ impl FactType {
             Self::Json => json::extract(argument),
             Self::Texts => plain::texts(argument),
         }
+    }
+}
+
+impl FactType {
+    /// The facts whose bits are set, in the type's order. The others are unknown for that reason.
+    pub(crate) fn extract_needed(
+        self,
+        argument: &Value,
+        needed: u64,
+        unasked: &'static str,
+    ) -> Vec<Fact> {
+        // Of the other types, one fact takes nearly as long as all.
+        let mut facts = match self {
+            Self::Text => text::extract(argument, needed, unasked),
+            other => other.extract(argument),
+        };
+        for (index, fact) in facts.iter_mut().enumerate() {
+            if needed & (1 << index) == 0 {
+                *fact = Fact::Unknown(unasked);
+            }
+        }
+        facts
     }
 }
 

@@ -10,11 +10,14 @@ pub mod condition;
 mod decide;
 mod explain;
 pub mod facts;
+mod import;
 pub mod json;
+mod judge;
 mod load;
 mod names;
 mod observed;
 mod pattern;
+mod program;
 pub mod rule;
 mod slice;
 mod tested;
@@ -30,9 +33,10 @@ pub use decide::{
     Obligation, Reason, Request, Verdict,
 };
 pub use explain::{Explained, Explanation};
+pub use import::{IMPORT_FILES_MAX, Imported, Importing, import};
 pub use load::{BYTES_MAX, FILES_MAX, RULES_MAX};
 pub use names::{ActionName, ArgumentName, RuleId, ToolName};
-pub use observed::{Observed, ObservedArgument, to_json};
+pub use observed::{Observed, ObservedArgument, UNASKED, to_json};
 pub use pattern::Pattern;
 pub use rule::{Effect, Limit, Risk, Rule};
 pub use tested::{Outcome, Tested};

@@ -3,11 +3,15 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::cedar::context::{Needs, THERE};
 use crate::circumstances::{CIRCUMSTANCES, Circumstances};
 use crate::condition::Subject;
 use crate::facts::{Fact, FactType};
 use crate::names::ArgumentName;
 use crate::tools::Argument;
+
+/// Why a fact is not known that no rule about the action looks at.
+pub const UNASKED: &str = "no rule asks for it";
 
 /// An argument's facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,23 +45,30 @@ pub enum Seen<'a> {
 }
 
 impl Observed {
-    /// Takes the facts out of arguments that were found to be declared.
+    /// Takes those facts that are needed out of arguments that were found to be declared. The others are [`UNASKED`].
     pub(crate) fn of(
         declared: &[(ArgumentName, Argument)],
         arguments: &Map<String, Value>,
         version: Option<&str>,
         circumstances: &Circumstances,
+        needs: &Needs,
     ) -> Self {
+        let needed = needs.arguments.iter().copied().chain(std::iter::repeat(0));
         let arguments = declared
             .iter()
-            .map(|(name, argument)| ObservedArgument {
+            .zip(needed)
+            .map(|((name, argument), needed)| ObservedArgument {
                 name: name.clone(),
                 of: argument.of,
-                facts: arguments.get(name.as_str()).map(|value| facts(argument.of, value)),
+                facts: arguments.get(name.as_str()).map(|value| facts(argument.of, value, needed)),
             })
             .collect();
-        let circumstances =
-            (0..CIRCUMSTANCES.len()).map(|index| circumstances.fact(version, index)).collect();
+        let circumstances = (0..CIRCUMSTANCES.len())
+            .map(|index| match needs.circumstances & (1 << index) {
+                0 => Fact::Unknown(UNASKED),
+                _ => circumstances.fact(version, index),
+            })
+            .collect();
         Self { arguments, circumstances }
     }
 
@@ -85,9 +96,13 @@ impl Observed {
 }
 
 /// As many facts as the type has. One too few is unknown, not absent.
-fn facts(of: FactType, value: &Value) -> Vec<Fact> {
-    let mut facts = of.extract(value);
-    facts.resize(of.facts().len(), Fact::Unknown("not extracted"));
+fn facts(of: FactType, value: &Value, needed: u64) -> Vec<Fact> {
+    let length = of.facts().len();
+    if needed & !THERE == 0 {
+        return vec![Fact::Unknown(UNASKED); length];
+    }
+    let mut facts = of.extract_needed(value, needed, UNASKED);
+    facts.resize(length, Fact::Unknown("not extracted"));
     facts
 }
 
@@ -102,7 +117,7 @@ pub fn to_json(fact: &Fact) -> Value {
     }
 }
 
-/// `{"path.canonical": "/srv", …}`: what nobody said of the circumstances is left out.
+/// `{"path.canonical": "/srv", …}`: what nobody said of the circumstances is left out, and what nobody asked for.
 impl Serialize for Observed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
@@ -110,7 +125,8 @@ impl Serialize for Observed {
             match &argument.facts {
                 None => map.serialize_entry(argument.name.as_str(), &Value::Null)?,
                 Some(facts) => {
-                    for ((name, _), fact) in argument.of.facts().iter().zip(facts) {
+                    let asked = |(_, fact): &(_, &Fact)| **fact != Fact::Unknown(UNASKED);
+                    for ((name, _), fact) in argument.of.facts().iter().zip(facts).filter(asked) {
                         map.serialize_entry(&format!("{}.{name}", argument.name), &to_json(fact))?;
                     }
                 }

@@ -21,11 +21,11 @@ pub enum Truth {
 }
 
 impl Truth {
-    fn of(holds: bool) -> Self {
+    pub(crate) fn of(holds: bool) -> Self {
         if holds { Self::True } else { Self::False }
     }
 
-    fn not(self) -> Self {
+    pub(crate) fn not(self) -> Self {
         match self {
             Self::False => Self::True,
             Self::Unknown => Self::Unknown,
@@ -108,7 +108,7 @@ fn of_clause(clause: &Clause, observed: &Observed) -> Truth {
 }
 
 /// Whether a known fact passes a test. One that does not fit passes none; such are refused when read.
-fn holds(fact: &Fact, test: &Test) -> bool {
+pub(crate) fn holds(fact: &Fact, test: &Test) -> bool {
     let is = |wanted: &Literal| match (wanted, fact) {
         (Literal::Bool(wanted), Fact::Bool(value)) => wanted == value,
         (Literal::Long(wanted), Fact::Long(value)) => wanted == value,

@@ -1,6 +1,6 @@
 //! What files may say but hardly mean: rules that can never match, that never count, actions that nothing allows.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use crate::bundle::Bundle;
 use crate::condition::{Clause, Condition, Literal, Subject, Test};
@@ -119,20 +119,11 @@ fn together<'c>(condition: &'c Condition, clauses: &mut Vec<&'c Clause>) {
 /// Declared actions that no rule allows.
 pub(crate) fn not_allowed(bundle: &Bundle, declared: &[Declared], found: &mut Findings) {
     let allows =
-        |rules: &[usize]| rules.iter().any(|rule| bundle.rules[*rule].effect == Effect::Allow);
-    if allows(&bundle.index.global_rules) {
-        return;
-    }
-    let mut silent: HashSet<(&str, &str)> = HashSet::new();
-    for (tool, actions) in &bundle.index.tools {
-        for (action, slice) in actions {
-            if !allows(&slice.rules) {
-                silent.insert((tool, action));
-            }
-        }
-    }
+        |rule: usize| bundle.rules.get(rule).is_some_and(|rule| rule.effect == Effect::Allow);
     for Declared { tool, action, file, place } in declared {
-        if silent.contains(&(tool.as_str(), action.as_str())) {
+        let reach = bundle.index.find(tool.as_str(), action.as_str());
+        let silent = reach.is_ok_and(|reach| !reach.rules().any(allows));
+        if silent {
             let path = format!("tools.{tool}");
             let message = format!("nothing allows `{action}` of `{tool}`");
             found.warning(

@@ -3,6 +3,7 @@
 mod check;
 mod decide;
 mod explain;
+mod import;
 mod status;
 mod test;
 
@@ -34,6 +35,11 @@ pub(crate) enum Policy {
     ///
     /// The answer is JSON. The exit code is 0 for allow, 1 for deny, 4 for ask.
     Decide(decide::Decide),
+    /// Turn policies of the Agent Governance Toolkit into rules
+    ///
+    /// Takes `governance.toolkit/v1` files and the older PolicyDocument. What cannot be carried over without making it
+    /// weaker is refused with its place, and every difference that is left is told on standard error.
+    Import(import::Import),
     /// Show which policy a server has in force
     Status(status::Status),
 }
@@ -46,6 +52,7 @@ impl Policy {
             Self::Test(test) => test.run(format),
             Self::Explain(explain) => explain.run(format),
             Self::Decide(decide) => decide.run(),
+            Self::Import(import) => import.run(format),
         }
     }
 }

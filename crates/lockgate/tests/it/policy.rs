@@ -151,3 +151,36 @@ fn a_file_that_looks_like_a_policy_is_not_passed_over() {
     assert_eq!(ran.code, 2);
     assert!(ran.stderr.contains("has no policy files"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_directory_that_is_not_there_is_told_with_a_hint() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let ran = run_in(dir.path(), &["policy", "check", "nowhere"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("hint: name the directory"), "{}", ran.stderr);
+}
+
+#[test]
+fn imported_policies_pass_the_check_and_differences_are_told() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let theirs = "apiVersion: governance.toolkit/v1\nname: p\nagents: [\"*\"]\ndefault_action: deny\nrules:\n  - name: read\n    condition: \"tool_name in ['search', 'fetch']\"\n    action: allow\n  - name: no-secrets\n    condition: \"tool_name == 'fetch' and (args.url contains 'secret' or not args.public)\"\n    action: deny\n  - name: mail\n    condition: \"tool_name == 'send_mail'\"\n    action: require_approval\n    approvers: [a@example.com]\n";
+    fs::write(dir.path().join("theirs.yaml"), theirs).expect("the directory takes files");
+    fs::create_dir(dir.path().join("ours")).expect("the directory takes files");
+    let args = ["policy", "import", "theirs.yaml", "--tool", "web", "--out", "ours/imported.yaml"];
+    let ran = run_in(dir.path(), &args);
+    assert_eq!(ran.code, 0, "{}", ran.shown());
+    let yaml = fs::read_to_string(dir.path().join("ours/imported.yaml")).expect("it was written");
+    insta::assert_snapshot!("policy-import", format!("{yaml}{}", ran.stderr));
+    assert_eq!(run_in(dir.path(), &["policy", "check", "ours"]).code, 0);
+    assert_eq!(run_in(dir.path(), &args).code, 2, "a file that is there is not written over");
+}
+
+#[test]
+fn what_cannot_be_imported_is_refused_with_its_place() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let theirs = "apiVersion: governance.toolkit/v1\nname: p\nagents: [\"*\"]\ndefault_action: allow\nextends: [base.yaml]\nrules:\n  - name: a\n    condition: \"acton.type == 'drop'\"\n  - name: b\n    stage: post_tool\n    condition: \"user.role == 'admin'\"\n";
+    fs::write(dir.path().join("theirs.yaml"), theirs).expect("the directory takes files");
+    let ran = run_in(dir.path(), &["policy", "import", "theirs.yaml", "--tool", "db"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{}", ran.shown());
+    insta::assert_snapshot!("policy-import-errors", ran.shown());
+}

@@ -2,7 +2,7 @@
 
 use cedar_policy::{Context, RestrictedExpression};
 
-use crate::circumstances::{CIRCUMSTANCES, GROUPS};
+use crate::circumstances::{CIRCUMSTANCES, Circumstance, GROUPS};
 use crate::facts::Fact;
 use crate::observed::Observed;
 
@@ -35,15 +35,20 @@ impl Needs {
     }
 }
 
-/// The context, or why there is none, in Cedar's words.
+/// The context, or why there is none, in Cedar's words. A group that nothing is needed of is left out.
 pub(crate) fn context(observed: &Observed, needs: &Needs) -> Result<Context, String> {
     let mut pairs = Vec::with_capacity(GROUPS.len() + 1);
     pairs.push(("arguments".to_owned(), arguments(observed, &needs.arguments)?));
     for group in GROUPS {
-        let known = CIRCUMSTANCES.iter().enumerate().filter_map(|(index, one)| {
-            let wanted = one.group == *group && needs.circumstances & (1 << index) != 0;
-            let value = wanted.then(|| value(observed.circumstances.get(index)?)).flatten()?;
-            Some((one.name.to_owned(), value))
+        let wanted = |(index, one): &(usize, &Circumstance)| {
+            one.group == *group && needs.circumstances & (1 << index) != 0
+        };
+        let mut wanted = CIRCUMSTANCES.iter().enumerate().filter(wanted).peekable();
+        if wanted.peek().is_none() {
+            continue;
+        }
+        let known = wanted.filter_map(|(index, one)| {
+            Some((one.name.to_owned(), value(observed.circumstances.get(index)?)?))
         });
         pairs.push(((*group).to_owned(), record(known)?));
     }

@@ -148,7 +148,17 @@ fn test(value: Shared, test: &Test) -> Shared {
     }
 }
 
+/// Cedar puts a set of literals together each time it meets one: a few comparisons are quicker.
+const COMPARED_MAX: usize = 8;
+
 fn one_of(wanted: &[Literal], value: Shared) -> Shared {
+    if wanted.len() <= COMPARED_MAX {
+        let is = |wanted| {
+            let (left, right) = (Arc::clone(&value), of_literal(wanted));
+            Arc::new(Expr::BinaryOp { op: BinaryOp::Eq, left, right })
+        };
+        return fold(BinaryOp::Or, wanted.iter().map(is).collect());
+    }
     let set = Arc::new(Expr::Set(wanted.iter().map(of_literal).collect()));
     Arc::new(Expr::BinaryOp { op: BinaryOp::Contains, left: set, right: value })
 }

@@ -1,7 +1,7 @@
 //! Rules as Cedar policies, built as trees: no text of a rule is ever parsed as Cedar.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::Policy;
 use cedar_policy::pst::{
@@ -11,10 +11,22 @@ use cedar_policy::pst::{
 };
 
 use super::{AGENT, TOOL, action_id, expr, group_id};
+use crate::names::ActionName;
 use crate::rule::{Effect, Rule, Scope};
 
 /// The policy of a rule that is not native itself.
 pub(crate) fn policy(rule: &Rule) -> Result<Policy, PstConstructionError> {
+    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(template(rule)?)?))
+}
+
+/// The same as Cedar writes it, with the rule's name: Cedar parses names of annotations, which takes as long as all the rest.
+pub(crate) fn shown(rule: &Rule) -> Option<String> {
+    let id = BTreeMap::from([("id".to_owned(), rule.id.as_str().into())]);
+    let named = template(rule).ok()?.with_annotations(id);
+    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(named).ok()?)).ok()?.to_cedar()
+}
+
+fn template(rule: &Rule) -> Result<Template, PstConstructionError> {
     let effect = match rule.effect {
         Effect::Deny => pst::Effect::Forbid,
         // What asks or limits is a permit of the second set: there it means that it applies.
@@ -28,34 +40,51 @@ pub(crate) fn policy(rule: &Rule) -> Result<Policy, PstConstructionError> {
         Effect::Deny | Effect::Ask | Effect::Limit => expr::may(when),
     });
     let id = PolicyID(rule.id.as_str().into());
-    let template = Template::new(id, effect, principal, action, resource)
-        .try_with_clauses(one_of.into_iter().chain(when).map(Clause::When))?
-        .with_annotations(BTreeMap::from([("id".to_owned(), rule.id.as_str().into())]));
-    Policy::from_pst(pst::Policy::Static(StaticPolicy::try_from(template)?))
+    Template::new(id, effect, principal, action, resource)
+        .try_with_clauses(one_of.into_iter().chain(when).map(Clause::When))
 }
 
-fn uid(of: &str, id: &str) -> Result<EntityUID, PstConstructionError> {
-    Ok(EntityUID { ty: EntityType::from_name(Name::unqualified(of)?), eid: id.into() })
+/// The types of entities, read once: Cedar parses each name as it would a policy.
+struct Types {
+    agent: EntityType,
+    tool: EntityType,
+    action: EntityType,
+}
+
+impl Types {
+    fn get() -> Result<&'static Self, PstConstructionError> {
+        static TYPES: OnceLock<Types> = OnceLock::new();
+        if let Some(types) = TYPES.get() {
+            return Ok(types);
+        }
+        let named = |name: &str| Name::unqualified(name).map(EntityType::from_name);
+        let types = Self { agent: named(AGENT)?, tool: named(TOOL)?, action: named("Action")? };
+        Ok(TYPES.get_or_init(|| types))
+    }
+}
+
+fn uid(ty: &EntityType, id: &str) -> EntityUID {
+    EntityUID { ty: ty.clone(), eid: id.into() }
 }
 
 fn scope(scope: &Scope) -> Result<(ActionConstraint, ResourceConstraint), PstConstructionError> {
-    let of_tool =
-        |tool: &str| uid(TOOL, tool).map(|uid| ResourceConstraint::Eq(EntityOrSlot::Entity(uid)));
+    let types = Types::get()?;
+    let of_tool = |tool: &str| ResourceConstraint::Eq(EntityOrSlot::Entity(uid(&types.tool, tool)));
     Ok(match scope {
         Scope::Everything | Scope::Native => (ActionConstraint::Any, ResourceConstraint::Any),
         Scope::Tool(tool) => {
-            let group = uid("Action", &group_id(tool.as_str()))?;
-            (ActionConstraint::In(vec![group]), of_tool(tool.as_str())?)
+            let group = uid(&types.action, &group_id(tool.as_str()));
+            (ActionConstraint::In(vec![group]), of_tool(tool.as_str()))
         }
         Scope::Actions(tool, actions) => {
-            let uids =
-                actions.iter().map(|name| uid("Action", &action_id(tool.as_str(), name.as_str())));
-            let mut uids = uids.collect::<Result<Vec<_>, _>>()?;
+            let id = |name: &ActionName| action_id(tool.as_str(), name.as_str());
+            let mut uids: Vec<EntityUID> =
+                actions.iter().map(|name| uid(&types.action, &id(name))).collect();
             let constraint = match uids.len() {
                 1 => ActionConstraint::Eq(uids.remove(0)),
                 _ => ActionConstraint::In(uids),
             };
-            (constraint, of_tool(tool.as_str())?)
+            (constraint, of_tool(tool.as_str()))
         }
     })
 }
@@ -64,7 +93,8 @@ fn scope(scope: &Scope) -> Result<(ActionConstraint, ResourceConstraint), PstCon
 fn principal(
     agents: &[String],
 ) -> Result<(PrincipalConstraint, Option<Arc<Expr>>), PstConstructionError> {
-    let mut uids = agents.iter().map(|agent| uid(AGENT, agent)).collect::<Result<Vec<_>, _>>()?;
+    let types = Types::get()?;
+    let mut uids: Vec<EntityUID> = agents.iter().map(|agent| uid(&types.agent, agent)).collect();
     Ok(match uids.len() {
         0 => (PrincipalConstraint::Any, None),
         1 => (PrincipalConstraint::Eq(EntityOrSlot::Entity(uids.remove(0))), None),

@@ -3,13 +3,15 @@
 //! An argument's record has an attribute for each fact that could be decided. So a fact that is unknown is
 //! an attribute that is not there, and strict validation makes every policy ask before it looks.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{AGENT, TOOL, action_id, group_id};
 use crate::circumstances::{CIRCUMSTANCES, GROUPS};
 use crate::facts::Kind;
-use crate::names::ToolName;
-use crate::tools::{Action, Tool};
+use crate::names::{ActionName, ToolName};
+use crate::tools::{Action, Tool, Tools};
 
 /// The schema of these tools, in Cedar's JSON form.
 pub(crate) fn schema<'a>(tools: impl Iterator<Item = (&'a ToolName, &'a Tool)>) -> Value {
@@ -36,6 +38,18 @@ pub(crate) fn schema<'a>(tools: impl Iterator<Item = (&'a ToolName, &'a Tool)>) 
         "entityTypes": { AGENT: {}, TOOL: {} },
         "actions": actions,
     }})
+}
+
+/// The schema of a tool that has one action without arguments: what is common to all.
+pub(crate) fn any_tool() -> Value {
+    let any = ToolName::new("any").into_iter().zip(ActionName::new("any"));
+    let tools: Tools = any
+        .map(|(tool, action)| {
+            let actions = BTreeMap::from([(action, Action::default())]);
+            (tool, Tool { actions, ..Tool::default() })
+        })
+        .collect();
+    schema(tools.iter())
 }
 
 fn context(action: &Action) -> Value {

@@ -27,7 +27,9 @@ pub(super) const FACTS: Shape = &[
     ("value", Kind::Text),
 ];
 
-pub(super) fn extract(argument: &Value) -> Vec<Fact> {
+/// Those facts whose bits are set, in order; the others are unknown for that reason.
+pub(super) fn extract(argument: &Value, needed: u64, unasked: &'static str) -> Vec<Fact> {
+    let wanted = |index: usize| needed & (1 << index) != 0;
     let Some(whole) = argument.as_str() else { return unknown(FACTS, "not a text") };
     let text = match text_of(argument, BYTES_MAX) {
         Ok(text) => text,
@@ -37,18 +39,20 @@ pub(super) fn extract(argument: &Value) -> Vec<Fact> {
             return facts;
         }
     };
-    let control = text.chars().any(|c| c.is_control() && !matches!(c, '\t' | '\n' | '\r'));
-    vec![
-        Fact::Long(long(text.len())),
-        Fact::Long(long(text.chars().count())),
-        Fact::Text(unicode::loosest(text)),
-        Fact::Bool(text.chars().any(unicode::is_bidi)),
-        Fact::Bool(control),
-        Fact::Bool(text.chars().any(unicode::is_invisible)),
-        Fact::Long(long(lines(text))),
-        Fact::Bool(unicode::mixes_scripts(text)),
-        Fact::Text(text.to_owned()),
-    ]
+    let control = |c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    let of: [&dyn Fn() -> Fact; 9] = [
+        &|| Fact::Long(long(text.len())),
+        &|| Fact::Long(long(text.chars().count())),
+        &|| Fact::Text(unicode::loosest(text)),
+        &|| Fact::Bool(text.chars().any(unicode::is_bidi)),
+        &|| Fact::Bool(text.chars().any(control)),
+        &|| Fact::Bool(text.chars().any(unicode::is_invisible)),
+        &|| Fact::Long(long(lines(text))),
+        &|| Fact::Bool(unicode::mixes_scripts(text)),
+        &|| Fact::Text(text.to_owned()),
+    ];
+    let of = of.into_iter().enumerate();
+    of.map(|(index, fact)| if wanted(index) { fact() } else { Fact::Unknown(unasked) }).collect()
 }
 
 /// Whatever breaks a line for some program counts; carriage return and line feed together are one break.
@@ -63,9 +67,13 @@ mod tests {
 
     use super::*;
 
+    fn all(argument: &Value) -> Vec<Fact> {
+        extract(argument, u64::MAX, "")
+    }
+
     #[test]
     fn a_text_that_is_too_long_keeps_its_size() {
-        let facts = extract(&json!("a".repeat(BYTES_MAX + 1)));
+        let facts = all(&json!("a".repeat(BYTES_MAX + 1)));
         assert_eq!(facts[0], Fact::Long(long(BYTES_MAX) + 1));
         assert!(facts[1..].iter().all(|fact| *fact == Fact::Unknown("too long")));
     }
@@ -81,7 +89,7 @@ mod tests {
             ("a\u{2028}b\u{85}c", 3),
             ("a\n\r\n\rb", 4),
         ] {
-            assert_eq!(extract(&json!(text))[6], Fact::Long(lines), "{text:?}");
+            assert_eq!(all(&json!(text))[6], Fact::Long(lines), "{text:?}");
         }
     }
 
@@ -95,7 +103,7 @@ mod tests {
             ("tag\u{e0041}", false, false, true, false),
             ("pаypal", false, false, false, true),
         ] {
-            let facts = extract(&json!(text));
+            let facts = all(&json!(text));
             let seen = [3, 4, 5, 7].map(|at| facts[at].clone());
             assert_eq!(seen, [bidi, control, invisible, mixed].map(Fact::Bool), "{text:?}");
         }

@@ -4,6 +4,7 @@
 
 mod corpus;
 mod decisions;
+mod import;
 mod native;
 mod properties;
 mod refused;
