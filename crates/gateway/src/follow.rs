@@ -1,11 +1,11 @@
 //! Follows control: reports about twice a second, applies what is newer, keeps the last good
 //! snapshot on disk. A snapshot that cannot be applied never replaces the current one.
 
-use std::sync::atomic::Ordering;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use lockgate_model::ids::Revision;

@@ -304,6 +304,10 @@ impl Bundle {
 
     fn ruled(&self, verdict: Verdict, rules: &[usize], observed: &Observed) -> Decision {
         let matched = || rules.iter().map(|rule| &self.rules[*rule]);
+        // A denial for lack of knowledge is no attack.
+        let is_sure = |rule: &Rule| {
+            rule.when.as_ref().is_none_or(|when| truth(when, observed) != Truth::Unknown)
+        };
         let unknown = match verdict {
             // What allows is sure.
             Verdict::Allow => Vec::new(),
@@ -318,7 +322,7 @@ impl Bundle {
             risk: matched().find_map(|rule| rule.risk),
             obligations: Vec::new(),
             asks: Vec::new(),
-            security_event: matched().any(|rule| rule.security_event),
+            security_event: matched().any(|rule| rule.security_event && is_sure(rule)),
             unknown,
             facts: Observed::default(),
         }
@@ -331,6 +335,12 @@ impl Bundle {
         let unknown = unknown(might, observed);
         let reason = if unknown.is_empty() { Reason::NoRule } else { Reason::Unknown };
         Decision { unknown, ..Decision::denied(reason) }
+    }
+
+    /// Whether some call of an action could be allowed to an agent: a rule that allows is in reach.
+    pub fn permits(&self, agent: &str, tool: &str, action: &str) -> bool {
+        let Ok(reach) = self.index.find(tool, action) else { return false };
+        self.in_reach(reach).any(|rule| rule.effect == Effect::Allow && rule.is_for(agent))
     }
 
     /// The rules that a decision about this action looks at.

@@ -67,7 +67,7 @@ impl Row {
 
     fn text(&self) -> String {
         let pretty = |value: &Value| serde_json::to_string_pretty(value).unwrap_or_default();
-        let mut text = format!(
+        let pinned = format!(
             "{}/{}\npinned {}  {}\n{}",
             self.tool,
             self.action,
@@ -75,11 +75,11 @@ impl Row {
             self.digest,
             pretty(&self.shape)
         );
-        if let (Some(digest), Some(shape)) = (&self.changed_digest, &self.changed_shape) {
-            let at = self.changed_wall_ms.map(output::time).unwrap_or_default();
-            text += &format!("\n\nchanged {at}  {digest}\n{}", pretty(shape));
-        }
-        text
+        let (Some(digest), Some(shape)) = (&self.changed_digest, &self.changed_shape) else {
+            return pinned;
+        };
+        let at = self.changed_wall_ms.map(output::time).unwrap_or_default();
+        format!("{pinned}\n\nchanged {at}  {digest}\n{}", pretty(shape))
     }
 }
 

@@ -11,7 +11,7 @@ use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, Policy
 use lockgate_model::ids::{AgentName, ToolName, VersionName};
 use lockgate_model::ledger::{Ledger, LedgerEntry, Principal};
 use lockgate_model::limit::{CountBy, LimitTerm};
-use lockgate_policy::rule::{Count, Effect as RuleEffect, Rule, Scope};
+use lockgate_policy::rule::Count;
 use lockgate_policy::{
     Asks, Bundle, Circumstances, Decision, Obligation, Request, Session, Time, Verdict,
 };
@@ -135,7 +135,7 @@ impl Decisions for Policies {
     }
 
     fn permits(&self, agent: &AgentName, _: &VersionName, tool: &ToolName, action: &str) -> bool {
-        self.in_force.load().permits(agent, tool, action)
+        self.in_force.load().bundle.permits(agent.as_str(), tool.as_str(), action)
     }
 
     fn status(&self) -> Option<PolicyStatus> {
@@ -164,16 +164,6 @@ impl InForce {
             circumstances: &circumstances,
         });
         self.decided(&decision, request.tool.as_str(), request.action)
-    }
-
-    fn permits(&self, agent: &AgentName, tool: &ToolName, action: &str) -> bool {
-        let (agent, tool) = (agent.as_str(), tool.as_str());
-        let is_declared =
-            self.bundle.tools.get(tool).is_some_and(|tool| tool.actions.contains_key(action));
-        let allows = |rule: &Rule| {
-            rule.effect == RuleEffect::Allow && rule.is_for(agent) && reaches(rule, tool, action)
-        };
-        is_declared && self.bundle.rules.iter().any(allows)
     }
 
     /// Where what an action brings back comes from.
@@ -224,17 +214,6 @@ fn limit(obligation: &Obligation) -> LimitTerm {
 fn term(asks: &Asks) -> AskTerm {
     let Asks { rule, ask } = asks;
     AskTerm { rule: rule.as_str().to_owned(), approvals: ask.approvals, from: ask.from.clone() }
-}
-
-/// Whether a rule can be about an action. Of a native policy that is seen when it is evaluated.
-fn reaches(rule: &Rule, tool: &str, action: &str) -> bool {
-    match &rule.scope {
-        Scope::Everything | Scope::Native => true,
-        Scope::Tool(of) => of.as_str() == tool,
-        Scope::Actions(of, actions) => {
-            of.as_str() == tool && actions.iter().any(|one| one.as_str() == action)
-        }
-    }
 }
 
 /// What is known besides the arguments. What is not known is unknown: no word about labels is not the same as no labels.
@@ -318,9 +297,8 @@ rules:
         assert_eq!((few.rule.as_str(), few.times, few.span_ms), ("few", 100, 3_600_000));
         assert_eq!(sent.labels, ["desk", "mail"]);
         assert_eq!(asked(&policy, Some(&["user"]), "wipe", &Value::Null).effect, Effect::Deny);
-        let agent = "support".parse().expect("a name");
-        let tool = "desk".parse().expect("a name");
-        let permits = |action: &str| policy.permits(&agent, &tool, action);
+        let (agent, tool) = ("support", "desk");
+        let permits = |action: &str| policy.bundle.permits(agent, tool, action);
         assert_eq!(
             [permits("read"), permits("send"), permits("wipe"), permits("x")],
             [true, true, false, false]

@@ -140,7 +140,7 @@ fn ends(desk: &mut Desk, id: &str) {
     assert_eq!(intents.len(), 2);
     assert_eq!(intents[1].detail["approval"], json!(id));
     let text = serde_json::to_string(&records).expect("records are JSON");
-    for word in ["mia", "ada", "looked at"] {
+    for word in ["mia", "\"ada\"", "looked at"] {
         assert!(!text.contains(word), "{word} is nobody's to read");
     }
 }

@@ -1,7 +1,7 @@
 //! What comes out of rules, and what of requests that no rule can be asked about.
 
 use lockgate_policy::Verdict::{Allow, Ask, Deny};
-use lockgate_policy::{Decision, Reason, Verdict};
+use lockgate_policy::{Bundle, Circumstances, Decision, Reason, Request, Verdict};
 use serde_json::{Value, json};
 
 use crate::support::{bundle, decide, rules};
@@ -229,4 +229,34 @@ fn the_digest_is_of_names_and_texts_in_any_order() {
     assert_eq!(digest(&[a, b]), digest(&[b, a]));
     assert_ne!(digest(&[a, b]), digest(&[("c.yaml", a.1), b]));
     assert_ne!(digest(&[a]), digest(&[a, b]));
+}
+
+/// What is denied because nobody knows is denied, and nobody is accused of it.
+#[test]
+fn a_denial_for_lack_of_knowledge_is_no_security_event() {
+    const FILES: &str = "
+tools: {mail: {actions: {send: {arguments: {}}}}}
+rules:
+  - {id: may, tool: mail, action: send, effect: allow}
+  - {id: tainted, tool: mail, action: send, effect: deny, security_event: true,
+     when: {session.labels: {contains: web}}}
+";
+    let bundle = Bundle::load(&[("t.yaml", FILES)]).expect("it is valid");
+    let decide = |labels: Option<&str>| {
+        let mut circumstances = Circumstances::default();
+        circumstances.session.labels = labels.map(|label| [label.to_owned()].into());
+        bundle.decide(&Request {
+            agent: "a",
+            version: None,
+            tool: "mail",
+            action: "send",
+            arguments: &json!({}),
+            circumstances: &circumstances,
+        })
+    };
+    let (unknown, web) = (decide(None), decide(Some("web")));
+    assert_eq!((unknown.verdict, unknown.security_event), (Verdict::Deny, false));
+    assert_eq!((web.verdict, web.security_event), (Verdict::Deny, true));
+    assert!(bundle.permits("a", "mail", "send"));
+    assert!(!bundle.permits("a", "mail", "read") && !bundle.permits("a", "post", "send"));
 }
