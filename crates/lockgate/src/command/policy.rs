@@ -37,7 +37,7 @@ pub(crate) enum Policy {
     Decide(decide::Decide),
     /// Turn policies of the Agent Governance Toolkit into rules
     ///
-    /// Takes `governance.toolkit/v1` files and the older PolicyDocument. What cannot be carried over without making it
+    /// Takes `governance.toolkit/v1` files and the older `PolicyDocument`. What cannot be carried over without making it
     /// weaker is refused with its place, and every difference that is left is told on standard error.
     Import(import::Import),
     /// Show which policy a server has in force
