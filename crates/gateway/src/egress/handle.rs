@@ -81,19 +81,28 @@ pub(super) fn not_allowed() -> Response<OutBody> {
 }
 
 pub(super) fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return Err(Refused::Missing) };
-    let bearer = value.to_str().ok().and_then(|text| text.split_once(' '));
-    let token = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let (_, token) = token.ok_or(Refused::Missing)?;
-    admit(egress, token)
+    if let Some(token) = bearer(headers) {
+        return admit(egress, token);
+    }
+    egress.refusals.note(Refused::Missing);
+    Err(Refused::Missing)
 }
 
-/// Whose token this is.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
+/// Whose token this is. Whose it is not is counted.
 pub(super) fn admit(egress: &Egress, token: &str) -> Result<Identity, Refused> {
-    let identity = egress.verifier.verify(token.trim(), clock::wall_ms())?;
-    standing::admit(egress, &identity)?;
-    Ok(identity)
+    let identity = egress.verifier.verify(token.trim(), clock::wall_ms());
+    let admitted = identity.and_then(|identity| {
+        standing::admit(egress, &identity)?;
+        Ok(identity)
+    });
+    admitted.inspect_err(|refused| egress.refusals.note(*refused))
 }
 
 /// Somebody who is known, and the tool that is meant.

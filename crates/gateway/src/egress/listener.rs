@@ -23,6 +23,7 @@ use crate::egress::handle;
 use crate::egress::held::Held;
 use crate::egress::identity::Verifier;
 use crate::egress::outcome::{self, Outcomes};
+use crate::egress::refusals::{self, Refusals};
 use crate::egress::running::Running;
 use crate::egress::sessions::Sessions;
 use crate::ingress::server::Stops;
@@ -48,6 +49,8 @@ pub(crate) struct Egress {
     pub(crate) sessions: Sessions,
     pub(crate) outcomes: Outcomes,
     pub(crate) running: Arc<Running>,
+    /// Calls of nobody who is known.
+    pub(crate) refusals: Arc<Refusals>,
     /// Places for calls that wait for people.
     pub(crate) waiting: Semaphore,
     pub(crate) held: Arc<Held>,
@@ -84,6 +87,7 @@ pub(crate) struct Listener {
     egress: Arc<Egress>,
     accepting: JoinHandle<()>,
     recording: JoinHandle<()>,
+    telling: JoinHandle<()>,
 }
 
 impl Listener {
@@ -99,6 +103,13 @@ impl Listener {
         let local_addr = listener.local_addr()?;
         let (outcomes, sent) = Outcomes::new();
         let recording = tokio::spawn(outcome::record(Arc::clone(&core.ports.ledger), sent));
+        let refused = Arc::new(Refusals::default());
+        let telling = refusals::run(
+            Arc::clone(&refused),
+            Arc::clone(&core.ports.ledger),
+            stops.drain.child_token(),
+        );
+        let telling = tokio::spawn(telling);
         let client = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_AGE_MAX)
@@ -111,13 +122,14 @@ impl Listener {
             sessions: Sessions::new(signing_key),
             outcomes,
             running: Arc::default(),
+            refusals: Arc::clone(&refused),
             waiting: Semaphore::new(ask::HELD_MAX),
             held: Arc::default(),
             large: Arc::new(Semaphore::new(LARGE_KIB_MAX)),
             clients: AtomicUsize::new(0),
         });
         let accepting = tokio::spawn(accept(Arc::clone(&egress), listener, stops));
-        Ok(Self { local_addr, egress, accepting, recording })
+        Ok(Self { local_addr, egress, accepting, recording, telling })
     }
 
     /// Connections that are open.
@@ -128,6 +140,7 @@ impl Listener {
     /// After everything was told to stop: waits until what became of the last calls is recorded.
     pub(crate) async fn ended(self) {
         let _ = self.accepting.await;
+        let _ = self.telling.await;
         self.egress.running.give_up();
         self.egress.held.give_up();
         // Whoever serves a connection holds it too, and lets go when it was killed.

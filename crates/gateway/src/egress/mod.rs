@@ -23,6 +23,7 @@ pub(crate) mod operations;
 pub(crate) mod outcome;
 pub(crate) mod pins;
 pub(crate) mod refusal;
+pub(crate) mod refusals;
 pub(crate) mod relay;
 pub(crate) mod request;
 pub(crate) mod running;

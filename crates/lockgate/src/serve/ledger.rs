@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use lockgate_audit::{AuditError, Log, LogKey, LogOptions, LogStatus, Session};
+use lockgate_audit::{AuditError, Durability, Log, LogKey, LogOptions, LogStatus, Session};
+use lockgate_model::config::{AuditDurability, Config};
 use lockgate_model::ledger::{Ledger, LedgerEntry};
 use lockgate_model::ports::PortError;
 
@@ -28,6 +29,16 @@ pub(crate) struct AuditPaths {
 impl AuditPaths {
     pub(crate) fn of(dir: &DataDir) -> Self {
         Self { log: LogOptions::new(dir.audit()), keys: dir.keys(), vault: dir.vault() }
+    }
+
+    /// The same as a configuration has it.
+    pub(crate) fn configured(dir: &DataDir, config: &Config) -> Self {
+        let mut paths = Self::of(dir);
+        paths.log.durability = match config.audit.durability {
+            AuditDurability::Process => Durability::Process,
+            AuditDurability::Power => Durability::Power,
+        };
+        paths
     }
 }
 

@@ -165,7 +165,7 @@ pub(crate) async fn run(start: Start) -> CliResult {
 async fn open(start: &Start) -> Result<Opened, NotOpened> {
     let path = start.dir.database();
     let store = Store::open(&path).await.map_err(|source| NotOpened::Store { path, source })?;
-    let paths = AuditPaths::of(&start.dir);
+    let paths = AuditPaths::configured(&start.dir, &start.read.config);
     let ledger = blocking(move || AuditLedger::open(&paths)).await?;
     let why = format!("{} at the start", start.file_name());
     match activate::file(&store, &ledger, &start.read, &why).await {

@@ -130,6 +130,10 @@ fn recorded(server: &mut Server) {
     let count = |action: &str| records.iter().filter(|record| record.action == action).count();
     assert_eq!(count("identity.issue"), 3);
     assert_eq!((count("identity.revoke"), count("identity.revoke_all")), (1, 1));
+    // Tokens that were refused are counted, and told at the latest when the server stops.
+    let refused = records.iter().filter(|one| one.action == "identity.refused");
+    let reasons = refused.map(|one| one.detail["reasons"].to_string()).collect::<String>();
+    assert!(reasons.contains("cannot be read") || reasons.contains("revoked"), "{reasons}");
     let refused: Vec<_> = records.iter().filter(|one| one.action == "action.refused").collect();
     let [refused] = &refused[..] else { panic!("{} refusals", refused.len()) };
     assert_eq!(refused.principal, "agent support/v1");

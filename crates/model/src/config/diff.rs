@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{AuditSettings, Config};
+use super::{AuditDurability, AuditSettings, Config};
 use crate::plan::{Metric, Plan, Stage, Trigger};
 
 /// One change. Things with a name are found by it, whatever their place in the file.
@@ -36,6 +36,7 @@ pub fn at_next_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data_dir", old.data_dir != new.data_dir),
         ("metrics_need_token", old.metrics_need_token != new.metrics_need_token),
         ("feedback.ticket_ttl", old.feedback != new.feedback),
+        ("audit.durability", old.audit.durability != new.audit.durability),
         ("audit.mirror", old.audit.mirror != new.audit.mirror),
         ("audit.retention", old.audit.retention_ms != new.audit.retention_ms),
         ("audit.witnesses", old.audit.witnesses != new.audit.witnesses),
@@ -80,6 +81,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
 /// Where records are kept less long, or fewer others vouch for them.
 fn audit_weakened(old: &AuditSettings, new: &AuditSettings) -> Vec<String> {
     let mut found = Vec::new();
+    if (old.durability, new.durability) == (AuditDurability::Power, AuditDurability::Process) {
+        found.push("records of the audit log are lost with the power".into());
+    }
     match (old.retention_ms, new.retention_ms) {
         (None, Some(kept)) => {
             found.push(format!("records of the audit log go after {}", span(kept)));

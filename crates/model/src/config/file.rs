@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::AuditDurability;
 use super::field::Field;
 use super::text::{
     ActionText, AddressText, CallText, DurationText, FileNameText, HeaderNameText, MeasureNameText,
@@ -102,6 +103,9 @@ pub(super) struct FeedbackFile {
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub(super) struct AuditFile {
+    /// What an acknowledged record outlives: `process`, its end by `kill -9`, or `power`, a loss of power too. Default:
+    /// power.
+    pub(super) durability: Field<AuditDurability>,
     /// Where a copy of what is signed goes: `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///directory`. Credentials
     /// come from the environment. Default: nowhere.
     pub(super) mirror: Field<MirrorText>,

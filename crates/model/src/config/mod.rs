@@ -104,9 +104,24 @@ pub struct Channel {
     pub min_level: AlertLevel,
 }
 
+/// What a record of the audit log outlives once it is acknowledged.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum AuditDurability {
+    /// The end of this process.
+    Process,
+    /// A loss of power.
+    #[default]
+    Power,
+}
+
 /// How the audit log is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AuditSettings {
+    /// What a record outlives.
+    pub durability: AuditDurability,
     /// Where a copy of what is signed goes; `None` when there is none.
     pub mirror: Option<String>,
     /// How long records are kept; `None` for good.

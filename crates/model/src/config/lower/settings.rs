@@ -14,7 +14,8 @@ use crate::config::report::Report;
 use crate::config::standard::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::config::text::{AddressText, DurationText, SecretText};
 use crate::config::{
-    AuditSettings, Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride, SecretRef,
+    AuditDurability, AuditSettings, Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride,
+    SecretRef,
 };
 use crate::plan::AlertLevel;
 
@@ -104,6 +105,11 @@ pub(super) fn audit(
         duration_within(report, &file.retention, &path, range, DAY_MS)
     });
     AuditSettings {
+        durability: report.take_or(
+            &file.durability,
+            &path.key("durability"),
+            AuditDurability::default(),
+        ),
         mirror: mirror.map(|mirror| mirror.0.clone()),
         retention_ms: retention,
         witnesses,
