@@ -66,6 +66,8 @@ pub(crate) struct Core {
     pub(crate) tickets: Tickets,
     pub(crate) user_salt: Salt,
     pub(crate) conversation_salt: Salt,
+    /// For what people are asked about.
+    pub(crate) question_salt: Salt,
     pub(crate) conversations: Conversations,
     pub(crate) control: ControlHeard,
     pub(crate) observed: Observed,
@@ -122,10 +124,12 @@ impl Core {
                 target.live.close(closed::STOPPED);
             }
         }
-        quarantine(&table);
-        self.calls.cut(|identity, tool| {
+        self.quarantine(&table);
+        self.calls.cut(|identity, tool, user| {
+            let orders = &table.quarantined;
             table.known.admit(identity).is_err()
-                || table.quarantined.call(&identity.agent, &identity.version, tool).is_some()
+                || orders.call(&identity.agent, &identity.version, tool).is_some()
+                || user.is_some_and(|user| orders.user(&identity.agent, user).is_some())
         });
         for fuse in self.latches.release(&table.snapshot.acknowledged_fuses) {
             info!(fuse = %fuse.id, agent = %fuse.agent, version = %fuse.version, "fuse released");
@@ -147,14 +151,16 @@ impl Core {
     }
 }
 
-/// Stops what an order is in force against, and opens what none is.
-fn quarantine(table: &Table) {
-    for target in targets(table) {
-        if table.quarantined.version(&target.agent, &target.version).is_none() {
-            target.live.open(closed::QUARANTINED);
-        } else if !target.live.is_quarantined() {
-            target.live.close(closed::QUARANTINED);
-            target.live.cut();
+impl Core {
+    /// Stops what an order is in force against, in the split or not, and opens what none is.
+    fn quarantine(&self, table: &Table) {
+        for live in self.registry.all() {
+            if table.quarantined.version(&live.agent, &live.version).is_none() {
+                live.open(closed::QUARANTINED);
+            } else if !live.is_quarantined() {
+                live.close(closed::QUARANTINED);
+                live.cut();
+            }
         }
     }
 }

@@ -127,9 +127,8 @@ impl Follower {
             Some(snapshot) => self.apply(snapshot).await,
             None => true,
         };
-        if current {
-            self.core.is_current.store(true, Ordering::SeqCst);
-        }
+        // One that cannot be applied may hold what must be refused.
+        self.core.is_current.store(current, Ordering::SeqCst);
         current
     }
 

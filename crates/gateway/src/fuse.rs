@@ -182,7 +182,7 @@ async fn latch(
 /// users' requests.
 async fn cut_off(core: &Core, agent: &AgentName, version: &VersionName, security: bool) {
     if security {
-        core.calls.cut(|identity, _| identity.agent == *agent && identity.version == *version);
+        core.calls.cut(|identity, _, _| identity.agent == *agent && identity.version == *version);
     }
     for live in core.registry.of(agent, version) {
         live.close(closed::LATCHED);

@@ -387,6 +387,7 @@ fn core(
         tickets: Tickets::new(key),
         user_salt: Salt::new(key, sealed::USERS),
         conversation_salt: Salt::new(key, "lockgate conversation 1"),
+        question_salt: Salt::new(key, "lockgate question 1"),
         conversations,
         control: ControlHeard::new(age_ms),
         copies: Copies::new(copies, observed.aside()),

@@ -240,6 +240,11 @@ impl Registry {
         versions.values().filter(same).cloned().collect()
     }
 
+    /// Every version's states.
+    pub(crate) fn all(&self) -> Vec<Arc<VersionLive>> {
+        lock(&self.versions).values().cloned().collect()
+    }
+
     /// The state of an agent.
     pub(crate) fn agent(&self, agent: &AgentName) -> Arc<AgentLive> {
         Arc::clone(lock(&self.agents).entry(agent.clone()).or_default())

@@ -1,6 +1,8 @@
 //! Texts that only a holder of the signing key can make: HMAC-SHA256 over a short binary payload,
 //! under a key of their own per purpose, so that a pin can never stand as a ticket.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -61,6 +63,18 @@ impl Salt {
     /// For one purpose.
     pub(crate) fn new(signing_key: &[u8; 32], purpose: &str) -> Self {
         Self(derive(signing_key, purpose))
+    }
+
+    /// HMAC-SHA256 over a text, in hex.
+    pub(crate) fn tag(&self, text: &[u8]) -> String {
+        let mut mac = self.0.clone();
+        mac.update(text);
+        let mut hex = String::new();
+        for byte in mac.finalize().into_bytes() {
+            // Writing to a text does not fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
     }
 
     /// 64 bits of HMAC-SHA256 over agent and text.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::egress::exact;
 use crate::egress::outcome::End;
 use crate::egress::relay::end_of;
 use crate::ingress::headers::{INTERACTION, TRACEPARENT};
@@ -51,6 +52,8 @@ pub struct Question {
     pub action: String,
     /// With what.
     pub arguments: Value,
+    /// Exactly what is asked for, as text.
+    pub exact: String,
     /// The interaction that the client names.
     pub interaction: Option<String>,
     /// Its trace.
@@ -164,6 +167,11 @@ impl Shim {
         };
         match message {
             Message::Request { id, method, params } => match self.request(&id, &method, &params) {
+                Ok(FromClient::Decide(question)) => {
+                    // The line itself goes to the server: a number must not be another one here.
+                    let exact = exact::params(line).unwrap_or_default();
+                    FromClient::Decide(Question { exact, ..question })
+                }
                 Ok(asked) => asked,
                 Err(answer) => FromClient::Answer(answer),
             },
@@ -203,6 +211,9 @@ impl Shim {
                 Some("ref/resource") => ask(vec![READ]),
                 _ => return Err(invalid(id, "`ref` is neither a prompt nor a resource")),
             },
+            Kind::Call | Kind::Action(_) if !method::has_only_known(family, params) => {
+                return Err(invalid(id, "`params` has fields that are not known here"));
+            }
             Kind::Call => FromClient::Decide(call(id, params)?),
             Kind::Action(action) => FromClient::Decide(of_action(id, action, params)?),
         };
@@ -361,6 +372,7 @@ fn question(id: &Value, action: &str, arguments: Value, params: &Map<String, Val
         id: id.clone(),
         action: action.to_owned(),
         arguments,
+        exact: String::new(),
         interaction: meta(INTERACTION.as_str()),
         traceparent: meta(TRACEPARENT.as_str()),
     }

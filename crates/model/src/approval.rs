@@ -66,7 +66,7 @@ pub struct Question {
     pub tool: ToolName,
     /// What is to be done with it.
     pub action: String,
-    /// SHA-256, in hex, of everything that makes the action this one: who, what, with what, and under which policy.
+    /// A keyed hash of everything that makes the action this one: who, what, with what, and under which policy.
     pub hash: String,
     /// The token that asks. Whoever had it issued could be the one who asks, and has no say.
     pub token: IdentityId,

@@ -23,6 +23,9 @@ pub struct Pin {
     pub digest: Digest,
     /// Whether it was seen otherwise since, and nobody has accepted that: it is not called then.
     pub changed: bool,
+    /// Digest of what was seen last then.
+    #[serde(default)]
+    pub seen: Option<Digest>,
 }
 
 /// An action of a tool as a server describes it.

@@ -117,7 +117,7 @@ pub struct ApprovalRow {
     pub tool: ToolName,
     /// What is to be done.
     pub action: String,
-    /// What makes the action this one, SHA-256 in hex.
+    /// What makes the action this one, a keyed hash.
     pub hash: String,
     /// The token that asked.
     pub token: IdentityId,
@@ -175,6 +175,12 @@ struct Columns {
 
 const SELECT: &str =
     "SELECT a.id, a.agent, a.version, a.tool, a.action, a.hash, a.token, a.terms, a.shown, a.state,
+    a.asked_wall_ms, a.until_wall_ms, i.principal AS issued_by
+    FROM approval a LEFT JOIN identity i ON i.id = a.token";
+
+/// The same without what people are shown, which may be long.
+const SELECT_SHORT: &str =
+    "SELECT a.id, a.agent, a.version, a.tool, a.action, a.hash, a.token, a.terms, 'null' AS shown, a.state,
     a.asked_wall_ms, a.until_wall_ms, i.principal AS issued_by
     FROM approval a LEFT JOIN identity i ON i.id = a.token";
 
@@ -391,12 +397,12 @@ impl Store {
         one(&mut conn, id, now_ms).await
     }
 
-    /// Questions, open ones first, then the last that changed, at most `limit`.
+    /// Questions without what people are shown, open ones first, then the last that changed, at most `limit`.
     pub async fn approvals(&self, limit: u32) -> Result<Vec<ApprovalRow>, StoreError> {
         let mut conn = self.inner.reader.acquire().await?;
         let now_ms = self.steady_ms(&mut conn).await?;
         let rows: Vec<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{SELECT} ORDER BY a.state NOT IN ('waiting', 'granted'), a.changed_wall_ms DESC, a.id DESC LIMIT ?"
+            "{SELECT_SHORT} ORDER BY a.state NOT IN ('waiting', 'granted'), a.changed_wall_ms DESC, a.id DESC LIMIT ?"
         )))
         .bind(limit)
         .fetch_all(&mut *conn)
@@ -455,7 +461,7 @@ impl Store {
         let mut conn = self.inner.reader.acquire().await?;
         let now_ms = self.steady_ms(&mut conn).await?;
         let rows: Vec<Columns> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
-            "{SELECT} WHERE a.state = 'waiting' AND a.told = 0 ORDER BY a.id LIMIT 50"
+            "{SELECT_SHORT} WHERE a.state = 'waiting' AND a.told = 0 ORDER BY a.id LIMIT 50"
         )))
         .fetch_all(&mut *conn)
         .await?;

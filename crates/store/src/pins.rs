@@ -99,7 +99,8 @@ impl Store {
             }
             Some(_) => {
                 sqlx::query(
-                    "UPDATE tool_pin SET new_digest = ?, new_shape = ?, changed_wall_ms = ?, told = 0
+                    "UPDATE tool_pin SET new_digest = ?, new_shape = ?, changed_wall_ms = ?,
+                         told = CASE WHEN new_digest IS NULL THEN 0 ELSE told END
                      WHERE tool = ? AND action = ?",
                 )
                 .bind(digest)
@@ -208,15 +209,21 @@ impl Store {
 
 /// What gateways are told.
 pub(crate) async fn told(conn: &mut SqliteConnection) -> Result<Vec<Pin>, StoreError> {
-    let rows: Vec<(String, String, String, bool)> = sqlx::query_as(
-        "SELECT tool, action, digest, new_digest IS NOT NULL FROM tool_pin ORDER BY tool, action",
+    let rows: Vec<(String, String, String, Option<String>)> = sqlx::query_as(
+        "SELECT tool, action, digest, new_digest FROM tool_pin ORDER BY tool, action",
     )
     .fetch_all(conn)
     .await?;
     rows.into_iter()
-        .map(|(tool, action, digest, changed)| {
-            let tool = codec::parse("tool", &tool)?;
-            Ok(Pin { tool, action, digest: codec::from_tag("digest", &digest)?, changed })
+        .map(|(tool, action, digest, seen)| {
+            let seen = seen.map(|seen| codec::from_tag("digest", &seen)).transpose()?;
+            Ok(Pin {
+                tool: codec::parse("tool", &tool)?,
+                action,
+                digest: codec::from_tag("digest", &digest)?,
+                changed: seen.is_some(),
+                seen,
+            })
         })
         .collect()
 }

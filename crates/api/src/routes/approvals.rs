@@ -64,8 +64,6 @@ pub(crate) struct ApprovalView {
     until_wall_ms: i64,
     /// How long that is from now.
     left_ms: i64,
-    /// SHA-256 of everything that makes the action this one, in hex.
-    hash: String,
     /// Who had the token issued that asked, and so has no say.
     #[schema(required = true)]
     requester: Option<String>,
@@ -92,7 +90,6 @@ impl ApprovalView {
             asked_wall_ms: row.asked_wall_ms,
             until_wall_ms: row.until_wall_ms,
             left_ms: row.left_ms,
-            hash: row.hash,
             requester: row.issued_by,
             terms: row
                 .terms
@@ -118,7 +115,7 @@ impl ApprovalView {
     }
 }
 
-/// Questions, open ones first, then the last that changed: 1,000 at most.
+/// Questions without what people are shown, open ones first, then the last that changed: 1,000 at most.
 #[utoipa::path(get, path = "/api/v1/approvals", tag = "agents", operation_id = "list_approvals",
     security(("token" = [])), responses(
     (status = 200, description = "Questions.", body = Vec<ApprovalView>),
@@ -219,7 +216,7 @@ async fn answer(
     let row = app.store.may_vote(id, &principal.name).await?.map_err(|no| refused(&no))?;
     let verb = if agreed { "approval.approve" } else { "approval.deny" };
     let detail = json!({
-        "approval": id, "agent": row.agent, "version": row.version, "tool": row.tool, "hash": row.hash,
+        "approval": id, "agent": row.agent, "version": row.version, "tool": row.tool,
         "reason": reason,
     });
     // A word that is not recorded does not count; one that comes too late after this is on record and counts for nothing.

@@ -153,26 +153,38 @@ pub(crate) async fn begin(
 ) -> Result<(StatusCode, Json<InForce>), ApiError> {
     let stopped = stopped(&app, &principal, &new).await?;
     let order = Quarantine { id: QuarantineId(Uuid::now_v7()), stopped };
-    let reason = new.reason.as_str();
-    let begun = app.store.quarantine(&order, &principal.name, reason, clock::wall_ms());
-    let (id, revision) = begun.await?;
+    // Whoever asked may leave meanwhile: an order in force is recorded all the same.
+    let begun = {
+        let (app, reason) = (app.clone(), new.reason.clone());
+        tokio::spawn(async move { in_force(&app, &principal, &order, reason.as_str()).await })
+    };
+    let (id, revision) = begun.await.map_err(|error| {
+        tracing::error!(%error, "an order may not be in force");
+        ApiError::new(Kind::Internal, "It is not known whether the order is in force.")
+            .hint("`GET /api/v1/quarantines` lists those that are.")
+    })??;
     let everywhere = everywhere(&app, revision).await?;
-    record(
-        &app,
-        &principal,
-        "quarantine.begin",
-        order.stopped.to_string(),
-        detail(id, &order.stopped, reason),
-    )
-    .await
-    .map_err(|_| {
-        ApiError::new(
-            Kind::Unavailable,
-            format!("Order {id} is in force, and could not be recorded in the audit log."),
-        )
-        .hint("See to the audit log: is its disk full? `/readyz` says when it takes records again.")
-    })?;
     Ok((StatusCode::CREATED, Json(InForce { id, everywhere })))
+}
+
+/// Puts an order in force, and records it then.
+async fn in_force(
+    app: &App,
+    principal: &Principal,
+    order: &Quarantine,
+    reason: &str,
+) -> Result<(QuarantineId, Revision), ApiError> {
+    let (id, revision) =
+        app.store.quarantine(order, &principal.name, reason, clock::wall_ms()).await?;
+    let detail = detail(id, &order.stopped, reason);
+    let subject = order.stopped.to_string();
+    record(app, principal, "quarantine.begin", subject, detail).await.map_err(|_| {
+        let why = format!("Order {id} is in force, and could not be recorded in the audit log.");
+        ApiError::new(Kind::Unavailable, why).hint(
+            "See to the audit log: is its disk full? `/readyz` says when it takes records again.",
+        )
+    })?;
+    Ok((id, revision))
 }
 
 fn detail(id: QuarantineId, stopped: &Stopped, reason: &str) -> serde_json::Value {

@@ -7,7 +7,6 @@ use lockgate_model::approval::{Answer, Question, Waited};
 use lockgate_model::decision::{Decided, Effect};
 use lockgate_model::identity::Identity;
 use lockgate_model::ids::ApprovalId;
-use lockgate_model::version::Digest;
 use serde_json::json;
 use tokio::time::Instant;
 use tracing::error;
@@ -18,6 +17,8 @@ use crate::egress::refusal::Why;
 
 /// A record for whoever looks for what people were asked.
 const ASKED: &str = "approval.ask";
+/// The longest action that a person is asked about, as text.
+const SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// Calls that wait for people at once, at most; more come again by themselves.
 pub(super) const HELD_MAX: usize = 256;
 
@@ -25,9 +26,14 @@ impl Asked<'_> {
     /// Has people asked, and waits for as long as is configured. Only a yes to exactly this, used here and now, is one.
     pub(super) async fn ask(&self, egress: &Egress, decided: &Decided) -> Verdict {
         let settings = egress.core.table.load().snapshot.egress.approvals;
-        let Some(hash) = self.hash(decided) else {
+        let Some(exact) = (self.exact)() else {
             return unanswered("it cannot be told apart from other actions");
         };
+        if exact.len() > SHOWN_BYTES_MAX {
+            let why = "it is longer than what a person can be asked about";
+            return self.not_agreed(egress, decided, why, None).await;
+        }
+        let hash = self.hash(egress, decided, &exact);
         let question = Question {
             agent: self.identity.agent.clone(),
             version: self.identity.version.clone(),
@@ -37,7 +43,7 @@ impl Asked<'_> {
             token: self.identity.id,
             terms: decided.asks.clone(),
             shown: json!({
-                "arguments": self.arguments, "facts": decided.facts, "message": decided.message,
+                "exact": exact, "arguments": self.arguments, "facts": decided.facts, "message": decided.message,
                 "risk": decided.risk, "rules": decided.rules, "link": self.belongs.how.as_str(),
                 "interaction": self.belongs.session.as_ref().map(|session| session.id()),
                 "trace": self.linked.trace,
@@ -56,7 +62,7 @@ impl Asked<'_> {
                 }
             };
             let id = match answer {
-                Answer::Granted { id } => return self.granted(egress, &hash, id).await,
+                Answer::Granted { id } => return self.granted(egress, &hash, &exact, id).await,
                 Answer::Denied { id } => {
                     let why = format!("a person said no (approval {id})");
                     return self.not_agreed(egress, decided, &why, Some(id)).await;
@@ -89,9 +95,9 @@ impl Asked<'_> {
     }
 
     /// A yes is used up. What was agreed to must still be what would be done: policy and orders may be others by now.
-    async fn granted(&self, egress: &Egress, hash: &str, id: ApprovalId) -> Verdict {
+    async fn granted(&self, egress: &Egress, hash: &str, exact: &str, id: ApprovalId) -> Verdict {
         let now = self.judge(egress);
-        if now.effect == Effect::Deny || self.hash(&now).as_deref() != Some(hash) {
+        if now.effect == Effect::Deny || self.hash(egress, &now, exact) != hash {
             let denied = Decided { effect: Effect::Deny, ..now };
             return self.deny(egress, denied, true).await;
         }
@@ -121,22 +127,23 @@ impl Asked<'_> {
         Verdict::Refused(Why { reason, message, record, approval, rules })
     }
 
-    /// What makes the action this one and no other: who, what, with exactly what, under which policy and rules. `None`
-    /// for a message that cannot be read.
-    fn hash(&self, decided: &Decided) -> Option<String> {
-        let Identity { agent, version, manifest, .. } = self.identity;
+    /// What makes the action this one and no other: whose token, what, with exactly what, under which policy and rules.
+    /// Nobody without the gateway's key can find out by guessing what it is about.
+    fn hash(&self, egress: &Egress, decided: &Decided, exact: &str) -> String {
+        let Identity { id, agent, version, manifest, .. } = self.identity;
         let rules: Vec<&str> = decided.asks.iter().map(|term| term.rule.as_str()).collect();
         let what = json!([
+            id,
             agent,
             version,
             manifest,
             self.server.name,
             self.action,
-            (self.exact)()?,
+            exact,
             decided.policy.as_str(),
             rules,
         ]);
-        Some(Digest::of(what.to_string().as_bytes()).as_str().to_owned())
+        egress.core.question_salt.tag(what.to_string().as_bytes())
     }
 }
 

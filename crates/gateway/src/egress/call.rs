@@ -1,16 +1,20 @@
 //! Deciding an action, and recording it before it is done.
 
+use std::sync::Arc;
+
 use lockgate_model::decision::{ActionRequest, Decided, Effect};
 use lockgate_model::identity::Identity;
 use lockgate_model::ids::{ApprovalId, SecurityEventId};
 use lockgate_model::ledger::{GovernedAction, LedgerEntry, Principal, Step};
 use lockgate_model::ports::Fuses as _;
 use lockgate_model::security::{SecurityCause, SecurityEvent};
+use lockgate_model::tool::ToolProtocol;
 use serde_json::{Value, json};
 use tracing::{error, warn};
 use uuid::Uuid;
 
 use crate::clock;
+use crate::core::Core;
 use crate::egress::calls::UnderWay;
 use crate::egress::known::Server;
 use crate::egress::link::Linked;
@@ -62,6 +66,9 @@ impl Asked<'_> {
 
     /// Decides. What is allowed has its intent recorded when this returns.
     pub(crate) async fn decide(&self, egress: &Egress) -> Verdict {
+        // Known before orders are looked at: whoever stops the user cuts it from here on.
+        let user = self.belongs.session.as_ref().and_then(|session| session.user);
+        self.under_way.is_for(user);
         let decided = self.judge(egress);
         let permitted = self.is_permitted(egress);
         if permitted && decided.effect == Effect::Allow {
@@ -92,11 +99,22 @@ impl Asked<'_> {
         let reason = decided.reason.clone();
         let about = self.about(&decided, permitted);
         let entry = self.entry(&about, REFUSED, &decided, &reason);
-        let record = self.refused(egress, entry).await;
-        if decided.security_event {
+        let event = decided.security_event.then(|| self.event(&decided));
+        if event.is_some() {
             self.under_way.is_refused();
-            self.raise(egress, &decided).await;
         }
+        // Whoever asked may leave meanwhile; that changes nothing about what follows.
+        let core = Arc::clone(&egress.core);
+        let told = tokio::spawn(async move {
+            if let Some(event) = event {
+                raise(&core, event).await;
+            }
+            refused(&core, entry).await
+        });
+        let record = told.await.unwrap_or_else(|error| {
+            error!(%error, "a refusal is not recorded");
+            None
+        });
         if !permitted {
             return Verdict::Hidden;
         }
@@ -160,7 +178,10 @@ impl Asked<'_> {
         let ledger = egress.core.ports.ledger.clone();
         let outcomes = egress.outcomes.clone();
         let cut = self.under_way.cut.clone();
-        let session = self.belongs.session.clone().map(|session| (session, action));
+        // What others enforce is done by their word, which proves nothing.
+        let seen_here = self.server.protocol != ToolProtocol::External;
+        let session = self.belongs.session.clone().filter(|_| seen_here);
+        let session = session.map(|session| (session, action));
         let recorded = tokio::spawn(async move {
             let record = ledger.record(entry).await?;
             Ok::<_, lockgate_model::ports::PortError>(
@@ -180,15 +201,9 @@ impl Asked<'_> {
         }
     }
 
-    /// Records that it is not done; a record that cannot be made changes nothing about that.
+    /// Records that it is not done.
     pub(super) async fn refused(&self, egress: &Egress, entry: LedgerEntry) -> Option<u64> {
-        match egress.core.ports.ledger.record(entry).await {
-            Ok(record) => Some(record),
-            Err(error) => {
-                warn!(%error, "a refusal is not recorded");
-                None
-            }
-        }
+        refused(&egress.core, entry).await
     }
 
     /// The name of what is not there is whatever somebody wrote: it stays out of what is in the clear.
@@ -239,10 +254,9 @@ impl Asked<'_> {
         })
     }
 
-    /// Written down, then the version is cut off from users, then the agent is answered.
-    async fn raise(&self, egress: &Egress, decided: &Decided) {
+    fn event(&self, decided: &Decided) -> SecurityEvent {
         let Identity { agent, version, .. } = self.identity;
-        let event = SecurityEvent {
+        SecurityEvent {
             id: SecurityEventId(Uuid::now_v7()),
             agent: agent.clone(),
             version: version.clone(),
@@ -252,20 +266,35 @@ impl Asked<'_> {
             detail: decided.reason.clone(),
             stable_shows_it: None,
             at_wall_ms: clock::wall_ms(),
-        };
-        let core = &egress.core;
-        if let Err(error) = core.ports.events.security(event.clone()).await {
-            error!(%error, %agent, %version, "a security event is not written down");
         }
-        match FusePort(core.clone()).latch(&event).await {
-            Ok(Some(fuse)) => {
-                // The next report carries it as well, should this fail.
-                if let Err(error) = core.ports.events.fuse(fuse).await {
-                    warn!(%error, "control could not be told of the fuse; the next report carries it");
-                }
+    }
+}
+
+/// Written down, then the version is cut off from users and from its tools.
+async fn raise(core: &Arc<Core>, event: SecurityEvent) {
+    let (agent, version) = (event.agent.clone(), event.version.clone());
+    if let Err(error) = core.ports.events.security(event.clone()).await {
+        error!(%error, %agent, %version, "a security event is not written down");
+    }
+    match FusePort(Arc::clone(core)).latch(&event).await {
+        Ok(Some(fuse)) => {
+            // The next report carries it as well, should this fail.
+            if let Err(error) = core.ports.events.fuse(fuse).await {
+                warn!(%error, "control could not be told of the fuse; the next report carries it");
             }
-            Ok(None) => {}
-            Err(error) => error!(%error, %agent, %version, "a fuse could not be latched"),
+        }
+        Ok(None) => {}
+        Err(error) => error!(%error, %agent, %version, "a fuse could not be latched"),
+    }
+}
+
+/// Records that something is not done; a record that cannot be made changes nothing about that.
+async fn refused(core: &Core, entry: LedgerEntry) -> Option<u64> {
+    match core.ports.ledger.record(entry).await {
+        Ok(record) => Some(record),
+        Err(error) => {
+            warn!(%error, "a refusal is not recorded");
+            None
         }
     }
 }

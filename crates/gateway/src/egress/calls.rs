@@ -18,6 +18,8 @@ use crate::live::lock;
 struct Call {
     identity: Identity,
     tool: ToolName,
+    /// For which user, once that is known.
+    user: Option<u64>,
     cut: CancellationToken,
 }
 
@@ -34,15 +36,16 @@ impl Calls {
     pub(crate) fn enter(self: &Arc<Self>, identity: &Identity, tool: &ToolName) -> UnderWay {
         let id = self.last.fetch_add(1, Ordering::Relaxed);
         let cut = CancellationToken::new();
-        let call = Call { identity: identity.clone(), tool: tool.clone(), cut: cut.clone() };
+        let call =
+            Call { identity: identity.clone(), tool: tool.clone(), user: None, cut: cut.clone() };
         lock(&self.under_way).insert(id, call);
         UnderWay { calls: Arc::clone(self), id, cut }
     }
 
     /// Cuts those that are stopped by now.
-    pub(crate) fn cut(&self, is_stopped: impl Fn(&Identity, &ToolName) -> bool) {
+    pub(crate) fn cut(&self, is_stopped: impl Fn(&Identity, &ToolName, Option<u64>) -> bool) {
         for call in lock(&self.under_way).values() {
-            if is_stopped(&call.identity, &call.tool) {
+            if is_stopped(&call.identity, &call.tool, call.user) {
                 call.cut.cancel();
             }
         }
@@ -74,6 +77,13 @@ impl UnderWay {
     /// What comes of the work, unless the call is cut off.
     pub(crate) async fn unless_cut<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         self.cut.run_until_cancelled(work).await
+    }
+
+    /// It is for this user.
+    pub(crate) fn is_for(&self, user: Option<u64>) {
+        if let Some(call) = lock(&self.calls.under_way).get_mut(&self.id) {
+            call.user = user;
+        }
     }
 
     /// It is refused already: whoever cuts off the others lets its answer through.
@@ -110,8 +120,13 @@ mod tests {
         let (files, mail) = ("files".parse().unwrap(), "mail".parse().unwrap());
         let first = calls.enter(&identity, &files);
         let second = calls.enter(&identity, &mail);
-        calls.cut(|_, tool| *tool == files);
+        calls.cut(|_, tool, _| *tool == files);
         assert!(first.cut.is_cancelled() && !second.cut.is_cancelled());
+        let third = calls.enter(&identity, &mail);
+        third.is_for(Some(7));
+        calls.cut(|_, _, user| user == Some(7));
+        assert!(third.cut.is_cancelled() && !second.cut.is_cancelled());
+        drop(third);
         drop((first, second));
         assert!(lock(&calls.under_way).is_empty());
     }

@@ -150,7 +150,8 @@ impl Caller {
         headers: &HeaderMap,
         body: &Bytes,
     ) -> Result<Response<OutBody>, Refused> {
-        let known = ["tool", "action", "arguments", "request", "interaction", "traceparent"];
+        let known =
+            ["tool", "action", "arguments", "exact", "request", "interaction", "traceparent"];
         let question = Question::read(body, &known)?;
         let server = self.tool(question.text("tool")?)?;
         let action = question.text("action")?;
@@ -176,7 +177,10 @@ impl Caller {
             request: question.request()?,
             action,
             arguments,
-            exact: &|| exact::field(body, "arguments"),
+            exact: &|| {
+                let text = exact::field(body, "exact")?;
+                Some(format!("{} {text}", exact::field(body, "arguments")?))
+            },
             linked: &linked,
             belongs: &self.egress.core.provenance.find(&self.identity, &linked),
             under_way: &under_way,

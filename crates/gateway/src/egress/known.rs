@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use lockgate_model::identity::{Identity, Revoked};
 use lockgate_model::ids::{AgentName, IdentityId, ToolName, VersionName};
+use lockgate_model::pin::Pin;
 use lockgate_model::ports::Secrets;
 use lockgate_model::snapshot::Snapshot;
 use lockgate_model::tool::{Tool, ToolProtocol};
@@ -57,8 +58,8 @@ pub(crate) struct Known {
     servers: HashMap<ToolName, Arc<Server>>,
     manifests: HashMap<AgentName, HashMap<VersionName, Digest>>,
     revoked: HashSet<IdentityId>,
-    /// By tool and action: what is pinned, and whether it was seen otherwise since.
-    pins: HashMap<ToolName, HashMap<String, (Digest, bool)>>,
+    /// By tool and action.
+    pins: HashMap<ToolName, HashMap<String, Pin>>,
     /// Tokens of a version that were issued before this second.
     floors: HashMap<AgentName, HashMap<VersionName, i64>>,
 }
@@ -82,7 +83,7 @@ impl Known {
         }
         for pin in &snapshot.pins {
             let of_tool = known.pins.entry(pin.tool.clone()).or_default();
-            of_tool.insert(pin.action.clone(), (pin.digest.clone(), pin.changed));
+            of_tool.insert(pin.action.clone(), pin.clone());
         }
         for revoked in &snapshot.revoked {
             match revoked {
@@ -98,7 +99,7 @@ impl Known {
     }
 
     /// What is pinned of an action, and whether it was seen otherwise since.
-    pub(crate) fn pin(&self, tool: &ToolName, action: &str) -> Option<&(Digest, bool)> {
+    pub(crate) fn pin(&self, tool: &ToolName, action: &str) -> Option<&Pin> {
         self.pins.get(tool)?.get(action)
     }
 

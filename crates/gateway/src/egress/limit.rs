@@ -3,11 +3,11 @@
 use lockgate_model::decision::Decided;
 use lockgate_model::identity::Identity;
 use lockgate_model::limit::{CountBy, Counted, LimitTerm, Reserved};
-use lockgate_model::version::Digest;
 use serde_json::json;
 use tracing::error;
 
 use crate::egress::call::{Asked, REFUSED, Verdict};
+use crate::egress::exact;
 use crate::egress::listener::Egress;
 use crate::egress::refusal::Why;
 
@@ -18,7 +18,7 @@ impl Asked<'_> {
             return None;
         }
         let counts: Option<Vec<Counted>> =
-            decided.limits.iter().map(|term| self.counted(term)).collect();
+            decided.limits.iter().map(|term| self.counted(egress, term)).collect();
         let Some(counts) = counts else {
             let why = "it cannot be told apart from other actions, and so not counted";
             return Some(Verdict::Refused(Why::unrecorded(why)));
@@ -49,7 +49,7 @@ impl Asked<'_> {
     }
 
     /// Who is not known is counted together with all others who are not.
-    fn counted(&self, term: &LimitTerm) -> Option<Counted> {
+    fn counted(&self, egress: &Egress, term: &LimitTerm) -> Option<Counted> {
         let Identity { agent, version, .. } = self.identity;
         let session = self.belongs.session.as_ref();
         let in_session = || match session {
@@ -65,8 +65,9 @@ impl Asked<'_> {
                 None => format!("unknown user {agent}"),
             },
             CountBy::Call => {
-                let exact = format!("{}/{} {}", self.server.name, self.action, (self.exact)()?);
-                format!("{} {}", in_session(), Digest::of(exact.as_bytes()).as_str())
+                let arguments = exact::value(self.arguments.to_string().as_bytes())?;
+                let call = format!("{}/{} {arguments}", self.server.name, self.action);
+                format!("{} {}", in_session(), egress.core.question_salt.tag(call.as_bytes()))
             }
         };
         Some(Counted { rule: term.rule.clone(), whose, times: term.times, span_ms: term.span_ms })

@@ -39,7 +39,7 @@ pub(crate) struct Unsaid(Mutex<HashMap<(ToolName, String), Pending>>);
 /// Whether an action is stopped because of what agents would be told of it.
 pub(crate) fn is_stopped(core: &Core, tool: &ToolName, action: &str) -> bool {
     let table = core.table.load();
-    let pinned = table.known.pin(tool, action).is_some_and(|(_, changed)| *changed);
+    let pinned = table.known.pin(tool, action).is_some_and(|pin| pin.changed);
     let key = (tool.clone(), action.to_owned());
     pinned || lock(&core.unsaid.0).get(&key).is_some_and(|pending| pending.changed)
 }
@@ -56,9 +56,9 @@ pub(crate) fn shows(egress: &Arc<Egress>, server: &Server, entry: &Value) -> boo
         match (pinned, here) {
             (_, Some(Pending { changed: true, .. })) => return false,
             (_, Some(here)) if here.digest == seen.digest => return true,
-            (Some((digest, false)), None) if digest == seen.digest => return true,
-            // It is stopped already; the newest is what somebody will be shown.
-            (Some((digest, true)), None) if digest == seen.digest => return false,
+            (Some(pin), None) if pin.digest == seen.digest => return !pin.changed,
+            // It is stopped already, and written down.
+            (Some(pin), None) if pin.seen.as_ref() == Some(&seen.digest) => return false,
             (None, None) => {
                 if unsaid.len() >= PENDING_MAX {
                     return false;

@@ -16,6 +16,8 @@ use crate::protocol::mcp::code;
 use crate::protocol::mcp::family::Family;
 use crate::protocol::mcp::method::{self, Kind, PROMPT, READ};
 
+const UNKNOWN_FIELDS: &str = "`params` has fields that are not known here";
+
 /// A request that wants an answer.
 pub(super) struct Wanted<'a> {
     pub(super) family: Family,
@@ -96,6 +98,9 @@ impl Caller {
         if wanted.params.contains_key("task") {
             return invalid(wanted.id, "calls that run as tasks are not forwarded");
         }
+        if !method::has_only_known(wanted.family, wanted.params) {
+            return invalid(wanted.id, UNKNOWN_FIELDS);
+        }
         if !method::is_tool_name(name) {
             return refusal::unknown_tool(wanted.id, name);
         }
@@ -110,6 +115,9 @@ impl Caller {
         let field = if action == READ { "uri" } else { "name" };
         if wanted.param(field).is_none() {
             return invalid(wanted.id, "what it is about is missing, or no text");
+        }
+        if !method::has_only_known(wanted.family, wanted.params) {
+            return invalid(wanted.id, UNKNOWN_FIELDS);
         }
         let mut arguments = Map::new();
         for field in [field, "arguments"] {

@@ -116,6 +116,10 @@ impl Passing {
             self.asked = asked.into();
         }
         match Pin::new(&mut self.inner).poll_frame(cx) {
+            Poll::Ready(Some(Ok(_))) if self.record.is_stopped() => {
+                let error = self.fail(ErrorClass::GatewayRefused, AnswerError::Cut);
+                Poll::Ready(Some(Err(error)))
+            }
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.record.saw(data);

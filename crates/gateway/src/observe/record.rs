@@ -98,6 +98,12 @@ impl Record {
         }
     }
 
+    /// Whether its user was stopped by order meanwhile.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let table = self.worker.core.table.load();
+        self.user.is_some_and(|user| table.quarantined.user(&self.agent.name, user).is_some())
+    }
+
     /// Where it was routed.
     pub(crate) fn target(&self) -> Option<&Arc<Target>> {
         self.target.as_ref()

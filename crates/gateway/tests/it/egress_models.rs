@@ -407,7 +407,7 @@ async fn a_stream_ends_with_the_token() {
     let outcome = world.outcome().await;
     assert_eq!(
         (&outcome["outcome"], &outcome["why"]),
-        (&json!("cut"), &json!("the caller may not go on"))
+        (&json!("cut"), &json!("the caller or the tool was stopped"))
     );
     until("the provider is left", || provider.left.load(Ordering::SeqCst) == 1).await;
 }

@@ -250,3 +250,44 @@ fn a_call_is_held_until_it_is_answered_and_no_longer_than_it_is_good_for() {
         shown.code != 0 || shown.stdout.contains("approval.expire")
     });
 }
+
+/// A yes is for the token that asked, and for nothing beside the arguments that were shown.
+#[test]
+fn a_yes_is_for_whoever_asked_and_for_what_was_shown() {
+    let mut desk = Desk::new("{hold: 0s}");
+    let ada = desk.person("ada", "admin");
+    let pay = json!({ "to": "mia", "amount": 10 });
+    let id = desk.waits("no-1", "echo", &pay);
+    // Who approves has a token of the same version, too.
+    let issue = [
+        "identity",
+        "issue",
+        "support",
+        "v1",
+        "--expires",
+        "1h",
+        "--reason",
+        "hers",
+        "--output",
+        "json",
+    ];
+    let hers =
+        desk.server.run_as(&ada, &issue).json()["token"].as_str().expect("a text").to_owned();
+    assert_eq!(desk.say(&ada, "approve", &id).code, 0);
+    let own = std::mem::replace(&mut desk.token, hers);
+    assert_ne!(desk.waits("no-2", "echo", &pay), id);
+    desk.token = own;
+    let at = format!("{}/mcp/desk", desk.server.egress());
+    for (field, value) in
+        [("inputResponses", json!({ "x": 1 })), ("requestState", json!("s")), ("n", json!(1))]
+    {
+        let mut message = Desk::message("no-3", "echo", &pay);
+        message["params"][field] = value;
+        let (_, answer) = desk.world.post(&at, &desk.token, &message).expect("an answer");
+        assert_eq!(answer["error"]["code"], json!(-32602), "{field}: {answer}");
+    }
+    let long = json!({ "to": "x".repeat(70_000), "amount": 10 });
+    assert!(refusal(&desk.call("no-4", "echo", &long)).contains("longer"));
+    assert!(is_done(&desk.call("yes", "echo", &pay)));
+    assert_eq!(desk.made(), ["yes"]);
+}

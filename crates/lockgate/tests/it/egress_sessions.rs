@@ -17,9 +17,10 @@ const POLICY: &str = "tools:
       check: {arguments: {order: text}}
       refund: {arguments: {order: text}}
       few: {arguments: {n: number}}
+      wait: {arguments: {wait_ms: number}}
       loop: {arguments: {n: number}}
 rules:
-  - {id: may, tool: desk, action: [browse, mail, check, few, loop], effect: allow}
+  - {id: may, tool: desk, action: [browse, mail, check, few, loop, wait], effect: allow}
   - {id: clean-mail, tool: desk, action: mail, effect: deny, when: {session.labels: {contains: web}}, risk: ASI01}
   - {id: checked-refund, tool: desk, action: refund, effect: allow, when: {session.done: {contains: desk/check}}}
   - {id: three, tool: desk, action: few, effect: limit, limit: {rate: 3/hour, count: session}}
@@ -172,6 +173,21 @@ fn what_is_done_for_a_user_who_is_stopped_is_not_done() {
     let refused = desk.calls(Some(&ada), "check", &json!({ "order": "1" })).expect_err("stopped");
     assert!(refused.contains(&order), "{refused}");
     desk.calls(Some(&bo), "check", &json!({ "order": "1" })).expect("another user");
+    // What is under way for a user is cut.
+    let slow = json!({ "jsonrpc": "2.0", "id": "slow", "method": "tools/call",
+        "params": { "name": "wait", "arguments": { "wait_ms": 20_000 } } });
+    let at = format!("{}/mcp/desk", desk.server.egress());
+    let asked = desk.world.http().post(at).bearer_auth(&desk.token).json(&slow);
+    let asked = asked.header("lockgate-interaction", &bo);
+    let going = desk.world.spawn(async move { asked.send().await.map(|answer| answer.status()) });
+    let calls = desk.calls.clone();
+    desk.server.until("the call has arrived", |_| {
+        calls.lock().expect("nobody panics with it").iter().any(|call| call == "slow")
+    });
+    let args = ["quarantine", "begin", "--agent", "support", "--user", "bo", "--reason", "a test"];
+    desk.server.json(&args);
+    let status = desk.world.block_on(going).expect("the task ends").expect("an answer");
+    assert_eq!(status.as_u16(), 403);
 }
 
 /// Other policies decide from when they are recorded on; wrong ones change nothing.

@@ -185,7 +185,11 @@ fn ends(desk: &mut Desk) {
     let records = desk.server.records();
     let count = |action: &str| records.iter().filter(|one| one.action == action).count();
     assert_eq!((count("quarantine.begin"), count("quarantine.lift")), (6, 5));
-    let refused = records.iter().filter(|one| one.action == "action.refused");
+    // Calls that came before a lift was heard of were refused, too.
+    let is_own = |id: &Value| id.as_str().is_some_and(|id| id.starts_with("no-"));
+    let refused = records
+        .iter()
+        .filter(|one| one.action == "action.refused" && is_own(&one.detail["request"]));
     assert_eq!(refused.count(), 10, "each refused call is recorded");
     let cut = records
         .iter()
@@ -268,4 +272,52 @@ fn a_denied_sensitive_action_of_a_candidate_takes_it_back_and_kills_its_token() 
     assert_eq!(desk.call(&v2, "no-more", "echo", &json!({ "wait_ms": 1 })).0, 401);
     assert!(is_done(&desk.echo(&v1, "stable-still")));
     assert!(!desk.made().iter().any(|id| id.starts_with("no-")), "{:?}", desk.made());
+}
+
+/// Whoever hangs up before the answer to a forbidden call has not got away with it.
+#[test]
+fn hanging_up_does_not_save_a_candidate_from_its_security_event() {
+    use std::io::Write as _;
+    let mut desk = Desk::new();
+    let v2 = desk.token("support", "v2");
+    let started = desk.server.run(&["rollout", "start", "support", "v2", "--reason", "a test"]);
+    assert_eq!(started.code, 0, "{}", started.shown());
+    let message = json!({ "jsonrpc": "2.0", "id": "no-wipe", "method": "tools/call",
+        "params": { "name": "wipe", "arguments": {} } })
+    .to_string();
+    let at = desk.server.egress().trim_start_matches("http://").to_owned();
+    let mut line = std::net::TcpStream::connect(&at).expect("it listens");
+    write!(
+        line,
+        "POST /mcp/desk HTTP/1.1\r\nhost: {at}\r\nauthorization: Bearer {v2}\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n{message}",
+        message.len()
+    )
+    .expect("it is sent");
+    // Long enough for it to be read, and not for the answer.
+    std::thread::sleep(Duration::from_millis(1));
+    drop(line);
+    let since = Instant::now();
+    while desk.call(&v2, "no-more", "echo", &json!({ "wait_ms": 1 })).0 != 401 {
+        let gone = desk.server.run(&["audit", "tail", "-n", "5"]);
+        assert!(since.elapsed() < Duration::from_secs(20), "it got away: {}", gone.shown());
+        std::thread::sleep(Duration::from_millis(5));
+        // One that was gone before it was read was never seen: it is sent again.
+        if since.elapsed() > Duration::from_secs(2) {
+            let _ = desk.call(&v2, "no-wipe-2", "wipe", &json!({}));
+        }
+    }
+    desk.server.until("it is taken back", |server| {
+        server.run(&["rollout", "watch", "--agent", "support"]).code == 3
+    });
+    // Another release of it does not bring its old token back.
+    let again = desk.server.run(&["rollout", "retry", "--agent", "support", "--reason", "mended"]);
+    assert_eq!(again.code, 0, "{}", again.shown());
+    desk.server.until("it gets traffic", |server| {
+        let status = ["rollout", "status", "--agent", "support", "--output", "json"];
+        server.run(&status).json()["phase"] == json!("running")
+    });
+    assert_eq!(desk.call(&v2, "no-more", "echo", &json!({ "wait_ms": 1 })).0, 401);
+    let fresh = desk.token("support", "v2");
+    assert!(is_done(&desk.echo(&fresh, "fresh")));
 }

@@ -66,6 +66,9 @@ impl Work<'_> {
         }
         self.enter();
         if !self.next.fuses.is_empty() {
+            // Whoever cut it off did not trust it: tokens of before must not come back with the traffic.
+            let version = self.next.candidate.clone();
+            self.effects.push(Effect::Revoke { version });
             self.effects.push(Effect::AcknowledgeFuses { ids: self.next.fuses.clone() });
         }
         self.transition(causes, "every gateway applies the split of its first stage")

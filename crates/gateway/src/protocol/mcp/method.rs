@@ -1,5 +1,7 @@
 //! What a method is to a gateway. What is not named here does not pass.
 
+use serde_json::{Map, Value};
+
 use crate::protocol::mcp::family::Family;
 
 /// What is to be done with a message by its method.
@@ -84,6 +86,16 @@ pub(crate) fn is_tool_name(name: &str) -> bool {
         && name.bytes().all(plain)
         && name != READ
         && name != PROMPT
+}
+
+/// Whether parameters of an action hold nothing but what is decided about: a field that nobody knows could be one that
+/// the server acts on.
+pub(crate) fn has_only_known(family: Family, params: &Map<String, Value>) -> bool {
+    params.keys().all(|key| match key.as_str() {
+        "name" | "uri" | "arguments" | "_meta" => true,
+        "inputResponses" | "requestState" => family == Family::Stateless,
+        _ => false,
+    })
 }
 
 #[cfg(test)]

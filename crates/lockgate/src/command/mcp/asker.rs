@@ -88,7 +88,7 @@ impl Asker {
     /// Has an action decided.
     pub(super) async fn decide(&self, question: &Question) -> Decision {
         let mut asked = json!({
-            "tool": self.tool, "action": question.action, "arguments": question.arguments,
+            "tool": self.tool, "action": question.action, "arguments": question.arguments, "exact": question.exact,
             "request": question.id,
         });
         for (name, value) in
