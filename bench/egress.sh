@@ -47,7 +47,7 @@ cat >"$work/policies/desk.yaml" <<RULES
 tools: {desk: {actions: {read: {arguments: {path: path, note: text}}}}}
 rules:
   - {id: reads, tool: desk, action: read, effect: allow, when: {path.ancestors: {contains: /srv/data}}}
-  - {id: secrets, tool: desk, action: read, effect: deny, when: {path.hidden: true}}
+  - {id: secrets, tool: desk, action: read, effect: deny, when: {path.hidden: {is: true}}}
 RULES
 note=$(head -c 800 /dev/zero | tr '\0' b)
 echo "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"read\",\"arguments\":{\"path\":\"/srv/data/a\",\"note\":\"$note\"}}}" >"$work/body"
