@@ -407,7 +407,10 @@ fn detail(phase: &Phase) -> Option<String> {
 }
 
 fn stages(rollout: &Rollout) -> Vec<StageView> {
+    // A first version has nobody to take users from, and passes through no stage.
+    let is_first = rollout.stable.is_none();
     let state = |index: usize| match index.cmp(&rollout.stage) {
+        _ if is_first && rollout.phase == Phase::Promoted => "skipped",
         std::cmp::Ordering::Less => "done",
         std::cmp::Ordering::Equal if rollout.phase == Phase::Promoted => "done",
         std::cmp::Ordering::Equal => "current",

@@ -15,6 +15,8 @@ use crate::release;
 use crate::shapes::{AgentSummary, RolloutSummary, VersionState, VersionSummary};
 use crate::state::App;
 
+/// Orders on the page.
+const ORDERS_MAX: u32 = 100;
 /// Releases on the page.
 const RECENT_MAX: u32 = 20;
 
@@ -77,6 +79,7 @@ impl ReleaseRow {
         let took = u64::try_from(end - rollout.started_wall_ms).unwrap_or(0);
         let badge = phase::badge(&rollout.phase);
         let marks = (0..rollout.stages).map(|index| match index {
+            _ if rollout.stable.is_none() => "next",
             _ if rollout.phase == "promoted" => "done",
             index if index < rollout.stage => "done",
             index
@@ -105,9 +108,18 @@ impl ReleaseRow {
     }
 }
 
+/// What is stopped by order.
+struct OrderRow {
+    what: String,
+    by: String,
+    reason: String,
+    since: Moment,
+}
+
 #[derive(Template)]
 #[template(path = "overview_live.html")]
 struct Live {
+    orders: Vec<OrderRow>,
     agents: Vec<AgentRow>,
     releases: Vec<ReleaseRow>,
 }
@@ -133,7 +145,17 @@ async fn live(app: &App, principal: &Principal) -> Result<Live, PageError> {
         rows.push(agent_row(agent, open));
     }
     let releases = recent.iter().map(|recent| ReleaseRow::new(recent, now_wall_ms));
-    Ok(Live { agents: rows, releases: releases.collect() })
+    let orders = app.store.quarantines(ORDERS_MAX).await?.into_iter().filter(|row| {
+        let agent = row.order.stopped.agent();
+        row.lifted_wall_ms.is_none() && agent.is_none_or(|agent| principal.sees(agent))
+    });
+    let orders = orders.map(|row| OrderRow {
+        what: row.order.stopped.to_string(),
+        by: row.by,
+        reason: row.reason,
+        since: number::moment(row.begun_wall_ms),
+    });
+    Ok(Live { orders: orders.collect(), agents: rows, releases: releases.collect() })
 }
 
 fn agent_row(agent: &AgentSummary, open: Option<ReleaseRow>) -> AgentRow {

@@ -6,7 +6,9 @@ use reqwest::header::{
 };
 use reqwest::{Method, RequestBuilder, Response};
 
-use crate::server::{Server, problem, server, without_control};
+use serde_json::json;
+
+use crate::server::{Server, json, problem, server, without_control};
 
 struct Browser<'a> {
     server: &'a Server,
@@ -347,4 +349,23 @@ async fn a_replaced_release_does_not_look_under_way() {
     assert!(!page.contains("class=\"track current\""), "nothing goes on");
     let overview = browser.page("/").await;
     assert!(!overview.contains("<i class=\"current\""), "nor in the list");
+}
+
+/// Whoever looks at who gets traffic sees what is stopped, and why nothing comes of it.
+#[tokio::test]
+async fn what_is_stopped_by_order_is_the_first_thing_on_the_page() {
+    let server = without_control(None).await;
+    let browser = Browser::sign_in(&server, &server.admin).await;
+    assert!(!browser.page("/").await.contains("Stopped by order"));
+    let order = json!({ "agent": "support", "version": "v1", "reason": "<i>leaks</i>" });
+    let begun = json(server.post("/api/v1/quarantines", &server.admin, order).await, 201).await;
+    let page = browser.page("/").await;
+    let (stopped, agents) = (page.find("version support/v1"), page.find("<h2>Agents"));
+    assert!(stopped.is_some() && stopped < agents, "{page}");
+    assert!(page.contains("leaks") && !page.contains("<i>leaks"), "{page}");
+    let path = format!("/api/v1/quarantines/{}?reason=over", begun["id"].as_str().unwrap());
+    let lifted = server.client.request(Method::DELETE, format!("{}{path}", server.url));
+    let lifted = lifted.bearer_auth(&server.admin).send().await.unwrap();
+    assert_eq!(lifted.status(), 204);
+    assert!(!browser.page("/").await.contains("Stopped by order"));
 }

@@ -119,6 +119,14 @@ impl Pins {
             }
             Self::Accept { what, digest, reason, server } => {
                 let (tool, action) = parts(&what)?;
+                let is_digest = digest.strip_prefix("sha256:").is_some_and(|hex| {
+                    hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit())
+                });
+                if !is_digest {
+                    return Err(CliError::usage(format!("`{digest}` is no digest")).hint(format!(
+                        "`lockgate pins show {what}` shows both: sha256: and 64 digits"
+                    )));
+                }
                 let body =
                     json!({ "tool": tool, "action": action, "digest": digest, "reason": reason });
                 let answer = Client::new(&server)?.post(&["pins", "accept"], &body).await?;

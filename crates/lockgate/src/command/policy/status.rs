@@ -32,7 +32,7 @@ impl Status {
         let InForce { digest, rules, tools, since_wall_ms } = client::typed(&answer)?;
         let text = match (digest, rules, tools, since_wall_ms) {
             (Some(digest), Some(rules), Some(tools), Some(since)) => format!(
-                "{digest}  {rules} rules on {tools} tools, in force since {}",
+                "{digest}  rules: {rules}, tools: {tools}, in force since {}",
                 output::time(since)
             ),
             _ => "none: every call of an agent is denied; `lockgate serve --policies DIR` puts one in force".into(),
