@@ -1,7 +1,7 @@
 //! Actions that wait for a person. Every question is answered once, by people who may, in time, and a yes is used once:
 //! each step is one transaction, and none of them goes by a clock that was moved back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use lockgate_model::approval::{Answer, ApprovalSettings, Approvals, AskTerm, Question, Waited};
@@ -20,7 +20,7 @@ use crate::error::StoreError;
 use crate::events::NO_TRANSITION;
 use crate::lease::check_fence;
 use crate::outbox;
-use crate::store::{Store, Tx, now_wall_ms};
+use crate::store::{Store, Tx};
 
 /// Questions of one version that are open at once, at most: an agent in a loop must not bury the others'.
 const OPEN_OF_VERSION_MAX: i64 = 100;
@@ -222,33 +222,7 @@ impl Columns {
     }
 }
 
-/// A clock that never goes back: the wall's while that goes on, else the time that has passed since.
-#[derive(Debug, Default)]
-pub(crate) struct Steady(std::sync::Mutex<Option<(i64, Instant)>>);
-
-impl Steady {
-    /// Now, when the wall's clock says `wall_ms`, and `seen_ms` was a time already.
-    fn now_ms(&self, wall_ms: i64, seen_ms: i64) -> i64 {
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let passed = last.as_ref().map_or(i64::MIN, |(ms, at)| {
-            ms.saturating_add(i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX))
-        });
-        let now_ms = wall_ms.max(passed).max(seen_ms);
-        *last = Some((now_ms, Instant::now()));
-        now_ms
-    }
-}
-
 impl Store {
-    /// The time that questions and counts go by.
-    pub(crate) async fn steady_ms(&self, conn: &mut SqliteConnection) -> Result<i64, StoreError> {
-        let seen: Option<i64> = sqlx::query_scalar("SELECT MAX(changed_wall_ms) FROM approval")
-            .fetch_one(&mut *conn)
-            .await?;
-        let wall_ms = now_wall_ms(conn).await?;
-        Ok(self.inner.steady.now_ms(wall_ms, seen.unwrap_or(i64::MIN)))
-    }
-
     async fn ask_person(&self, question: &Question) -> Result<Answer, StoreError> {
         let mut tx = self.begin().await?;
         let now_ms = self.steady_ms(&mut tx).await?;
@@ -592,20 +566,5 @@ impl Approvals for Store {
             // Written or not, it is looked at again.
             let _ = timeout_at(look, changed.changed()).await;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_clock_goes_on_when_the_walls_goes_back() {
-        let steady = Steady::default();
-        assert_eq!(steady.now_ms(1_000, i64::MIN), 1_000);
-        assert!((1_000..2_000).contains(&steady.now_ms(0, i64::MIN)));
-        assert_eq!(steady.now_ms(5_000, i64::MIN), 5_000);
-        assert_eq!(steady.now_ms(5_000, 9_000), 9_000, "what was a time already");
-        assert!(steady.now_ms(5_000, i64::MIN) >= 9_000);
     }
 }

@@ -28,6 +28,7 @@ mod rollouts;
 mod rollup;
 mod signals;
 mod snapshot;
+mod steady;
 mod store;
 mod tokens;
 mod windows;

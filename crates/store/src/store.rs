@@ -13,10 +13,10 @@ use sqlx::sqlite::{
 use sqlx::{Sqlite, SqliteConnection, SqliteTransaction};
 use tokio::sync::{Mutex, watch};
 
-use crate::approvals::Steady;
 use crate::codec;
 use crate::error::{StoreError, in_full};
 use crate::exchange::LastReport;
+use crate::steady::Steady;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a caller waits for its turn to write before it is told so.

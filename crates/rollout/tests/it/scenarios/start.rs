@@ -2,6 +2,7 @@
 
 use lockgate_model::plan::WHOLE_BP;
 use lockgate_rollout::event::{Command, Event};
+use lockgate_rollout::view::view;
 use lockgate_testkit::release::{STAGE_MS, World, good, plan};
 
 #[test]
@@ -11,6 +12,8 @@ fn s01_first_version_is_stable_at_once() {
     assert_eq!(world.split().stable.as_str(), "v2");
     assert_eq!(world.transitions.len(), 1);
     assert!(world.last().causes[0].text.contains("no stages"), "{:?}", world.last());
+    let seen = view(&world.rollout, &good());
+    assert!(seen.stages.iter().all(|stage| stage.state == "skipped"), "{:?}", seen.stages);
 }
 
 #[test]
