@@ -28,6 +28,18 @@ apt_install() {
   "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" </dev/null >&2
 }
 
+# Takes files out of a Debian package without installing it; says which.
+apt_unpack() { # apt_unpack PACKAGE DIRECTORY FILE...
+  local package=$1 dir=$2; shift 2
+  command -v apt-get >/dev/null || { say "missing: $package (no apt-get here; install it by hand)"; return 1; }
+  say "unpacking $* of $package into $dir"
+  [ "$(id -u)" -ne 0 ] || apt-get update -qq </dev/null >&2 || true
+  rm -rf "$dir" && mkdir -p "$dir" && (
+    cd "$dir" && apt-get download -qq "$package" </dev/null >&2 &&
+      dpkg-deb --fsys-tarfile ./*.deb | tar -x "$@" && rm -f ./*.deb
+  )
+}
+
 need_compiler() {
   command -v cc >/dev/null || apt_install gcc libc6-dev
 }

@@ -1,4 +1,4 @@
-"""An AutoGen agent whose tools are Lockgate's. Usage: autogen_agent.py QUESTION"""
+"""An AutoGen agent whose tools and model are Lockgate's. Usage: autogen_agent.py QUESTION"""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from autogen_ext.tools.mcp import StreamableHttpServerParams, mcp_server_tools
 async def main(question):
     headers = {"Authorization": f"Bearer {os.environ['LOCKGATE_AGENT_TOKEN']}"}
     tools = await mcp_server_tools(StreamableHttpServerParams(url=f"{os.environ['LOCKGATE_EGRESS']}/mcp/files", headers=headers))
-    # OPENAI_BASE_URL and OPENAI_API_KEY say where the model is.
+    # The model is Lockgate's too: OPENAI_BASE_URL says where, OPENAI_API_KEY is the agent's token.
     info = {"vision": False, "function_calling": True, "json_output": False, "structured_output": False, "family": "unknown"}
     model = OpenAIChatCompletionClient(model=os.environ["MODEL"], model_info=info)
     agent = AssistantAgent("clerk", model, tools=tools, max_tool_iterations=10, reflect_on_tool_use=True)

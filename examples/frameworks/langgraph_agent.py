@@ -1,4 +1,4 @@
-"""A LangChain agent (a LangGraph underneath) whose tools are Lockgate's. Usage: langgraph_agent.py QUESTION"""
+"""A LangChain agent (a LangGraph underneath) whose tools and model are Lockgate's. Usage: langgraph_agent.py QUESTION"""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ async def main(question):
     headers = {"Authorization": f"Bearer {os.environ['LOCKGATE_AGENT_TOKEN']}"}
     files = {"transport": "streamable_http", "url": f"{os.environ['LOCKGATE_EGRESS']}/mcp/files", "headers": headers}
     tools = await MultiServerMCPClient({"files": files}).get_tools()
-    # OPENAI_BASE_URL and OPENAI_API_KEY say where the model is.
+    # The model is Lockgate's too: OPENAI_BASE_URL says where, OPENAI_API_KEY is the agent's token.
     agent = create_agent(ChatOpenAI(model=os.environ["MODEL"]), tools)
     done = await agent.ainvoke({"messages": [("user", question)]})
     print("offered:", ", ".join(sorted(tool.name for tool in tools)))

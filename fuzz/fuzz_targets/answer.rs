@@ -7,6 +7,7 @@
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use libfuzzer_sys::fuzz_target;
+use lockgate_gateway::protocol::tool_calls::ToolCall;
 use lockgate_gateway::protocol::{Scanned, Scanner};
 use lockgate_model::agent::Protocol;
 
@@ -27,14 +28,19 @@ fuzz_target!(|data: &[u8]| {
     if !encoding.is_empty() {
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
     }
-    let scan = |size: usize| -> Scanned {
-        let mut scanner = Scanner::new(protocol, path, 200, &headers);
-        body.chunks(size).for_each(|part| scanner.push(part));
-        scanner.finish(complete)
+    let scan = |size: usize| -> (Scanned, Vec<ToolCall>) {
+        let mut scanner = Scanner::of_model(protocol, path, 200, &headers);
+        let mut calls = Vec::new();
+        for part in body.chunks(size) {
+            scanner.push(part);
+            calls.extend(scanner.take_tool_calls());
+        }
+        (scanner.finish(complete), calls)
     };
     let whole = scan(body.len().max(1));
     let cut = scan(usize::from(*size).max(1));
-    assert!(whole.ids.len() <= 9, "ids are bounded");
+    assert!(whole.0.ids.len() <= 9, "ids are bounded");
+    assert!(whole.1.len() <= 257, "calls are bounded");
     if encoding.is_empty() {
         assert_eq!(whole, cut);
     }

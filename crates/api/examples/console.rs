@@ -7,6 +7,7 @@ use std::sync::Arc;
 use lockgate_api::{Api, Deps, Options, token};
 use lockgate_model::decision::NoPolicy;
 use lockgate_model::ids::Epoch;
+use lockgate_model::path::NoOversight;
 use lockgate_rollout::event::{Command, Event};
 
 #[path = "../tests/it/world.rs"]
@@ -62,6 +63,7 @@ async fn main() {
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
         decisions: Arc::new(NoPolicy),
+        oversight: Arc::new(NoOversight),
         users: Arc::new(NoUsers),
         fuses: None,
         metrics: Vec::new(),

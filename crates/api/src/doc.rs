@@ -20,6 +20,101 @@ pub(crate) enum RoleDoc {
     Admin,
 }
 
+/// How a comparison of what runs with what is written came out.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Drift)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DriftDoc {
+    None,
+    Drifted,
+    Unknown,
+}
+
+/// What was compared with what runs.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DriftRootKind)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum DriftRootKindDoc {
+    Terraform,
+    Kubernetes,
+    Lockgate,
+    Policies,
+}
+
+/// One thing that differs, or seems to.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DriftDifference)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DriftDifferenceDoc {
+    /// Which.
+    what: String,
+    /// What would be done, or why it counts for nothing.
+    how: String,
+    /// Names of its attributes that differ.
+    #[schema(required = false)]
+    attributes: Vec<String>,
+}
+
+/// One thing that was compared.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DriftRoot)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DriftRootDoc {
+    /// What it is.
+    kind: DriftRootKindDoc,
+    /// Where it is in the checkout.
+    path: String,
+    /// How it came out.
+    outcome: DriftDoc,
+    /// Why.
+    reason: String,
+    /// The program that compared.
+    program: Option<String>,
+    /// How many things differ.
+    #[schema(required = false)]
+    changes_total: u64,
+    /// The first of them.
+    #[schema(required = false)]
+    changes: Vec<DriftDifferenceDoc>,
+    /// How many things seem to differ and count for nothing.
+    #[schema(required = false)]
+    noise_total: u64,
+    /// The first of them.
+    #[schema(required = false)]
+    noise: Vec<DriftDifferenceDoc>,
+}
+
+/// Who made a report.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DriftTool)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DriftToolDoc {
+    /// Its name.
+    name: String,
+    /// Its version.
+    version: String,
+}
+
+/// What one run of `lockgate drift` found.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DriftReport)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DriftReportDoc {
+    /// 1.
+    schema: u32,
+    /// `lockgate.drift`.
+    kind: String,
+    /// Who made it.
+    tool: DriftToolDoc,
+    /// When the comparison began.
+    #[schema(format = DateTime)]
+    at: String,
+    /// `drifted` when a root is; otherwise `unknown` when one is; otherwise `none`.
+    outcome: DriftDoc,
+    /// What was compared, 1 to 100.
+    roots: Vec<DriftRootDoc>,
+}
+
 /// What a version that is not stable may still get.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Mode)]

@@ -10,6 +10,7 @@ mod console;
 mod doc;
 mod extract;
 mod fleet;
+mod gateways;
 pub mod problem;
 mod record;
 mod redact;
@@ -28,8 +29,9 @@ use std::sync::Arc;
 
 use lockgate_model::custody::Custody;
 use lockgate_model::decision::Decisions;
-use lockgate_model::identity::Issuer;
+use lockgate_model::identity::SigningKeys;
 use lockgate_model::ledger::Ledger;
+use lockgate_model::path::Oversight;
 use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 
@@ -66,9 +68,11 @@ pub struct Deps {
     /// The keys of persons, and legal holds.
     pub custody: Arc<dyn Custody>,
     /// Signs tokens of agents' versions.
-    pub issuer: Arc<dyn Issuer>,
+    pub issuer: Arc<dyn SigningKeys>,
     /// Who decides about agents' actions.
     pub decisions: Arc<dyn Decisions>,
+    /// How agents are governed, as far as paths to production ask.
+    pub oversight: Arc<dyn Oversight>,
     /// Who users are to gateways.
     pub users: Arc<dyn Users>,
     /// The gateway's fuse; without one, security events are acted upon by control alone.

@@ -9,9 +9,9 @@ use crate::clock;
 use crate::problem::{ApiError, Kind};
 use crate::state::App;
 
-/// Where a detail holds what someone wrote: a reason, the rule of a security event, and what a change of configuration
-/// is about, in which people are named too.
-const WRITTEN: [&str; 3] = ["/reason", "/rule", "/diff"];
+/// Where a detail holds what someone wrote: a reason, that of an override, the rule of a security event, and what a change
+/// of configuration is about, in which people are named too.
+const WRITTEN: [&str; 5] = ["/reason", "/override", "/rule", "/diff", "/not_none"];
 
 /// Adds an entry to the audit log, and to the list of changes that people page through. Without
 /// it, nothing is acknowledged.

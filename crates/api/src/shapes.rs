@@ -169,6 +169,10 @@ pub struct StartRollout {
     /// Whether an open release of the agent is taken back for it. Refused without, if one is open.
     #[serde(default)]
     pub replace: bool,
+    /// Why it starts although its path to production is blocked. For admins.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 500)]
+    #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+    pub in_spite_because: Option<Reason>,
 }
 
 /// The reason for a change.

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lockgate_model::config::Config;
 use lockgate_model::custody::Custody;
 use lockgate_model::decision::Decisions;
-use lockgate_model::identity::Issuer;
+use lockgate_model::identity::SigningKeys;
 use lockgate_model::ledger::Ledger;
+use lockgate_model::path::Oversight;
 use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 use prometheus_client::registry::Registry;
@@ -30,8 +31,11 @@ pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) ledger: Arc<dyn Ledger>,
     pub(crate) custody: Arc<dyn Custody>,
-    pub(crate) issuer: Arc<dyn Issuer>,
+    pub(crate) issuer: Arc<dyn SigningKeys>,
+    /// Held by whoever signs with the key that signs, and by whoever changes it.
+    pub(crate) signing: tokio::sync::Mutex<()>,
     pub(crate) decisions: Arc<dyn Decisions>,
+    pub(crate) oversight: Arc<dyn Oversight>,
     pub(crate) users: Arc<dyn Users>,
     pub(crate) fuses: Option<Arc<dyn Fuses>>,
     pub(crate) on_config: Option<OnConfig>,
@@ -74,7 +78,9 @@ impl App {
             ledger: deps.ledger,
             custody: deps.custody,
             issuer: deps.issuer,
+            signing: tokio::sync::Mutex::default(),
             decisions: deps.decisions,
+            oversight: deps.oversight,
             users: deps.users,
             fuses: deps.fuses,
             on_config: deps.on_config,

@@ -167,15 +167,18 @@ impl Committer {
         let time = begin.elapsed();
         let first = self.next_seq;
         self.next_seq += batch.frame.count();
-        {
-            let mut status = self.shared.status();
-            status.size = self.next_seq;
-            status.refused = None;
-        }
-        for (seq, append) in (first..).zip(batch.appends) {
+        for (seq, append) in (first..).zip(&batch.appends) {
             if append.step == Step::Intent {
                 self.open_intents.insert(seq);
             }
+        }
+        {
+            let mut status = self.shared.status();
+            status.size = self.next_seq;
+            status.open_intents = self.open_intents.len() as u64;
+            status.refused = None;
+        }
+        for (seq, append) in (first..).zip(batch.appends) {
             // Whoever asked may have gone; the record stands.
             let _ = append.placed.send(Ok(seq));
         }

@@ -78,6 +78,8 @@ pub struct LogStatus {
     pub cut_bytes: u64,
     /// Intents without an outcome that the last start closed as `unknown`.
     pub closed_intents: u64,
+    /// Intents without an outcome now: of what is under way.
+    pub open_intents: u64,
     /// Records before this one were pruned, as a signed record says.
     pub pruned_to: u64,
 }
@@ -137,6 +139,7 @@ impl Log {
             status.cut_bytes = recovered.cut_bytes;
             status.pruned_to = recovered.signed_pruned_to;
             status.closed_intents = recovered.standing.len() as u64;
+            status.open_intents = status.closed_intents;
         }
         let queue = Arc::new(Queue::default());
         let open: Vec<u64> = recovered.standing.iter().collect();

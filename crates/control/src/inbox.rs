@@ -1,9 +1,7 @@
 //! Commands, security events and fuses, in the order in which they were acknowledged.
 
-use lockgate_model::agent::{Agent, OnNewVersion};
 use lockgate_model::config::{Misfit, misfits};
 use lockgate_model::ids::{AgentName, FuseId, PlanName, RolloutId, VersionName};
-use lockgate_model::plan::Plan;
 use lockgate_model::probe::Probes;
 use lockgate_model::security::{Fuse, FuseCause};
 use lockgate_rollout::event::Event;
@@ -11,13 +9,13 @@ use lockgate_rollout::machine;
 use lockgate_rollout::start::{NewRollout, start};
 use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_store::{
-    InboxBody, InboxId, InboxItem, InboxOutcome, NewInboxItem, StepCommit, StoreError, Versioned,
-    file_key,
+    InboxBody, InboxId, InboxItem, InboxOutcome, StepCommit, StoreError, Versioned,
 };
 use uuid::Uuid;
 
+use crate::path::Start;
 use crate::reconcile::{Pass, log};
-use crate::{precede, security};
+use crate::{path, precede, security};
 
 const ITEMS_MAX: u32 = 100;
 const GATEWAY_SEEN_MS: u64 = 60_000;
@@ -56,9 +54,10 @@ pub(crate) async fn handle(pass: &mut Pass, fence: u64) -> Result<(), StoreError
 
 async fn one(pass: &Pass, fence: u64, item: &InboxItem) -> Result<Handled, StoreError> {
     match &item.body {
-        InboxBody::Start { agent, candidate, plan, reason, replace, .. } => {
-            let replace = *replace;
-            let asked = Asked { agent, candidate, plan: plan.as_ref(), reason, replace };
+        InboxBody::Start { agent, candidate, plan, reason, replace, in_spite_because, .. } => {
+            let (replace, in_spite_because) = (*replace, in_spite_because.as_deref());
+            let plan = plan.as_ref();
+            let asked = Asked { agent, candidate, plan, reason, replace, in_spite_because };
             begin(pass, fence, item, &asked).await
         }
         InboxBody::Command { command, reason } => {
@@ -160,6 +159,8 @@ struct Asked<'a> {
     plan: Option<&'a PlanName>,
     reason: &'a str,
     replace: bool,
+    /// Why it starts although its path is blocked.
+    in_spite_because: Option<&'a str>,
 }
 
 async fn begin(
@@ -168,11 +169,22 @@ async fn begin(
     item: &InboxItem,
     asked: &Asked<'_>,
 ) -> Result<Handled, StoreError> {
-    let (agent, plan) = match defined(pass, asked) {
+    let defined = match defined(pass, asked) {
         Ok(defined) => defined,
         Err(reason) => return Ok(refused(reason)),
     };
+    let Start { agent, plan, .. } = defined;
     let stable = pass.store.split(asked.agent).await?.map(|split| split.stable);
+    let mut of_path = Vec::new();
+    // Asked first: what is refused takes nothing back either. What is stable is only returned to.
+    if stable.as_ref() != Some(asked.candidate)
+        && let Some(release) = path::judge(pass, &defined).await?
+    {
+        if !release.open && asked.in_spite_because.is_none() {
+            return Ok(refused(release.why()));
+        }
+        of_path = path::causes(&release, asked.in_spite_because.map(|why| (item.by.as_str(), why)));
+    }
     let open = pass.store.rollouts_open().await?;
     if let Some(open) = open.iter().find(|open| open.value.agent == *asked.agent) {
         return make_way(pass, fence, item.id, open, asked, stable.as_ref()).await;
@@ -199,8 +211,9 @@ async fn begin(
         waits_for: precede::waits_for(agent, &open),
         passed_before: precede::passed_before(&pass.store, asked.agent, asked.candidate).await?,
     };
-    let step = start(new, pass.clock.now());
-    if let Some(transition) = &step.transition {
+    let mut step = start(new, pass.clock.now());
+    if let Some(transition) = &mut step.transition {
+        transition.causes.extend(of_path);
         log(&step.rollout, transition);
     }
     let outcome = InboxOutcome::Done { result: step.rollout.id.to_string() };
@@ -210,14 +223,14 @@ async fn begin(
     Ok(Handled::Committed)
 }
 
-fn defined<'a>(pass: &'a Pass, asked: &Asked<'_>) -> Result<(&'a Agent, &'a Plan), String> {
+fn defined<'a>(pass: &'a Pass, asked: &Asked<'_>) -> Result<Start<'a>, String> {
     let config = pass.definitions.config().ok_or("no configuration is active yet")?;
     let agent = config
         .agents
         .iter()
         .find(|agent| agent.name == *asked.agent)
         .ok_or_else(|| format!("there is no agent {}", asked.agent))?;
-    agent
+    let version = agent
         .version(asked.candidate)
         .ok_or_else(|| format!("agent {} has no version {}", asked.agent, asked.candidate))?;
     let name = asked.plan.unwrap_or(&agent.plan);
@@ -231,7 +244,7 @@ fn defined<'a>(pass: &'a Pass, asked: &Asked<'_>) -> Result<(&'a Agent, &'a Plan
     if let Some(misfit) = misfits(agent, plan).iter().find(|misfit| !others(misfit)) {
         return Err(format!("plan {name} does not fit agent {}: {misfit}", asked.agent));
     }
-    Ok((agent, plan))
+    Ok(Start { config, agent, version, plan })
 }
 
 /// A release of the same agent is under way: it goes back to 0 before anything else starts.
@@ -290,49 +303,4 @@ async fn latched(pass: &Pass, asked: &Asked<'_>) -> Result<Vec<FuseId>, StoreErr
     ids.sort_unstable();
     ids.dedup();
     Ok(ids)
-}
-
-/// The first version of a new agent becomes stable, and a new version starts when the file says
-/// `on_new_version: start`. Submitted like any other command, once per version.
-pub(crate) async fn start_what_the_file_asks(pass: &Pass, fence: u64) -> Result<(), StoreError> {
-    let Some(config) = pass.definitions.config() else {
-        return Ok(());
-    };
-    for agent in &config.agents {
-        let stable = pass.store.split(&agent.name).await?.map(|split| split.stable);
-        let candidate = match (&stable, agent.on_new_version) {
-            (None, _) => agent.versions.first(),
-            (Some(stable), OnNewVersion::Start) => {
-                agent.versions.last().filter(|version| version.name != *stable)
-            }
-            (Some(_), OnNewVersion::Hold) => None,
-        };
-        let Some(candidate) = candidate else { continue };
-        let submitted = pass
-            .store
-            .submit(NewInboxItem {
-                key: Some(file_key(&agent.name, &candidate.digest())),
-                agent: agent.name.clone(),
-                rollout: None,
-                body: InboxBody::Start {
-                    agent: agent.name.clone(),
-                    candidate: candidate.name.clone(),
-                    plan: None,
-                    reason: "named by the configuration file".into(),
-                    retry_of: None,
-                    // The file names the newest version: it is what its writer wants.
-                    replace: true,
-                },
-                by: "configuration".into(),
-                at_wall_ms: pass.clock.now().wall_ms,
-            })
-            .await;
-        let submitted = match submitted {
-            // Asked for before, by a program that worded it differently.
-            Err(StoreError::KeyReused { .. }) => continue,
-            other => other?,
-        };
-        tracing::debug!(agent = %agent.name, ?submitted, fence, "the file asks for a release");
-    }
-    Ok(())
 }

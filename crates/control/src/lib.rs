@@ -11,8 +11,10 @@ mod effects;
 mod hooks;
 mod http;
 mod inbox;
+mod named;
 mod news;
 mod notify;
+mod path;
 mod precede;
 mod reconcile;
 mod record;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use lockgate_model::ledger::Ledger;
+use lockgate_model::path::Oversight;
 use lockgate_store::Store;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -57,12 +60,14 @@ impl Control {
     pub fn spawn(
         store: Store,
         ledger: Arc<dyn Ledger>,
+        oversight: Arc<dyn Oversight>,
         channels: Arc<ArcSwap<Channels>>,
         options: Options,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
         let (lead, leading) = watch::channel(None);
-        let reconcile = reconcile::run(store.clone(), ledger, options, lead, stopped.clone());
+        let parts = reconcile::Parts { store: store.clone(), ledger, oversight, options };
+        let reconcile = reconcile::run(parts, lead, stopped.clone());
         let hooks = hooks::run(store.clone(), channels.clone(), leading.clone(), stopped.clone());
         let notify = notify::run(store, channels, leading, stopped);
         let tasks = vec![tokio::spawn(reconcile), tokio::spawn(notify), tokio::spawn(hooks)];

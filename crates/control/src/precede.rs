@@ -15,6 +15,32 @@ pub(crate) fn waits_for(agent: &Agent, open: &[Versioned<Rollout>]) -> Vec<Agent
     agent.after.iter().filter(is_open).cloned().collect()
 }
 
+/// When a version was stable last, and the release that made it so.
+struct Before {
+    until_wall_ms: Option<i64>,
+    rollout: Rollout,
+}
+
+/// How a version that was promoted fared; `None` when it was not, or was taken back since.
+async fn before(
+    store: &Store,
+    agent: &AgentName,
+    candidate: &VersionName,
+) -> Result<Option<Before>, StoreError> {
+    let mut until_wall_ms = None;
+    for rollout in store.rollouts(Some(agent), HISTORY_MAX).await? {
+        let is_same = rollout.candidate == *candidate;
+        match rollout.phase {
+            // By judgement or by a person.
+            Phase::RolledBack | Phase::Aborted if is_same => return Ok(None),
+            Phase::Promoted if is_same => return Ok(Some(Before { until_wall_ms, rollout })),
+            Phase::Promoted => until_wall_ms = rollout.ended_wall_ms,
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
 /// Until when a version was stable that had passed all its stages, or had none as the first one.
 /// One that a person forced through, or that was taken back since, has to pass them again.
 pub(crate) async fn passed_before(
@@ -22,23 +48,20 @@ pub(crate) async fn passed_before(
     agent: &AgentName,
     candidate: &VersionName,
 ) -> Result<Option<PassedBefore>, StoreError> {
-    let mut until_wall_ms = None;
-    for rollout in store.rollouts(Some(agent), HISTORY_MAX).await? {
-        let is_same = rollout.candidate == *candidate;
-        match rollout.phase {
-            // By judgement or by a person.
-            Phase::RolledBack | Phase::Aborted if is_same => return Ok(None),
-            Phase::Promoted if is_same => {
-                let by_itself = rollout.overridden_by.is_none();
-                return Ok(until_wall_ms
-                    .filter(|_| by_itself)
-                    .map(|until_wall_ms| PassedBefore { rollout: rollout.id, until_wall_ms }));
-            }
-            Phase::Promoted => until_wall_ms = rollout.ended_wall_ms,
-            _ => {}
-        }
-    }
-    Ok(None)
+    let before = before(store, agent, candidate).await?;
+    Ok(before.filter(|before| before.rollout.overridden_by.is_none()).and_then(|before| {
+        let until_wall_ms = before.until_wall_ms?;
+        Some(PassedBefore { rollout: before.rollout.id, until_wall_ms })
+    }))
+}
+
+/// Until when a version was stable, however it became so.
+pub(crate) async fn stable_until(
+    store: &Store,
+    agent: &AgentName,
+    candidate: &VersionName,
+) -> Result<Option<i64>, StoreError> {
+    Ok(before(store, agent, candidate).await?.and_then(|before| before.until_wall_ms))
 }
 
 /// What a pending release hears of those that it waits for.

@@ -1,11 +1,14 @@
 //! The loop: take the lease, then inbox, outbox, read-back and ticks, on every change and on a
 //! period. It takes no input besides the store, and doing it twice does nothing twice.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lockgate_model::clock::Now;
+use lockgate_model::ids::AgentName;
 use lockgate_model::ledger::Ledger;
+use lockgate_model::path::Oversight;
 use lockgate_rollout::event::Event;
 use lockgate_rollout::machine;
 use lockgate_rollout::state::Rollout;
@@ -14,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::definitions::Definitions;
-use crate::{Options, approvals, effects, inbox, news, record};
+use crate::{Options, approvals, effects, inbox, named, news, record};
 
 /// Gateways that were not heard of for this long take no part in confirmation.
 const GATEWAY_SEEN_MS: u64 = 10_000;
@@ -24,24 +27,36 @@ const PERIOD: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 /// How often control says that it is alive.
 const ALIVE_EVERY: Duration = Duration::from_secs(1);
+/// How often it is asked whether a path is open that a version of the file waits for.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 const COMPACT_EVERY: Duration = Duration::from_mins(1);
 
+/// What the loop works with.
+pub(crate) struct Parts {
+    pub(crate) store: Store,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) oversight: Arc<dyn Oversight>,
+    pub(crate) options: Options,
+}
+
 pub(crate) async fn run(
-    store: Store,
-    ledger: Arc<dyn Ledger>,
-    options: Options,
+    parts: Parts,
     lead: watch::Sender<Option<u64>>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let Parts { store, ledger, oversight, options } = parts;
     let mut changed = store.changed();
     let mut pass = Pass {
         store,
         ledger,
+        oversight,
         options,
         lead,
         clock: Clock::new(),
         definitions: Definitions::default(),
         renewed: None,
+        held: BTreeMap::new(),
+        ask_at: Instant::now(),
         compact_at: Instant::now() + COMPACT_EVERY,
     };
     while !*stopped.borrow() {
@@ -68,12 +83,16 @@ pub(crate) async fn run(
 
 pub(crate) struct Pass {
     pub(crate) store: Store,
-    ledger: Arc<dyn Ledger>,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    pub(crate) oversight: Arc<dyn Oversight>,
     options: Options,
     lead: watch::Sender<Option<u64>>,
     pub(crate) clock: Clock,
     pub(crate) definitions: Definitions,
     renewed: Option<Instant>,
+    /// Agents with a version that the file names and whose path is blocked, and why that is. Read anew after a restart.
+    held: BTreeMap<AgentName, String>,
+    ask_at: Instant,
     compact_at: Instant,
 }
 
@@ -83,8 +102,10 @@ impl Pass {
         let Some(fence) = self.lease().await? else {
             return Ok(PERIOD);
         };
-        if self.definitions.refresh(&self.store).await? {
-            inbox::start_what_the_file_asks(self, fence).await?;
+        let is_new = self.definitions.refresh(&self.store).await?;
+        if is_new || !self.held.is_empty() && Instant::now() >= self.ask_at {
+            self.held = named::start_what_the_file_asks(self, &self.held, fence).await?;
+            self.ask_at = Instant::now() + ASK_EVERY;
         }
         inbox::handle(self, fence).await?;
         self.perform(fence).await?;

@@ -50,7 +50,7 @@ struct Agent {
 pub async fn agent(args: AgentArgs) -> Result<(), DemoError> {
     let (port, address_file, stop) = (args.port, args.address_file.clone(), args.stop_with_stdin);
     let http = server::http_client()?;
-    let tools = Toolbox::new(http.clone(), &args.tools_url, args.tools_key_file.as_deref())?;
+    let tools = Toolbox::new(http.clone(), &args);
     let agent = Arc::new(Agent { tools, model: Model::from_environment(http), args });
     let router = Router::new()
         .route("/healthz", get(async || "ok"))

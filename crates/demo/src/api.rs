@@ -21,6 +21,8 @@ const RETRIES: u32 = 20;
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 /// Looks at a command that is written down and not handled yet: a minute's worth.
 const HANDLED_LOOKS: u32 = 120;
+/// How long tokens of versions last.
+const TOKEN_S: u64 = 7 * 24 * 3_600;
 /// How often a release is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Answers of refusals are shown up to this length.
@@ -44,7 +46,7 @@ struct Commanded {
 }
 
 #[derive(Deserialize)]
-struct Minted {
+struct Issued {
     token: String,
 }
 
@@ -116,17 +118,13 @@ impl Api {
         self.get("read the agent", &format!("agents/{name}")).await
     }
 
-    /// A token that may raise security events of these agents.
-    pub(crate) async fn operator_token(&self, agents: &[&str]) -> Result<String, DemoError> {
-        let body = json!({
-            "name": "demo-tools",
-            "role": "operator",
-            "agents": agents,
-            "reason": "the tool server reports what it refuses",
-        });
-        let minted: Minted =
-            self.ask("make a token", "tokens", Some((&body, "demo-tools"))).await?;
-        Ok(minted.token)
+    /// A token for a version of an agent, with which it calls its tools.
+    pub(crate) async fn identity(&self, agent: &str, version: &str) -> Result<String, DemoError> {
+        let body = json!({ "expires_s": TOKEN_S, "reason": "the demo starts this version" });
+        let path = format!("agents/{agent}/versions/{version}/identities");
+        let key = format!("{agent}-{version}-{}", wall_ms());
+        let issued: Issued = self.repeatedly("issue a token", &path, Some((&body, &key))).await?;
+        Ok(issued.token)
     }
 
     /// Starts a release; its id.

@@ -46,12 +46,15 @@ pub struct AgentArgs {
     /// Stop when standard input closes, so that nothing outlives the demo
     #[arg(long)]
     pub stop_with_stdin: bool,
-    /// Base URL of the tool server
-    #[arg(long, value_name = "URL")]
-    pub tools_url: String,
-    /// File that holds this version's key at the tool server
+    /// Base URL of the tool server, called directly
+    #[arg(long, value_name = "URL", required_unless_present = "lockgate_addresses")]
+    pub tools_url: Option<String>,
+    /// File in which Lockgate says where it listens: the tool is called through it, as `documents`
+    #[arg(long, value_name = "FILE", requires = "identity_file", conflicts_with = "tools_url")]
+    pub lockgate_addresses: Option<PathBuf>,
+    /// File that holds this version's token; read again with every call, as a new one may be issued
     #[arg(long, value_name = "FILE")]
-    pub tools_key_file: Option<PathBuf>,
+    pub identity_file: Option<PathBuf>,
     /// Model that the answers name
     #[arg(long, default_value = "lock-keeper-small")]
     pub model: String,
@@ -87,9 +90,9 @@ pub struct ToolsArgs {
     /// Stop when standard input closes, so that nothing outlives the demo
     #[arg(long)]
     pub stop_with_stdin: bool,
-    /// JSON file: keys of the callers, and where security events are reported
+    /// File that holds what callers must show in `authorization`
     #[arg(long, value_name = "FILE")]
-    pub settings: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -1,16 +1,62 @@
 //! The `lockgate.yaml` of the demo: the file that a user with this agent could have written.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::versions::{FIRST, LARGE, RELEASED, SMALL, VersionSpec};
 
 /// The agent's name.
 pub(crate) const AGENT: &str = "harbour";
+/// The tool's name.
+pub(crate) const TOOL: &str = "documents";
+
+/// What the versions may do with their tool.
+pub(crate) const POLICY: &str = r"# Written by `lockgate demo`.
+tools:
+  documents:
+    actions:
+      search: {arguments: {query: text}}
+      read: {arguments: {paths: paths}}
+rules:
+  - {id: searching, tool: documents, action: search, effect: allow}
+  - id: reading
+    tool: documents
+    action: read
+    effect: allow
+    when: {paths.has_parent: {is: false}, paths.any_absolute: {is: false}}
+  - id: documents-only
+    tool: documents
+    action: read
+    effect: deny
+    when: {any: [{paths.has_parent: {known: true, is: true}}, {paths.any_absolute: {known: true, is: true}}]}
+    risk: ASI02
+    message: Only the documents can be read.
+    security_event: true    # a candidate that tries it is cut off and taken back
+";
+
+/// The part of the file that says where the tool is, and what it is shown.
+pub(crate) fn tools(address: &str, key_file: &Path) -> String {
+    let key = key_file.display();
+    format!(
+        r#"
+tools:
+  - name: {TOOL}
+    protocol: http
+    url: http://{address}
+    credential: {{ value: "file:{key}" }}
+    operations:
+      - {{ name: search, call: POST /search }}
+      - {{ name: read, call: POST /read }}
+"#
+    )
+}
 /// Length of the first stage with traffic, and the candidate's share in it.
 const FIRST_STAGE_S: u32 = 12;
 /// Latency that the plan's gate asks for, milliseconds.
 pub(crate) const P95_MS_MAX: u32 = 200;
 const FIRST_STAGE_PERCENT: u32 = 10;
+/// The rise of latency that takes a version back. Unoptimised, all of Lockgate and its agents scatter more.
+const P95_RISE_PERCENT: u32 = if cfg!(debug_assertions) { 40 } else { 20 };
 
 /// Samples that verdicts wait for, from how many requests the first stage sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +131,7 @@ plans:
       security_events: "= 0"
     triggers:
       error_rate: {{ bound: "> 5%", action: stop, alert: high }}
-      p95_ms: {{ bound: "> baseline + 20%", action: switch, alert: medium }}
+      p95_ms: {{ bound: "> baseline + {P95_RISE_PERCENT}%", action: switch, alert: medium }}
       cost_usd: {{ bound: "> baseline + 30%", min_samples: {relative}, action: stop, alert: medium }}
       satisfied_share: {{ bound: "< 80%", action: switch, alert: high }}
       negative_share: {{ bound: "> 5%", action: switch, alert: high }}
@@ -112,6 +158,8 @@ fn version(spec: &VersionSpec, endpoint: &str) -> String {
 #[cfg(test)]
 mod tests {
     use lockgate_model::config;
+    use lockgate_policy::{Asked, Bundle, Verdict};
+    use serde_json::json;
 
     use super::*;
 
@@ -121,12 +169,40 @@ mod tests {
         let endpoints =
             specs().map(|(spec, port)| (spec.name.to_owned(), format!("http://127.0.0.1:{port}")));
         for rate in [100, 200, 1_000] {
-            let text = text(&endpoints.clone().collect(), rate);
+            let text = text(&endpoints.clone().collect(), rate)
+                + &tools("127.0.0.1:9000", Path::new("/keys/tools"));
             let config = config::read("lockgate.yaml", &text).unwrap_or_else(|e| panic!("{e}"));
             assert_eq!(config.agents[0].versions.len(), specs().count());
             let plan = config.plan(&config.agents[0].plan).expect("the agent's plan");
             assert_eq!(plan.rollback_window_ms, None, "rounds are alike");
             assert!(!config.warnings.to_string().contains("unhealthy"), "{}", config.warnings);
+        }
+    }
+
+    #[test]
+    fn no_list_with_another_path_in_it_is_read() {
+        let bundle =
+            Bundle::load(&[("policy.yaml", POLICY)]).unwrap_or_else(|errors| panic!("{errors}"));
+        let none: [&str; 0] = [];
+        for (paths, verdict, is_event) in [
+            (json!(none), Verdict::Allow, false),
+            (json!(["locks.md#a", "pets.md"]), Verdict::Allow, false),
+            (json!(["/etc/passwd"]), Verdict::Deny, true),
+            (json!(["locks.md#a", "/etc/passwd"]), Verdict::Deny, true),
+            (json!(["locks.md", "../keys/tools"]), Verdict::Deny, true),
+            (json!(["locks.md", "~/.ssh/id_rsa"]), Verdict::Deny, false),
+        ] {
+            let arguments = json!({ "paths": paths });
+            let request =
+                json!({ "agent": AGENT, "tool": TOOL, "action": "read", "arguments": arguments });
+            let asked: Asked = serde_json::from_value(request).expect("a request");
+            let circumstances = asked.circumstances();
+            let decision = bundle.decide(&asked.request(&circumstances));
+            assert_eq!(
+                (decision.verdict, decision.security_event),
+                (verdict, is_event),
+                "{arguments}"
+            );
         }
     }
 }

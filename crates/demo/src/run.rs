@@ -51,7 +51,7 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         running.token_file.display(),
         running.ingress,
     ));
-    let users = running.users("", args.seed)?;
+    let users = running.users("", args.seed)?.at_most(in_flight_max(args.rate));
     let stop = CancellationToken::new();
     let asking = tokio::spawn({
         let (users, stop) = (users.clone(), stop.clone());
@@ -78,6 +78,12 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         live.say(&format!("Logs and state are kept in {}", dir.display()));
     }
     released.map(|()| report)
+}
+
+/// Requests under way at once: three times what an idle machine has. On one that is busy users wait for their turn, and
+/// what is measured is an answer and not a queue.
+fn in_flight_max(rate: u32) -> usize {
+    usize::try_from(rate / 5).unwrap_or(usize::MAX)
 }
 
 /// The version that everyone uses, and those that are released.
@@ -113,6 +119,8 @@ async fn release_all(
         for spec in RELEASED {
             let stable = running.api.agent(AGENT).await?.stable;
             let spec = turn(spec, stable.as_deref());
+            let (name, agent) = (spec.name.into(), AGENT.into());
+            running.issue(&Player { name, agent, version: spec }).await?;
             release(running, spec.name, spec.reason, tally, live, report).await?;
             sleep(if args.once { PAUSE_ONCE } else { PAUSE_LOOPING }).await;
         }

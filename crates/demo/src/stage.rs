@@ -1,17 +1,22 @@
-//! Everything that runs during the demo: the tool server, the versions, Lockgate itself.
+//! Everything that runs during the demo: the tool server, the versions, Lockgate itself between them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use crate::api::{AgentState, Api};
 use crate::children::Process;
+use crate::config_file;
 use crate::error::DemoError;
 use crate::server::http_client;
 use crate::text::draw;
-use crate::tools::{Addresses, Caller, ToolSettings};
 use crate::users::Users;
 use crate::versions::VersionSpec;
+
+/// What Lockgate shows the tool server.
+const TOOLS_KEY: &str = "keys/tools";
 
 /// One process that answers as a version of an agent.
 #[derive(Debug, Clone)]
@@ -67,7 +72,7 @@ impl Running {
         dir: &Path,
         config: impl FnOnce(&BTreeMap<String, String>) -> String,
     ) -> Result<Self, DemoError> {
-        for part in ["logs", "keys"] {
+        for part in ["logs", "keys", "policies"] {
             let path = dir.join(part);
             std::fs::create_dir_all(&path).map_err(DemoError::file("create", &path))?;
         }
@@ -76,10 +81,15 @@ impl Running {
         let addresses_file = state.join("addresses.json");
         // A directory that is used again holds the addresses of the last run.
         let _ = std::fs::remove_file(&addresses_file);
-        let (mut helpers, endpoints) = start_helpers(cast, &dir, &addresses_file).await?;
+        let (mut helpers, endpoints, tools_address) =
+            start_helpers(cast, &dir, &addresses_file).await?;
 
         let file = dir.join("lockgate.yaml");
-        std::fs::write(&file, config(&endpoints)).map_err(DemoError::file("write", &file))?;
+        let text = config(&endpoints) + &config_file::tools(&tools_address, &dir.join(TOOLS_KEY));
+        std::fs::write(&file, text).map_err(DemoError::file("write", &file))?;
+        let policies = dir.join("policies");
+        let policy = policies.join("documents.yaml");
+        std::fs::write(&policy, config_file::POLICY).map_err(DemoError::file("write", &policy))?;
         let token_file = dir.join("keys/admin-token");
         let arguments = ["serve", "--config"].map(str::to_owned).into_iter().chain([
             shown(&file),
@@ -87,6 +97,8 @@ impl Running {
             shown(&state),
             "--token-file".into(),
             shown(&token_file),
+            "--policies".into(),
+            shown(&policies),
         ]);
         let mut lockgate = Process::start(&cast.binary, "lockgate", &dir.join("logs"), arguments)?;
         let addresses = lockgate.ready(async || Addresses::read(&addresses_file)).await?;
@@ -95,15 +107,21 @@ impl Running {
         let console = format!("http://{}", addresses.api);
         let api = Api::new(http_client()?, console.clone(), token.trim().to_owned());
         lockgate.ready(async || api.is_ready().await.then_some(())).await?;
-        let agents = cast.agents();
-        write_secret(&dir.join("keys/operator-token"), &api.operator_token(&agents).await?)?;
-        for agent in agents {
+        for player in &cast.players {
+            issue(&api, &dir, player).await?;
+        }
+        for agent in cast.agents() {
             let known = async || api.agent(agent).await.ok().filter(AgentState::is_ready);
             lockgate.ready(known).await?;
         }
         helpers.iter_mut().try_for_each(Process::check)?;
         let ingress = format!("http://{}", addresses.ingress);
         Ok(Self { lockgate, helpers, api, ingress, console, token_file, dir })
+    }
+
+    /// Issues a version's token anew: one that was taken back after a security event has none.
+    pub(crate) async fn issue(&self, player: &Player) -> Result<(), DemoError> {
+        issue(&self.api, &self.dir, player).await
     }
 
     /// Users of the agent below `path` of the ingress.
@@ -130,38 +148,54 @@ impl Running {
     }
 }
 
-/// Starts the tool server and one process per player.
+/// Where Lockgate listens, as it says itself.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Addresses {
+    /// Users' traffic.
+    pub(crate) ingress: String,
+    /// Agents' calls.
+    pub(crate) egress: String,
+    /// REST and console.
+    pub(crate) api: String,
+}
+
+impl Addresses {
+    /// From the file that the server writes once it listens.
+    pub(crate) fn read(path: &Path) -> Option<Self> {
+        let text = std::fs::read(path).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+/// Where a player finds its token.
+fn identity_file(dir: &Path, player: &Player) -> PathBuf {
+    dir.join(format!("keys/identity-{}", player.name))
+}
+
+async fn issue(api: &Api, dir: &Path, player: &Player) -> Result<(), DemoError> {
+    let token = api.identity(&player.agent, player.version.name).await?;
+    write_secret(&identity_file(dir, player), &token)
+}
+
+/// Starts the tool server and one process per player; the players' base URLs and the tool server's address.
 async fn start_helpers(
     cast: &Cast,
     dir: &Path,
     addresses_file: &Path,
-) -> Result<(Vec<Process>, BTreeMap<String, String>), DemoError> {
-    let mut callers = BTreeMap::new();
-    for Player { name, agent, version } in &cast.players {
-        let key = key_of(name)?;
-        write_secret(&dir.join(format!("keys/tools-{name}")), &key)?;
-        callers.insert(key, Caller { agent: agent.clone(), version: version.name.to_owned() });
-    }
-    let settings = ToolSettings {
-        callers,
-        addresses_file: addresses_file.to_owned(),
-        token_file: dir.join("keys/operator-token"),
-    };
-    let settings_file = dir.join("keys/tools.json");
-    let text = serde_json::to_string(&settings).map_err(std::io::Error::other);
-    write_secret(&settings_file, &text.map_err(DemoError::file("write", &settings_file))?)?;
-
-    let flags = ["demo-tools".into(), "--settings".into(), shown(&settings_file)];
+) -> Result<(Vec<Process>, BTreeMap<String, String>, String), DemoError> {
+    let key_file = dir.join(TOOLS_KEY);
+    write_secret(&key_file, &new_key()?)?;
+    let flags = ["demo-tools".into(), "--key-file".into(), shown(&key_file)];
     let (tools, tools_address) = start_helper(&cast.binary, "tools", dir, flags.to_vec()).await?;
     let mut helpers = vec![tools];
     let mut endpoints = BTreeMap::new();
     for player in &cast.players {
-        let flags = agent_flags(cast.seed, player, dir, &tools_address);
+        let flags = agent_flags(cast.seed, player, dir, addresses_file);
         let (process, address) = start_helper(&cast.binary, &player.name, dir, flags).await?;
         helpers.push(process);
         endpoints.insert(player.name.clone(), format!("http://{address}"));
     }
-    Ok((helpers, endpoints))
+    Ok((helpers, endpoints, tools_address))
 }
 
 async fn start_helper(
@@ -179,14 +213,14 @@ async fn start_helper(
     Ok((process, address))
 }
 
-fn agent_flags(seed: u64, player: &Player, dir: &Path, tools_address: &str) -> Vec<String> {
+fn agent_flags(seed: u64, player: &Player, dir: &Path, addresses_file: &Path) -> Vec<String> {
     let Player { name, version, .. } = player;
     let mut flags = vec![
         "demo-agent".into(),
-        "--tools-url".into(),
-        format!("http://{tools_address}"),
-        "--tools-key-file".into(),
-        shown(&dir.join(format!("keys/tools-{name}"))),
+        "--lockgate-addresses".into(),
+        shown(addresses_file),
+        "--identity-file".into(),
+        shown(&identity_file(dir, player)),
         "--model".into(),
         version.model.to_owned(),
         "--seed".into(),
@@ -197,14 +231,14 @@ fn agent_flags(seed: u64, player: &Player, dir: &Path, tools_address: &str) -> V
 }
 
 /// A key that nobody can guess: 16 bytes of the system's randomness.
-fn key_of(version: &str) -> Result<String, DemoError> {
+fn new_key() -> Result<String, DemoError> {
     use std::io::Read as _;
     let source = Path::new("/dev/urandom");
     let mut bytes = [0_u8; 16];
     std::fs::File::open(source)
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(DemoError::file("read", source))?;
-    Ok(format!("{version}-{:032x}", u128::from_le_bytes(bytes)))
+    Ok(format!("Bearer {:032x}", u128::from_le_bytes(bytes)))
 }
 
 fn write_secret(path: &Path, text: &str) -> Result<(), DemoError> {

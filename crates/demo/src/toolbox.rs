@@ -1,13 +1,15 @@
 //! The agent's side of its tools.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use axum::http::HeaderMap;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::answer::Passage;
-use crate::error::DemoError;
+use crate::args::AgentArgs;
+use crate::config_file::TOOL;
+use crate::stage::Addresses;
 use crate::tools::{Found, Read, Search};
 
 /// Headers that tell which interaction of a user a call belongs to.
@@ -19,6 +21,9 @@ pub(crate) enum ToolError {
     /// It could not be reached, or what it said is no answer.
     #[error("the tool server cannot be reached")]
     Unreachable(#[from] reqwest::Error),
+    /// Lockgate does not say where it is, or nobody has issued a token.
+    #[error("the tool server is not there yet")]
+    NotYet,
     /// It said no.
     #[error("the tool server answered {0}")]
     Refused(reqwest::StatusCode),
@@ -28,22 +33,28 @@ pub(crate) enum ToolError {
 #[derive(Debug, Clone)]
 pub(crate) struct Toolbox {
     http: reqwest::Client,
-    url: String,
-    key: Option<String>,
+    place: Place,
+}
+
+/// Where the tool is.
+#[derive(Debug, Clone)]
+enum Place {
+    /// At this URL, for everyone.
+    Direct(String),
+    /// Behind Lockgate, which says in one file where it is; in the other is who we are. Both are read with every call:
+    /// Lockgate may be started again, and a new token issued.
+    Governed { addresses: PathBuf, identity: PathBuf },
 }
 
 impl Toolbox {
-    /// Reads the key; connects with the first call.
-    pub(crate) fn new(
-        http: reqwest::Client,
-        url: &str,
-        key_file: Option<&Path>,
-    ) -> Result<Self, DemoError> {
-        let key = key_file
-            .map(|path| std::fs::read_to_string(path).map_err(DemoError::file("read", path)))
-            .transpose()?
-            .map(|key| key.trim().to_owned());
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key })
+    /// Connects with the first call.
+    pub(crate) fn new(http: reqwest::Client, args: &AgentArgs) -> Self {
+        let url = args.tools_url.as_deref().unwrap_or_default();
+        let direct = || Place::Direct(url.trim_end_matches('/').to_owned());
+        let governed = args.lockgate_addresses.clone().zip(args.identity_file.clone());
+        let place = governed
+            .map_or_else(direct, |(addresses, identity)| Place::Governed { addresses, identity });
+        Self { http, place }
     }
 
     /// Paths of what fits, best first.
@@ -62,6 +73,9 @@ impl Toolbox {
         paths: Vec<String>,
         headers: &HeaderMap,
     ) -> Result<Vec<Passage>, ToolError> {
+        if paths.is_empty() {
+            return Ok(Vec::new());
+        }
         self.call("read", &Read { paths }, headers).await
     }
 
@@ -71,19 +85,35 @@ impl Toolbox {
         arguments: &impl Serialize,
         headers: &HeaderMap,
     ) -> Result<T, ToolError> {
-        let mut request = self.http.post(format!("{}/{tool}", self.url)).json(arguments);
+        let (url, token) = self.place.find()?;
+        let mut request = self.http.post(format!("{url}/{tool}")).json(arguments);
         for name in LINKS {
             if let Some(value) = headers.get(name) {
                 request = request.header(name, value);
             }
         }
-        if let Some(key) = &self.key {
-            request = request.bearer_auth(key);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
         }
         let response = request.send().await?;
         if !response.status().is_success() {
             return Err(ToolError::Refused(response.status()));
         }
         Ok(response.json().await?)
+    }
+}
+
+impl Place {
+    /// Its base URL, and who we are there.
+    fn find(&self) -> Result<(String, Option<String>), ToolError> {
+        match self {
+            Self::Direct(url) => Ok((url.clone(), None)),
+            Self::Governed { addresses, identity } => {
+                let found = Addresses::read(addresses).ok_or(ToolError::NotYet)?;
+                let token = std::fs::read_to_string(identity).map_err(|_| ToolError::NotYet)?;
+                let url = format!("http://{}/http/{TOOL}", found.egress);
+                Ok((url, Some(token.trim().to_owned())))
+            }
+        }
     }
 }

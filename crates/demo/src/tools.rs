@@ -1,10 +1,7 @@
-//! The tool server: `search` and `read` over the documents, for callers that it knows by a key.
-//!
-//! A caller that tries to read anything else is refused and reported to Lockgate as a security
-//! event of the version that the key belongs to.
+//! The tool server: `search` and `read` over the documents, for whoever shows its key. Who may do what is not its business:
+//! Lockgate stands before it and has the key, the agents do not.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -25,26 +22,6 @@ use crate::server;
 const HITS_MAX: usize = 3;
 /// Paths that one read takes at most; further ones are left out.
 const PATHS_MAX: usize = 16;
-
-/// Who may call, and where events go.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ToolSettings {
-    /// Who calls, by key. Empty: everyone may call, nobody can be named in a report.
-    pub(crate) callers: BTreeMap<String, Caller>,
-    /// File in which Lockgate says where its API listens.
-    pub(crate) addresses_file: PathBuf,
-    /// File with an operator's token.
-    pub(crate) token_file: PathBuf,
-}
-
-/// Whom a key belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Caller {
-    /// The agent.
-    pub(crate) agent: String,
-    /// The version of it.
-    pub(crate) version: String,
-}
 
 /// A search.
 #[derive(Debug, Serialize, Deserialize)]
@@ -68,14 +45,16 @@ pub(crate) struct Read {
 }
 
 struct Tools {
-    settings: Option<ToolSettings>,
-    http: reqwest::Client,
+    /// What callers must show; everyone may call without one.
+    key: Option<String>,
 }
 
 /// Runs the tool server until it is told to stop.
 pub async fn tools(args: ToolsArgs) -> Result<(), DemoError> {
-    let settings = args.settings.as_deref().map(read_settings).transpose()?;
-    let state = Arc::new(Tools { settings, http: server::http_client()? });
+    let text =
+        |path: &PathBuf| std::fs::read_to_string(path).map_err(DemoError::file("read", path));
+    let key = args.key_file.as_ref().map(text).transpose()?;
+    let state = Arc::new(Tools { key: key.map(|key| key.trim().to_owned()) });
     let router = Router::new()
         .route("/healthz", get(async || "ok"))
         .route("/search", post(search))
@@ -84,19 +63,12 @@ pub async fn tools(args: ToolsArgs) -> Result<(), DemoError> {
     server::serve(router, args.port, args.address_file.as_deref(), args.stop_with_stdin).await
 }
 
-fn read_settings(path: &Path) -> Result<ToolSettings, DemoError> {
-    let text = std::fs::read(path).map_err(DemoError::file("read", path))?;
-    serde_json::from_slice(&text)
-        .map_err(std::io::Error::other)
-        .map_err(DemoError::file("understand", path))
-}
-
 async fn search(
     State(tools): State<Arc<Tools>>,
     headers: HeaderMap,
     Json(asked): Json<Search>,
 ) -> Response {
-    if tools.caller(&headers).is_err() {
+    if !tools.knows(&headers) {
         return unknown_caller();
     }
     let hits = documents::search(&asked.query, HITS_MAX);
@@ -108,9 +80,9 @@ async fn read(
     headers: HeaderMap,
     Json(asked): Json<Read>,
 ) -> Response {
-    let Ok(caller) = tools.caller(&headers) else {
+    if !tools.knows(&headers) {
         return unknown_caller();
-    };
+    }
     let mut passages = Vec::new();
     for path in asked.paths.iter().take(PATHS_MAX) {
         match documents::read(path) {
@@ -123,9 +95,6 @@ async fn read(
                 return (StatusCode::NOT_FOUND, Json(error)).into_response();
             }
             Err(ReadError::Outside) => {
-                if let Some(caller) = caller {
-                    tools.report(caller, path).await;
-                }
                 let error = json!({"error": "only the documents can be read"});
                 return (StatusCode::FORBIDDEN, Json(error)).into_response();
             }
@@ -142,54 +111,10 @@ fn unknown_caller() -> Response {
     (StatusCode::UNAUTHORIZED, Json(json!({"error": "unknown caller"}))).into_response()
 }
 
-/// Where Lockgate listens, as it says itself.
-#[derive(Debug, Clone, Deserialize)]
-pub(crate) struct Addresses {
-    /// Agents' traffic.
-    pub(crate) ingress: String,
-    /// REST and console.
-    pub(crate) api: String,
-}
-
-impl Addresses {
-    /// From the file that the server writes once it listens.
-    pub(crate) fn read(path: &Path) -> Option<Self> {
-        let text = std::fs::read(path).ok()?;
-        serde_json::from_slice(&text).ok()
-    }
-}
-
 impl Tools {
-    /// Whom the key belongs to; `None` when callers need no key.
-    fn caller(&self, headers: &HeaderMap) -> Result<Option<&Caller>, ()> {
-        let Some(settings) = self.settings.as_ref().filter(|known| !known.callers.is_empty())
-        else {
-            return Ok(None);
-        };
-        let key = headers
-            .get("authorization")
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or(())?;
-        settings.callers.get(key).map(Some).ok_or(())
-    }
-
-    /// Tells Lockgate. The refusal stands whether or not anyone hears of it.
-    async fn report(&self, Caller { agent, version }: &Caller, path: &str) {
-        let Some(settings) = &self.settings else { return };
-        let Some(addresses) = Addresses::read(&settings.addresses_file) else { return };
-        let Ok(token) = std::fs::read_to_string(&settings.token_file) else { return };
-        let url = format!(
-            "http://{}/api/v1/agents/{agent}/versions/{version}/security-events",
-            addresses.api
-        );
-        let shown: String = path.chars().take(100).collect();
-        let body = json!({
-            "detail": format!("tried to read `{shown}`, outside its documents; refused"),
-            "rule": "documents-only",
-            "stable_shows_it": false,
-        });
-        let request = self.http.post(url).bearer_auth(token.trim()).json(&body);
-        let _ = request.send().await;
+    fn knows(&self, headers: &HeaderMap) -> bool {
+        let Some(key) = &self.key else { return true };
+        let shown = headers.get("authorization").and_then(|value| value.to_str().ok());
+        shown.is_some_and(|shown| shown == key)
     }
 }

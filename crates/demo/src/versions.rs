@@ -32,7 +32,7 @@ pub const RELEASED: [VersionSpec; 6] = [
     VersionSpec {
         name: "slow",
         model: SMALL,
-        flags: &["--delay-ms", "70"],
+        flags: &["--delay-ms", "120"],
         reason: "checks every answer twice",
     },
     VersionSpec {

@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,10 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// Whoever does not take what there is for it would hold its place for ever.
-fn patient(stream: TcpStream, stall_max: Duration) -> Pin<Box<TimeoutStream<TcpStream>>> {
+fn patient<IO: AsyncRead + AsyncWrite>(
+    stream: IO,
+    stall_max: Duration,
+) -> Pin<Box<TimeoutStream<IO>>> {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(stall_max));
     Box::pin(stream)
@@ -48,13 +52,31 @@ pub(crate) async fn serve<S>(
     let keep_alive =
         TcpKeepalive::new().with_time(KEEP_ALIVE).with_interval(KEEP_ALIVE / 3).with_retries(3);
     let _ = SockRef::from(&stream).set_tcp_keepalive(&keep_alive);
+    serve_in(stream, stall_max, drain, service).await;
+}
+
+/// The same inside of something that is a connection already.
+pub(crate) async fn serve_in<IO, S>(
+    stream: IO,
+    stall_max: Duration,
+    drain: CancellationToken,
+    service: S,
+) where
+    IO: AsyncRead + AsyncWrite + Send + 'static,
+    S: HttpService<Incoming>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::ResBody: 'static,
+    <S::ResBody as Body>::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_headers(HEADERS_MAX)
         .max_header_size(HEAD_BYTES_MAX)
         .max_buf_size(BUFFER_BYTES_MAX)
-        .serve_connection(TokioIo::new(patient(stream, stall_max)), service);
+        .serve_connection(TokioIo::new(patient(stream, stall_max)), service)
+        // Only who asks for what comes after a request gets it.
+        .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

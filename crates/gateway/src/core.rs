@@ -18,7 +18,9 @@ use crate::affinity::Moment;
 use crate::aside::copy::Copies;
 use crate::conversations::Conversations;
 use crate::egress::calls::Calls;
+use crate::egress::outside::keys::Keys;
 use crate::egress::pins::Unsaid;
+use crate::egress::tally::Tally;
 use crate::fuse::Latches;
 use crate::health::Health;
 use crate::live::{Registry, closed};
@@ -54,10 +56,14 @@ pub(crate) struct Core {
     pub(crate) latches: Latches,
     /// Whether the newest snapshot was heard of since the start: the one on disk may be older.
     pub(crate) is_current: AtomicBool,
+    /// How agents' calls ended.
+    pub(crate) tally: Tally,
     /// What was seen of tools and is not in the snapshot yet.
     pub(crate) unsaid: Unsaid,
     /// What agents have read and done.
     pub(crate) provenance: Provenance,
+    /// Keys of issuers outside.
+    pub(crate) outside: Keys,
     /// Calls of agents under way.
     pub(crate) calls: Arc<Calls>,
     /// Held while a latch is being made.
@@ -127,9 +133,9 @@ impl Core {
         self.quarantine(&table);
         self.calls.cut(|identity, tool, user| {
             let orders = &table.quarantined;
-            table.known.admit(identity).is_err()
-                || orders.call(&identity.agent, &identity.version, tool).is_some()
-                || user.is_some_and(|user| orders.user(&identity.agent, user).is_some())
+            identity.parties().any(|one| table.known.admit(one, &self.outside).is_err())
+                || orders.call(identity, tool).is_some()
+                || user.is_some_and(|user| orders.user_of_call(identity, user).is_some())
         });
         for fuse in self.latches.release(&table.snapshot.acknowledged_fuses) {
             info!(fuse = %fuse.id, agent = %fuse.agent, version = %fuse.version, "fuse released");
@@ -145,6 +151,7 @@ impl Core {
             }
         }
         drop(old);
+        self.outside.look_again();
         self.registry.forget_unused();
         self.applied.store(table.snapshot.revision.0, Ordering::SeqCst);
         Ok(())

@@ -182,7 +182,9 @@ async fn latch(
 /// users' requests.
 async fn cut_off(core: &Core, agent: &AgentName, version: &VersionName, security: bool) {
     if security {
-        core.calls.cut(|identity, _, _| identity.agent == *agent && identity.version == *version);
+        core.calls.cut(|identity, _, _| {
+            identity.parties().any(|one| one.agent == *agent && one.version == *version)
+        });
     }
     for live in core.registry.of(agent, version) {
         live.close(closed::LATCHED);

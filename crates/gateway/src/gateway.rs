@@ -27,16 +27,20 @@ use uuid::Uuid;
 
 use crate::aside::copy::{Copied, Copies};
 use crate::aside::{self, mirror};
+use crate::connect::{TlsError, connector};
 use crate::conversations::Conversations;
 use crate::core::{ControlHeard, Core, Crossed};
-use crate::egress::identity::Verifier;
-use crate::egress::listener::Listener;
+use crate::egress::listener::{Listener, Ways};
+use crate::egress::outside::fetch;
+use crate::egress::outside::keys::Keys;
 use crate::egress::pins::Unsaid;
+use crate::egress::proxy::{Authority, Network, SystemNetwork};
+use crate::egress::tally::{CallsOf, Tally};
 use crate::follow::{self, Follower};
 use crate::fuse::{self, FusePort, LatchError, Latches};
 use crate::health::{self, Health};
 use crate::ingress::server::{self, Lane, Stops};
-use crate::ingress::worker::{Worker, connector};
+use crate::ingress::worker::Worker;
 use crate::live::Registry;
 use crate::observe::Observed;
 use crate::observe::publish::Publisher;
@@ -73,6 +77,8 @@ pub struct Options {
     pub clients_max: usize,
     /// A client that takes nothing for so long, while there is something for it, has left.
     pub client_stall_max: Duration,
+    /// Certificate authorities in PEM that vouch for versions' endpoints and tools, beside the web's own.
+    pub authorities: Option<String>,
     /// Agents' own calls; `None` takes none.
     pub egress: Option<EgressOptions>,
 }
@@ -82,8 +88,17 @@ pub struct Options {
 pub struct EgressOptions {
     /// Where; port 0 for any.
     pub listen: SocketAddr,
-    /// Knows agents' tokens.
-    pub verifier: Verifier,
+    /// Where tunnels lead.
+    pub network: Arc<dyn Network>,
+    /// Opens tunnels to tools that are asked in their own way; without one there are none.
+    pub authority: Option<Arc<Authority>>,
+}
+
+impl EgressOptions {
+    /// Over the system's network.
+    pub fn new(listen: SocketAddr) -> Self {
+        Self { listen, network: Arc::new(SystemNetwork), authority: None }
+    }
 }
 
 impl Options {
@@ -101,6 +116,7 @@ impl Options {
             ticket_ttl: Duration::from_hours(7 * 24),
             clients_max: 16_384,
             client_stall_max: Duration::from_mins(1),
+            authorities: None,
             egress: None,
         }
     }
@@ -156,9 +172,9 @@ pub enum StartError {
     /// A worker's thread or runtime.
     #[error("cannot start a worker")]
     Worker(#[source] io::Error),
-    /// TLS towards versions.
-    #[error("TLS cannot be set up")]
-    Tls(#[from] rustls::Error),
+    /// TLS towards versions and tools.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Counters for `/metrics`.
@@ -183,6 +199,10 @@ pub struct Stats {
     pub forged_pins: u64,
     /// The snapshot in force.
     pub applied: Revision,
+    /// Whether it is the newest that control had when it was last heard of since the start. Agents' calls wait for that.
+    pub is_current: bool,
+    /// Agents' calls that ended, or were refused, since the start.
+    pub calls: Vec<(CallsOf, u64)>,
     /// Latched fuses.
     pub fuses_latched: usize,
     /// Milliseconds since control was last alive.
@@ -214,7 +234,7 @@ impl Gateway {
         });
         let (options, core) =
             opened.await.expect("opening the gateway's directory never panics")?;
-        let connector = connector()?;
+        let connector = connector(options.authorities.as_deref())?;
         let listener = listen(options.listen)
             .map_err(|source| StartError::Listen { listen: options.listen, source })?;
         let local_addr = listener
@@ -225,10 +245,13 @@ impl Gateway {
         let egress = egress.map(|egress| {
             let failed = |source| StartError::Listen { listen: egress.listen, source };
             let (core, key) = (Arc::clone(&core), &options.signing_key);
-            let verifier = egress.verifier.clone();
             let listener = listen(egress.listen).map_err(failed)?;
-            Listener::start(core, verifier, key, connector.clone(), listener, stops.clone())
-                .map_err(failed)
+            let ways = Ways {
+                connector: connector.clone(),
+                network: Arc::clone(&egress.network),
+                authority: egress.authority.clone(),
+            };
+            Listener::start(core, key, ways, listener, stops.clone()).map_err(failed)
         });
         let egress = egress.transpose()?;
         let lanes: Result<Vec<_>, _> = (0..options.workers.max(1))
@@ -244,6 +267,7 @@ impl Gateway {
             .map_err(StartError::Worker)?;
         let tasks = vec![
             tokio::spawn(Follower::new(Arc::clone(&core)).run(background.clone())),
+            tokio::spawn(fetch::run(Arc::clone(&core), connector.clone(), background.clone())),
             tokio::spawn(health::run(Arc::clone(&core), connector, background.clone())),
             tokio::spawn(watch_crossings(Arc::clone(&core), crossings, background.clone())),
             tokio::spawn(keep_conversations(Arc::clone(&core), background.clone())),
@@ -306,6 +330,8 @@ impl Gateway {
             windows_dropped: core.observed.windows_dropped.load(Ordering::Relaxed),
             forged_pins: core.forged_pins.load(Ordering::Relaxed),
             applied: core.applied(),
+            is_current: core.is_current.load(Ordering::SeqCst),
+            calls: core.tally.all(),
             fuses_latched: core.latches.all().len(),
             control_age_ms: core.control.age_ms(core.monotonic_ms(Instant::now())),
         }
@@ -379,8 +405,10 @@ fn core(
         registry,
         latches,
         calls: Arc::default(),
+        outside: Keys::default(),
         provenance,
         is_current: AtomicBool::new(false),
+        tally: Tally::default(),
         unsaid: Unsaid::default(),
         latching: tokio::sync::Mutex::default(),
         pins: Pins::new(key),

@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 
+use crate::connect::Connector;
 use crate::core::Core;
-use crate::ingress::worker::Connector;
 use crate::live::{Registry, lock};
 use crate::table::Endpoint;
 

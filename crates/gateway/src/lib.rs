@@ -8,6 +8,7 @@
 mod affinity;
 mod aside;
 mod clock;
+mod connect;
 mod connection;
 mod conversations;
 mod core;
@@ -29,8 +30,11 @@ pub mod split;
 pub mod stdio;
 mod table;
 mod tickets;
+pub mod tried;
 
 pub use egress::identity;
+pub use egress::proxy::{Authority, Network, SystemNetwork};
+pub use egress::tally::CallsOf;
 pub use fuse::LatchError;
 pub use gateway::{EgressOptions, Gateway, Options, Ports, StartError, Stats};
 pub use observe::totals::VersionTotals;

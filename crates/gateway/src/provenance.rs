@@ -4,6 +4,8 @@
 //! What cannot be linked to one interaction carries everything that the version's live ones have read, and what was read
 //! by calls that could not be linked. That much is on disk, so that a restart makes nobody clean.
 
+mod asked;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs;
 use std::io;
@@ -21,6 +23,10 @@ use crate::clock;
 use crate::durable;
 use crate::egress::link::Linked;
 use crate::live::lock;
+use crate::protocol::tool_calls::ToolCall;
+use asked::{AskedCalls, Keys};
+
+pub(crate) use asked::Call;
 
 /// How long an interaction is known after its answer: agents finish things later.
 const LINGER: Duration = Duration::from_mins(10);
@@ -53,7 +59,8 @@ struct Seen {
     done: BTreeSet<String>,
     tried: BTreeSet<String>,
     /// More was seen than is kept.
-    full: bool,
+    labels_full: bool,
+    actions_full: bool,
 }
 
 /// A call and the interaction that it belongs to, as far as that is sure.
@@ -69,7 +76,36 @@ struct Known {
     traces: HashMap<String, Vec<InteractionId>>,
     /// Those that ended, oldest first.
     ended: VecDeque<(Instant, InteractionId)>,
+    /// What those that are known have read, all together.
+    read: HashMap<Of, Read>,
     carried: Carried,
+}
+
+/// What the sessions of a version have read: how many of them have each label, so that nobody has to ask them all.
+#[derive(Debug, Default)]
+struct Read {
+    labels: BTreeMap<String, usize>,
+    /// Sessions of which not all labels are known.
+    full: usize,
+}
+
+impl Read {
+    fn add(&mut self, labels: impl IntoIterator<Item = String>, full: bool) {
+        for label in labels {
+            *self.labels.entry(label).or_default() += 1;
+        }
+        self.full += usize::from(full);
+    }
+
+    fn remove(&mut self, seen: &Seen) {
+        for label in &seen.labels {
+            if let Some(count) = self.labels.get_mut(label) {
+                *count = count.saturating_sub(1);
+            }
+        }
+        self.labels.retain(|_, count| *count > 0);
+        self.full = self.full.saturating_sub(usize::from(seen.labels_full));
+    }
 }
 
 /// Labels by agent and version, and until when they stay, milliseconds since the Unix epoch.
@@ -107,6 +143,8 @@ impl Carried {
 pub(crate) struct Provenance {
     path: PathBuf,
     known: Mutex<Known>,
+    /// What models asked for.
+    asked: Mutex<AskedCalls>,
     /// Held while the file is written.
     writing: tokio::sync::Mutex<()>,
 }
@@ -121,7 +159,8 @@ impl Provenance {
             Err(error) => return Err(error),
         };
         let known = Mutex::new(Known { carried, ..Known::default() });
-        Ok(Self { path, known, writing: tokio::sync::Mutex::default() })
+        let (asked, writing) = (Mutex::default(), tokio::sync::Mutex::default());
+        Ok(Self { path, known, asked, writing })
     }
 
     /// A user's request begins to be answered by a version. The same request on another version is another session.
@@ -134,7 +173,9 @@ impl Provenance {
             // It cannot be linked to then, and counts as unknown.
             return;
         }
-        known.sessions.insert(id, Arc::new(session));
+        if let Some(before) = known.sessions.insert(id, Arc::new(session)) {
+            known.unmark(&before);
+        }
         if let Some(trace) = trace {
             let ids = known.traces.entry(trace).or_default();
             if !ids.contains(&id) {
@@ -151,14 +192,21 @@ impl Provenance {
         }
     }
 
-    /// Which interaction a call belongs to. The agent's word is taken for interactions of its own version alone.
+    /// Which interaction a call belongs to. The agent's word is taken for interactions of its own version alone; for whom
+    /// it acts says more than its word.
     pub(crate) fn find(&self, identity: &Identity, linked: &Linked) -> Belongs {
         let known = lock(&self.known);
-        let own = |id: &InteractionId| {
+        let of = |whose: &Identity, id: &InteractionId| {
             let session = known.sessions.get(id)?;
-            let (agent, version) = &session.of;
-            (*agent == identity.agent && *version == identity.version).then(|| Arc::clone(session))
+            session.is_of(whose).then(|| Arc::clone(session))
         };
+        if let Some(acting) = &identity.acting {
+            let first = acting.givers.first();
+            let session = first.and_then(|first| of(first, &acting.interaction?));
+            let how = if session.is_some() { acting.link } else { Link::None };
+            return Belongs { how, session };
+        }
+        let own = |id: &InteractionId| of(identity, id);
         // What was named and is not there is not made up for by a trace.
         if let Some(id) = &linked.interaction {
             let session = own(id);
@@ -173,34 +221,75 @@ impl Provenance {
         }
     }
 
+    /// The same of a call of a tool. One that says nothing about it belongs to the session in which a model asked for exactly
+    /// this, when that is one of the agent's own version and the only one.
+    pub(crate) fn find_call(
+        &self,
+        identity: &Identity,
+        linked: &Linked,
+        call: &Call<'_>,
+    ) -> Belongs {
+        // What is said and does not hold is not made up for by a guess, and nor is what the first giver did not say.
+        if !linked.is_silent || identity.acting.is_some() {
+            return self.find(identity, linked);
+        }
+        let session = self.inferred(identity, call);
+        let how = if session.is_some() { Link::Inferred } else { Link::None };
+        Belongs { how, session }
+    }
+
+    fn inferred(&self, identity: &Identity, call: &Call<'_>) -> Option<Arc<Session>> {
+        let of = (identity.agent.clone(), identity.version.clone());
+        if !lock(&self.asked).knows(&of) {
+            return None;
+        }
+        let keys = Keys::of(call)?;
+        let id = lock(&self.asked).session(&of, &keys, Instant::now())?;
+        lock(&self.known).sessions.get(&id).filter(|session| session.is_of(identity)).cloned()
+    }
+
+    /// A model asks a version to do something, in answer to a call of this session. To be told before the answer is passed
+    /// on.
+    pub(crate) fn asks_for(
+        &self,
+        identity: &Identity,
+        interaction: Option<InteractionId>,
+        calls: &[ToolCall],
+    ) {
+        let of = (identity.agent.clone(), identity.version.clone());
+        // What is asked for another agent's session is no session of its own.
+        let interaction = interaction.filter(|_| identity.acting.is_none());
+        lock(&self.asked).add(of, interaction, calls, Instant::now());
+    }
+
     /// What is known of a call's session.
     pub(crate) fn facts(&self, identity: &Identity, belongs: &Belongs) -> SessionFacts {
+        let depth = identity.givers().len() as u64;
         if let Some(session) = &belongs.session {
+            // It is the first giver's. What whoever acts for it has read elsewhere it may still know.
+            let others = identity.parties().take(identity.givers().len());
+            let others = others.filter(|other| !session.is_of(other));
+            let elsewhere = lock(&self.known).labels(others);
             let seen = lock(&session.seen);
-            let unless_full = |set: &BTreeSet<String>| (!seen.full).then(|| set.clone());
+            let own = (!seen.labels_full).then(|| seen.labels.clone());
+            let both =
+                |(own, elsewhere): (BTreeSet<_>, _)| own.union(&elsewhere).cloned().collect();
+            let actions = |set: &BTreeSet<String>| (!seen.actions_full).then(|| set.clone());
             return SessionFacts {
                 link: belongs.how,
-                labels: unless_full(&seen.labels),
-                done: unless_full(&seen.done),
-                tried: unless_full(&seen.tried),
+                labels: own.zip(elsewhere).map(both),
+                done: actions(&seen.done),
+                tried: actions(&seen.tried),
+                delegation_depth: Some(depth),
             };
-        }
-        let of = (identity.agent.clone(), identity.version.clone());
-        let known = lock(&self.known);
-        let mut labels: BTreeSet<String> =
-            known.carried.of(&of, clock::wall_ms()).cloned().collect();
-        let mut full = false;
-        for session in known.sessions.values().filter(|session| session.of == of) {
-            let seen = lock(&session.seen);
-            full |= seen.full;
-            labels.extend(seen.labels.iter().cloned());
         }
         // What other sessions did allows nothing here.
         SessionFacts {
             link: Link::None,
-            labels: (!full).then_some(labels),
+            labels: lock(&self.known).labels(identity.parties()),
             done: None,
             tried: None,
+            delegation_depth: Some(depth).filter(|depth| *depth > 0),
         }
     }
 
@@ -214,15 +303,17 @@ impl Provenance {
         labels: &[String],
     ) -> io::Result<()> {
         if let Some(session) = &belongs.session {
-            let mut seen = lock(&session.seen);
-            seen.add_labels(labels);
-            seen.add(action, |seen| &mut seen.tried);
+            lock(&self.known).mark(session, labels);
+            lock(&session.seen).add(action, |seen| &mut seen.tried);
         }
         if labels.is_empty() {
             return Ok(());
         }
-        let of = (identity.agent.clone(), identity.version.clone());
-        let changed = lock(&self.known).carried.add(&of, labels, clock::wall_ms());
+        let mut changed = false;
+        for party in identity.parties() {
+            let of = (party.agent.clone(), party.version.clone());
+            changed |= lock(&self.known).carried.add(&of, labels, clock::wall_ms());
+        }
         if !changed {
             return Ok(());
         }
@@ -240,6 +331,11 @@ impl Session {
         lock(&self.seen).add(action, |seen| &mut seen.done);
     }
 
+    /// Whether it is one of this version.
+    fn is_of(&self, identity: &Identity) -> bool {
+        self.of.0 == identity.agent && self.of.1 == identity.version
+    }
+
     /// Its id.
     pub(crate) fn id(&self) -> InteractionId {
         self.id
@@ -247,14 +343,21 @@ impl Session {
 }
 
 impl Seen {
-    fn add_labels(&mut self, labels: &[String]) {
+    /// Those of them that are new.
+    fn add_labels(&mut self, labels: &[String]) -> Vec<String> {
+        let mut new = Vec::new();
         for label in labels {
-            if self.labels.len() >= LABELS_MAX && !self.labels.contains(label) {
-                self.full = true;
-                return;
+            if self.labels.contains(label) {
+                continue;
+            }
+            if self.labels.len() >= LABELS_MAX {
+                self.labels_full = true;
+                break;
             }
             self.labels.insert(label.clone());
+            new.push(label.clone());
         }
+        new
     }
 
     fn add(&mut self, action: &str, to: impl Fn(&mut Self) -> &mut BTreeSet<String>) {
@@ -262,7 +365,7 @@ impl Seen {
             return;
         }
         if to(self).len() >= ACTIONS_MAX {
-            self.full = true;
+            self.actions_full = true;
             return;
         }
         to(self).insert(action.to_owned());
@@ -270,6 +373,43 @@ impl Seen {
 }
 
 impl Known {
+    /// What versions have read in all of their sessions and in none; `None` when not all of that is known.
+    fn labels<'a>(&self, whose: impl Iterator<Item = &'a Identity>) -> Option<BTreeSet<String>> {
+        let mut labels = BTreeSet::new();
+        for one in whose {
+            let of = (one.agent.clone(), one.version.clone());
+            labels.extend(self.carried.of(&of, clock::wall_ms()).cloned());
+            let Some(read) = self.read.get(&of) else { continue };
+            if read.full > 0 {
+                return None;
+            }
+            labels.extend(read.labels.keys().cloned());
+        }
+        Some(labels)
+    }
+
+    /// A session has read something. One that is not known any more is in no count; what it reads is carried.
+    fn mark(&mut self, session: &Arc<Session>, labels: &[String]) {
+        if labels.is_empty() {
+            return;
+        }
+        let mut seen = lock(&session.seen);
+        let was_full = seen.labels_full;
+        let new = seen.add_labels(labels);
+        let is_known = self.sessions.get(&session.id).is_some_and(|one| Arc::ptr_eq(one, session));
+        if is_known {
+            let read = self.read.entry(session.of.clone()).or_default();
+            read.add(new, seen.labels_full && !was_full);
+        }
+    }
+
+    /// A session is not known any more.
+    fn unmark(&mut self, session: &Session) {
+        if let Some(read) = self.read.get_mut(&session.of) {
+            read.remove(&lock(&session.seen));
+        }
+    }
+
     /// Takes those away that ended long ago, a few at a time; more when there are too many.
     fn forget(&mut self, now: Instant) {
         for _ in 0..4 {
@@ -282,6 +422,7 @@ impl Known {
             }
             let Some((_, id)) = self.ended.pop_front() else { return };
             let Some(session) = self.sessions.remove(&id) else { continue };
+            self.unmark(&session);
             let Some(trace) = &session.trace else { continue };
             if let Some(ids) = self.traces.get_mut(trace) {
                 ids.retain(|other| *other != id);
@@ -294,141 +435,4 @@ impl Known {
 }
 
 #[cfg(test)]
-mod tests {
-    use lockgate_model::ids::IdentityId;
-    use lockgate_model::version::Digest;
-    use uuid::Uuid;
-
-    use super::*;
-
-    const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-
-    fn identity(version: &str) -> Identity {
-        Identity {
-            id: IdentityId(Uuid::from_u128(1)),
-            agent: "a".parse().unwrap(),
-            version: version.parse().unwrap(),
-            manifest: Digest::of(b"m"),
-            issued_wall_s: 0,
-            expires_wall_s: 1,
-        }
-    }
-
-    fn of(version: &str) -> Of {
-        ("a".parse().unwrap(), version.parse().unwrap())
-    }
-
-    fn id(n: u128) -> InteractionId {
-        InteractionId(Uuid::from_u128(n))
-    }
-
-    fn linked(interaction: Option<u128>, trace: Option<&str>) -> Linked {
-        let (interaction, trace) = (interaction.map(id), trace.map(str::to_owned));
-        Linked { how: Link::None, interaction, trace }
-    }
-
-    fn labels(facts: &SessionFacts) -> Vec<&str> {
-        facts.labels.iter().flatten().map(String::as_str).collect()
-    }
-
-    #[tokio::test]
-    async fn a_call_carries_what_its_own_session_has_read() {
-        let dir = tempfile::tempdir().unwrap();
-        let all = Provenance::open(dir.path()).unwrap();
-        let v1 = identity("v1");
-        all.begin(id(1), of("v1"), Some(7), Some(TRACE));
-        all.begin(id(2), of("v1"), None, None);
-        let one = all.find(&v1, &linked(Some(1), None));
-        let two = all.find(&v1, &linked(Some(2), None));
-        assert_eq!((one.how, two.how), (Link::Explicit, Link::Explicit));
-        assert_eq!(one.session.as_ref().unwrap().user, Some(7));
-        all.tries(&v1, &one, "web/fetch", &["web".into()]).await.unwrap();
-        one.session.as_ref().unwrap().did("web/fetch");
-        let facts = all.facts(&v1, &one);
-        assert_eq!(labels(&facts), ["web"]);
-        assert!(facts.done.unwrap().contains("web/fetch"));
-        let clean = all.facts(&v1, &two);
-        assert_eq!(clean.labels, Some(BTreeSet::new()), "none, which is not the same as unknown");
-        assert_eq!(all.find(&v1, &linked(None, Some(TRACE))).how, Link::Trace);
-
-        // Whoever belongs to nobody carries what all have read, and has done nothing.
-        for (interaction, trace) in [(None, None), (Some(9), None), (Some(9), Some(TRACE))] {
-            let belongs = all.find(&v1, &linked(interaction, trace));
-            assert_eq!(belongs.how, Link::None);
-            let facts = all.facts(&v1, &belongs);
-            assert_eq!((labels(&facts), &facts.done), (vec!["web"], &None));
-        }
-        let other = identity("v2");
-        let strangers = all.find(&other, &linked(Some(1), None));
-        assert_eq!(strangers.how, Link::None, "a session of another version");
-        assert!(labels(&all.facts(&other, &strangers)).is_empty());
-    }
-
-    #[tokio::test]
-    async fn a_trace_of_two_is_nobodys() {
-        let dir = tempfile::tempdir().unwrap();
-        let all = Provenance::open(dir.path()).unwrap();
-        all.begin(id(1), of("v1"), None, Some(TRACE));
-        all.begin(id(2), of("v2"), None, Some(TRACE));
-        let trace = linked(None, Some(TRACE));
-        assert_eq!(all.find(&identity("v1"), &trace).how, Link::Trace, "the other is not its own");
-        all.begin(id(3), of("v1"), None, Some(TRACE));
-        assert_eq!(all.find(&identity("v1"), &trace).how, Link::None);
-    }
-
-    #[tokio::test]
-    async fn a_restart_makes_nobody_clean() {
-        let dir = tempfile::tempdir().unwrap();
-        let all = Provenance::open(dir.path()).unwrap();
-        let v1 = identity("v1");
-        all.begin(id(1), of("v1"), None, None);
-        let one = all.find(&v1, &linked(Some(1), None));
-        all.tries(&v1, &one, "web/fetch", &["web".into()]).await.unwrap();
-        let again = Provenance::open(dir.path()).unwrap();
-        let lost = again.find(&v1, &linked(Some(1), None));
-        assert_eq!(lost.how, Link::None);
-        assert_eq!(labels(&again.facts(&v1, &lost)), ["web"]);
-        std::fs::write(dir.path().join("labels.json"), "{").unwrap();
-        assert!(Provenance::open(dir.path()).is_err(), "what cannot be read is not nothing");
-    }
-
-    #[test]
-    fn labels_stay_for_a_while_and_are_written_once_in_a_while() {
-        let mut carried = Carried::default();
-        let web = ["web".to_owned()];
-        assert!(carried.add(&of("v1"), &web, 0));
-        assert!(!carried.add(&of("v1"), &web, 1_000));
-        assert!(carried.add(&of("v1"), &web, 2 * WRITTEN_EVERY_MS));
-        let until = 2 * WRITTEN_EVERY_MS + LINGER_MS;
-        assert_eq!(carried.of(&of("v1"), until - 1).count(), 1);
-        assert_eq!(carried.of(&of("v1"), until).count(), 0);
-        assert_eq!(carried.of(&of("v2"), 0).count(), 0);
-    }
-
-    #[test]
-    fn what_is_more_than_is_kept_is_unknown_and_what_ended_makes_room() {
-        let mut seen = Seen::default();
-        for n in 0..=ACTIONS_MAX {
-            seen.add(&format!("t/{n}"), |seen| &mut seen.done);
-        }
-        assert!(seen.full);
-        let mut known = Known::default();
-        for n in 0..3 {
-            let session = Session {
-                id: id(n),
-                of: of("v1"),
-                user: None,
-                trace: Some(TRACE.into()),
-                seen: Mutex::default(),
-            };
-            known.sessions.insert(id(n), Arc::new(session));
-            known.traces.entry(TRACE.into()).or_default().push(id(n));
-        }
-        let now = Instant::now();
-        known.ended.push_back((now, id(0)));
-        known.forget(now + LINGER / 2);
-        assert_eq!(known.sessions.len(), 3);
-        known.forget(now + LINGER * 2);
-        assert_eq!((known.sessions.len(), known.traces[TRACE].len()), (2, 2));
-    }
-}
+mod tests;

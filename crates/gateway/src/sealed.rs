@@ -1,8 +1,6 @@
 //! Texts that only a holder of the signing key can make: HMAC-SHA256 over a short binary payload,
 //! under a key of their own per purpose, so that a pin can never stand as a ticket.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -42,7 +40,12 @@ impl Sealer {
 
     /// The payload, if the tag is right; compared in constant time.
     pub(crate) fn open(&self, text: &str) -> Option<Vec<u8>> {
-        if text.len() > TEXT_LEN_MAX {
+        self.open_within(text, TEXT_LEN_MAX)
+    }
+
+    /// The same of texts that may be longer.
+    pub(crate) fn open_within(&self, text: &str, text_len_max: usize) -> Option<Vec<u8>> {
+        if text.len() > text_len_max {
             return None;
         }
         let mut bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
@@ -69,12 +72,7 @@ impl Salt {
     pub(crate) fn tag(&self, text: &[u8]) -> String {
         let mut mac = self.0.clone();
         mac.update(text);
-        let mut hex = String::new();
-        for byte in mac.finalize().into_bytes() {
-            // Writing to a text does not fail.
-            let _ = write!(hex, "{byte:02x}");
-        }
-        hex
+        hex::encode(mac.finalize().into_bytes())
     }
 
     /// 64 bits of HMAC-SHA256 over agent and text.

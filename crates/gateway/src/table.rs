@@ -204,6 +204,7 @@ impl Table {
             candidate_stale_max_ms: 0,
             egress: Egress::default(),
             revoked: Vec::new(),
+            identity_keys: Vec::new(),
             pins: Vec::new(),
             quarantined: Vec::new(),
         };

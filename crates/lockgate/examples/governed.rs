@@ -69,6 +69,7 @@ impl Decisions for Table {
             labels: Vec::new(),
             limits: Vec::new(),
             security_event: false,
+            giver: None,
             facts: if refused { json!({ "large": true }) } else { Value::Null },
             policy: Digest::of(b"table"),
         }

@@ -16,7 +16,8 @@ Exit codes:
   3  rolled back
   4  paused, or needs a person
   5  timed out
-  6  cannot reach the server";
+  6  cannot reach the server
+  7  it could not be told";
 
 /// Releases AI agents stage by stage, and takes a bad one back by itself
 #[derive(Debug, Parser)]
@@ -48,6 +49,21 @@ enum Command {
     Init(command::init::Init),
     /// Check a configuration file
     Check(command::check::Check),
+    /// Say which shape an agent system should have, and why
+    Advise(command::advise::Advise),
+    /// Say how ready a repository is for production, from its files
+    Assess(command::assess::Assess),
+    /// Say whether what runs is what was written
+    ///
+    /// Compares infrastructure with its templates, a cluster with its manifests, and a server with its configuration.
+    /// Runs only what is asked for: Terraform or OpenTofu for each --terraform, `kubectl diff` for each --kubernetes, and
+    /// questions to a server for --lockgate and --policies. Programs get no shell, nothing of the environment that is not
+    /// named, and an end to their time. No values are shown.
+    ///
+    /// The exit code is 0 when there is no drift, 1 when there is, and 7 when it could not be told.
+    Drift(command::drift::Drift),
+    /// Say where an agent stands on its path to production, and what blocks it
+    Path(command::path::Path),
     /// Say what a plan would do, without a server
     Simulate(command::simulate::Simulate),
     /// Say beforehand whether a plan can be decided
@@ -56,8 +72,8 @@ enum Command {
     /// Check, test and ask policies: what agents may do with their tools
     #[command(subcommand)]
     Policy(command::policy::Policy),
-    /// Print the JSON Schema of the configuration file
-    Schema,
+    /// Print the JSON Schema of the configuration file, or of another one
+    Schema(command::schema::Schema),
     /// Show what a file would change on the server
     Diff(command::diff::Diff),
     /// Make the server run a configuration file
@@ -141,10 +157,14 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Serve(serve) => serve.run(),
         Command::Init(init) => init.run(format),
         Command::Check(check) => wait(check.run(format)),
+        Command::Advise(advise) => advise.run(format),
+        Command::Assess(assess) => wait(assess.run(format)),
+        Command::Drift(drift) => wait(drift.run(format)),
+        Command::Path(path) => wait(path.run(format)),
         Command::Simulate(simulate) => simulate.run(format),
         Command::Plan(plan) => plan.run(format),
         Command::Policy(policy) => wait(policy.run(format)),
-        Command::Schema => command::schema::run(),
+        Command::Schema(schema) => schema.run(),
         Command::Diff(diff) => wait(diff.run(format)),
         Command::Apply(apply) => wait(apply.run(format)),
         Command::Agent(agent) => wait(agent.run(format)),

@@ -22,6 +22,8 @@ pub(crate) enum Exit {
     TimedOut = 5,
     /// The server cannot be reached.
     Unreachable = 6,
+    /// What was asked could not be told.
+    Unknown = 7,
 }
 
 impl From<Exit> for ExitCode {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{AgentName, ApprovalId, IdentityId, ToolName, VersionName};
+use crate::ids::{AgentName, ApprovalId, IdentityId, IssuerName, ToolName, VersionName};
 use crate::ports::PortError;
 
 /// What one rule wants before an action is done.
@@ -70,6 +70,10 @@ pub struct Question {
     pub hash: String,
     /// The token that asks. Whoever had it issued could be the one who asks, and has no say.
     pub token: IdentityId,
+    /// Who issued it, when it was somebody outside: then it was nobody here.
+    pub issuer: Option<IssuerName>,
+    /// Tokens, issued here, of those for whom it asks: whoever had one of them issued has no say either.
+    pub givers: Vec<IdentityId>,
     /// What the rules want.
     pub terms: Vec<AskTerm>,
     /// What a person is shown: arguments, facts, the rules' message.

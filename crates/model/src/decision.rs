@@ -22,12 +22,14 @@ pub struct SessionFacts {
     pub done: Option<BTreeSet<String>>,
     /// Actions that were forwarded in it, whatever became of them; `None` when that is not known.
     pub tried: Option<BTreeSet<String>>,
+    /// How many agents stand between the user and this one; `None` when that is not known.
+    pub delegation_depth: Option<u64>,
 }
 
 impl SessionFacts {
     /// Of a session of which nothing else is known.
     pub fn unknown(link: Link) -> Self {
-        Self { link, labels: None, done: None, tried: None }
+        Self { link, labels: None, done: None, tried: None, delegation_depth: None }
     }
 }
 
@@ -91,6 +93,8 @@ pub struct Decided {
     pub limits: Vec<LimitTerm>,
     /// Whether it is a security event of the version.
     pub security_event: bool,
+    /// Whose policy denies it, when it is not that of whoever acts: an agent's that this is done for.
+    pub giver: Option<(AgentName, VersionName)>,
     /// The facts that rules looked at.
     pub facts: Value,
     /// Digest of the policy in force.
@@ -110,6 +114,7 @@ impl Decided {
             labels: Vec::new(),
             limits: Vec::new(),
             security_event: false,
+            giver: None,
             facts: Value::Null,
             policy: Digest::of(b""),
         }
@@ -127,6 +132,10 @@ pub struct PolicyStatus {
     pub tools: usize,
     /// Since when, milliseconds since the Unix epoch.
     pub since_wall_ms: i64,
+    /// Decisions since the server started.
+    pub decisions: u64,
+    /// Those of them that took longer than a millisecond.
+    pub slow: u64,
 }
 
 /// Decides. Answers at once, from memory: it is asked on the way of every call.

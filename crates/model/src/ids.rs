@@ -87,8 +87,16 @@ name!(
     ChannelName
 );
 name!(
+    /// What looks for drift on an agent's behalf, such as the job for one environment.
+    DriftSource
+);
+name!(
     /// A server with tools, as configuration names it.
     ToolName
+);
+name!(
+    /// An issuer of tokens outside, as configuration names it.
+    IssuerName
 );
 name!(
     /// One gateway process, stable over its restarts.
@@ -128,6 +136,10 @@ uuid_id!(
 uuid_id!(
     /// One start of a process; a new one after every restart.
     BootId
+);
+uuid_id!(
+    /// One passing on of authority from an agent to another. `UUIDv7`.
+    DelegationId
 );
 uuid_id!(
     /// One security event. `UUIDv7`.

@@ -1,6 +1,7 @@
 //! What is recorded where nobody can rewrite it, and the port to that place.
 
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::ports::PortError;
@@ -178,7 +179,8 @@ pub struct GovernedAction {
 }
 
 /// How it is known which interaction of a user an agent's action belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Link {
     /// The agent said so.
     Explicit,

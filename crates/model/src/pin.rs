@@ -12,6 +12,12 @@ use crate::version::Digest;
 /// Fields of a tool that tell an agent nothing.
 const SILENT: [&str; 2] = ["_meta", "icons"];
 
+/// Fields of another agent's card that tell an agent nothing: some are signed anew each time.
+const SILENT_IN_CARDS: [&str; 2] = ["signatures", "iconUrl"];
+
+/// What the card of another agent is pinned as. It stops every action of the agent.
+pub const CARD: &str = "agent-card";
+
 /// One action of a tool, as it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pin {
@@ -47,7 +53,22 @@ impl SeenTool {
     pub fn of(tool: &ToolName, server: &str, entry: &Value) -> Option<Self> {
         let fields = entry.as_object()?;
         let action = fields.get("name")?.as_str()?.to_owned();
-        let told = fields.iter().filter(|(name, _)| !SILENT.contains(&name.as_str()));
+        Self::told(tool, server, action, fields, &SILENT)
+    }
+
+    /// Of the card of another agent at this address. `None` for what is no card, or has no canonical form.
+    pub fn of_card(tool: &ToolName, server: &str, card: &Value) -> Option<Self> {
+        Self::told(tool, server, CARD.to_owned(), card.as_object()?, &SILENT_IN_CARDS)
+    }
+
+    fn told(
+        tool: &ToolName,
+        server: &str,
+        action: String,
+        fields: &Map<String, Value>,
+        silent: &[&str],
+    ) -> Option<Self> {
+        let told = fields.iter().filter(|(name, _)| !silent.contains(&name.as_str()));
         let shape: Map<String, Value> =
             told.map(|(name, value)| (name.clone(), value.clone())).collect();
         let shape = Value::Object(shape);
@@ -104,5 +125,18 @@ mod tests {
             assert_ne!(first, of("http://a/mcp", &other), "{field}");
         }
         assert!(SeenTool::of(&tool, "", &json!({ "title": "no name" })).is_none());
+    }
+
+    #[test]
+    fn a_card_is_the_same_whoever_signs_it() {
+        let tool = "desk".parse().unwrap();
+        let of = |card: &Value| SeenTool::of_card(&tool, "http://a/", card).unwrap();
+        let first =
+            of(&json!({ "name": "desk", "skills": [], "signatures": [{ "signature": "x" }] }));
+        assert_eq!(first.action, CARD);
+        assert_eq!(first.digest, of(&json!({ "skills": [], "name": "desk" })).digest);
+        let other = json!({ "name": "desk", "skills": [{ "id": "pay" }] });
+        assert_ne!(first.digest, of(&other).digest);
+        assert!(SeenTool::of_card(&tool, "", &json!([])).is_none());
     }
 }

@@ -6,6 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::SignalSource;
+use crate::config::Scenario;
+use crate::drift::DriftGate;
 use crate::freeze::Freeze;
 use crate::hook::{Confirm, Hook};
 use crate::ids::PlanName;
@@ -376,6 +378,12 @@ pub struct Plan {
     /// An address that takes a release back when it says yes.
     #[serde(default)]
     pub rollback_gate: Option<Hook>,
+    /// What must be known of drift before a release begins, and before its share grows.
+    #[serde(default)]
+    pub drift: Option<DriftGate>,
+    /// The path to production that must be open before a release starts; `None` asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<Scenario>,
 }
 
 /// What [`Plan::source_errors_max`] is when a plan does not say: five minutes of looks.

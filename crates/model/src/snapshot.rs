@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent::Agent;
 use crate::approval::ApprovalSettings;
-use crate::identity::Revoked;
+use crate::identity::{IdentityKey, Revoked};
 use crate::ids::{AgentName, Epoch, FuseId, Revision, RolloutId, VersionName};
+use crate::issuer::OutsideIssuer;
 use crate::pin::Pin;
 use crate::plan::HardLimit;
 use crate::quarantine::Quarantine;
@@ -124,6 +125,12 @@ pub struct Egress {
     /// How questions to people are kept.
     #[serde(default)]
     pub approvals: ApprovalSettings,
+    /// How agents reach us; `None`: at the address that they came in at.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Who says, beside us, which version calls.
+    #[serde(default)]
+    pub issuers: Vec<OutsideIssuer>,
 }
 
 /// Everything that a gateway decides from. Immutable; replaced whole.
@@ -145,6 +152,9 @@ pub struct Snapshot {
     /// Agents' tokens that were revoked and have not expired.
     #[serde(default)]
     pub revoked: Vec<Revoked>,
+    /// Keys whose tokens are good. None of another key is.
+    #[serde(default)]
+    pub identity_keys: Vec<IdentityKey>,
     /// Tools as they were first seen, or accepted.
     #[serde(default)]
     pub pins: Vec<Pin>,

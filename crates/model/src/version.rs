@@ -82,6 +82,9 @@ pub struct Manifest {
     pub tools: Vec<ToolPin>,
     /// Whether it changes anything outside itself.
     pub side_effects: SideEffects,
+    /// The commit that it was built from, in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
 }
 
 impl Manifest {

@@ -67,10 +67,12 @@ impl Bundle {
     }
 }
 
-/// Of names and texts in the order of the names, each with its length before it.
+/// Of names and texts in the order of the names, each with its length before it. Where the directory is does not count:
+/// the same files in a checkout and on a server are the same policies.
 fn digest(files: &[(&str, &str)]) -> Digest {
     let mut bytes = Vec::new();
-    for part in files.iter().flat_map(|(name, text)| [name, text]) {
+    let named = files.iter().map(|(name, text)| (name.rsplit('/').next().unwrap_or(name), *text));
+    for part in named.flat_map(|(name, text)| [name, text]) {
         bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
         bytes.extend_from_slice(part.as_bytes());
     }
@@ -95,6 +97,7 @@ fn compile(
     let (mut index, entities, agent_type) = index_and_entities?;
     let natives: Vec<Policy> = draft.natives.iter().map(|native| native.policy.clone()).collect();
     warn::unreachable(&draft, found);
+    warn::never_served(&draft, found);
     let rules: Vec<Rule> = draft
         .rules
         .into_iter()

@@ -107,6 +107,9 @@ pub const CIRCUMSTANCES: &[Circumstance] = &[
     of("time", "weekday_utc", Kind::Text),
 ];
 
+/// Those that `lockgate serve` never knows: what is left is counted where a limit is reserved, after the decision.
+pub const NEVER_SERVED: &[&str] = &["budget"];
+
 /// The groups, in order.
 pub const GROUPS: &[&str] = &["agent", "session", "delegation", "budget", "time"];
 

@@ -109,8 +109,11 @@ pub enum Reason {
 pub struct Obligation {
     /// The rule that says so.
     pub rule: RuleId,
-    /// How often it may be done.
+    /// How often it may be done, or how much it may use.
     pub limit: Limit,
+    /// What it adds, where the limit adds up what arguments say; `None` when that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<u64>,
 }
 
 /// Who must agree to an action.

@@ -3,7 +3,6 @@
 //! A fact that cannot be decided is unknown, with the reason; that is a state of its own, not an empty text. Where two
 //! programs that people use read the same argument differently, it cannot be decided.
 
-mod address;
 mod argv;
 mod email;
 mod host;

@@ -12,7 +12,7 @@ use crate::facts::Fact;
 use crate::names::RuleId;
 use crate::observed::{Observed, Seen};
 use crate::program::Facts;
-use crate::rule::{Effect, Rule};
+use crate::rule::{Effect, Limit, Of, Rule};
 use crate::slice::{Missing, Reach, Slice, Stage};
 use crate::truth::{Truth, truth};
 
@@ -260,7 +260,8 @@ impl Bundle {
             .iter()
             .filter_map(|rule| {
                 let rule = &self.rules[*rule];
-                Some(Obligation { rule: rule.id.clone(), limit: rule.limit? })
+                let limit = rule.limit.clone()?;
+                Some(Obligation { amount: amount(&limit, observed), rule: rule.id.clone(), limit })
             })
             .collect();
         decision
@@ -365,4 +366,15 @@ fn unknown<'r>(rules: impl Iterator<Item = &'r Rule>, observed: &Observed) -> Ve
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// What an action adds to a limit that adds something up; `None` when that is not known, or no amount at all.
+fn amount(limit: &Limit, observed: &Observed) -> Option<u64> {
+    match &limit.of {
+        Of::Sum(subject) => match observed.seen(subject) {
+            Seen::Fact(Fact::Long(amount)) => u64::try_from(*amount).ok(),
+            _ => None,
+        },
+        Of::Calls | Of::Tokens | Of::CostNanousd => None,
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
-use crate::condition::Condition;
+use crate::condition::{Condition, Subject};
 use crate::names::{ActionName, RuleId, ToolName};
 
 /// What follows when a rule matches.
@@ -112,26 +112,71 @@ impl Per {
     }
 }
 
-/// At most so many times in a span.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// What a limit counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Of {
+    /// Each action as one.
+    Calls,
+    /// Tokens that models read and write.
+    Tokens,
+    /// What models cost, in thousand-millionths of a US dollar.
+    CostNanousd,
+    /// What this fact of an argument says, a whole number.
+    Sum(Subject),
+}
+
+impl fmt::Display for Of {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Calls => f.write_str("calls"),
+            Self::Tokens => f.write_str("tokens"),
+            Self::CostNanousd => f.write_str("cost_nanousd"),
+            Self::Sum(subject) => write!(f, "{subject}"),
+        }
+    }
+}
+
+impl Serialize for Of {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// At most so much in a span.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Limit {
-    /// How many times, at least 1.
-    pub times: u32,
+    /// Of what.
+    pub of: Of,
+    /// How much, at least 1.
+    pub most: u64,
     /// In which span.
     pub per: Per,
     /// Whose actions are counted together.
     pub count: Count,
+    /// What is reserved where nobody knows how much an action can use; without it that action is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<u64>,
 }
 
-/// The most times of a limit.
-pub const TIMES_MAX: u32 = 1_000_000_000;
+/// The most of a rate.
+pub const TIMES_MAX: u64 = 1_000_000_000;
+/// The most of a budget.
+pub const BUDGET_MAX: u64 = 1_000_000_000_000_000_000;
+/// Thousand-millionths in one.
+const NANOS: u64 = 1_000_000_000;
+/// Digits behind the point of an amount of money.
+const DECIMALS: usize = 9;
 
 impl Limit {
     /// `100/hour` as times and span.
-    pub fn rate(text: &str) -> Option<(u32, Per)> {
-        let (times, per) = text.split_once('/')?;
-        let plain = !times.is_empty() && times.chars().all(|c| c.is_ascii_digit());
-        let times = times.parse().ok().filter(|times| plain && (1..=TIMES_MAX).contains(times))?;
+    pub fn rate(text: &str) -> Option<(u64, Per)> {
+        Self::budget(text, whole).filter(|(times, _)| *times <= TIMES_MAX)
+    }
+
+    /// An amount, read by `amount`, a slash and a span.
+    pub fn budget(text: &str, amount: impl Fn(&str) -> Option<u64>) -> Option<(u64, Per)> {
+        let (most, per) = text.split_once('/')?;
+        let most = amount(most).filter(|most| (1..=BUDGET_MAX).contains(most))?;
         let per = match per {
             "second" => Per::Second,
             "minute" => Per::Minute,
@@ -139,8 +184,25 @@ impl Limit {
             "day" => Per::Day,
             _ => return None,
         };
-        Some((times, per))
+        Some((most, per))
     }
+}
+
+/// Digits and nothing else.
+pub fn whole(text: &str) -> Option<u64> {
+    let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| plain)
+}
+
+/// `12.34` US dollars as thousand-millionths.
+pub fn nanousd(text: &str) -> Option<u64> {
+    let (units, parts) = text.split_once('.').unwrap_or((text, "0"));
+    if parts.len() > DECIMALS {
+        return None;
+    }
+    let parts = whole(&format!("{}{}", parts, "0".repeat(DECIMALS - parts.len())))
+        .filter(|_| !parts.is_empty())?;
+    whole(units)?.checked_mul(NANOS)?.checked_add(parts)
 }
 
 /// Who must agree before an action is done.
@@ -227,5 +289,23 @@ mod tests {
         {
             assert_eq!(Limit::rate(bad), None, "{bad}");
         }
+        for (text, nanos) in [
+            ("25", Some(25_000_000_000)),
+            ("0.5", Some(500_000_000)),
+            ("12.34", Some(12_340_000_000)),
+            ("0.000000001", Some(1)),
+            ("0.0000000001", None),
+            ("1.", None),
+            (".5", None),
+            ("1.2.3", None),
+            ("1e3", None),
+            ("-1", None),
+            ("99999999999", None),
+        ] {
+            assert_eq!(nanousd(text), nanos, "{text}");
+        }
+        let budget = |text| Limit::budget(text, nanousd);
+        assert_eq!(budget("2.50/day"), Some((2_500_000_000, Per::Day)));
+        assert_eq!([budget("0/day"), budget("0.00/day"), budget("1000000001/day")], [None; 3]);
     }
 }

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 
 use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, ResourceConstraint};
 
-use crate::cedar::context::Needs;
+use crate::cedar::context::{Needs, THERE};
 use crate::cedar::policy;
+use crate::condition::Subject;
 use crate::names::ArgumentName;
 use crate::program::{Entry, Numbers, Program};
-use crate::rule::{Effect, Rule, Scope};
+use crate::rule::{Effect, Limit, Of, Rule, Scope};
 use crate::tools::Argument;
 
 /// A native policy about more actions than this is kept once, beside all slices.
@@ -182,6 +183,7 @@ impl Index {
             if let Some(slice) = tool.slices.get_mut(action.as_str()) {
                 slice.entries.push(u32::try_from(at).unwrap_or(u32::MAX));
                 slice.add_needs(&tool.program.entries[at], &tool.program);
+                slice.add_summed(rule.limit.as_ref());
             }
         }
     }
@@ -323,6 +325,18 @@ impl Slice {
             self.needs.add(&Needs::everything(self.arguments.len()));
         } else {
             program.add_needs(entry, &self.numbers, &mut self.needs);
+        }
+    }
+
+    /// A limit that adds something up looks at it too.
+    fn add_summed(&mut self, limit: Option<&Limit>) {
+        let Some(Of::Sum(Subject::Fact { argument, fact, .. })) = limit.map(|limit| &limit.of)
+        else {
+            return;
+        };
+        let at = self.arguments.iter().position(|(name, _)| name == argument);
+        if let Some(needed) = at.and_then(|at| self.needs.arguments.get_mut(at)) {
+            *needed |= THERE | 1 << fact;
         }
     }
 }

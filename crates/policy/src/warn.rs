@@ -1,8 +1,9 @@
 //! What files may say but hardly mean: rules that can never match, that never count, actions that nothing allows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::Bundle;
+use crate::circumstances::{CIRCUMSTANCES, NEVER_SERVED};
 use crate::condition::{Clause, Condition, Literal, Subject, Test};
 use crate::load::Draft;
 use crate::load::declared::Declared;
@@ -38,6 +39,41 @@ pub(crate) fn unreachable(draft: &Draft, found: &mut Findings) {
             );
         }
     }
+}
+
+/// Rules that hang on what the server never knows.
+pub(crate) fn never_served(draft: &Draft, found: &mut Findings) {
+    for placed in &draft.rules {
+        let rule = &placed.rule;
+        let clauses = rule.when.as_ref().map(Condition::clauses).unwrap_or_default();
+        let unknown: BTreeSet<String> = clauses
+            .into_iter()
+            .filter(|clause| is_never_served(&clause.subject))
+            .map(|clause| format!("`{}`", clause.subject))
+            .collect();
+        if unknown.is_empty() {
+            continue;
+        }
+        let unknown = unknown.into_iter().collect::<Vec<_>>().join(", ");
+        let then = match rule.effect {
+            Effect::Allow => "an allow that hangs on it never matches",
+            Effect::Deny | Effect::Ask | Effect::Limit => {
+                "where it hangs on that alone it always matches, and never beside `known: true`"
+            }
+        };
+        let message = format!(
+            "the rule `{}` tests {unknown}, which `lockgate serve` never knows: {then}",
+            rule.id
+        );
+        let hint = "bound it with a rule of `effect: limit`, or leave it to requests that say it";
+        let at = At { file: &rule.file, path: rule.id.as_str() };
+        found.warning(at, placed.place, message, hint.into());
+    }
+}
+
+fn is_never_served(subject: &Subject) -> bool {
+    let Subject::Circumstance(index) = subject else { return false };
+    CIRCUMSTANCES.get(*index).is_some_and(|one| NEVER_SERVED.contains(&one.group))
 }
 
 /// Whether `wide` is about everything that `rule` is about.

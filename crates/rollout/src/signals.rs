@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lockgate_model::drift::DriftSeen;
 use lockgate_model::ids::Epoch;
 use lockgate_telemetry::arm::{Arm, Arms, Keys};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,9 @@ pub struct Signals {
     pub candidate_healthy: Option<bool>,
     /// The same for the test endpoint.
     pub candidate_test_healthy: Option<bool>,
+    /// What was said last of drift, each source once. Empty when its plan does not ask.
+    #[serde(default)]
+    pub drift: Vec<DriftSeen>,
 }
 
 impl Signals {

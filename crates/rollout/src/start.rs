@@ -130,6 +130,7 @@ fn pending(new: NewRollout, now: Now) -> Rollout {
         warm_epochs: Vec::new(),
         test_epochs: Vec::new(),
         taken_back_because: None,
+        drift_waits: None,
         revoked: false,
     }
 }

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use lockgate_model::agent::{LatencyMeasure, SignalSource};
 use lockgate_model::clock::Now;
+use lockgate_model::drift::DriftGate;
 use lockgate_model::ids::{AgentName, Epoch, FuseId, RolloutId, VersionName};
 use lockgate_model::measure::Measure;
-use lockgate_model::plan::{Action, Environment, Plan, Stage};
+use lockgate_model::plan::{Action, Environment, Plan, Stage, WHOLE_BP};
 use lockgate_model::snapshot::{InTest, Member, Mode, Split};
 use lockgate_model::version::Digest;
 use lockgate_telemetry::arm::{Arm, Arms};
@@ -227,6 +228,9 @@ pub struct Rollout {
     /// Why it was taken back, in one sentence with its numbers.
     #[serde(default)]
     pub taken_back_because: Option<String>,
+    /// What its plan wants to know of drift and nobody said lately, at the last look.
+    #[serde(default)]
+    pub drift_waits: Option<String>,
     /// Whether the candidate's tokens were ordered to be revoked.
     pub revoked: bool,
 }
@@ -240,6 +244,12 @@ impl Rollout {
     /// What gates are asked about now.
     pub fn about(&self) -> About {
         About { stage: self.stage, epoch: self.epoch }
+    }
+
+    /// What its plan asks about drift before its share may grow. Once it has all users nothing is left to keep from
+    /// them.
+    pub fn drift_gate(&self) -> Option<&DriftGate> {
+        self.plan.drift.as_ref().filter(|_| self.weight_bp < WHOLE_BP)
     }
 
     /// Whether its first split was ordered.

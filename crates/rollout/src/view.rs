@@ -270,6 +270,9 @@ pub fn view(rollout: &Rollout, signals: &Signals) -> RolloutView {
     let arms = signals.evidence_merged();
     let Judged { mut gates, triggers, watched } =
         if judged { judge_all(rollout, signals) } else { Judged::default() };
+    if let Some(gate) = rollout.drift_gate().filter(|_| judged) {
+        gates.push(judge::drift::cause(gate, &signals.drift, rollout.drift_waits.as_deref()));
+    }
     let stage = rollout.stage();
     let left_ms = if ended { 0 } else { stage.duration_ms.saturating_sub(rollout.dwell_ms) };
     RolloutView {

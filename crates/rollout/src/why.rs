@@ -16,10 +16,7 @@ pub(crate) fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
         .map(|gate| gate.text.as_str())
         .collect();
     match &rollout.phase {
-        Phase::Pending => match frozen(rollout).filter(|_| rollout.waits_for.is_empty()) {
-            Some(frozen) => format!("not begun: {frozen}"),
-            None => format!("not begun: the open releases of {} come first", names(rollout)),
-        },
+        Phase::Pending => pending(rollout),
         Phase::Confirming => confirming(rollout),
         Phase::Running => and(running(rollout, &open, left_ms), rollout),
         Phase::Extended => and(format!("the stage is extended: {}", open.join("; ")), rollout),
@@ -32,6 +29,15 @@ pub(crate) fn why(rollout: &Rollout, gates: &[Cause], left_ms: u64) -> String {
         Phase::RolledBack | Phase::Superseded => format!("taken back: {}", because(rollout)),
         Phase::Aborted => format!("taken back by a person: {}", because(rollout)),
     }
+}
+
+fn pending(rollout: &Rollout) -> String {
+    if !rollout.waits_for.is_empty() {
+        return format!("not begun: the open releases of {} come first", names(rollout));
+    }
+    let drift = || rollout.drift_waits.as_ref().map(|waits| format!("drift: {waits}"));
+    let waits = frozen(rollout).or_else(drift);
+    format!("not begun: {}", waits.as_deref().unwrap_or("the next look begins it"))
 }
 
 fn confirming(rollout: &Rollout) -> String {
@@ -84,7 +90,12 @@ fn because(rollout: &Rollout) -> &str {
 pub(crate) fn would_change(rollout: &Rollout) -> String {
     let stage = rollout.stage();
     let frozen = rollout.frozen_until_wall_ms.is_some();
+    let waits_for_drift = rollout.drift_waits.is_some();
+    let kept_by_drift = waits_for_drift && rollout.drift_gate().is_some();
     match &rollout.phase {
+        Phase::Pending if rollout.waits_for.is_empty() && !frozen && waits_for_drift => {
+            "`lockgate drift --report-to` says that there is none; a person may resume, promote or abort".into()
+        }
         Phase::Pending => {
             "what it waits for ends well; a person may resume, promote or abort".into()
         }
@@ -93,6 +104,9 @@ pub(crate) fn would_change(rollout: &Rollout) -> String {
         Phase::Running | Phase::Extended if frozen => {
             "the freeze window ends; a person may promote; a trigger or a failed gate takes it back"
                 .into()
+        }
+        Phase::Running if kept_by_drift && rollout.dwell_ms >= stage.duration_ms => {
+            "`lockgate drift --report-to` says that there is none; a person may promote; a trigger or a failed gate takes it back".into()
         }
         Phase::Running => {
             "the stage's time is over and its gates pass; a trigger takes it back".into()

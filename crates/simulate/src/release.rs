@@ -142,7 +142,7 @@ pub(crate) fn new_rollout(setting: &Setting, dice: &mut Dice) -> NewRollout {
         candidate: "candidate".parse().expect("a literal that is a name"),
         stable: Some("stable".parse().expect("a literal that is a name")),
         // Virtual time has no calendar.
-        plan: Plan { freeze: Vec::new(), ..Plan::clone(&setting.plan) },
+        plan: Plan { freeze: Vec::new(), drift: None, ..Plan::clone(&setting.plan) },
         by_key: setting.traffic.conversation.is_some(),
         latency: setting.latency,
         sources: setting.sources.clone(),

@@ -83,6 +83,8 @@ fn short() -> Plan {
         source_errors_max: lockgate_model::plan::SOURCE_ERRORS_MAX_DEFAULT,
         rollback_window_ms: None,
         rollback_gate: None,
+        drift: None,
+        path: None,
     }
 }
 

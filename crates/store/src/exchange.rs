@@ -48,6 +48,11 @@ impl Store {
         snapshot::newest_after(&mut conn, Revision(0)).await
     }
 
+    /// The newest revision that was published here.
+    pub fn published(&self) -> Revision {
+        *self.inner.revision.borrow()
+    }
+
     async fn hear(&self, report: Report, wait_ms: u64) -> Result<Heard, StoreError> {
         let until = Instant::now() + Duration::from_millis(wait_ms);
         let applied = report.applied;

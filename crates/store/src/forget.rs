@@ -16,11 +16,13 @@ use crate::store::Store;
 const REWRITTEN_BYTES_MAX: i64 = 256 * 1024 * 1024;
 
 /// Fields that say who, and the texts beside them that are that person's words.
-const SAID: [(&str, &[&str]); 4] = [
+const SAID: [(&str, &[&str]); 5] = [
     ("by", &["reason", "text"]),
     ("started_by", &["reason"]),
     ("overridden_by", &[]),
     ("principal", &["detail", "rule"]),
+    // Who answers for a word in a report.
+    ("owner", &[]),
 ];
 
 /// Not looked into: a plan is compared with that of the configuration, whose text stays.
@@ -30,7 +32,7 @@ const PLANS: [&str; 2] = ["plan", "next_plan"];
 const SHORT_CHARS: usize = 4;
 
 /// What holds documents, as `SELECT` by a part of the text and `UPDATE` by row.
-const DOCUMENTS: [[&str; 2]; 4] = [
+const DOCUMENTS: [[&str; 2]; 5] = [
     [
         "SELECT rowid, body FROM rollout_transition WHERE instr(body, ?) > 0",
         "UPDATE rollout_transition SET body = ? WHERE rowid = ?",
@@ -42,6 +44,10 @@ const DOCUMENTS: [[&str; 2]; 4] = [
     [
         "SELECT rowid, body FROM security_event WHERE instr(body, ?) > 0",
         "UPDATE security_event SET body = ? WHERE rowid = ?",
+    ],
+    [
+        "SELECT rowid, body FROM path_report WHERE instr(body, ?) > 0",
+        "UPDATE path_report SET body = ? WHERE rowid = ?",
     ],
     // Whoever has read a release before must read it again, or would write the name back.
     [
@@ -123,7 +129,7 @@ async fn write(
 async fn journal(conn: &mut SqliteConnection, name: &str) -> Result<u64, StoreError> {
     let acted = sqlx::query(
         "UPDATE journal SET principal = ?1,
-             detail = json_replace(detail, '$.reason', ?1, '$.rule', ?1, '$.diff', ?1)
+             detail = json_replace(detail, '$.reason', ?1, '$.rule', ?1, '$.diff', ?1, '$.override', ?1)
          WHERE principal = ?2",
     )
     .bind(ERASED)
@@ -146,8 +152,10 @@ async fn columns(conn: &mut SqliteConnection, name: &str) -> Result<(), StoreErr
     for update in [
         "UPDATE config SET principal = ?1, reason = ?1 WHERE principal = ?2",
         "UPDATE token SET name = ?1 WHERE name = ?2 AND revoked_wall_ms IS NOT NULL",
+        "UPDATE drift_result SET principal = ?1 WHERE principal = ?2",
         "UPDATE quarantine SET principal = ?1, reason = ?1 WHERE principal = ?2",
         "UPDATE approval_vote SET principal = ?1 || ' ' || rowid, reason = ?1 WHERE principal = ?2",
+        "UPDATE path_report SET principal = ?1 WHERE principal = ?2",
         "UPDATE quarantine SET lifted_by = ?1, lifted_reason = ?1 WHERE lifted_by = ?2",
     ] {
         sqlx::query(update).bind(ERASED).bind(name).execute(&mut *conn).await?;
@@ -168,6 +176,7 @@ async fn inbox(
         let mut document: Value = codec::from_json("item", &body)?;
         forget(&mut document, name, words);
         take(&mut document, "reason", words);
+        take(&mut document, "override", words);
         write(conn, update, row, &document).await?;
     }
     sqlx::query("UPDATE inbox SET principal = ?1 WHERE principal = ?2")
@@ -183,6 +192,7 @@ async fn inbox(
         if document["by"] == name {
             if let Some(item) = document.get_mut("item") {
                 take(item, "reason", words);
+                take(item, "override", words);
             }
             forget(&mut document, name, words);
             write(conn, update, row, &document).await?;

@@ -1,13 +1,12 @@
 //! Tokens of agents' versions: which were issued, and which are revoked.
 
-use lockgate_model::identity::{Identity, Revoked};
+use lockgate_model::identity::{Identity, Revoked, Voucher};
 use lockgate_model::ids::{AgentName, IdentityId, VersionName};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::snapshot;
 use crate::store::Store;
 
 /// Rows kept after their token expired, for whoever must explain, seconds.
@@ -35,6 +34,7 @@ struct Columns {
     expires_wall_s: i64,
     principal: String,
     revoked_wall_ms: Option<i64>,
+    kid: String,
 }
 
 impl Columns {
@@ -47,6 +47,8 @@ impl Columns {
                 manifest: codec::from_tag("manifest digest", &self.manifest)?,
                 issued_wall_s: self.issued_wall_s,
                 expires_wall_s: self.expires_wall_s,
+                voucher: Voucher::Key(codec::parse("key of tokens", &self.kid)?),
+                acting: None,
             },
             by: self.principal,
             revoked_wall_ms: self.revoked_wall_ms,
@@ -57,14 +59,18 @@ impl Columns {
 impl Store {
     /// Remembers a token before it is handed out, and forgets those that expired long ago.
     pub async fn insert_identity(&self, identity: &Identity, by: &str) -> Result<(), StoreError> {
+        let kid = identity.voucher.key().ok_or_else(|| StoreError::Value {
+            what: "key of tokens",
+            value: "a token of somebody else".to_owned(),
+        })?;
         let mut tx = self.begin().await?;
         sqlx::query("DELETE FROM identity WHERE expires_wall_s < ?")
             .bind(identity.issued_wall_s - KEPT_S)
             .execute(&mut *tx)
             .await?;
         sqlx::query(
-            "INSERT INTO identity (id, agent, version, manifest, issued_wall_s, expires_wall_s, principal)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO identity (id, agent, version, manifest, issued_wall_s, expires_wall_s, principal, kid)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(identity.id.to_string())
         .bind(identity.agent.as_str())
@@ -73,6 +79,7 @@ impl Store {
         .bind(identity.issued_wall_s)
         .bind(identity.expires_wall_s)
         .bind(by)
+        .bind(kid.as_str())
         .execute(&mut *tx)
         .await?;
         self.commit(tx).await
@@ -154,8 +161,7 @@ impl Store {
         if updated.rows_affected() == 0 {
             return Ok(false);
         }
-        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
-        self.commit_revision(tx, revision).await?;
+        self.commit_published(tx, at_wall_ms).await?;
         Ok(true)
     }
 
@@ -169,9 +175,47 @@ impl Store {
     ) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;
         let tokens = revoke_all(&mut tx, agent, version, at_wall_ms).await?;
-        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
-        self.commit_revision(tx, revision).await?;
+        self.commit_published(tx, at_wall_ms).await?;
         Ok(tokens)
+    }
+
+    /// Lets issuers outside vouch for a version again that was cut off, and tells gateways; `false` when they may.
+    pub async fn admit_outside(
+        &self,
+        agent: &AgentName,
+        version: &VersionName,
+        at_wall_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.begin().await?;
+        let updated = sqlx::query(
+            "UPDATE identity_floor SET outside_barred = 0
+             WHERE agent = ? AND version = ? AND outside_barred = 1",
+        )
+        .bind(agent.as_str())
+        .bind(version.as_str())
+        .execute(&mut *tx)
+        .await?;
+        if updated.rows_affected() == 0 {
+            return Ok(false);
+        }
+        self.commit_published(tx, at_wall_ms).await?;
+        Ok(true)
+    }
+
+    /// Whether issuers outside vouch for a version in vain.
+    pub async fn is_outside_barred(
+        &self,
+        agent: &AgentName,
+        version: &VersionName,
+    ) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM identity_floor
+             WHERE agent = ? AND version = ? AND outside_barred = 1)",
+        )
+        .bind(agent.as_str())
+        .bind(version.as_str())
+        .fetch_one(&self.inner.reader)
+        .await?)
     }
 }
 
@@ -214,13 +258,29 @@ pub(crate) async fn revoke_all(
     Ok(updated.rows_affected())
 }
 
+/// Issuers outside vouch for a version no more: what they issue later would be good otherwise. Its tokens are revoked
+/// already.
+pub(crate) async fn bar_outside(
+    conn: &mut SqliteConnection,
+    agent: &AgentName,
+    version: &VersionName,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE identity_floor SET outside_barred = 1 WHERE agent = ? AND version = ?")
+        .bind(agent.as_str())
+        .bind(version.as_str())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 /// What gateways must refuse though it looks good. What is expired looks bad by itself.
 pub(crate) async fn revoked(
     conn: &mut SqliteConnection,
     at_wall_ms: i64,
 ) -> Result<Vec<Revoked>, StoreError> {
-    let floors: Vec<(String, String, i64)> = sqlx::query_as(
-        "SELECT agent, version, before_wall_s FROM identity_floor ORDER BY agent, version",
+    let floors: Vec<(String, String, i64, bool)> = sqlx::query_as(
+        "SELECT agent, version, before_wall_s, outside_barred FROM identity_floor
+         ORDER BY agent, version",
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -235,12 +295,13 @@ pub(crate) async fn revoked(
     .fetch_all(conn)
     .await?;
     let mut revoked = Vec::with_capacity(floors.len() + ids.len());
-    for (agent, version, before_wall_s) in floors {
-        revoked.push(Revoked::Version {
-            agent: codec::parse("agent", &agent)?,
-            version: codec::parse("version", &version)?,
-            before_wall_s,
-        });
+    for (agent, version, before_wall_s, outside_barred) in floors {
+        let agent: AgentName = codec::parse("agent", &agent)?;
+        let version: VersionName = codec::parse("version", &version)?;
+        if outside_barred {
+            revoked.push(Revoked::Outside { agent: agent.clone(), version: version.clone() });
+        }
+        revoked.push(Revoked::Version { agent, version, before_wall_s });
     }
     for id in ids {
         revoked.push(Revoked::Token { id: codec::parse("identity", &id)? });

@@ -60,6 +60,9 @@ pub enum InboxBody {
         /// Whether an open rollout of the agent is taken back for it.
         #[serde(default)]
         replace: bool,
+        /// Why it starts although its path to production is blocked, if it is.
+        #[serde(default, rename = "override", skip_serializing_if = "Option::is_none")]
+        in_spite_because: Option<String>,
     },
     /// An operator's word about a rollout.
     Command {

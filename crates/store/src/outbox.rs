@@ -193,6 +193,7 @@ impl Store {
             return Ok(revision);
         }
         let tokens = identities::revoke_all(&mut tx, agent, version, at_wall_ms).await?;
+        identities::bar_outside(&mut tx, agent, version).await?;
         let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
         let note = format!("{tokens} tokens revoked");
         apply(&mut tx, outbox_id, at_wall_ms, &note, Some(revision)).await?;

@@ -15,7 +15,6 @@ use crate::error::StoreError;
 use crate::events::NO_TRANSITION;
 use crate::lease::check_fence;
 use crate::outbox;
-use crate::snapshot;
 use crate::store::{Store, now_wall_ms};
 
 /// Actions of all tools that are pinned, at most: every gateway has all of them.
@@ -129,9 +128,7 @@ impl Store {
                 .await?;
             }
         }
-        let revision = snapshot::publish(&mut tx, now_ms).await?;
-        self.commit_revision(tx, revision).await?;
-        Ok(revision)
+        self.commit_published(tx, now_ms).await
     }
 
     /// All pins, those that were seen otherwise first.
@@ -169,8 +166,7 @@ impl Store {
         if updated.rows_affected() == 0 {
             return Ok(false);
         }
-        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
-        self.commit_revision(tx, revision).await?;
+        self.commit_published(tx, at_wall_ms).await?;
         Ok(true)
     }
 

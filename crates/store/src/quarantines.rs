@@ -7,7 +7,6 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::snapshot;
 use crate::store::Store;
 
 /// Orders in force at once, at most: every gateway looks at all of them.
@@ -101,9 +100,7 @@ impl Store {
         .bind(at_wall_ms)
         .execute(&mut *tx)
         .await?;
-        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
-        self.commit_revision(tx, revision).await?;
-        Ok((order.id, revision))
+        Ok((order.id, self.commit_published(tx, at_wall_ms).await?))
     }
 
     /// Lifts an order and tells gateways; `false` when none with this id is in force.
@@ -128,8 +125,7 @@ impl Store {
         if updated.rows_affected() == 0 {
             return Ok(false);
         }
-        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
-        self.commit_revision(tx, revision).await?;
+        self.commit_published(tx, at_wall_ms).await?;
         Ok(true)
     }
 

@@ -38,7 +38,7 @@ pub struct Compacted {
 }
 
 /// One statement for each kind of row, with the age that ends it. Each binds a moment and a limit.
-const DELETIONS: [(&str, i64); 12] = [
+const DELETIONS: [(&str, i64); 13] = [
     (
         "DELETE FROM rollup WHERE (resolution_ms, start_wall_ms, agent, version, rollout, epoch) IN
              (SELECT resolution_ms, start_wall_ms, agent, version, rollout, epoch
@@ -102,6 +102,11 @@ const DELETIONS: [(&str, i64); 12] = [
     (
         "DELETE FROM security_event WHERE id IN
              (SELECT id FROM security_event WHERE at_wall_ms < ? LIMIT ?)",
+        HISTORY_KEPT_MS,
+    ),
+    (
+        "DELETE FROM path_report WHERE id IN
+             (SELECT id FROM path_report WHERE at_wall_ms < ? LIMIT ?)",
         HISTORY_KEPT_MS,
     ),
     // One that nobody has acknowledged is latched somewhere.

@@ -13,6 +13,7 @@ use sqlx::SqliteConnection;
 
 use crate::answers::{self, AnswerRow};
 use crate::codec;
+use crate::drift;
 use crate::error::StoreError;
 use crate::exchange::{self, GatewayRow};
 use crate::keys::{KeySet, ReleaseKeys, unite, unpack};
@@ -43,6 +44,10 @@ impl Store {
         let mut evidence = evidence(&mut tx, rollout).await?;
         let tested = rollout.tested(&evidence);
         evidence.retain(|epoch, _| !rollout.test_epochs_left().contains(epoch));
+        let drift = match &rollout.plan.drift {
+            Some(_) => drift::seen(&mut tx, &rollout.agent).await?,
+            None => Vec::new(),
+        };
         Ok(Signals {
             evidence,
             tested,
@@ -58,6 +63,7 @@ impl Store {
             candidate_test_healthy: agree(&gateways, rollout, |health| {
                 (health.test, health.test_passed_in)
             }),
+            drift,
         })
     }
 

@@ -12,6 +12,7 @@ use crate::codec;
 use crate::config;
 use crate::error::StoreError;
 use crate::identities;
+use crate::identity_keys;
 use crate::pins;
 use crate::quarantines;
 
@@ -82,6 +83,7 @@ async fn build(
         candidate_stale_max_ms,
         egress: config::egress(conn).await?,
         revoked: identities::revoked(conn, at_wall_ms).await?,
+        identity_keys: identity_keys::good(conn, at_wall_ms).await?,
         pins: pins::told(conn).await?,
         quarantined: quarantines::in_force(conn).await?,
     })

@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 use crate::codec;
 use crate::error::{StoreError, in_full};
 use crate::exchange::LastReport;
+use crate::snapshot;
 use crate::steady::Steady;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -158,6 +159,17 @@ impl Store {
         tx.commit().await?;
         self.inner.changed.send_modify(|n| *n = n.wrapping_add(1));
         Ok(())
+    }
+
+    /// Has gateways told of what a transaction changed, and commits it.
+    pub(crate) async fn commit_published(
+        &self,
+        mut tx: Tx,
+        at_wall_ms: i64,
+    ) -> Result<Revision, StoreError> {
+        let revision = snapshot::publish(&mut tx, at_wall_ms).await?;
+        self.commit_revision(tx, revision).await?;
+        Ok(revision)
     }
 
     /// Commits a transaction that published `revision`.

@@ -92,6 +92,8 @@ pub fn plan() -> Plan {
         source_errors_max: lockgate_model::plan::SOURCE_ERRORS_MAX_DEFAULT,
         rollback_window_ms: None,
         rollback_gate: None,
+        drift: None,
+        path: None,
     }
 }
 
@@ -118,6 +120,7 @@ pub fn signals(candidate: Arm, stable: Arm) -> Signals {
         recent: [(WINDOW_MS, arms)].into(),
         candidate_healthy: Some(true),
         candidate_test_healthy: Some(true),
+        drift: Vec::new(),
     }
 }
 

@@ -130,6 +130,7 @@ fn again(rollout: &Rollout, reason: Reason) -> InboxBody {
         reason: reason.into(),
         retry_of: Some(rollout.id),
         replace: false,
+        in_spite_because: None,
     }
 }
 

@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
+use lockgate_model::agent::Agent;
 use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity, Source};
 use lockgate_store::{ConfigOrigin, NewConfig};
 use serde::{Deserialize, Serialize};
@@ -167,15 +168,13 @@ pub(crate) async fn apply(
     let new = config::read_with(BODY_NAME, &source).map_err(|diagnostics| invalid(&diagnostics))?;
     let old = app.config().await?;
     let mut applied = compared(&app, old.as_deref(), &new).await?;
-    let before = old.as_ref().map(|old| old.audit.clone()).unwrap_or_default();
-    if before != new.audit
-        && let Err(refused) = principal.need_admin("Changing how the audit log is kept (`audit`)")
-    {
+    for (field, what) in for_admins(old.as_deref(), &new) {
+        let Err(refused) = principal.need_admin(what) else { continue };
         if !args.dry_run {
             return Err(refused);
         }
         applied.warnings.push(ProblemItem {
-            path: Some("audit".into()),
+            path: Some(field.into()),
             severity: Some("warning".into()),
             message: refused.detail().to_owned(),
             hint: refused.hint_text().map(str::to_owned),
@@ -210,6 +209,25 @@ pub(crate) async fn apply(
     }
     applied.revision = Some(active.revision);
     Ok(Json(applied))
+}
+
+/// What of a change is for admins: fields, and what it is.
+fn for_admins(old: Option<&Config>, new: &Config) -> Vec<(&'static str, &'static str)> {
+    let mut found = Vec::new();
+    let before = old.map(|old| old.audit.clone()).unwrap_or_default();
+    if before != new.audit {
+        found.push(("audit", "Changing how the audit log is kept (`audit`)"));
+    }
+    let path_of =
+        |config: &Config, agent: &Agent| config.plan(&agent.plan).and_then(|plan| plan.path);
+    let loses = |agent: &Agent| {
+        let before = old.and_then(|old| path_of(old, old.agent(&agent.name)?));
+        before.is_some() && before != path_of(new, agent)
+    };
+    if new.agents.iter().any(loses) {
+        found.push(("plans", "Taking the path to production out of an agent's plan (`path`)"));
+    }
+    found
 }
 
 /// The text alone, or as JSON with the files that it names.

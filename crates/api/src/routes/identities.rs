@@ -3,9 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use lockgate_model::identity::Identity;
+use lockgate_model::identity::{Identity, Voucher};
 use lockgate_model::ids::{AgentName, IdentityId, VersionName};
-use lockgate_store::IdentityRow;
+use lockgate_store::{IdentityKeyRow, IdentityRow};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
@@ -15,8 +15,9 @@ use crate::auth::{Operator, Principal, Viewer};
 use crate::extract::{JsonBody, PathArgs, QueryArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem};
 use crate::record::record;
+use crate::routes::identity_keys;
 use crate::state::App;
-use crate::{clock, fleet};
+use crate::{clock, fleet, gateways};
 
 /// Tokens that are not over, at most: each that is revoked is told to every gateway.
 const LIVE_MAX: u64 = 10_000;
@@ -47,14 +48,19 @@ pub(crate) struct IdentityView {
     expires_wall_s: i64,
     /// Who had it issued.
     by: String,
-    /// When it was revoked, milliseconds since the Unix epoch.
+    /// The key that signed it.
+    key: String,
+    /// When it was revoked, by itself, with its version or with its key, milliseconds since the Unix epoch.
     #[schema(required = true)]
     revoked_wall_ms: Option<i64>,
 }
 
-impl From<IdentityRow> for IdentityView {
-    fn from(row: IdentityRow) -> Self {
+impl IdentityView {
+    fn new(row: IdentityRow, keys: &[IdentityKeyRow], now_wall_ms: i64) -> Self {
         let IdentityRow { identity, by, revoked_wall_ms } = row;
+        let kid = identity.voucher.key();
+        let key = keys.iter().find(|key| Some(&key.kid) == kid);
+        let void = key.and_then(|key| key.void_since(now_wall_ms));
         Self {
             id: identity.id,
             agent: identity.agent,
@@ -63,7 +69,8 @@ impl From<IdentityRow> for IdentityView {
             issued_wall_s: identity.issued_wall_s,
             expires_wall_s: identity.expires_wall_s,
             by,
-            revoked_wall_ms,
+            key: kid.map(ToString::to_string).unwrap_or_default(),
+            revoked_wall_ms: revoked_wall_ms.into_iter().chain(void).min(),
         }
     }
 }
@@ -127,6 +134,7 @@ pub(crate) async fn issue(
     // A token of the second in which all others were revoked would be one of them.
     let floor = app.store.identity_floor(&agent, &version).await?.unwrap_or(i64::MIN);
     let issued_wall_s = now_s.max(floor);
+    let _turn = app.signing.lock().await;
     let identity = Identity {
         id: IdentityId(Uuid::now_v7()),
         manifest: manifest.digest(),
@@ -134,6 +142,8 @@ pub(crate) async fn issue(
         version,
         issued_wall_s,
         expires_wall_s: issued_wall_s + expires_s,
+        voucher: Voucher::Key(identity_keys::signing(&app).await?),
+        acting: None,
     };
     let detail = json!({
         "agent": identity.agent, "version": identity.version, "identity": identity.id,
@@ -142,10 +152,7 @@ pub(crate) async fn issue(
     let subject = format!("{}/{}", identity.agent, identity.version);
     record(&app, &principal, "identity.issue", subject, detail).await?;
     app.store.insert_identity(&identity, &principal.name).await?;
-    let token = app.issuer.issue(&identity).map_err(|error| {
-        tracing::error!(%error, "a token cannot be signed");
-        ApiError::new(Kind::Internal, "The token cannot be signed.")
-    })?;
+    let token = identity_keys::sign(&app, &identity).await?;
     let issued = Issued { id: identity.id, token, expires_wall_s: identity.expires_wall_s };
     Ok((StatusCode::CREATED, Json(issued)))
 }
@@ -161,8 +168,9 @@ pub(crate) async fn list(
     Viewer(principal): Viewer,
 ) -> Result<Json<Vec<IdentityView>>, ApiError> {
     let rows = app.store.identities(LISTED_MAX).await?;
+    let (keys, now_ms) = (app.store.identity_keys().await?, clock::wall_ms());
     let seen = rows.into_iter().filter(|row| principal.sees(&row.identity.agent));
-    Ok(Json(seen.map(IdentityView::from).collect()))
+    Ok(Json(seen.map(|row| IdentityView::new(row, &keys, now_ms)).collect()))
 }
 
 /// Why a token is revoked.
@@ -175,7 +183,7 @@ pub(crate) struct RevokeArgs {
     reason: Reason,
 }
 
-/// Revokes one token. Gateways refuse it as soon as they hear of it, and go on to after a restart.
+/// Revokes one token. Waits up to 2 s for every gateway that is up to refuse it; it stays so after a restart.
 #[utoipa::path(delete, path = "/api/v1/identities/{id}", tag = "administration",
     operation_id = "revoke_identity", security(("token" = [])),
     params(("id" = String, Path, description = "The token's id."), RevokeArgs), responses(
@@ -202,6 +210,7 @@ pub(crate) async fn revoke(
     let subject = format!("{agent}/{version}");
     record(&app, &principal, "identity.revoke", subject, detail).await?;
     app.store.revoke_identity(*id, clock::wall_ms()).await?;
+    gateways::have_newest(&app).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -242,7 +251,47 @@ pub(crate) async fn revoke_all(
     record(&app, &principal, "identity.revoke_all", subject, detail).await?;
     let at_wall_ms = clock::wall_ms();
     let revoked = app.store.revoke_identities_of(&agent, &version, at_wall_ms).await?;
+    gateways::have_newest(&app).await?;
     Ok(Json(RevokedAll { revoked }))
+}
+
+/// Why issuers outside are let again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AdmitOutside {
+    /// Why.
+    #[schema(value_type = String, min_length = 1, max_length = 500)]
+    reason: Reason,
+}
+
+/// Takes tokens of issuers outside again, for a version that a release has cut off.
+#[utoipa::path(post, path = "/api/v1/agents/{agent}/versions/{version}/identities/outside",
+    tag = "administration", operation_id = "admit_outside_identities", security(("token" = [])),
+    request_body = AdmitOutside,
+    params(
+        ("agent" = String, Path, description = "The agent."),
+        ("version" = String, Path, description = "The version."),
+    ),
+    responses(
+    (status = 204, description = "They are taken."),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn admit_outside(
+    State(app): State<App>,
+    Operator(principal): Operator,
+    PathArgs((agent, version)): PathArgs<(AgentName, VersionName)>,
+    JsonBody(new): JsonBody<AdmitOutside>,
+) -> Result<StatusCode, ApiError> {
+    known(&app, &principal, &agent, &version).await?;
+    if !app.store.is_outside_barred(&agent, &version).await? {
+        let why = format!("Tokens of issuers outside are taken for `{agent}/{version}`.");
+        return Err(ApiError::new(Kind::Conflict, why));
+    }
+    let detail = json!({ "agent": agent, "version": version, "reason": new.reason });
+    let subject = format!("{agent}/{version}");
+    record(&app, &principal, "identity.admit_outside", subject, detail).await?;
+    app.store.admit_outside(&agent, &version, clock::wall_ms()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A version that is gone from the file may still have tokens.

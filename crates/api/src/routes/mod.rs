@@ -13,11 +13,14 @@ mod approvals;
 mod audit;
 pub(crate) mod command;
 mod config;
+mod drift;
 mod events;
 mod health;
 mod identities;
+mod identity_keys;
 mod journal;
 pub(crate) mod metrics;
+mod paths;
 mod pins;
 mod policy;
 mod quarantines;
@@ -68,6 +71,10 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(agents::one))
         .routes(routes!(agents::versions))
         .routes(routes!(agents::interactions))
+        .routes(routes!(drift::list))
+        .routes(routes!(drift::report))
+        .routes(routes!(paths::look))
+        .routes(routes!(paths::report))
         .routes(routes!(security::raise))
         .routes(routes!(approvals::list))
         .routes(routes!(approvals::one))
@@ -94,8 +101,11 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
         .routes(routes!(identities::issue, identities::revoke_all))
+        .routes(routes!(identities::admit_outside))
         .routes(routes!(identities::list))
         .routes(routes!(identities::revoke))
+        .routes(routes!(identity_keys::list, identity_keys::rotate))
+        .routes(routes!(identity_keys::retire))
         .routes(routes!(journal::recent))
         .routes(routes!(audit::erase))
         .routes(routes!(audit::holds, audit::hold))

@@ -26,6 +26,12 @@ pub(crate) struct PolicyView {
     /// Since when, milliseconds since the Unix epoch.
     #[schema(required = true)]
     since_wall_ms: Option<i64>,
+    /// Decisions since the server started.
+    #[schema(required = true)]
+    decisions: Option<u64>,
+    /// Those of them that took longer than a millisecond.
+    #[schema(required = true)]
+    decisions_slow: Option<u64>,
 }
 
 /// Which policy decides, and since when.
@@ -44,6 +50,8 @@ pub(crate) async fn in_force(
         digest: status.as_ref().map(|status| status.digest.as_str().to_owned()),
         rules: status.as_ref().map(|status| status.rules),
         tools: status.as_ref().map(|status| status.tools),
+        decisions: status.as_ref().map(|status| status.decisions),
+        decisions_slow: status.as_ref().map(|status| status.slow),
         since_wall_ms: status.map(|status| status.since_wall_ms),
     }))
 }

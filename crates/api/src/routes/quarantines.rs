@@ -2,8 +2,6 @@
 //!
 //! An order is in force before it is recorded: paper must not delay it. Lifting one is recorded first.
 
-use std::time::Duration;
-
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
@@ -12,7 +10,6 @@ use lockgate_model::quarantine::{Quarantine, Stopped};
 use lockgate_store::QuarantineRow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -21,17 +18,12 @@ use crate::extract::{JsonBody, PathArgs, QueryArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem};
 use crate::record::record;
 use crate::state::App;
-use crate::{clock, fleet};
+use crate::{clock, fleet, gateways};
 
 /// How many a list has.
 const LISTED_MAX: u32 = 1_000;
 /// The longest key of a user.
 const USER_BYTES_MAX: usize = 1_024;
-/// A gateway that was not heard of for so long is not waited for.
-const SEEN_MS: u64 = 10_000;
-/// How long the answer waits for gateways.
-const WAIT_MAX: Duration = Duration::from_secs(2);
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What is to be stopped: `calls` alone, `agent` alone or with `version` or `user`, or `tool` alone.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -163,7 +155,7 @@ pub(crate) async fn begin(
         ApiError::new(Kind::Internal, "It is not known whether the order is in force.")
             .hint("`GET /api/v1/quarantines` lists those that are.")
     })??;
-    let everywhere = everywhere(&app, revision).await?;
+    let everywhere = gateways::have(&app, revision).await?;
     Ok((StatusCode::CREATED, Json(InForce { id, everywhere })))
 }
 
@@ -249,21 +241,6 @@ async fn stopped(
             Kind::Invalid,
             "Name one thing: `calls`, `tool`, or `agent`, the last alone or with `version` or `user`.",
         )),
-    }
-}
-
-/// Whether every gateway that is up has applied a revision; waits a little for it.
-async fn everywhere(app: &App, revision: Revision) -> Result<bool, ApiError> {
-    let deadline = Instant::now() + WAIT_MAX;
-    loop {
-        let gateways = app.store.gateways(SEEN_MS).await?;
-        if gateways.iter().all(|gateway| gateway.report.applied >= revision) {
-            return Ok(!gateways.is_empty());
-        }
-        if Instant::now() >= deadline {
-            return Ok(false);
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
 }
 

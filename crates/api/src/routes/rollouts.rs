@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode};
 use lockgate_model::ids::PlanName;
+use lockgate_readiness::path;
 use lockgate_rollout::view::RolloutView;
 use lockgate_rollout::view::TestView;
 use lockgate_store::{InboxBody, TransitionRecord};
@@ -57,6 +58,9 @@ pub(crate) async fn start(
     headers: HeaderMap,
     JsonBody(start): JsonBody<StartRollout>,
 ) -> Result<(StatusCode, Json<CommandAnswer>), ApiError> {
+    if start.in_spite_because.is_some() {
+        principal.need_admin("Starting a release although its path is blocked (`override`)")?;
+    }
     let agent = fleet::defined(&app, &principal, &start.agent).await?;
     if agent.version(&start.version).is_none() {
         return Err(fleet::no_version(&agent, &start.version));
@@ -67,7 +71,7 @@ pub(crate) async fn start(
     let subject = format!("{}/{}", start.agent, start.version);
     let detail = json!({
         "agent": start.agent, "version": start.version, "plan": start.plan,
-        "reason": start.reason, "replace": start.replace,
+        "reason": start.reason, "replace": start.replace, "override": start.in_spite_because,
     });
     record(&app, &principal, "rollout.start", &subject, detail).await?;
     let command = Command {
@@ -81,6 +85,7 @@ pub(crate) async fn start(
             reason: start.reason.into(),
             retry_of: None,
             replace: start.replace,
+            in_spite_because: start.in_spite_because.map(String::from),
         },
     };
     submit_start(&app, &principal, subject, command).await
@@ -114,6 +119,9 @@ pub(crate) async fn submit_start(
         let why = json!({ "reason": answer.result });
         record(app, principal, "rollout.start.refused", subject, why).await?;
         let refused = submit::refused(&answer);
+        if answer.result.as_deref().is_some_and(path::says_blocked) {
+            return Err(blocked(refused));
+        }
         return Err(match open {
             Some(open) if starts == Some(open.version.clone()) => on_its_way(refused, &open),
             Some(open) if !replaces => needs_replace(refused, &open),
@@ -122,6 +130,13 @@ pub(crate) async fn submit_start(
     }
     answer.replaces = open.filter(|_| replaces);
     Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// Its path to production is not open.
+fn blocked(refused: ApiError) -> ApiError {
+    refused
+        .hint("`GET /api/v1/agents/{agent}/path` says what is missing. An admin may start it all the same with `\"override\": REASON`, which is recorded.")
+        .cli_hint("`lockgate path --agent NAME` says what is missing; an admin may start it all the same with `--override REASON`, which is recorded")
 }
 
 /// It would take its own place.

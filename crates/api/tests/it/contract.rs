@@ -54,6 +54,7 @@ async fn every_path_of_the_document_is_served_and_says_who_may() {
             let concrete = path
                 .replace("{agent}", "support")
                 .replace("{version}", "v1")
+                .replace("{source}", "infra")
                 .replace("{id}", "latest")
                 .replace("{command}", "1");
             let method: Method = method.to_uppercase().parse().unwrap();
@@ -62,7 +63,7 @@ async fn every_path_of_the_document_is_served_and_says_who_may() {
             assert_eq!(bare.await.unwrap().status(), expected, "{path}");
         }
     }
-    assert_eq!(paths, 46);
+    assert_eq!(paths, 54);
     let answer = json(server.get("/api/v1/openapi.json", "").await, 200).await;
     assert_eq!(answer, document);
 }
@@ -92,6 +93,7 @@ async fn answers_are_what_the_document_says() {
         ("/api/v1/agents", "/api/v1/agents".to_owned()),
         ("/api/v1/agents/{agent}", "/api/v1/agents/support".to_owned()),
         ("/api/v1/agents/{agent}/versions", "/api/v1/agents/support/versions".to_owned()),
+        ("/api/v1/agents/{agent}/path", "/api/v1/agents/support/path".to_owned()),
         ("/api/v1/agents/{agent}/interactions", "/api/v1/agents/support/interactions".to_owned()),
         ("/api/v1/rollouts", "/api/v1/rollouts?agent=support".to_owned()),
         ("/api/v1/rollouts/{id}", format!("/api/v1/rollouts/{id}")),

@@ -82,3 +82,61 @@ async fn not_everybody_may_and_not_for_everything() {
     assert_eq!(rows.as_array().unwrap().len(), 1, "what is not recorded is not done");
     assert_eq!(rows[0]["revoked_wall_ms"], Value::Null);
 }
+
+#[tokio::test]
+async fn keys_that_sign_take_turns_and_are_retired() {
+    const KEYS: &str = "/api/v1/identity-keys";
+    let server = server().await;
+    let operator = server.token(Role::Operator, None).await;
+    let issue = async || {
+        let body = json!({ "reason": "test" });
+        json(server.post(ISSUE, &operator, body).await, 201).await
+    };
+    let (first, second) = ("0000000000000001", "0000000000000002");
+    let by_first = says(&issue().await);
+    let rotate = json!({ "reason": "each spring", "retire_after_s": 3_600 });
+    let rotated = json(server.post(KEYS, &operator, rotate).await, 201).await;
+    assert_eq!((&rotated["kid"], &rotated["former"]), (&json!(second), &json!(first)));
+    let by_second = says(&issue().await);
+    let named = |identity: &Identity| serde_json::to_value(&identity.voucher).unwrap();
+    assert_eq!(named(&by_first), json!({ "key": first }));
+    assert_eq!(named(&by_second), json!({ "key": second }));
+    let listed = json(server.get(KEYS, &operator).await, 200).await;
+    assert_eq!((&listed[0]["state"], &listed[1]["state"]), (&json!("signs"), &json!("good")));
+    assert_eq!(listed[1]["void_wall_ms"], rotated["former_void_wall_ms"]);
+
+    let retire = |kid: &str| format!("{KEYS}/{kid}?reason=seen");
+    problem(server.delete(&retire(second), &operator).await, 409).await;
+    problem(server.delete(&retire("0000000000000009"), &operator).await, 404).await;
+    assert_eq!(server.delete(&retire(first), &operator).await.status(), 204);
+    problem(server.delete(&retire(first), &operator).await, 404).await;
+    let good: Vec<_> = server.world.snapshot().await.identity_keys;
+    assert_eq!(good.iter().map(|key| key.kid.as_str()).collect::<Vec<_>>(), [second]);
+    let rows = json(server.get("/api/v1/identities", &operator).await, 200).await;
+    let revoked = |kid: &str| {
+        let rows = rows.as_array().unwrap().iter();
+        rows.filter(|row| row["key"] == kid).all(|row| row["revoked_wall_ms"].is_number())
+    };
+    assert!(revoked(first) && !revoked(second), "{rows}");
+    let actions = server.world.ledger.actions();
+    let of_keys: Vec<_> = actions.iter().filter(|action| action.ends_with("_key")).collect();
+    assert_eq!(of_keys, ["identity.rotate_key", "identity.retire_key"]);
+
+    // What concerns every agent is not for whoever sees some, and what cannot be recorded is not done.
+    let viewer = server.token(Role::Viewer, None).await;
+    let scoped = server.token(Role::Operator, Some(&["support"])).await;
+    let body = || json!({ "reason": "test" });
+    for token in [&viewer, &scoped] {
+        problem(server.post(KEYS, token, body()).await, 403).await;
+        problem(server.delete(&retire(second), token).await, 403).await;
+    }
+    for after in [-1, 366 * 86_400 + 1] {
+        let body = json!({ "reason": "test", "retire_after_s": after });
+        problem(server.post(KEYS, &operator, body).await, 422).await;
+    }
+    server.world.ledger.refuse(Some("the disk is full"));
+    problem(server.post(KEYS, &operator, body()).await, 503).await;
+    server.world.ledger.refuse(None);
+    let listed = json(server.get(KEYS, &operator).await, 200).await;
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["kid"]), (2, &json!(second)));
+}

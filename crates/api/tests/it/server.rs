@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lockgate_api::{Api, Deps, Options, token};
 use lockgate_model::decision::NoPolicy;
+use lockgate_model::path::NoOversight;
 use lockgate_model::ports::Fuses;
 use lockgate_store::Role;
 use lockgate_testkit::ledger::MemoryLedger;
@@ -63,6 +64,7 @@ pub(crate) async fn start(
         custody: world.ledger.clone(),
         issuer: Arc::new(NoTokens),
         decisions: Arc::new(NoPolicy),
+        oversight: Arc::new(NoOversight),
         users: Arc::new(NoUsers),
         fuses,
         metrics: Vec::new(),

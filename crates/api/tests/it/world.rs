@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lockgate_model::clock::Now;
 use lockgate_model::config::{self, Config};
-use lockgate_model::identity::{Identity, Issuer};
+use lockgate_model::identity::{Identity, IdentityKey, Issuer, KeyId, SigningKeys};
 use lockgate_model::ids::{
     AgentName, BootId, Epoch, GatewayName, Revision, RolloutId, VersionName,
 };
@@ -82,6 +82,21 @@ impl Issuer for NoTokens {
     }
 }
 
+impl SigningKeys for NoTokens {
+    fn prepare(&self, current: &KeyId) -> Result<IdentityKey, PortError> {
+        let last = u64::from_str_radix(current.as_str(), 16).unwrap();
+        Ok(key(last + 1))
+    }
+
+    fn settle(&self, _: &KeyId) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+fn key(n: u64) -> IdentityKey {
+    IdentityKey { kid: KeyId::of(n.to_be_bytes()), public: format!("key {n}"), ends_wall_ms: None }
+}
+
 /// Knows every user by the length of the key.
 pub(crate) struct NoUsers;
 
@@ -96,6 +111,7 @@ impl World {
     pub(crate) async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("state.db")).await.unwrap();
+        store.adopt_identity_key(&key(1), "local", wall_ms()).await.unwrap();
         let config =
             config::read("lockgate.yaml", CONFIG).unwrap_or_else(|found| panic!("{found}"));
         let new = NewConfig {

@@ -50,6 +50,26 @@ fn process(made: &Made) -> LogOptions {
     options
 }
 
+#[test]
+fn the_log_says_how_many_are_open_now() {
+    let made = empty();
+    let log = Log::open(&process(&made), made.key.clone()).unwrap();
+    let session = log.session();
+    let open = || log.status().open_intents;
+    let mut act = entry(0);
+    act.step = Step::Intent;
+    let places = [(); 2].map(|()| session.append_blocking(&act).unwrap());
+    session.append_blocking(&entry(1)).unwrap();
+    assert_eq!(open(), 2);
+    for (of, left) in places.into_iter().zip([1, 0]) {
+        act.step = Step::Outcome { of };
+        session.append_blocking(&act).unwrap();
+        assert_eq!(open(), left);
+    }
+    assert!(session.append_blocking(&act).is_err(), "its intent has an outcome already");
+    assert_eq!(open(), 0);
+}
+
 /// The log as kill -9 leaves it: its files, and a note that is older than some of its records.
 fn killed() -> Made {
     let made = empty();

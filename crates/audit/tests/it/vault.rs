@@ -77,7 +77,7 @@ fn a_record_names_nobody_without_the_vault_and_everybody_with_it() {
         &vault,
         &[("ada l.", "she asked for it"), ("eve m.", "because"), ("ada l.", "again")],
     );
-    for text in ["ada l.", "eve m.", "bob b.", "asked for", "pin"] {
+    for text in ["ada l.", "eve m.", "bob b.", "asked for", "\"pin\""] {
         assert_eq!(anywhere(&made.root(), text), [] as [PathBuf; 0], "{text} is not in the log");
     }
     let all = records(&made);

@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use lockgate_audit::{
-    AddCheckpoint, Checkpoint, CosignerKey, LogKey, Reader, Refused, VerifierKey, Witness,
-    WitnessKey, WitnessOptions, checkpoint_from_note, cosignatures, origin_hash, prove_consistency,
+    AddCheckpoint, AuditError, Checkpoint, CosignerKey, LogKey, Reader, Refused, VerifierKey,
+    Witness, WitnessKey, WitnessOptions, checkpoint_from_note, cosignatures, origin_hash,
+    prove_consistency,
 };
 use signed_note::{Note, StandardSigner};
 
@@ -46,8 +48,19 @@ impl Watcher {
     }
 
     pub(crate) fn open(&self) -> Witness {
-        Witness::open(self.options()).unwrap()
+        opened(|| self.options()).unwrap()
     }
+}
+
+/// Opens one. Children that other tests start hold a copy of its lock until they are another program: a moment.
+pub(crate) fn opened(options: impl Fn() -> WitnessOptions) -> Result<Witness, AuditError> {
+    for _ in 0..500 {
+        match Witness::open(options()) {
+            Err(AuditError::Locked { .. }) => std::thread::sleep(Duration::from_millis(10)),
+            other => return other,
+        }
+    }
+    Witness::open(options())
 }
 
 /// What the log asks to go on from so many records.

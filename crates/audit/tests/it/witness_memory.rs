@@ -11,7 +11,7 @@ use lockgate_audit::{
     checkpoint_from_note, cosignatures, origin_hash,
 };
 
-use crate::witness::{Watcher, ask, conflict, request};
+use crate::witness::{Watcher, ask, conflict, opened, request};
 use crate::world::{empty, log_of};
 
 #[test]
@@ -33,9 +33,9 @@ fn it_remembers_and_one_process_has_it() {
     drop(witness);
 
     // Of a log that is no longer followed it still tells, and cosigns nothing.
-    let mut options = watcher.options();
-    options.logs = vec![LogKey::generate("other.example/log").unwrap().public().clone()];
-    let witness = Witness::open(options).unwrap();
+    let logs = vec![LogKey::generate("other.example/log").unwrap().public().clone()];
+    let options = || WitnessOptions { logs: logs.clone(), ..watcher.options() };
+    let witness = opened(options).unwrap();
     assert!(witness.checkpoint(&origin_hash("test.example/log")).is_some());
     assert!(matches!(ask(&witness, &request(&made, 10)), Err(Refused::UnknownLog)));
 }
@@ -51,17 +51,17 @@ fn a_witness_that_forgot_does_not_start() {
         let mut changed = note.clone();
         changed[at] ^= 1;
         fs::write(&file, changed).unwrap();
-        match Witness::open(watcher.options()) {
+        match opened(|| watcher.options()) {
             Err(refused) => assert!(refused.to_string().contains("remembered"), "{refused}"),
             // The log's own signature: the witness vouches for what is above it.
             Ok(witness) => assert!(witness.checkpoint(&origin_hash("test.example/log")).is_some()),
         }
     }
     fs::write(&file, "").unwrap();
-    assert!(Witness::open(watcher.options()).is_err());
+    assert!(opened(|| watcher.options()).is_err());
     fs::write(&file, &note).unwrap();
     fs::copy(&file, watcher.path().join(origin_hash("other.example/log"))).unwrap();
-    assert!(Witness::open(watcher.options()).is_err(), "it is of another log");
+    assert!(opened(|| watcher.options()).is_err(), "it is of another log");
     fs::remove_file(watcher.path().join(origin_hash("other.example/log"))).unwrap();
     let other = WitnessKey::generate("witness.example/w1").unwrap();
     let options = WitnessOptions::new(watcher.path(), other, watcher.logs.clone());
@@ -74,7 +74,7 @@ fn a_witness_that_forgot_does_not_start() {
         for path in &gone {
             fs::remove_file(path).unwrap();
         }
-        let refused = Witness::open(watcher.options()).unwrap_err().to_string();
+        let refused = opened(|| watcher.options()).unwrap_err().to_string();
         assert!(refused.contains("remembered"), "{refused}");
         for (path, bytes) in gone.iter().zip(kept) {
             fs::write(path, bytes).unwrap();
@@ -82,7 +82,7 @@ fn a_witness_that_forgot_does_not_start() {
         watcher.open();
     }
     fs::remove_dir_all(watcher.path()).unwrap();
-    assert!(Witness::open(watcher.options()).is_err());
+    assert!(opened(|| watcher.options()).is_err());
     assert!(!watcher.path().exists());
 }
 
@@ -195,8 +195,8 @@ fn nothing_is_cosigned_that_is_not_written_down() {
         let watcher = Watcher::of(&[&made.key]);
         ask(&watcher.open(), &request(&made, 0)).unwrap();
         let disk = Arc::new(Failing { fails: AtomicBool::new(true), writes });
-        let options = WitnessOptions { disk: disk.clone(), ..watcher.options() };
-        let witness = Witness::open(options).unwrap();
+        let options = || WitnessOptions { disk: disk.clone(), ..watcher.options() };
+        let witness = opened(options).unwrap();
         made.append(5);
         let refused = ask(&witness, &request(&made, 5)).unwrap_err();
         assert!(matches!(refused, Refused::Unable(_)), "{refused}");

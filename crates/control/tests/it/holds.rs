@@ -70,6 +70,7 @@ impl World {
                 reason: "because".into(),
                 retry_of: None,
                 replace: false,
+                in_spite_because: None,
             },
             by: "ada".into(),
             at_wall_ms: 1,

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod holds;
+mod paths;
 mod world;
 
 use std::sync::atomic::Ordering;
@@ -183,8 +184,13 @@ async fn a_security_event_on_what_users_get_is_told_to_people() {
 async fn a_second_controller_waits_and_takes_over_without_doing_anything_twice() {
     let mut world = World::with_stable().await;
     let options = Options { lease_ttl_ms: 300, ..Options::new("other") };
-    let second =
-        Control::spawn(world.store.clone(), world.ledger.clone(), world.channels.clone(), options);
+    let second = Control::spawn(
+        world.store.clone(),
+        world.ledger.clone(),
+        world::watch(),
+        world.channels.clone(),
+        options,
+    );
     let id = world.started("v2").await;
     world.control.take().unwrap().shutdown().await;
     world.until("the end", async || world.phase(id).await == "promoted").await;

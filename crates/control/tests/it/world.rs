@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use lockgate_control::{Channels, Control, Options, Secrets, Target};
 use lockgate_model::config;
 use lockgate_model::ids::RolloutId;
+use lockgate_model::path::{NoOversight, Oversight};
 use lockgate_model::plan::AlertLevel;
 use lockgate_model::version::Digest;
 use lockgate_rollout::event::Command;
@@ -72,6 +73,11 @@ pub(crate) async fn activate(store: &Store, text: &str) {
         .unwrap();
 }
 
+/// Nobody governs here.
+pub(crate) fn watch() -> Arc<dyn Oversight> {
+    Arc::new(NoOversight)
+}
+
 impl Drop for World {
     fn drop(&mut self) {
         self.gateway.abort();
@@ -106,7 +112,7 @@ impl World {
         let ledger = Arc::new(MemoryLedger::default());
         let options = Options { lease_ttl_ms: 300, ..Options::new("one") };
         let control =
-            Some(Control::spawn(store.clone(), ledger.clone(), channels.clone(), options));
+            Some(Control::spawn(store.clone(), ledger.clone(), watch(), channels.clone(), options));
         Self { store, ledger, channels, control, frozen, gateway, dir }
     }
 
@@ -159,6 +165,7 @@ impl World {
             reason: "because".into(),
             retry_of: None,
             replace,
+            in_spite_because: None,
         };
         self.submit(None, body).await
     }

@@ -1,22 +1,40 @@
 //! The whole demo, headless: one version promoted, five taken back, each for its own reason.
 
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::process::{Running, crowd, left_running, lockgate};
+
+/// Runs of the demo on a machine that cannot keep up.
+const TRIES_MAX: usize = 4;
+
+/// The demo, once. A machine on which the stable version itself is too slow shows nothing of the others: the demo says so,
+/// and is asked again. Any other end is the end.
+fn on_a_machine_that_keeps_up() -> (TempDir, Output) {
+    let mut tries = 0;
+    loop {
+        let dir = tempfile::tempdir().unwrap();
+        let told = Command::new(lockgate())
+            // Half the usual rate: tests run unoptimised, on busy machines.
+            .args(["demo", "--once", "--output", "json", "--rate", "100", "--data-dir"])
+            .arg(dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        tries += 1;
+        let is_busy = String::from_utf8_lossy(&told.stderr).contains("this machine is too busy");
+        if !is_busy || tries == TRIES_MAX {
+            return (dir, told);
+        }
+    }
+}
 
 #[test]
 fn the_good_version_is_promoted_and_each_bad_one_taken_back_by_what_it_deserves() {
     let _crowd = crowd();
-    let dir = tempfile::tempdir().unwrap();
-    let told = Command::new(lockgate())
-        // Half the usual rate: tests run unoptimised, on busy machines.
-        .args(["demo", "--once", "--output", "json", "--rate", "100", "--data-dir"])
-        .arg(dir.path())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
+    let (dir, told) = on_a_machine_that_keeps_up();
     let said = String::from_utf8_lossy(&told.stderr);
     assert!(told.status.success(), "{}\n{said}", told.status);
     let report: Value = serde_json::from_slice(&told.stdout).unwrap();

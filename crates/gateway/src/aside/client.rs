@@ -14,7 +14,7 @@ use lockgate_telemetry::arm::Completion;
 use lockgate_telemetry::price::Prices;
 
 use crate::clock;
-use crate::ingress::worker::Connector;
+use crate::connect::Connector;
 use crate::live::lock;
 use crate::observe::answered::{Answered, class_of, priced};
 use crate::protocol::Scanner;

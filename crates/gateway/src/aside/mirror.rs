@@ -15,9 +15,9 @@ use crate::aside::client::{Asker, Budget, Client, ask};
 use crate::aside::copy::{Copied, skipped};
 use crate::aside::pair::Half;
 use crate::clock;
+use crate::connect::Connector;
 use crate::core::Core;
 use crate::ingress::headers;
-use crate::ingress::worker::Connector;
 
 /// Copies that wait to be sent.
 pub(crate) const WAITING_MAX: usize = 256;

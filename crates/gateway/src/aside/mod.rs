@@ -19,8 +19,8 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use crate::connect::Connector;
 use crate::core::Core;
-use crate::ingress::worker::Connector;
 
 /// Starts the thread; it ends with `stop`.
 pub(crate) fn start(

@@ -16,9 +16,9 @@ use tokio::sync::Semaphore;
 
 use crate::aside::client::{Asker, Budget, Client, Heard, ask, at};
 use crate::clock;
+use crate::connect::Connector;
 use crate::core::Core;
 use crate::ingress::headers;
-use crate::ingress::worker::Connector;
 use crate::observe::record::Arrival;
 use crate::table::{AgentRoute, Testing};
 

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::egress::call::{Asked, REFUSED, Verdict};
+use crate::egress::delegation::names;
 use crate::egress::listener::Egress;
 use crate::egress::refusal::Why;
 
@@ -23,8 +24,8 @@ const SHOWN_BYTES_MAX: usize = 64 * 1024;
 pub(super) const HELD_MAX: usize = 256;
 
 impl Asked<'_> {
-    /// Has people asked, and waits for as long as is configured. Only a yes to exactly this, used here and now, is one.
-    pub(super) async fn ask(&self, egress: &Egress, decided: &Decided) -> Verdict {
+    /// Has people asked, and waits for as long as is configured, if at all. Only a yes to exactly this, used here and now, is one.
+    pub(super) async fn ask(&self, egress: &Egress, decided: &Decided, waits: bool) -> Verdict {
         let settings = egress.core.table.load().snapshot.egress.approvals;
         let Some(exact) = (self.exact)() else {
             return unanswered("it cannot be told apart from other actions");
@@ -41,17 +42,24 @@ impl Asked<'_> {
             action: self.action.to_owned(),
             hash: hash.clone(),
             token: self.identity.id,
+            issuer: self.identity.voucher.issuer().cloned(),
+            givers: self
+                .identity
+                .givers()
+                .iter()
+                .filter_map(|one| one.voucher.key().map(|_| one.id))
+                .collect(),
             terms: decided.asks.clone(),
             shown: json!({
                 "exact": exact, "arguments": self.arguments, "facts": decided.facts, "message": decided.message,
                 "risk": decided.risk, "rules": decided.rules, "link": self.belongs.how.as_str(),
                 "interaction": self.belongs.session.as_ref().map(|session| session.id()),
-                "trace": self.linked.trace,
+                "trace": self.linked.trace, "for": names(self.identity.givers()),
             }),
             settings,
         };
-        let held = egress.waiting.try_acquire();
-        let hold_ms = if held.is_ok() { settings.hold_ms } else { 0 };
+        let held = waits.then(|| egress.waiting.try_acquire().ok()).flatten();
+        let hold_ms = if held.is_some() { settings.hold_ms } else { 0 };
         let deadline = Instant::now() + Duration::from_millis(hold_ms);
         loop {
             let answer = match egress.core.ports.approvals.ask(&question).await {
@@ -130,10 +138,13 @@ impl Asked<'_> {
     /// What makes the action this one and no other: whose token, what, with exactly what, under which policy and rules.
     /// Nobody without the gateway's key can find out by guessing what it is about.
     fn hash(&self, egress: &Egress, decided: &Decided, exact: &str) -> String {
-        let Identity { id, agent, version, manifest, .. } = self.identity;
+        let Identity { id, agent, version, manifest, voucher, .. } = self.identity;
+        // Tokens of others last for minutes: the question must outlive them.
+        let whose =
+            voucher.issuer().map_or_else(|| json!(id), |issuer| json!({ "issuer": issuer }));
         let rules: Vec<&str> = decided.asks.iter().map(|term| term.rule.as_str()).collect();
-        let what = json!([
-            id,
+        let mut what = json!([
+            whose,
             agent,
             version,
             manifest,
@@ -143,6 +154,15 @@ impl Asked<'_> {
             decided.policy.as_str(),
             rules,
         ]);
+        if let (Some(what), Some(acting)) = (what.as_array_mut(), &self.identity.acting) {
+            what.push(json!(
+                acting
+                    .givers
+                    .iter()
+                    .map(|one| (&one.agent, &one.version, &one.manifest))
+                    .collect::<Vec<_>>()
+            ));
+        }
         egress.core.question_salt.tag(what.to_string().as_bytes())
     }
 }

@@ -2,27 +2,28 @@
 
 use std::sync::Arc;
 
-use lockgate_model::decision::{ActionRequest, Decided, Effect};
+use lockgate_model::decision::{ActionRequest, Decided, Effect, SessionFacts};
 use lockgate_model::identity::Identity;
-use lockgate_model::ids::{ApprovalId, SecurityEventId};
+use lockgate_model::ids::{ApprovalId, ToolName};
 use lockgate_model::ledger::{GovernedAction, LedgerEntry, Principal, Step};
-use lockgate_model::ports::Fuses as _;
 use lockgate_model::security::{SecurityCause, SecurityEvent};
-use lockgate_model::tool::ToolProtocol;
+use lockgate_model::tool::{ToolMode, ToolProtocol};
 use serde_json::{Value, json};
 use tracing::{error, warn};
-use uuid::Uuid;
 
 use crate::clock;
 use crate::core::Core;
 use crate::egress::calls::UnderWay;
+use crate::egress::delegation::{self, names};
 use crate::egress::known::Server;
+use crate::egress::limit::Uses;
 use crate::egress::link::Linked;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{ACTION, About, Open};
 use crate::egress::pins;
 use crate::egress::refusal::Why;
-use crate::fuse::FusePort;
+use crate::egress::security;
+use crate::egress::tally;
 use crate::provenance::Belongs;
 
 /// A record for whoever looks for actions that were not done.
@@ -45,9 +46,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) belongs: &'a Belongs,
     /// Its place among the calls under way.
     pub(crate) under_way: &'a UnderWay,
+    /// The most that it can use of a model.
+    pub(crate) uses: &'a (dyn Fn() -> Uses + Sync),
 }
 
 /// What becomes of it.
+#[expect(clippy::large_enum_variant, reason = "there is one a call, and it is taken apart at once")]
 pub(crate) enum Verdict {
     /// It may be done: its intent is recorded.
     Go(Open),
@@ -57,41 +61,74 @@ pub(crate) enum Verdict {
     Refused(Why),
 }
 
+/// Why it is denied, whatever the policy says.
+struct Stop {
+    rule: String,
+    reason: String,
+}
+
 impl Asked<'_> {
     /// Whether this could ever be allowed.
     fn is_permitted(&self, egress: &Egress) -> bool {
-        let Identity { agent, version, .. } = self.identity;
-        egress.core.ports.decisions.permits(agent, version, &self.server.name, self.action)
+        egress.permits(self.identity, self.server, self.action)
     }
 
     /// Decides. What is allowed has its intent recorded when this returns.
     pub(crate) async fn decide(&self, egress: &Egress) -> Verdict {
+        self.decided(egress, true).await
+    }
+
+    /// The same; whoever does not wait for people is refused until somebody has agreed.
+    pub(super) async fn decided(&self, egress: &Egress, waits: bool) -> Verdict {
         // Known before orders are looked at: whoever stops the user cuts it from here on.
         let user = self.belongs.session.as_ref().and_then(|session| session.user);
         self.under_way.is_for(user);
-        let decided = self.judge(egress);
+        let stop = self.stop(egress);
+        let is_watched = self.server.mode == ToolMode::Shadow && stop.is_none();
+        let decided = self.evaluate(egress, stop);
+        if is_watched {
+            // What binds what is allowed refuses nothing either.
+            let watched = Decided { limits: Vec::new(), ..decided };
+            return self.intend(egress, &watched, None).await;
+        }
         let permitted = self.is_permitted(egress);
         if permitted && decided.effect == Effect::Allow {
             return self.intend(egress, &decided, None).await;
         }
         if permitted && decided.effect == Effect::Ask {
-            return self.ask(egress, &decided).await;
+            return self.ask(egress, &decided, waits).await;
         }
         self.deny(egress, decided, permitted).await
     }
 
-    /// What the policy says now, and what orders are in force against it.
+    /// What the policy says now, unless an order says otherwise.
     pub(super) fn judge(&self, egress: &Egress) -> Decided {
+        self.evaluate(egress, self.stop(egress))
+    }
+
+    fn evaluate(&self, egress: &Egress, stop: Option<Stop>) -> Decided {
         let session = egress.core.provenance.facts(self.identity, self.belongs);
-        let decided = egress.core.ports.decisions.decide(&ActionRequest {
-            agent: &self.identity.agent,
-            version: &self.identity.version,
-            tool: &self.server.name,
-            action: self.action,
-            arguments: self.arguments,
-            session: &session,
-        });
-        self.unless_stopped(egress, decided)
+        let of = |party: &Identity, session: &SessionFacts| {
+            egress.core.ports.decisions.decide(&ActionRequest {
+                agent: &party.agent,
+                version: &party.version,
+                tool: &self.server.name,
+                action: self.action,
+                arguments: self.arguments,
+                session,
+            })
+        };
+        let mut decided = of(self.identity, &session);
+        for (depth, giver) in (0..).zip(self.identity.givers()) {
+            // Each stands where it stood: the first acts for nobody, or nobody knows for whom.
+            let is_known = depth > 0 || self.belongs.session.is_some();
+            let delegation_depth = is_known.then_some(depth);
+            let session = SessionFacts { delegation_depth, ..session.clone() };
+            decided = delegation::both(decided, giver, of(giver, &session));
+        }
+        let Some(Stop { rule, reason }) = stop else { return decided };
+        let (effect, rules) = (Effect::Deny, vec![rule]);
+        Decided { effect, rules, reason, message: None, security_event: false, ..decided }
     }
 
     /// Records a denial, and acts on one that is a security event.
@@ -107,7 +144,7 @@ impl Asked<'_> {
         let core = Arc::clone(&egress.core);
         let told = tokio::spawn(async move {
             if let Some(event) = event {
-                raise(&core, event).await;
+                security::raise(Arc::clone(&core), event).await;
             }
             refused(&core, entry).await
         });
@@ -123,23 +160,26 @@ impl Asked<'_> {
     }
 
     /// What is stopped by order, or has changed behind everybody's back, is denied, whatever the policy says.
-    fn unless_stopped(&self, egress: &Egress, decided: Decided) -> Decided {
-        let Identity { agent, version, .. } = self.identity;
+    fn stop(&self, egress: &Egress) -> Option<Stop> {
         let table = egress.core.table.load();
         let user = self.belongs.session.as_ref().and_then(|session| session.user);
-        let order = table.quarantined.call(agent, version, &self.server.name);
-        let order = order.or_else(|| table.quarantined.user(agent, user?));
-        let (rule, reason) = if let Some(order) = order {
+        let order = table.quarantined.call(self.identity, &self.server.name);
+        let order = order.or_else(|| table.quarantined.user_of_call(self.identity, user?));
+        if let Some(order) = order {
             let reason = format!("{} is stopped by order {}", order.what, order.id);
-            (format!("quarantine {}", order.id), reason)
-        } else if pins::is_stopped(&egress.core, &self.server.name, self.action) {
+            return Some(Stop { rule: format!("quarantine {}", order.id), reason });
+        }
+        let now_s = clock::wall_ms().div_euclid(1_000);
+        let is_known = self.belongs.session.is_some();
+        if let Some(reason) =
+            outlived(self.identity, (&self.server.name, self.action), is_known, now_s)
+        {
+            return Some(Stop { rule: "delegation".to_owned(), reason: reason.to_owned() });
+        }
+        pins::is_stopped(&egress.core, self.server, self.action).then(|| {
             let reason = "what agents are told of it has changed, and nobody has accepted that";
-            ("pin".to_owned(), reason.to_owned())
-        } else {
-            return decided;
-        };
-        let (effect, rules) = (Effect::Deny, vec![rule]);
-        Decided { effect, rules, reason, message: None, security_event: false, ..decided }
+            Stop { rule: "pin".to_owned(), reason: reason.to_owned() }
+        })
     }
 
     /// Records that it is not done, for a reason that stands in the configuration and in no policy.
@@ -158,9 +198,14 @@ impl Asked<'_> {
         decided: &Decided,
         approval: Option<ApprovalId>,
     ) -> Verdict {
-        if let Some(refused) = self.reserve(egress, decided).await {
-            return refused;
-        }
+        let pass = match egress.gates.enter(&self.server.name, &self.server.limits) {
+            Ok(pass) => pass,
+            Err(closed) => return self.refuse(egress, decided, None, closed.to_string()).await,
+        };
+        let held = match self.reserve(egress, decided).await {
+            Ok(held) => held,
+            Err(refused) => return refused,
+        };
         let action = format!("{}/{}", self.server.name, self.action);
         let provenance = &egress.core.provenance;
         let tried = provenance.tries(self.identity, self.belongs, &action, &decided.labels).await;
@@ -175,6 +220,12 @@ impl Asked<'_> {
         if let Some(approval) = approval {
             entry.detail["approval"] = json!(approval);
         }
+        if self.server.mode == ToolMode::Shadow {
+            entry.detail["shadow"] = json!(true);
+        }
+        if let Some(held) = held.as_json() {
+            entry.detail["limits"] = held;
+        }
         let ledger = egress.core.ports.ledger.clone();
         let outcomes = egress.outcomes.clone();
         let cut = self.under_way.cut.clone();
@@ -182,10 +233,13 @@ impl Asked<'_> {
         let seen_here = self.server.protocol != ToolProtocol::External;
         let session = self.belongs.session.clone().filter(|_| seen_here);
         let session = session.map(|session| (session, action));
+        let limits = self.server.limits;
         let recorded = tokio::spawn(async move {
             let record = ledger.record(entry).await?;
             Ok::<_, lockgate_model::ports::PortError>(
-                Open::new(record, about, outcomes, cut).in_session(session),
+                Open::new(record, about, outcomes, cut)
+                    .in_session(session)
+                    .holding(pass, held, limits),
             )
         });
         match recorded.await {
@@ -232,16 +286,13 @@ impl Asked<'_> {
         reason: &str,
     ) -> LedgerEntry {
         let mut entry = about.entry(name);
-        entry.detail = json!({
-            "token": self.identity.id, "manifest": self.identity.manifest, "request": self.request,
-            "effect": decided.effect.as_str(), "why": reason, "risk": decided.risk,
-        });
+        entry.detail = detail(self.identity, self.request, decided, reason);
         let size = self.arguments.to_string().len();
         let payload = if size <= PAYLOAD_BYTES_MAX { self.arguments.clone() } else { Value::Null };
         entry.of_action(&GovernedAction {
             // Whose data the arguments are is not known yet: they are kept like a person's, under one key an agent.
             subject: Principal::Person(format!("users of {}", self.identity.agent)),
-            delegation: Vec::new(),
+            delegation: names(self.identity.givers()).into_iter().map(Principal::Part).collect(),
             action: json!({
                 "tool": self.server.name, "action": self.action, "arguments": self.arguments,
             }),
@@ -255,46 +306,120 @@ impl Asked<'_> {
     }
 
     fn event(&self, decided: &Decided) -> SecurityEvent {
-        let Identity { agent, version, .. } = self.identity;
+        // Whose rule it is that was broken, by itself or by who acts for it.
+        let whose = decided.giver.as_ref().and_then(|giver| {
+            self.identity.givers().iter().find(|one| one.agent == giver.0 && one.version == giver.1)
+        });
         SecurityEvent {
-            id: SecurityEventId(Uuid::now_v7()),
-            agent: agent.clone(),
-            version: version.clone(),
-            cause: SecurityCause::Rule,
             rule: decided.rules.first().cloned(),
-            principal: format!("agent {agent}/{version}"),
-            detail: decided.reason.clone(),
-            stable_shows_it: None,
-            at_wall_ms: clock::wall_ms(),
+            principal: format!("agent {}/{}", self.identity.agent, self.identity.version),
+            ..security::event(
+                whose.unwrap_or(self.identity),
+                SecurityCause::Rule,
+                decided.reason.clone(),
+            )
         }
     }
 }
 
-/// Written down, then the version is cut off from users and from its tools.
-async fn raise(core: &Arc<Core>, event: SecurityEvent) {
-    let (agent, version) = (event.agent.clone(), event.version.clone());
-    if let Err(error) = core.ports.events.security(event.clone()).await {
-        error!(%error, %agent, %version, "a security event is not written down");
+/// Why somebody may not do it, or not any more, whatever the policy says: people may take their time to answer.
+fn outlived(
+    identity: &Identity,
+    (tool, action): (&ToolName, &str),
+    session_is_known: bool,
+    now_s: i64,
+) -> Option<&'static str> {
+    if now_s >= identity.expires_wall_s {
+        return Some("the agent's token has expired meanwhile");
     }
-    match FusePort(Arc::clone(core)).latch(&event).await {
-        Ok(Some(fuse)) => {
-            // The next report carries it as well, should this fail.
-            if let Err(error) = core.ports.events.fuse(fuse).await {
-                warn!(%error, "control could not be told of the fuse; the next report carries it");
-            }
-        }
-        Ok(None) => {}
-        Err(error) => error!(%error, %agent, %version, "a fuse could not be latched"),
+    let acting = identity.acting.as_deref()?;
+    if now_s >= acting.expires_wall_s {
+        return Some("what was passed on to the agent has expired meanwhile");
     }
+    if !acting.scope.holds(tool, action) {
+        return Some("it is not among what was passed on to the agent");
+    }
+    // Its user could be one that is stopped, or has had enough.
+    (acting.interaction.is_some() && !session_is_known)
+        .then_some("the user's request that it was passed on for is not known here any more")
+}
+
+/// What every record of an action says of who asked, and of what came of it.
+pub(super) fn detail(
+    identity: &Identity,
+    request: &Value,
+    decided: &Decided,
+    reason: &str,
+) -> Value {
+    let mut detail = json!({
+        "token": identity.id, "manifest": identity.manifest, "request": request,
+        "effect": decided.effect.as_str(), "why": reason, "risk": decided.risk,
+    });
+    if let Some(issuer) = identity.voucher.issuer() {
+        detail["issuer"] = json!(issuer);
+    }
+    if let Some(acting) = &identity.acting {
+        detail["delegation"] = json!(acting.id);
+    }
+    detail
 }
 
 /// Records that something is not done; a record that cannot be made changes nothing about that.
-async fn refused(core: &Core, entry: LedgerEntry) -> Option<u64> {
+pub(super) async fn refused(core: &Core, entry: LedgerEntry) -> Option<u64> {
+    core.tally.note(&entry, tally::REFUSED);
     match core.ports.ledger.record(entry).await {
         Ok(record) => Some(record),
         Err(error) => {
             warn!(%error, "a refusal is not recorded");
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lockgate_model::delegation::Delegation;
+    use lockgate_model::ids::{DelegationId, InteractionId};
+    use lockgate_model::ledger::Link;
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::egress::identity::somebody;
+
+    #[test]
+    fn what_was_passed_on_is_for_a_time_a_purpose_and_a_request() {
+        let own = Identity { expires_wall_s: 100, ..somebody("desk", "v1") };
+        let acting = |interaction: Option<InteractionId>| {
+            let delegation = Delegation {
+                id: DelegationId(Uuid::nil()),
+                to: own.agent.clone(),
+                givers: vec![own.clone()],
+                scope: vec!["files/read".parse().unwrap()].try_into().unwrap(),
+                interaction,
+                link: Link::Explicit,
+                expires_wall_s: 50,
+            };
+            Identity { acting: Some(Arc::new(delegation)), ..own.clone() }
+        };
+        let unlinked = acting(None);
+        let linked = acting(Some(InteractionId(Uuid::nil())));
+        let files: ToolName = "files".parse().unwrap();
+        for (who, action, session_is_known, now_s, why) in [
+            (&own, "write", false, 99, None),
+            (&own, "write", false, 100, Some("token has expired")),
+            (&unlinked, "read", false, 49, None),
+            (&unlinked, "read", false, 50, Some("passed on to the agent has expired")),
+            (&unlinked, "write", false, 49, Some("not among what was passed on")),
+            (&linked, "read", true, 49, None),
+            (&linked, "read", false, 49, Some("not known here any more")),
+        ] {
+            let told = outlived(who, (&files, action), session_is_known, now_s);
+            let fits = match why {
+                Some(why) => told.is_some_and(|told| told.contains(why)),
+                None => told.is_none(),
+            };
+            assert!(fits, "{action} {session_is_known} {now_s}: {told:?}");
         }
     }
 }

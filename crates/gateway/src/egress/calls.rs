@@ -100,23 +100,13 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::ids::IdentityId;
-    use lockgate_model::version::Digest;
-    use uuid::Uuid;
-
     use super::*;
+    use crate::egress::identity::somebody;
 
     #[test]
     fn a_call_is_cut_as_long_as_it_lasts_and_leaves_nothing_behind() {
         let calls = Arc::new(Calls::default());
-        let identity = Identity {
-            id: IdentityId(Uuid::from_u128(1)),
-            agent: "a".parse().unwrap(),
-            version: "v1".parse().unwrap(),
-            manifest: Digest::of(b"m"),
-            issued_wall_s: 0,
-            expires_wall_s: 1,
-        };
+        let identity = somebody("a", "v1");
         let (files, mail) = ("files".parse().unwrap(), "mail".parse().unwrap());
         let first = calls.enter(&identity, &files);
         let second = calls.enter(&identity, &mail);

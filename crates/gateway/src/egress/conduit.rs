@@ -11,17 +11,14 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::egress::calls::UnderWay;
 use crate::egress::listener::Egress;
-use crate::egress::outcome::{End, Open, STOPPED};
+use crate::egress::outcome::{End, Open, STOPPED, TOO_LONG, silent_until};
 use crate::egress::relay::Broken;
 use crate::egress::standing;
-
-/// The largest answer.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// Whoever looks at an answer.
 pub(crate) trait Look: Send {
@@ -84,6 +81,7 @@ impl Conduit {
         silence_max: Duration,
     ) -> Self {
         let cut = Box::pin(under_way.cut.clone().cancelled_owned());
+        let silence = tokio::time::sleep_until(silent_until(Some(&open), silence_max));
         Self {
             inner: Some(inner),
             egress,
@@ -95,7 +93,7 @@ impl Conduit {
             ready: VecDeque::new(),
             bytes: 0,
             silence_max,
-            silence: Box::pin(tokio::time::sleep(silence_max)),
+            silence: Box::pin(silence),
         }
     }
 
@@ -110,10 +108,14 @@ impl Conduit {
             if self.inner.is_some() && self.cut.as_mut().poll(cx).is_ready() {
                 return self.broken(End::Cut(STOPPED), STOPPED);
             }
+            if self.inner.is_some() && self.open.as_ref().is_some_and(Open::is_over) {
+                return self.broken(End::Cut(TOO_LONG), TOO_LONG);
+            }
             let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
             match Pin::new(inner).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
-                    self.silence.as_mut().reset(Instant::now() + self.silence_max);
+                    let until = silent_until(self.open.as_ref(), self.silence_max);
+                    self.silence.as_mut().reset(until);
                     if let Ok(part) = frame.into_data()
                         && let Err((end, why)) = self.take(part)
                     {
@@ -126,6 +128,9 @@ impl Conduit {
                 Poll::Ready(None) => self.over(),
                 Poll::Pending => {
                     if self.silence.as_mut().poll(cx).is_ready() {
+                        if self.open.as_ref().is_some_and(Open::is_over) {
+                            return self.broken(End::Cut(TOO_LONG), TOO_LONG);
+                        }
                         return self.broken(End::Timeout, "the server fell silent");
                     }
                     return Poll::Pending;
@@ -140,9 +145,9 @@ impl Conduit {
             return Err((End::Cut(why), why));
         }
         self.bytes = self.bytes.saturating_add(part.len() as u64);
-        if self.bytes > ANSWER_BYTES_MAX {
+        if self.open.as_ref().is_some_and(|open| !open.has_room(self.bytes)) {
             let why = "it is larger than allowed";
-            return Err((End::Protocol(why), why));
+            return Err((End::Cut(why), why));
         }
         match &mut self.look {
             Some(look) => look.take(part, &mut self.ready),

@@ -18,14 +18,39 @@ pub(crate) fn params(message: &[u8]) -> Option<String> {
 }
 
 fn write_fields(fields: &BTreeMap<String, &RawValue>, text: &mut String) -> Option<()> {
+    write_fields_without(fields, &[], text)
+}
+
+/// The same but for these fields of it, and of what is in it. What nothing else is in is left out with them.
+fn write_fields_without(
+    fields: &BTreeMap<String, &RawValue>,
+    without: &[&[&str]],
+    text: &mut String,
+) -> Option<()> {
     text.push('{');
-    for (at, (key, value)) in fields.iter().enumerate() {
-        if at > 0 {
+    let mut is_first = true;
+    for (key, value) in fields {
+        let inside: Vec<&[&str]> =
+            without.iter().filter_map(|path| path.strip_prefix(&[key.as_str()][..])).collect();
+        if inside.contains(&&[][..]) {
+            continue;
+        }
+        let mut written = String::new();
+        match serde_json::from_str(value.get()) {
+            Ok(fields) if !inside.is_empty() => {
+                write_fields_without(&fields, &inside, &mut written)?;
+                if written == "{}" {
+                    continue;
+                }
+            }
+            _ => write_value(value, &mut written)?,
+        }
+        if !std::mem::take(&mut is_first) {
             text.push(',');
         }
         text.push_str(&serde_json::to_string(key).ok()?);
         text.push(':');
-        write_value(value, text)?;
+        text.push_str(&written);
     }
     text.push('}');
     Some(())
@@ -46,6 +71,22 @@ pub(crate) fn field(text: &[u8], name: &str) -> Option<String> {
         write_value(field, &mut exact)?;
     }
     Some(exact)
+}
+
+/// An object without what these paths lead to.
+pub(crate) fn value_without(text: &[u8], without: &[&[&str]]) -> Option<String> {
+    let mut exact = String::new();
+    write_fields_without(&serde_json::from_slice(text).ok()?, without, &mut exact)?;
+    Some(exact)
+}
+
+/// The same of an object that is a field of another; nothing for one that is not there.
+pub(crate) fn field_without(text: &[u8], name: &str, without: &[&[&str]]) -> Option<String> {
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_slice(text).ok()?;
+    match fields.get(name) {
+        Some(field) => value_without(field.get().as_bytes(), without),
+        None => Some(String::new()),
+    }
 }
 
 /// Depth is bounded, see there.
@@ -128,6 +169,21 @@ mod tests {
         assert_eq!(field(text, "a").as_deref(), Some(r#"{"x":1,"y":1}"#));
         assert_eq!(field(text, "c").as_deref(), Some(""));
         assert_eq!((value(b"{"), field(b"[]", "a")), (None, None));
+    }
+
+    #[test]
+    fn what_paths_lead_to_is_left_out_and_nothing_else() {
+        let without: [&[&str]; 3] = [&["m", "id"], &["m", "meta", "x"], &["meta", "x"]];
+        let of = |text: &str| value_without(text.as_bytes(), &without).unwrap();
+        assert_eq!(
+            of(r#"{"m":{"id":1,"meta":{"x":1,"y":2.0},"id2":{"id":3}},"id":4}"#),
+            r#"{"id":4,"m":{"id2":{"id":3},"meta":{"y":2.0}}}"#
+        );
+        assert_eq!(of(r#"{"a":{},"meta":{"x":1},"m":7}"#), r#"{"a":{},"m":7}"#);
+        let field = field_without(br#"{"params":{"b":1,"a":2},"id":1}"#, "params", &without);
+        assert_eq!(field.as_deref(), Some(r#"{"a":2,"b":1}"#));
+        assert_eq!(field_without(b"{}", "params", &without).as_deref(), Some(""));
+        assert_eq!(value_without(b"[]", &without), None);
     }
 
     #[test]

@@ -176,10 +176,11 @@ impl Going<'_> {
         place: Option<Place>,
     ) -> Response<OutBody> {
         let (parts, body) = response.into_parts();
-        let bytes = match upstream::whole(body, self.caller.server.silence_max).await {
-            Ok(bytes) => bytes,
-            Err(end) => return self.failed(end),
-        };
+        let bytes =
+            match upstream::whole(body, self.caller.server.silence_max, self.open.as_ref()).await {
+                Ok(bytes) => bytes,
+                Err(end) => return self.failed(end),
+            };
         let (id, result) = match Message::read_answer(&bytes) {
             Ok(Message::Response { id, result }) => (id, result),
             _ if parts.status != StatusCode::OK => {

@@ -1,25 +1,28 @@
 //! One request of an agent: who it is, what it is, and which way it goes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
 use lockgate_model::tool::ToolProtocol;
 use serde_json::{Map, Value};
 
 use crate::clock;
+use crate::egress::a2a;
+use crate::egress::authzen;
+use crate::egress::body::{self, Sizes};
 use crate::egress::calls::{self, UnderWay};
 use crate::egress::decide;
+use crate::egress::delegation;
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
 use crate::egress::models;
 use crate::egress::operations;
+use crate::egress::proxy;
 use crate::egress::refusal::{self, Why};
 use crate::egress::relay::OutBody;
 use crate::egress::request::Wanted;
@@ -35,20 +38,29 @@ use crate::protocol::mcp::method;
 
 /// The largest message.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How long a message may take to arrive.
-const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
+/// Up to there a message takes no room of what large ones share.
+const SMALL_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers one request.
 pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> Response<OutBody> {
     let (parts, body) = request.into_parts();
+    if proxy::is_meant(&parts) {
+        return proxy::handle(egress, parts, body).await;
+    }
     if parts.uri.path().starts_with(models::PATH) {
         return models::handle(egress, &parts, body).await;
     }
     if decide::is_here(parts.uri.path()) {
         return decide::handle(egress, &parts, body).await;
     }
+    if authzen::is_here(parts.uri.path()) {
+        return authzen::handle(egress, &parts, body).await;
+    }
     if parts.uri.path().starts_with(operations::PATH) {
         return operations::handle(egress, &parts, body).await;
+    }
+    if parts.uri.path().starts_with(a2a::PATH) {
+        return a2a::handle(egress, &parts, body).await;
     }
     let identity = match authenticate(&egress, &parts.headers) {
         Ok(identity) => identity,
@@ -61,6 +73,9 @@ pub(crate) async fn handle(egress: Arc<Egress>, request: Request<Incoming>) -> R
     let tool = parts.uri.path().strip_prefix("/mcp/").and_then(|name| name.parse().ok());
     let server = tool.and_then(|tool| egress.core.table.load().known.server(&tool).cloned());
     let server = server.filter(|server| server.protocol == ToolProtocol::Mcp);
+    // What is not an action is not there either for who has nothing of it.
+    let acting = identity.acting.as_deref();
+    let server = server.filter(|one| acting.is_none_or(|acting| acting.scope.touches(&one.name)));
     let Some(server) = server else {
         let detail = "tools are at /mcp/NAME, by their names in the configuration";
         return refusal::problem(StatusCode::NOT_FOUND, "no-tool", "No tool is there", detail);
@@ -82,7 +97,7 @@ pub(super) fn not_allowed() -> Response<OutBody> {
 
 pub(super) fn authenticate(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
     if let Some(token) = bearer(headers) {
-        return admit(egress, token);
+        return admit(egress, token, headers);
     }
     egress.refusals.note(Refused::Missing);
     Err(Refused::Missing)
@@ -95,10 +110,17 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// Whose token this is. Whose it is not is counted.
-pub(super) fn admit(egress: &Egress, token: &str) -> Result<Identity, Refused> {
-    let identity = egress.verifier.verify(token.trim(), clock::wall_ms());
+/// Whose token this is, and for whom it acts by the request's headers. Whose it is not is counted.
+pub(super) fn admit(
+    egress: &Egress,
+    token: &str,
+    headers: &HeaderMap,
+) -> Result<Identity, Refused> {
+    let core = &egress.core;
+    let identity = core.table.load().known.verify(token.trim(), &core.outside, clock::wall_ms());
     let admitted = identity.and_then(|identity| {
+        standing::admit(egress, &identity)?;
+        let identity = delegation::acting(egress, identity, headers)?;
         standing::admit(egress, &identity)?;
         Ok(identity)
     });
@@ -129,7 +151,7 @@ impl Caller {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return refusal::problem(status, "media-type", "The body is not JSON", detail);
         }
-        let body = match read(body, BODY_BYTES_MAX).await {
+        let body = match read(&self.egress, body, BODY_BYTES_MAX).await {
             Ok(body) => body,
             Err(status) => {
                 let detail =
@@ -208,15 +230,12 @@ fn unreadable(malformed: &Malformed) -> Response<OutBody> {
     refusal::error(StatusCode::BAD_REQUEST, &Value::Null, code, &message, None)
 }
 
-/// A whole body, with a limit on it and on the time that it takes.
-pub(super) async fn read(body: Incoming, bytes_max: usize) -> Result<Bytes, StatusCode> {
-    let body = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(BODY_WAIT_MAX, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
-            Err(StatusCode::PAYLOAD_TOO_LARGE)
-        }
-        Ok(Err(_)) => Err(StatusCode::BAD_REQUEST),
-        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
-    }
+/// A whole body, with a limit on it and on the time that it takes; what all of them take meanwhile is limited, too.
+pub(super) async fn read(
+    egress: &Egress,
+    body: Incoming,
+    bytes_max: usize,
+) -> Result<Bytes, StatusCode> {
+    let sizes = Sizes { bytes_max, small_bytes_max: SMALL_BYTES_MAX };
+    Ok(body::read(body, sizes, &egress.large).await?.bytes)
 }

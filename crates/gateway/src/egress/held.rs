@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use lockgate_model::identity::Identity;
-use lockgate_model::ids::{AgentName, IdentityId, VersionName};
+use lockgate_model::identity::{Caller, Identity};
+use lockgate_model::ids::{AgentName, VersionName};
+use tokio::task::AbortHandle;
 
 use crate::egress::outcome::{End, Open};
 use crate::live::lock;
 
-/// Actions under way of one token.
-const OF_A_TOKEN_MAX: usize = 1_024;
+/// Actions under way of one token: no more than half of what one tool has by default.
+const OF_A_TOKEN_MAX: usize = 512;
 /// Of all.
 const ALL_MAX: usize = 65_536;
 
@@ -20,8 +21,16 @@ const ALL_MAX: usize = 65_536;
 struct One {
     agent: AgentName,
     version: VersionName,
-    token: IdentityId,
+    caller: Caller,
     open: Open,
+    /// Ends it when nobody tells its outcome in time.
+    late: AbortHandle,
+}
+
+impl One {
+    fn is_of(&self, whose: &Identity) -> bool {
+        self.agent == whose.agent && self.version == whose.version
+    }
 }
 
 /// All of them, by the place of their intent.
@@ -29,36 +38,41 @@ struct One {
 pub(crate) struct Held(Mutex<HashMap<u64, One>>);
 
 impl Held {
-    /// Whether there is room for one more of this caller.
-    pub(crate) fn has_room(&self, whose: &Identity) -> bool {
+    /// Whether there is room for one more of this caller, after so many that are about to be kept.
+    pub(crate) fn has_room(&self, whose: &Identity, before: usize) -> bool {
         let held = lock(&self.0);
-        let own = held.values().filter(|one| one.token == whose.id).count();
-        held.len() < ALL_MAX && own < OF_A_TOKEN_MAX
+        let caller = whose.caller();
+        let own = held.values().filter(|one| one.caller == caller).count();
+        held.len() + before < ALL_MAX && own + before < OF_A_TOKEN_MAX
     }
 
     /// Keeps an action until its outcome is told, or so long.
     pub(crate) fn keep(self: &Arc<Self>, whose: &Identity, open: Open, wait_max: Duration) {
         let record = open.record;
         let Identity { agent, version, .. } = whose.clone();
-        lock(&self.0).insert(record, One { agent, version, token: whose.id, open });
         let held = Arc::clone(self);
-        tokio::spawn(async move {
+        // Not before it is kept.
+        let mut all = lock(&self.0);
+        let late = tokio::spawn(async move {
             tokio::time::sleep(wait_max).await;
             let late = lock(&held.0).remove(&record);
             if let Some(mut one) = late {
                 one.open.end(End::Timeout);
             }
         });
+        let (caller, late) = (whose.caller(), late.abort_handle());
+        all.insert(record, One { agent, version, caller, open, late });
     }
 
     /// The action whose outcome is told; `None` when it is not this caller's, or not under way any more.
     pub(crate) fn take(&self, whose: &Identity, record: u64) -> Option<Open> {
         let mut held = lock(&self.0);
-        let is_own = |one: &One| one.agent == whose.agent && one.version == whose.version;
-        if !held.get(&record).is_some_and(is_own) {
+        if !held.get(&record).is_some_and(|one| one.is_of(whose)) {
             return None;
         }
-        held.remove(&record).map(|one| one.open)
+        let one = held.remove(&record)?;
+        one.late.abort();
+        Some(one.open)
     }
 
     /// Nobody can tell any more.

@@ -1,6 +1,6 @@
 //! To which interaction of a user a call belongs, as far as the agent says so.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use lockgate_model::ids::InteractionId;
 use lockgate_model::ledger::Link;
 use serde_json::{Map, Value};
@@ -15,33 +15,41 @@ pub(crate) struct Linked {
     pub(crate) interaction: Option<InteractionId>,
     /// The trace's id.
     pub(crate) trace: Option<String>,
+    /// Whether nothing is said about it, not even anything that cannot be read or holds for nobody.
+    pub(crate) is_silent: bool,
 }
 
 /// Reads it from a request. Two places that name different interactions name none.
 pub(crate) fn of(headers: &HeaderMap, params: &Map<String, Value>) -> Linked {
+    let meta = params.get("_meta").and_then(Value::as_object);
+    told(headers, meta.as_slice())
+}
+
+/// The same where a request says it in these places of its body.
+pub(crate) fn told(headers: &HeaderMap, places: &[&Map<String, Value>]) -> Linked {
+    let is_told = |name: &HeaderName| {
+        headers.contains_key(name) || places.iter().any(|said| said.contains_key(name.as_str()))
+    };
+    let is_silent = !is_told(&INTERACTION) && !is_told(&TRACEPARENT);
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let meta = |name: &str| params.get("_meta")?.get(name)?.as_str();
-    let said: Vec<InteractionId> = [header(INTERACTION), meta(INTERACTION.as_str())]
+    let in_places =
+        |name: HeaderName| places.iter().filter_map(move |said| said.get(name.as_str())?.as_str());
+    let said: Vec<InteractionId> = header(INTERACTION)
         .into_iter()
-        .flatten()
+        .chain(in_places(INTERACTION))
         .filter_map(|text| text.trim().parse().ok())
         .collect();
-    let interaction = match said[..] {
-        [one] => Some(one),
-        [one, other] if one == other => Some(one),
-        _ => None,
-    };
+    let interaction = said.first().copied().filter(|one| said.iter().all(|other| other == one));
     // The body is closer to the call than headers, which a client may send for all its calls.
-    let trace = [meta(TRACEPARENT.as_str()), header(TRACEPARENT)]
-        .into_iter()
-        .flatten()
+    let trace = in_places(TRACEPARENT)
+        .chain(header(TRACEPARENT))
         .find_map(|text| trace_of(text).map(|(trace, _)| trace.to_owned()));
     let how = match (interaction, &trace) {
         (Some(_), _) => Link::Explicit,
         (None, Some(_)) => Link::Trace,
         (None, None) => Link::None,
     };
-    Linked { how, interaction, trace }
+    Linked { how, interaction, trace, is_silent }
 }
 
 #[cfg(test)]
@@ -71,7 +79,24 @@ mod tests {
         assert_eq!(linked(None, &json!({ "lockgate-interaction": ID })).how, Link::Explicit);
         assert_eq!(linked(None, &trace).how, Link::Trace);
         assert_eq!(linked(None, &json!({})).how, Link::None);
-        assert_eq!(linked(Some("x"), &json!({ "traceparent": "00-1-2-3" })).how, Link::None);
+        let unreadable = linked(Some("x"), &json!({ "traceparent": "00-1-2-3" }));
+        assert_eq!(unreadable.how, Link::None);
+    }
+
+    #[test]
+    fn only_who_says_nothing_at_all_is_silent() {
+        let id = json!({ "lockgate-interaction": ID });
+        for (header, meta, silent) in [
+            (None, json!({}), true),
+            (None, json!({ "progressToken": 1 }), true),
+            (Some("x"), json!({}), false),
+            (None, json!({ "traceparent": "00-1-2-3" }), false),
+            (None, json!({ "lockgate-interaction": 7 }), false),
+            (Some(ID), id.clone(), false),
+            (Some("0190a1b2-0000-7000-8000-000000000002"), id, false),
+        ] {
+            assert_eq!(linked(header, &meta).is_silent, silent, "{header:?} {meta}");
+        }
     }
 
     #[test]
@@ -79,5 +104,13 @@ mod tests {
         let other = json!({ "lockgate-interaction": ID.replace('1', "2") });
         assert_eq!(linked(Some(ID), &other).how, Link::None);
         assert_eq!(linked(Some(ID), &json!({ "lockgate-interaction": ID })).how, Link::Explicit);
+        let (same, other) = (json!({ "lockgate-interaction": ID }), other);
+        let in_places = |places: &[&Value]| {
+            let places: Vec<_> = places.iter().map(|place| place.as_object().unwrap()).collect();
+            told(&HeaderMap::new(), &places).how
+        };
+        assert_eq!(in_places(&[&same, &same]), Link::Explicit);
+        assert_eq!(in_places(&[&same, &other]), Link::None);
+        assert_eq!(in_places(&[&json!({}), &same]), Link::Explicit);
     }
 }

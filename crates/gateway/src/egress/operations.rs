@@ -19,6 +19,7 @@ use crate::egress::exact;
 use crate::egress::forward::{bad_gateway, unavailable};
 use crate::egress::handle::{authenticate, read};
 use crate::egress::known::Server;
+use crate::egress::limit::Uses;
 use crate::egress::link;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{End, Open};
@@ -27,6 +28,7 @@ use crate::egress::relay::OutBody;
 use crate::egress::standing;
 use crate::egress::upstream::{self, Form, Plain};
 use crate::protocol::operation::{Request, Unclear};
+use crate::provenance::Call;
 
 /// Where HTTP tools are.
 pub(crate) const PATH: &str = "/http/";
@@ -71,6 +73,18 @@ pub(crate) async fn handle(
         let detail = "HTTP tools are at /http/NAME, by their names in the configuration";
         return refusal::problem(StatusCode::NOT_FOUND, "no-tool", "No tool is there", detail);
     };
+    serve(egress, identity, server, path, parts, body).await
+}
+
+/// Answers a request of somebody who is known, with what of its path is the tool's.
+pub(super) async fn serve(
+    egress: Arc<Egress>,
+    identity: Identity,
+    server: Arc<Server>,
+    path: &str,
+    parts: &Parts,
+    body: Incoming,
+) -> Response<OutBody> {
     let under_way = match calls::begin(&egress, &identity, &server.name) {
         Ok(under_way) => under_way,
         Err(refused) => return refusal::unauthenticated(refused),
@@ -119,7 +133,7 @@ impl Caller {
         }
         let request = Request::find(self.operations(), &parts.method, path, parts.uri.query())
             .map_err(|unclear| refused(&unclear))?;
-        let body = read(body, BODY_BYTES_MAX).await.map_err(|status| {
+        let body = read(&self.egress, body, BODY_BYTES_MAX).await.map_err(|status| {
             let detail = format!("a body has at most {BODY_BYTES_MAX} bytes and comes in one go");
             Box::new(refusal::problem(status, "body", "The body did not arrive", &detail))
         })?;
@@ -149,6 +163,7 @@ impl Caller {
         exact: &(dyn Fn() -> Option<String> + Sync),
     ) -> Result<Open, Refused> {
         let linked = link::of(headers, &Map::new());
+        let call = Call { tool: &self.server.name, action: &operation.name, arguments };
         let asked = Asked {
             identity: &self.identity,
             server: &self.server,
@@ -157,8 +172,9 @@ impl Caller {
             arguments,
             exact,
             linked: &linked,
-            belongs: &self.egress.core.provenance.find(&self.identity, &linked),
+            belongs: &self.egress.core.provenance.find_call(&self.identity, &linked, &call),
             under_way: &self.under_way,
+            uses: &|| Uses::NOTHING,
         };
         match asked.decide(&self.egress).await {
             Verdict::Go(open) => Ok(open),
@@ -201,8 +217,11 @@ impl Caller {
             // Nobody would ask for a body that cannot be, and so nobody see its end.
             open.end(end);
             let mut answer = refusal::bare(status);
-            pass_headers(&head.headers, answer.headers_mut());
+            upstream::pass(&ANSWERED, &head.headers, answer.headers_mut());
             return answer;
+        }
+        if end == End::Ok {
+            open.answered();
         }
         let conduit = Conduit::new(
             body,
@@ -214,16 +233,8 @@ impl Caller {
         );
         let mut answer = Response::new(OutBody::Conduit(Box::new(conduit)));
         *answer.status_mut() = status;
-        pass_headers(&head.headers, answer.headers_mut());
+        upstream::pass(&ANSWERED, &head.headers, answer.headers_mut());
         answer
-    }
-}
-
-fn pass_headers(from: &HeaderMap, to: &mut HeaderMap) {
-    for name in ANSWERED {
-        if let Some(value) = from.get(name) {
-            to.insert(name, value.clone());
-        }
     }
 }
 
@@ -251,7 +262,7 @@ fn refused(unclear: &Unclear) -> Refused {
 }
 
 /// A decision (RFC 9457). One that could not be recorded is for now.
-fn denied(why: &Why) -> Response<OutBody> {
+pub(super) fn denied(why: &Why) -> Response<OutBody> {
     if why.record.is_none() {
         return unavailable(why);
     }

@@ -1,16 +1,23 @@
 //! What became of an action that was recorded before it was done: exactly one outcome each.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
-use lockgate_model::ledger::{Ledger, LedgerEntry, Principal, Step};
+use lockgate_model::ids::InteractionId;
+use lockgate_model::ledger::{LedgerEntry, Principal, Step};
+use lockgate_model::limit::Place;
+use lockgate_model::tool::ToolLimits;
 use serde_json::{Map, Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::clock;
+use crate::core::Core;
+use crate::egress::gate::Pass;
+use crate::egress::limit::{Held, Uses};
 use crate::provenance::Session;
 
 /// The record's name for an action of an agent.
@@ -18,6 +25,9 @@ pub(crate) const ACTION: &str = "action";
 
 /// Why a call was cut off that was stopped under way.
 pub(crate) const STOPPED: &str = "the caller or the tool was stopped";
+
+/// Why a call was cut off that goes on and on.
+pub(crate) const TOO_LONG: &str = "it lasted longer than it may";
 
 /// How an action ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +128,12 @@ pub(crate) struct Open {
     session: Option<(Arc<Session>, String)>,
     /// What else its outcome says.
     more: Map<String, Value>,
+    /// Its place at the tool.
+    pass: Option<Pass>,
+    limits: ToolLimits,
+    /// What is reserved for it.
+    held: Held,
+    used: Uses,
     ended: bool,
 }
 
@@ -138,6 +154,10 @@ impl Open {
             cut,
             session: None,
             more: Map::new(),
+            pass: None,
+            limits: ToolLimits::default(),
+            held: Held::default(),
+            used: Uses::UNKNOWN,
             ended: false,
         }
     }
@@ -147,6 +167,47 @@ impl Open {
     pub(crate) fn in_session(mut self, session: Option<(Arc<Session>, String)>) -> Self {
         self.session = session;
         self
+    }
+
+    /// The user's interaction that it belongs to, if that is known.
+    pub(crate) fn interaction(&self) -> Option<InteractionId> {
+        self.session.as_ref().map(|(session, _)| session.id())
+    }
+
+    /// What it holds until it ends.
+    #[must_use]
+    pub(crate) fn holding(mut self, pass: Pass, held: Held, limits: ToolLimits) -> Self {
+        self.pass = Some(pass);
+        self.limits = limits;
+        self.held = held;
+        self
+    }
+
+    /// Whether it has lasted as long as it may.
+    pub(crate) fn is_over(&self) -> bool {
+        self.ends_at().is_some_and(|ends_at| Instant::now() >= ends_at)
+    }
+
+    /// When it has lasted as long as it may.
+    fn ends_at(&self) -> Option<Instant> {
+        self.limits.lasts_max().map(|lasts_max| self.began + lasts_max)
+    }
+
+    /// Whether an answer may have so many bytes.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        bytes <= self.limits.answer_bytes_max
+    }
+
+    /// Its server begins to answer well.
+    pub(crate) fn answered(&mut self) {
+        if let Some(pass) = &mut self.pass {
+            pass.answered();
+        }
+    }
+
+    /// What it used takes the place of what is reserved. What is not known stays so.
+    pub(crate) fn used(&mut self, used: Uses) {
+        self.used = used;
     }
 
     /// Says more in its outcome. Nothing personal: it stands there in the clear.
@@ -161,6 +222,9 @@ impl Open {
         }
         if let Some((session, action)) = self.session.take().filter(|_| end == End::Ok) {
             session.did(&action);
+        }
+        if let Some(pass) = self.pass.take() {
+            pass.end(end);
         }
         let mut entry = self.about.entry(ACTION);
         entry.step = Step::Outcome { of: self.record };
@@ -177,8 +241,15 @@ impl Open {
         for (name, value) in std::mem::take(&mut self.more) {
             entry.detail[name] = value;
         }
-        self.outcomes.send(entry);
+        let used = std::mem::take(&mut self.held).settled(self.used);
+        self.outcomes.send(Ended { entry, used });
     }
+}
+
+/// Until when a server may say nothing, when it said something just now; of an action, no longer than that may last.
+pub(crate) fn silent_until(open: Option<&Open>, silence_max: Duration) -> Instant {
+    let until = Instant::now() + silence_max;
+    open.and_then(Open::ends_at).map_or(until, |ends_at| until.min(ends_at))
 }
 
 impl Drop for Open {
@@ -188,46 +259,61 @@ impl Drop for Open {
     }
 }
 
+/// What is to be written down of an action that is over.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    entry: LedgerEntry,
+    /// What it used, for what was reserved.
+    used: Vec<(Place, u64)>,
+}
+
 /// The way to whoever records outcomes. There are never more on it than there are calls.
 #[derive(Debug, Clone)]
-pub(crate) struct Outcomes(mpsc::UnboundedSender<LedgerEntry>);
+pub(crate) struct Outcomes(mpsc::UnboundedSender<Ended>);
 
 impl Outcomes {
     /// With the other end of it.
-    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<LedgerEntry>) {
+    pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<Ended>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         (Self(sender), receiver)
     }
 
-    fn send(&self, entry: LedgerEntry) {
-        if self.0.send(entry).is_err() {
+    fn send(&self, ended: Ended) {
+        if self.0.send(ended).is_err() {
             error!("an outcome came after the end: its intent is closed at the next start");
         }
     }
 }
 
 /// Records outcomes until there is nobody left who could send one, and all are recorded.
-pub(crate) async fn record(
-    ledger: Arc<dyn Ledger>,
-    mut outcomes: mpsc::UnboundedReceiver<LedgerEntry>,
-) {
+pub(crate) async fn record(core: Arc<Core>, mut outcomes: mpsc::UnboundedReceiver<Ended>) {
     let mut writing = JoinSet::new();
     loop {
         tokio::select! {
-            entry = outcomes.recv() => {
-                let Some(entry) = entry else { break };
-                let ledger = Arc::clone(&ledger);
-                writing.spawn(async move {
-                    // Not tried again: what failed may be written all the same, and two outcomes are worse than none.
-                    if let Err(error) = ledger.record(entry).await {
-                        error!(%error, "an outcome is not recorded; its intent is closed at the next start");
-                    }
-                });
+            ended = outcomes.recv() => {
+                let Some(ended) = ended else { break };
+                let core = Arc::clone(&core);
+                writing.spawn(async move { ended.write(&core).await });
             }
             Some(_) = writing.join_next(), if !writing.is_empty() => {}
         }
     }
     while writing.join_next().await.is_some() {}
+}
+
+impl Ended {
+    /// Neither is tried again: what failed may be written all the same, and a second time is worse than none.
+    async fn write(self, core: &Core) {
+        core.tally.note(&self.entry, self.entry.detail["outcome"].as_str().unwrap_or_default());
+        if !self.used.is_empty()
+            && let Err(error) = core.ports.reservations.settle(&self.used).await
+        {
+            error!(%error, "what a call used is not counted; what was reserved for it stays so");
+        }
+        if let Err(error) = core.ports.ledger.record(self.entry).await {
+            error!(%error, "an outcome is not recorded; its intent is closed at the next start");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -253,15 +339,15 @@ mod tests {
         let stopped = Open::new(9, about, outcomes, cut.clone());
         cut.cancel();
         drop(stopped);
-        let first = sent.try_recv().unwrap();
+        let first = sent.try_recv().unwrap().entry;
         assert_eq!(first.step, Step::Outcome { of: 7 });
         assert_eq!(first.detail["outcome"], "error");
         assert_eq!((&first.detail["code"], &first.detail["status"]), (&json!(-5), &json!(500)));
-        let second = sent.try_recv().unwrap();
+        let second = sent.try_recv().unwrap().entry;
         assert_eq!(second.step, Step::Outcome { of: 8 });
         assert_eq!(second.detail["outcome"], "cancelled");
         assert_eq!(second.detail["forwarded"], false);
-        let third = sent.try_recv().unwrap();
+        let third = sent.try_recv().unwrap().entry;
         assert_eq!(
             (&third.detail["outcome"], &third.detail["why"]),
             (&json!("cut"), &json!(STOPPED))

@@ -5,9 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use lockgate_model::identity::Identity;
 use lockgate_model::ids::ToolName;
 use lockgate_model::ledger::{LedgerEntry, Principal};
-use lockgate_model::pin::SeenTool;
+use lockgate_model::pin::{CARD, SeenTool};
+use lockgate_model::security::{SecurityCause, SecurityEvent};
+use lockgate_model::tool::ToolProtocol;
 use lockgate_model::version::Digest;
 use serde_json::{Value, json};
 use tracing::{error, warn};
@@ -16,6 +19,7 @@ use crate::clock;
 use crate::core::Core;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
+use crate::egress::security;
 use crate::live::lock;
 
 /// What was seen here and is not in the snapshot yet, at most. More is not shown.
@@ -37,7 +41,10 @@ struct Pending {
 pub(crate) struct Unsaid(Mutex<HashMap<(ToolName, String), Pending>>);
 
 /// Whether an action is stopped because of what agents would be told of it.
-pub(crate) fn is_stopped(core: &Core, tool: &ToolName, action: &str) -> bool {
+pub(crate) fn is_stopped(core: &Core, server: &Server, action: &str) -> bool {
+    let tool = &server.name;
+    // Of another agent there is one card, about all that it does.
+    let action = if server.protocol == ToolProtocol::A2a { CARD } else { action };
     let table = core.table.load();
     let pinned = table.known.pin(tool, action).is_some_and(|pin| pin.changed);
     let key = (tool.clone(), action.to_owned());
@@ -45,9 +52,15 @@ pub(crate) fn is_stopped(core: &Core, tool: &ToolName, action: &str) -> bool {
 }
 
 /// Whether an entry of a list of tools may be shown. What is new is pinned.
-pub(crate) fn shows(egress: &Arc<Egress>, server: &Server, entry: &Value) -> bool {
+pub(crate) fn shows(egress: &Egress, who: &Identity, server: &Server, entry: &Value) -> bool {
+    let seen = SeenTool::of(&server.name, &server.address(), entry);
+    seen.is_some_and(|seen| is_as_pinned(egress, who, seen))
+}
+
+/// Whether something may be told as it was seen. What is new is pinned; what has changed is a security event of the version
+/// that would have been told.
+pub(crate) fn is_as_pinned(egress: &Egress, who: &Identity, seen: SeenTool) -> bool {
     let core = &egress.core;
-    let Some(seen) = SeenTool::of(&server.name, &server.address(), entry) else { return false };
     let key = (seen.tool.clone(), seen.action.clone());
     let pinned = core.table.load().known.pin(&seen.tool, &seen.action).cloned();
     let changed = {
@@ -72,6 +85,9 @@ pub(crate) fn shows(egress: &Arc<Egress>, server: &Server, entry: &Value) -> boo
             }
         }
     };
+    if changed {
+        tokio::spawn(security::raise(Arc::clone(core), event(who, &seen)));
+    }
     tokio::spawn(say(Arc::clone(core), seen, changed));
     !changed
 }
@@ -100,6 +116,16 @@ async fn say(core: Arc<Core>, seen: SeenTool, changed: bool) {
     let mut unsaid = lock(&core.unsaid.0);
     if unsaid.get(&key).is_some_and(|pending| pending.digest == seen.digest) {
         unsaid.remove(&key);
+    }
+}
+
+fn event(who: &Identity, seen: &SeenTool) -> SecurityEvent {
+    let detail = format!("{}/{} is told otherwise than before", seen.tool, seen.action);
+    SecurityEvent {
+        principal: format!("tool {}", seen.tool),
+        // The pin is one for all versions: it is stopped for the stable one too.
+        stable_shows_it: Some(true),
+        ..security::event(who, SecurityCause::ToolChanged, detail)
     }
 }
 

@@ -141,6 +141,12 @@ pub(crate) fn unauthenticated(refused: Refused) -> Response<OutBody> {
         "Who calls is not known",
         &refused.to_string(),
     );
+    answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge(refused));
+    answer
+}
+
+/// What a caller must show, and what is wrong with what it has shown.
+pub(crate) fn challenge(refused: Refused) -> HeaderValue {
     let challenge = match refused {
         Refused::Missing => "Bearer realm=\"lockgate-egress\"".to_owned(),
         // The words are ours and hold no quotes.
@@ -148,9 +154,7 @@ pub(crate) fn unauthenticated(refused: Refused) -> Response<OutBody> {
             "Bearer realm=\"lockgate-egress\", error=\"invalid_token\", error_description=\"{refused}\""
         ),
     };
-    let challenge = HeaderValue::from_str(&challenge).expect("our words are visible ASCII");
-    answer.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
-    answer
+    HeaderValue::from_str(&challenge).expect("our words are visible ASCII")
 }
 
 /// A page in a browser must not make it call here.

@@ -12,14 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
 use serde_json::{Value, json};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use crate::egress::calls::UnderWay;
 use crate::egress::conduit::Conduit;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
-use crate::egress::outcome::{End, Open, STOPPED};
+use crate::egress::outcome::{End, Open, STOPPED, TOO_LONG, silent_until};
 use crate::egress::pins;
 use crate::egress::running::{Key, Place};
 use crate::egress::standing;
@@ -95,12 +95,10 @@ pub(crate) struct Audience {
 impl Audience {
     /// Cuts a list of tools down to what is permitted, and is told as it was before.
     pub(crate) fn cut_down(&self, result: &mut Value) {
-        let Identity { agent, version, .. } = &self.identity;
-        let decisions = &self.egress.core.ports.decisions;
         list::cut_down(result, |name, entry| {
             method::is_tool_name(name)
-                && decisions.permits(agent, version, &self.server.name, name)
-                && pins::shows(&self.egress, &self.server, entry)
+                && self.egress.permits(&self.identity, &self.server, name)
+                && pins::shows(&self.egress, &self.identity, &self.server, entry)
         });
     }
 
@@ -147,6 +145,7 @@ pub(crate) struct Relay {
     audience: Audience,
     expected: Expected,
     answered: bool,
+    bytes: u64,
     /// Whether the stream can go on in another one.
     resumable: bool,
     open: Option<Open>,
@@ -167,14 +166,18 @@ impl Relay {
         inner: Incoming,
         audience: Audience,
         expected: Expected,
-        open: Option<Open>,
+        mut open: Option<Open>,
         place: Option<Place>,
         silence_max: Option<Duration>,
     ) -> Self {
         let cancelled =
             place.as_ref().map(|place| Box::pin(place.cancelled.clone().cancelled_owned()));
         let cut = Box::pin(audience.under_way.cut.clone().cancelled_owned());
-        let silence = tokio::time::sleep(silence_max.unwrap_or_default());
+        if let Some(open) = &mut open {
+            open.answered();
+        }
+        let until = silent_until(open.as_ref(), silence_max.unwrap_or_default());
+        let silence = tokio::time::sleep_until(until);
         Self {
             inner: Some(inner),
             cutter: Cutter::new(EVENT_BYTES_MAX),
@@ -182,6 +185,7 @@ impl Relay {
             audience,
             expected,
             answered: false,
+            bytes: 0,
             resumable: false,
             open,
             silence_max,
@@ -221,6 +225,9 @@ impl Relay {
             if self.cut.as_mut().poll(cx).is_ready() {
                 return self.broken(End::Cut(STOPPED), STOPPED);
             }
+            if self.open.as_ref().is_some_and(Open::is_over) {
+                return self.broken(End::Cut(TOO_LONG), TOO_LONG);
+            }
             if self.poll_cancelled(cx) {
                 self.end(End::Cancelled);
                 return Poll::Ready(None);
@@ -229,7 +236,8 @@ impl Relay {
             match Pin::new(inner).poll_frame(cx) {
                 Poll::Ready(Some(Ok(frame))) => {
                     if let Some(silence_max) = self.silence_max {
-                        self.silence.as_mut().reset(Instant::now() + silence_max);
+                        let until = silent_until(self.open.as_ref(), silence_max);
+                        self.silence.as_mut().reset(until);
                     }
                     if let Ok(data) = frame.into_data()
                         && let Err((end, why)) = self.take(&data)
@@ -249,6 +257,9 @@ impl Relay {
                         if self.grace.is_some() {
                             self.end(End::Cancelled);
                             return Poll::Ready(None);
+                        }
+                        if self.open.as_ref().is_some_and(Open::is_over) {
+                            return self.broken(End::Cut(TOO_LONG), TOO_LONG);
                         }
                         return self.broken(End::Timeout, "the server fell silent");
                     }
@@ -284,6 +295,11 @@ impl Relay {
     fn take(&mut self, data: &[u8]) -> Result<(), (End, &'static str)> {
         if self.audience.is_gone() {
             let why = "the caller may not go on";
+            return Err((End::Cut(why), why));
+        }
+        self.bytes = self.bytes.saturating_add(data.len() as u64);
+        if self.open.as_ref().is_some_and(|open| !open.has_room(self.bytes)) {
+            let why = "it is larger than allowed";
             return Err((End::Cut(why), why));
         }
         self.cutter.feed(data);

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode};
-use lockgate_model::identity::Identity;
 use serde_json::{Map, Value, json};
 
 use crate::egress::call::{Asked, Verdict};
 use crate::egress::exact;
 use crate::egress::handle::Caller;
+use crate::egress::limit::Uses;
 use crate::egress::link;
 use crate::egress::refusal;
 use crate::egress::relay::OutBody;
@@ -15,6 +15,7 @@ use crate::egress::upstream::Outgoing;
 use crate::protocol::mcp::code;
 use crate::protocol::mcp::family::Family;
 use crate::protocol::mcp::method::{self, Kind, PROMPT, READ};
+use crate::provenance::Call;
 
 const UNKNOWN_FIELDS: &str = "`params` has fields that are not known here";
 
@@ -78,9 +79,7 @@ impl Caller {
 
     /// Something about an action that passes if the action could be permitted.
     async fn about(&self, wanted: &Wanted<'_>, action: &str, kind: Kind) -> Response<OutBody> {
-        let Identity { agent, version, .. } = &self.identity;
-        let decisions = &self.egress.core.ports.decisions;
-        if !decisions.permits(agent, version, &self.server.name, action) {
+        if !self.egress.permits(&self.identity, &self.server, action) {
             return refusal::no_method(wanted.family, wanted.id, wanted.method);
         }
         self.forward(wanted, None, kind).await
@@ -134,7 +133,8 @@ impl Caller {
 
     async fn decide(&self, wanted: &Wanted<'_>, action: &str, arguments: &Value) -> Verdict {
         let linked = link::of(wanted.headers, wanted.params);
-        let belongs = self.egress.core.provenance.find(&self.identity, &linked);
+        let call = Call { tool: &self.server.name, action, arguments };
+        let belongs = self.egress.core.provenance.find_call(&self.identity, &linked, &call);
         let asked = Asked {
             identity: &self.identity,
             server: &self.server,
@@ -145,6 +145,7 @@ impl Caller {
             linked: &linked,
             belongs: &belongs,
             under_way: &self.under_way,
+            uses: &|| Uses::NOTHING,
         };
         asked.decide(&self.egress).await
     }

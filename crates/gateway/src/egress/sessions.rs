@@ -47,21 +47,11 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::ids::IdentityId;
-    use lockgate_model::version::Digest;
-    use uuid::Uuid;
-
     use super::*;
+    use crate::egress::identity::somebody;
 
     fn identity(version: &str) -> Identity {
-        Identity {
-            id: IdentityId(Uuid::from_u128(1)),
-            agent: "support".parse().unwrap(),
-            version: version.parse().unwrap(),
-            manifest: Digest::of(b""),
-            issued_wall_s: 0,
-            expires_wall_s: 1,
-        }
+        somebody("support", version)
     }
 
     #[test]

@@ -8,10 +8,12 @@ use http::uri::{self, PathAndQuery};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use tokio::time::timeout_at;
 
+use crate::connect::is_untrusted;
 use crate::egress::known::Server;
 use crate::egress::listener::Egress;
-use crate::egress::outcome::End;
+use crate::egress::outcome::{End, Open, silent_until};
 use crate::ingress::headers;
 use crate::protocol::mcp::family::{self, Family};
 use crate::table::Endpoint;
@@ -52,13 +54,19 @@ pub(crate) async fn exchange(
     server: &Server,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Incoming>, End> {
-    let sent = tokio::time::timeout(server.silence_max, egress.client.request(request)).await;
+    let wait_max =
+        server.limits.lasts_max().map_or(server.silence_max, |max| max.min(server.silence_max));
+    let sent = tokio::time::timeout(wait_max, egress.client.request(request)).await;
     match sent {
         Ok(Ok(response)) if response.headers().contains_key(header::CONTENT_ENCODING) => {
             Err(End::Protocol("it is compressed, which nobody asked for"))
         }
         Ok(Ok(response)) => Ok(response),
         Ok(Err(error)) => {
+            if is_untrusted(&error) {
+                tracing::warn!(tool = %server.name, "nobody who is trusted vouches for a tool's server; see `authorities`");
+                return Err(UNTRUSTED);
+            }
             tracing::debug!(tool = %server.name, %error, "a tool's server did not answer");
             Err(End::Unreachable)
         }
@@ -93,6 +101,8 @@ fn request(server: &Server, out: Outgoing<'_>) -> Result<Request<Full<Bytes>>, E
     Ok(request)
 }
 
+const UNTRUSTED: End =
+    End::Protocol("its certificate is not trusted here; see `authorities` in the configuration");
 const UNMAKEABLE: End = End::Protocol("the request cannot be made");
 
 /// Where a path and query of a server are.
@@ -130,10 +140,22 @@ pub(crate) async fn send_plain(
     server: &Server,
     out: Plain<'_>,
 ) -> Result<Response<Incoming>, End> {
+    let prefix = server.endpoint.as_ref().map_or("", |endpoint| &endpoint.prefix);
+    let path = format!("{prefix}{}", out.target);
+    send_plain_at(egress, server, &path, out).await
+}
+
+/// The same to another path of the same server.
+pub(crate) async fn send_plain_at(
+    egress: &Egress,
+    server: &Server,
+    path: &str,
+    out: Plain<'_>,
+) -> Result<Response<Incoming>, End> {
     let has_body = out.body.is_some();
     let mut request = Request::new(Full::new(out.body.unwrap_or_default()));
     let endpoint = server.endpoint.as_ref().ok_or(UNMAKEABLE)?;
-    *request.uri_mut() = address(endpoint, &format!("{}{}", endpoint.prefix, out.target))?;
+    *request.uri_mut() = address(endpoint, path)?;
     *request.method_mut() = out.method;
     let fields = request.headers_mut();
     let trace = [headers::TRACEPARENT, headers::TRACESTATE];
@@ -146,7 +168,9 @@ pub(crate) async fn send_plain(
     headers::stamp_trace(fields);
     fields.insert(header::HOST, endpoint.host.clone());
     fields.insert(header::USER_AGENT, AGENT);
-    if has_body {
+    if !has_body {
+        fields.remove(header::CONTENT_TYPE);
+    } else if !fields.contains_key(header::CONTENT_TYPE) {
         fields.insert(header::CONTENT_TYPE, JSON);
     }
     if !fields.contains_key(header::ACCEPT) {
@@ -171,18 +195,32 @@ fn passing(family: Family, headers: &HeaderMap) -> Vec<HeaderName> {
     names
 }
 
-/// A whole body, with a limit on it and on every silence in it.
-pub(crate) async fn whole(mut body: Incoming, silence_max: Duration) -> Result<Bytes, End> {
+/// Passes headers of these names on.
+pub(super) fn pass(names: &[&'static str], from: &HeaderMap, to: &mut HeaderMap) {
+    for name in names.iter().copied().map(HeaderName::from_static) {
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
+        }
+    }
+}
+
+/// A whole body, with a limit on it and on every silence in it, and with those of an action that it ends.
+pub(crate) async fn whole(
+    mut body: Incoming,
+    silence_max: Duration,
+    open: Option<&Open>,
+) -> Result<Bytes, End> {
     let mut all = Vec::new();
     loop {
-        let frame =
-            tokio::time::timeout(silence_max, body.frame()).await.map_err(|_| End::Timeout)?;
+        let until = silent_until(open, silence_max);
+        let frame = timeout_at(until, body.frame()).await.map_err(|_| End::Timeout)?;
         let Some(frame) = frame else { return Ok(all.into()) };
         let Ok(data) = frame.map_err(|_| End::Cut("the server hung up"))?.into_data() else {
             continue;
         };
-        if all.len() + data.len() > ANSWER_BYTES_MAX {
-            return Err(End::Protocol("it is larger than allowed"));
+        let bytes = all.len() + data.len();
+        if bytes > ANSWER_BYTES_MAX || open.is_some_and(|open| !open.has_room(bytes as u64)) {
+            return Err(End::Cut("it is larger than allowed"));
         }
         all.extend_from_slice(&data);
     }

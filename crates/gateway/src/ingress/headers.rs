@@ -67,7 +67,10 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes every `lockgate-*` header, also spelt `lockgate_*`, which many servers take for the
+/// What egress tells an agent that is called by another: sealed, and for that agent alone, so it may come this way.
+const FOR_AGENTS: [&str; 2] = ["lockgate-caller", "lockgate-delegation"];
+
+/// Removes every `lockgate-*` header but for those, also spelt `lockgate_*`, which many servers take for the
 /// same; and our cookies, which browsers send to every port of a host.
 pub(crate) fn remove_ours(headers: &mut HeaderMap) {
     remove_our_cookies(headers);
@@ -81,7 +84,8 @@ pub(crate) fn remove_ours(headers: &mut HeaderMap) {
 }
 
 fn is_ours(name: &str) -> bool {
-    name.strip_prefix("lockgate").is_some_and(|rest| rest.starts_with(['-', '_']))
+    let ours = name.strip_prefix("lockgate").is_some_and(|rest| rest.starts_with(['-', '_']));
+    ours && !FOR_AGENTS.contains(&name)
 }
 
 /// The console's session is for the console: no version sees it, and none sets it.
@@ -297,10 +301,16 @@ mod tests {
 
     #[test]
     fn all_of_ours_go_and_nothing_else() {
-        let mut headers =
-            map(&[("lockgate-version", "v9"), ("lockgate-x", "1"), ("lockgates", "2")]);
+        let mut headers = map(&[
+            ("lockgate-version", "v9"),
+            ("lockgate-x", "1"),
+            ("lockgates", "2"),
+            ("lockgate-caller", "3"),
+        ]);
         remove_ours(&mut headers);
-        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["lockgates"]);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["lockgate-caller", "lockgates"]);
     }
 
     #[test]

@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hyper::client::conn::http1::{self, SendRequest};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use tokio_util::sync::CancellationToken;
 use tower_service::Service as _;
 use tracing::debug;
 
+use crate::connect::Connector;
 use crate::core::Core;
 use crate::ingress::problem::Problem;
 use crate::ingress::upload::Upload;
@@ -25,27 +24,6 @@ const IDLE_MAX: usize = 512;
 
 /// Idle connections older than this are closed.
 const IDLE_AGE_MAX: Duration = Duration::from_mins(1);
-
-/// TCP keep-alive probes find peers that died without a word, also under silent event streams.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-
-/// Connects by `http` and `https`, the latter with the web's root certificates.
-pub(crate) type Connector = HttpsConnector<HttpConnector>;
-
-/// A new connector.
-pub(crate) fn connector() -> Result<Connector, rustls::Error> {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    tcp.set_keepalive(Some(KEEP_ALIVE));
-    tcp.set_keepalive_interval(Some(KEEP_ALIVE / 3));
-    tcp.set_keepalive_retries(Some(3));
-    Ok(HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-        .https_or_http()
-        .enable_http1()
-        .wrap_connector(tcp))
-}
 
 struct Idle {
     sender: SendRequest<Upload>,

@@ -8,6 +8,7 @@ use super::dialect::{Dialect, Form};
 use super::pick::Picker;
 use super::reading::{Document, Reading};
 use super::sse::{Events, Lines};
+use super::tool_calls::{ToolCall, ToolCalls};
 
 /// Reads a body part by part. Its memory does not grow with the body.
 pub(super) struct Body {
@@ -30,12 +31,19 @@ impl Body {
                 reading: Reading::new(dialect, certain),
                 picker: Picker::new(dialect.paths()),
                 document: Document::default(),
+                tool_calls: None,
                 name: Name::default(),
                 data_lines: 0,
                 start: Name::default(),
                 skip: false,
             },
         })
+    }
+
+    /// Reads also what the model asks to be called.
+    pub(super) fn read_tool_calls(&mut self) {
+        let dialect = self.event.reading.dialect();
+        self.event.tool_calls = Some(Box::new(ToolCalls::new(dialect)));
     }
 
     /// Takes the next part.
@@ -47,6 +55,9 @@ impl Body {
                 self.event.pick(part);
                 if self.event.picker.done() {
                     self.event.reading.answer(std::mem::take(&mut self.event.document));
+                    if let Some(tool_calls) = &mut self.event.tool_calls {
+                        tool_calls.answer();
+                    }
                 }
             }
         }
@@ -55,6 +66,11 @@ impl Body {
     /// The ids that were found since this was last asked.
     pub(super) fn take_ids(&mut self) -> Vec<String> {
         self.event.reading.take_ids()
+    }
+
+    /// The calls that were asked for since this was last asked.
+    pub(super) fn take_tool_calls(&mut self) -> Vec<ToolCall> {
+        self.event.tool_calls.as_mut().map(|calls| calls.take()).unwrap_or_default()
     }
 
     /// The body is over. A JSON document that is not whole tells nothing.
@@ -90,6 +106,8 @@ struct Event {
     reading: Reading,
     picker: Picker,
     document: Document,
+    /// Present where they are wanted.
+    tool_calls: Option<Box<ToolCalls>>,
     name: Name,
     data_lines: u32,
     /// How the event's data begins.
@@ -100,15 +118,25 @@ struct Event {
 
 impl Event {
     fn pick(&mut self, part: &[u8]) {
-        let document = &mut self.document;
-        self.picker.feed(part, &mut |field, found| document.pick(field, found));
+        let (document, tool_calls) = (&mut self.document, &mut self.tool_calls);
+        self.picker.feed(part, &mut |field, found| {
+            if let Some(tool_calls) = tool_calls {
+                tool_calls.pick(field, found);
+            }
+            document.pick(field, found);
+        });
     }
 
     /// Whether events of this name carry content only, which most of a stream is.
     fn content_only(&self) -> bool {
         let name = self.name.get();
+        let reads = self.tool_calls.as_ref();
         match self.reading.dialect() {
+            // What is added to a text, or ends one, is content even where calls are read.
+            Dialect::Anthropic if reads.is_some_and(|calls| calls.is_open()) => name == b"ping",
+            Dialect::Anthropic if reads.is_some() && name == b"content_block_start" => false,
             Dialect::Anthropic => name.starts_with(b"content_block_") || name == b"ping",
+            Dialect::OpenAi if reads.is_some() && name == b"response.output_item.done" => false,
             Dialect::OpenAi => name.strip_prefix(b"response.").is_some_and(|rest| {
                 !matches!(
                     rest,
@@ -131,6 +159,7 @@ impl Event {
             && self.reading.knows_stream()
             && document.first() == Some(&b'{')
             && !worth_reading(document)
+            && !(self.tool_calls.is_some() && has_tool_calls(document))
     }
 }
 
@@ -162,8 +191,17 @@ impl Events for Event {
             return;
         }
         let document = std::mem::take(&mut self.document);
-        let document = if self.picker.done() { document } else { Document::default() };
-        if self.start.get().starts_with(b"[DONE]") {
+        let is_whole = self.picker.done();
+        let document = if is_whole { document } else { Document::default() };
+        let is_last = self.start.get().starts_with(b"[DONE]");
+        if let Some(tool_calls) = &mut self.tool_calls {
+            match (is_last, is_whole) {
+                (true, _) => tool_calls.end(),
+                (false, true) => tool_calls.event(document.kind(self.name.get())),
+                (false, false) => tool_calls.discard(),
+            }
+        }
+        if is_last {
             self.reading.end();
         } else {
             self.reading.event(self.name.get(), document);
@@ -174,6 +212,12 @@ impl Events for Event {
         self.data_lines = 0;
         self.skip = false;
     }
+}
+
+/// Whether an event may hold a part of a call, told by looking for the key alone.
+fn has_tool_calls(document: &[u8]) -> bool {
+    static KEY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\"tool_calls\""));
+    KEY.find(document).is_some()
 }
 
 /// Whether an unnamed OpenAI event may hold more than content, told by looking for the keys alone.

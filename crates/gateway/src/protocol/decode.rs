@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use super::body::Body;
+use super::tool_calls::ToolCall;
 
 /// An encoding that can be undone here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +118,11 @@ impl Decoder {
     /// The ids that were found since this was last asked.
     pub(super) fn take_ids(&mut self) -> Vec<String> {
         self.0.body().map(Body::take_ids).unwrap_or_default()
+    }
+
+    /// The calls that were asked for since this was last asked.
+    pub(super) fn take_tool_calls(&mut self) -> Vec<ToolCall> {
+        self.0.body().map(Body::take_tool_calls).unwrap_or_default()
     }
 
     /// Ends the body. `whole` demands that the encoding came to its end too.

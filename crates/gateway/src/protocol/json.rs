@@ -1,6 +1,7 @@
 //! JSON of agents, read so that nobody can read it otherwise: no key is there twice, and where it counts not in another
 //! case either, which some parsers take for the same.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Range;
@@ -39,38 +40,52 @@ pub(crate) enum Keys {
     Folded,
 }
 
-/// A value in which no key is there twice.
+/// Values in what agents send: more than policies look at. A short text can hold millions, which take a hundred times its size.
+const ASKED_VALUES_MAX: usize = 50_000;
+/// Values in what others send.
+const TOLD_VALUES_MAX: usize = 500_000;
+
+/// A value in which no key is there twice. What agents send is read with [`Keys::Folded`].
 pub(crate) fn value(bytes: &[u8], keys: Keys) -> Result<Value, Malformed> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = Strict { levels: DEPTH_MAX, keys }.deserialize(&mut reader).and_then(|value| {
-        reader.end()?;
-        Ok(value)
+    let left = Cell::new(match keys {
+        Keys::Folded => ASKED_VALUES_MAX,
+        Keys::Exact => TOLD_VALUES_MAX,
     });
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = Strict { levels: DEPTH_MAX, keys, left: &left }.deserialize(&mut reader).and_then(
+        |value| {
+            reader.end()?;
+            Ok(value)
+        },
+    );
     read.map_err(|error| Malformed::Json(error.to_string()))
 }
 
-/// Reads a value of at most so many levels.
+/// Reads a value of at most so many levels, and values in it.
 #[derive(Clone, Copy)]
-struct Strict {
+struct Strict<'l> {
     levels: usize,
     keys: Keys,
+    left: &'l Cell<usize>,
 }
 
-impl Strict {
+impl Strict<'_> {
     fn below<E: serde::de::Error>(self) -> Result<Self, E> {
         let levels = self.levels.checked_sub(1).ok_or_else(|| E::custom("too many levels"))?;
         Ok(Self { levels, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Strict {
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        let left = self.left.get().checked_sub(1);
+        self.left.set(left.ok_or_else(|| D::Error::custom("too many values"))?);
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,6 +166,11 @@ impl<'a> Fields<'a> {
         Some(value.get()).filter(|text| *text != "null")
     }
 
+    /// The names of those that are not null.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(|(_, value)| value.get() != "null").map(|(key, _)| key.as_str())
+    }
+
     /// Whether it is there at all.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(key, _)| key == name)
@@ -164,29 +184,37 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a text has one meaning all the way down, without building anything of it: not too many levels, and no key
-/// twice in any object. Keys that differ in case are two, as in a schema.
-pub(crate) fn has_one_meaning(text: &str) -> Result<(), Malformed> {
+/// Refuses a text that has not one meaning all the way down, without building anything of it: too many levels, or a key
+/// twice in an object. Keys that differ in case are two, as in a schema. Says whether one of the names that are sought is
+/// a key anywhere in it, in whatever case and however it is written.
+pub(crate) fn one_meaning(text: &str, sought: &[&str]) -> Result<bool, Malformed> {
     // First, as the next step goes down.
     if is_deep(text) {
         return Err(Malformed::Shape("it has too many levels"));
     }
     let mut reader = serde_json::Deserializer::from_str(text);
-    let read = Unique.deserialize(&mut reader).and_then(|()| reader.end());
-    read.map_err(|error| Malformed::Json(error.to_string()))
+    let found = Cell::new(false);
+    let unique = Unique { sought, found: &found };
+    let read = unique.deserialize(&mut reader).and_then(|()| reader.end());
+    read.map_err(|error| Malformed::Json(error.to_string()))?;
+    Ok(found.get())
 }
 
-/// Looks for keys that are there twice.
-struct Unique;
+/// Looks for keys that are there twice, and for some that are sought.
+#[derive(Clone, Copy)]
+struct Unique<'s> {
+    sought: &'s [&'s str],
+    found: &'s Cell<bool>,
+}
 
-impl<'de> DeserializeSeed<'de> for Unique {
+impl<'de> DeserializeSeed<'de> for Unique<'_> {
     type Value = ();
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Unique {
+impl<'de> Visitor<'de> for Unique<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -218,17 +246,20 @@ impl<'de> Visitor<'de> for Unique {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Self)?.is_some() {}
+        while items.next_element_seed(self)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = fields.next_key::<String>()? {
+            if !self.sought.is_empty() && self.sought.contains(&folded(&key).as_str()) {
+                self.found.set(true);
+            }
             if !seen.insert(key) {
                 return Err(A::Error::custom("a key is there twice"));
             }
-            fields.next_value_seed(Self)?;
+            fields.next_value_seed(self)?;
         }
         Ok(())
     }
@@ -300,9 +331,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn values_are_counted_and_what_others_tell_may_have_more() {
+        let many = |count: usize| format!("[{}0]", "{},".repeat(count - 2));
+        let read = |count, keys| value(many(count).as_bytes(), keys).is_ok();
+        assert!(read(ASKED_VALUES_MAX, Keys::Folded) && !read(ASKED_VALUES_MAX + 1, Keys::Folded));
+        assert!(read(ASKED_VALUES_MAX + 1, Keys::Exact) && !read(TOLD_VALUES_MAX + 1, Keys::Exact));
+    }
+
+    #[test]
     fn levels_are_counted_outside_of_strings() {
         let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-        let read = |value: &str| has_one_meaning(&format!(r#"{{"a":{value}}}"#)).is_ok();
+        let read = |value: &str| one_meaning(&format!(r#"{{"a":{value}}}"#), &[]).is_ok();
         assert!(read(&nested(DEPTH_MAX - 1)) && !read(&nested(DEPTH_MAX)));
         assert!(!read(&nested(1_000_000)));
         // Many, one after the other, and in texts.
@@ -323,7 +362,20 @@ mod tests {
             (r#"{"a":1} {}"#, false),
             ("", false),
         ] {
-            assert_eq!(has_one_meaning(text).is_ok(), once, "{text}");
+            assert_eq!(one_meaning(text, &[]).is_ok(), once, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_however_deep_and_however_it_is_written() {
+        for (text, found) in [
+            (r#"{"a":[{"ttl":1}]}"#, true),
+            (r#"{"a":[{"t\u0074l":1}]}"#, true),
+            (r#"{"TTL":1}"#, true),
+            (r#"{"a":"ttl","b":["ttl"],"ttls":"\"ttl\""}"#, false),
+            ("{}", false),
+        ] {
+            assert_eq!(one_meaning(text, &["ttl"]), Ok(found), "{text}");
         }
     }
 }

@@ -5,9 +5,11 @@
 //! bounded, nothing panics, and what cannot be read is unknown. Not here: policy, and the bytes that
 //! are forwarded.
 
+pub mod a2a;
 mod body;
 mod decode;
 mod dialect;
+pub mod hello;
 pub(crate) mod json;
 pub(crate) mod mcp;
 pub(crate) mod models;
@@ -19,6 +21,7 @@ mod request;
 mod sse;
 #[cfg(test)]
 mod tests;
+pub mod tool_calls;
 
 use http::HeaderMap;
 use lockgate_model::agent::Protocol;
@@ -27,6 +30,8 @@ use lockgate_model::interaction::Usage;
 use body::Body;
 use decode::{Decoder, Encoding};
 use dialect::{Dialect, Form};
+use tool_calls::ToolCall;
+
 pub use request::{PEEK_BYTES_MAX, RequestIds, request_ids, request_wants_body};
 
 /// What an answer told.
@@ -74,10 +79,33 @@ pub struct Scanner {
 impl Scanner {
     /// Decides by protocol, path, status and headers what to look for.
     pub fn new(protocol: Protocol, request_path: &str, status: u16, headers: &HeaderMap) -> Self {
+        Self::reading(protocol, request_path, status, headers, false)
+    }
+
+    /// The same, and reads also which functions a model asks its client to call.
+    pub fn of_model(
+        protocol: Protocol,
+        request_path: &str,
+        status: u16,
+        headers: &HeaderMap,
+    ) -> Self {
+        Self::reading(protocol, request_path, status, headers, true)
+    }
+
+    fn reading(
+        protocol: Protocol,
+        request_path: &str,
+        status: u16,
+        headers: &HeaderMap,
+        tool_calls: bool,
+    ) -> Self {
         let form = Form::of(headers);
         let dialect = Dialect::of(protocol, request_path).filter(|_| (200..300).contains(&status));
         let certain = protocol != Protocol::Auto && dialect == Dialect::of_path(request_path);
-        let body = dialect.and_then(|dialect| Body::new(dialect, form, certain));
+        let mut body = dialect.and_then(|dialect| Body::new(dialect, form, certain));
+        if let Some(body) = body.as_mut().filter(|_| tool_calls) {
+            body.read_tool_calls();
+        }
         let stage = match (body, Encoding::of(headers)) {
             (None, _) => Stage::Off,
             (Some(body), Some(encoding)) => Stage::Reading(Decoder::new(encoding, body)),
@@ -110,6 +138,15 @@ impl Scanner {
         };
         ids.extend(self.session.take());
         ids
+    }
+
+    /// Calls that a model asked for since this was last asked. To be asked after each part, before it is passed on: a client
+    /// may do what it is asked for at once.
+    pub fn take_tool_calls(&mut self) -> Vec<ToolCall> {
+        match &mut self.stage {
+            Stage::Reading(decoder) => decoder.take_tool_calls(),
+            Stage::Off | Stage::Lost => Vec::new(),
+        }
     }
 
     /// The body is over; `complete` when it came to its end as HTTP sees it.

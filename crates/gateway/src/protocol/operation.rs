@@ -136,7 +136,7 @@ impl<'o> Request<'o> {
 }
 
 /// The parts of a path, decoded once.
-fn segments(path: &str) -> Result<Vec<String>, Unclear> {
+pub(super) fn segments(path: &str) -> Result<Vec<String>, Unclear> {
     if path.len() > TEXT_BYTES_MAX {
         return Err(Unclear::Odd("the path is longer than allowed"));
     }
@@ -166,7 +166,7 @@ fn is_plain(part: &str) -> bool {
 }
 
 /// Takes percent-encoding away, once; `None` when it is not well-formed, or no Unicode.
-fn decode(text: &str) -> Option<String> {
+pub(super) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, tail)) = rest.split_first() {
@@ -184,7 +184,7 @@ fn decode(text: &str) -> Option<String> {
 }
 
 /// Writes a text as RFC 3986 does: what is not unreserved, nor among `also`, is encoded.
-fn encode(text: &str, also: &[u8], to: &mut String) {
+pub(super) fn encode(text: &str, also: &[u8], to: &mut String) {
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || also.contains(&byte) {
             to.push(char::from(byte));

@@ -41,11 +41,43 @@ const OPENAI_USAGE: Keys = &[
 const OPENAI_CONVERSATION: Node =
     both(Field::ConversationId, &[("id", leaf(Field::ConversationId))]);
 
+/// A call of a function that a chat's answer asks for; in a stream, a part of one.
+const OPENAI_TOOL_CALL: Node = both(
+    Field::ToolCall,
+    &[
+        ("index", leaf(Field::ToolCallIndex)),
+        (
+            "function",
+            below(&[("name", leaf(Field::FunctionName)), ("arguments", leaf(Field::Arguments))]),
+        ),
+    ],
+);
+
+const OPENAI_MESSAGE: Node = below(&[("tool_calls", OPENAI_TOOL_CALL)]);
+
+const OPENAI_CHOICE: Keys = &[
+    ("index", leaf(Field::ChoiceIndex)),
+    ("delta", OPENAI_MESSAGE),
+    ("message", OPENAI_MESSAGE),
+    ("finish_reason", leaf(Field::Finish)),
+];
+
+/// Something that a response consists of: a text, a call of a function, a call that the provider makes itself.
+const OPENAI_ITEM: Node = both(
+    Field::Item,
+    &[
+        ("type", leaf(Field::FunctionType)),
+        ("name", leaf(Field::FunctionName)),
+        ("arguments", leaf(Field::Arguments)),
+    ],
+);
+
 const OPENAI_RESPONSE: Keys = &[
     ("id", leaf(Field::Id)),
     ("model", leaf(Field::Model)),
     ("status", leaf(Field::State)),
     ("conversation", OPENAI_CONVERSATION),
+    ("output", OPENAI_ITEM),
     ("usage", below(OPENAI_USAGE)),
 ];
 
@@ -56,10 +88,12 @@ pub(super) static OPENAI: Node = below(&[
     ("id", leaf(Field::Id)),
     ("model", leaf(Field::Model)),
     ("status", leaf(Field::State)),
-    ("choices", both(Field::Choices, &[("finish_reason", leaf(Field::Finish))])),
+    ("choices", both(Field::Choices, OPENAI_CHOICE)),
     ("conversation", OPENAI_CONVERSATION),
     ("usage", below(OPENAI_USAGE)),
     ("error", leaf(Field::Error)),
+    ("output", OPENAI_ITEM),
+    ("item", OPENAI_ITEM),
     ("response", below(OPENAI_RESPONSE)),
 ]);
 
@@ -82,6 +116,12 @@ const ANTHROPIC_USAGE: Keys = &[
     ("output_tokens", leaf(Field::OutputTokens)),
 ];
 
+const ANTHROPIC_BLOCK: Keys = &[
+    ("type", leaf(Field::FunctionType)),
+    ("name", leaf(Field::FunctionName)),
+    ("input", leaf(Field::Arguments)),
+];
+
 /// Answers of messages. The output count inside `message_start` is only a beginning and is left out.
 pub(super) static ANTHROPIC: Node = below(&[
     ("type", leaf(Field::Type)),
@@ -89,6 +129,10 @@ pub(super) static ANTHROPIC: Node = below(&[
     ("usage", below(ANTHROPIC_USAGE)),
     ("error", leaf(Field::Error)),
     ("message", below(&[("model", leaf(Field::Model)), ("usage", below(ANTHROPIC_INPUT))])),
+    ("content", both(Field::Item, ANTHROPIC_BLOCK)),
+    ("index", leaf(Field::BlockIndex)),
+    ("content_block", both(Field::Block, ANTHROPIC_BLOCK)),
+    ("delta", both(Field::BlockDelta, &[("partial_json", leaf(Field::Arguments))])),
 ]);
 
 const A2A_STATUS: Node = below(&[("state", leaf(Field::State))]);

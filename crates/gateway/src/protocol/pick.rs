@@ -16,6 +16,13 @@ pub(super) struct Node {
 /// The values that the bodies of the known protocols are read for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
+    /// The arguments of a function that a model asks for, told part by part as they stand in the text.
+    Arguments,
+    /// A content block of Anthropic's that begins, and what is added to one.
+    Block,
+    BlockDelta,
+    BlockIndex,
+    ChoiceIndex,
     Choices,
     ContextId,
     ConversationId,
@@ -23,10 +30,15 @@ pub(super) enum Field {
     ErrorCode,
     Finish,
     Final,
+    /// The name and the type of what a model asks for.
+    FunctionName,
+    FunctionType,
     Id,
     InputTokens,
     CacheReadTokens,
     CacheWriteTokens,
+    /// One of the things that an answer consists of.
+    Item,
     JsonRpc,
     Message,
     Model,
@@ -36,7 +48,17 @@ pub(super) enum Field {
     ReasoningTokens,
     State,
     TaskId,
+    /// One of the calls that a chat's answer asks for.
+    ToolCall,
+    ToolCallIndex,
     Type,
+}
+
+impl Field {
+    /// Whether its value is told part by part, whatever its size.
+    fn is_long(self) -> bool {
+        self == Self::Arguments
+    }
 }
 
 /// A value as it stands in the text. `null` is never reported.
@@ -50,6 +72,8 @@ pub(super) enum Found<'a> {
     Scalar(&'a [u8]),
     /// The start of an object or array.
     Container,
+    /// The next part of a value that is told as it stands in the text, quotes and all.
+    Part(&'a [u8]),
 }
 
 impl Found<'_> {
@@ -142,6 +166,8 @@ pub(super) struct Picker {
     node: Option<&'static Node>,
     /// Open brackets inside a value that nobody asked for.
     skipped: u64,
+    /// The field of the value at hand, when that is told part by part.
+    long: Option<Field>,
     scratch: Scratch,
 }
 
@@ -155,6 +181,7 @@ impl Picker {
             depth: 0,
             node: Some(root),
             skipped: 0,
+            long: None,
             scratch: Scratch { bytes: [0; TEXT_BYTES_MAX], len: 0, over: false },
         }
     }
@@ -165,6 +192,7 @@ impl Picker {
         self.depth = 0;
         self.node = Some(self.root);
         self.skipped = 0;
+        self.long = None;
     }
 
     /// Whether one whole document went by.
@@ -176,7 +204,7 @@ impl Picker {
     pub(super) fn feed(&mut self, part: &[u8], on: &mut impl FnMut(Field, Found<'_>)) {
         let mut rest = part;
         while let Some((&byte, tail)) = rest.split_first() {
-            rest = match self.state {
+            let after = match self.state {
                 State::Done | State::Broken => return,
                 State::InKey(escaped) | State::InText(escaped) => self.text(rest, escaped, on),
                 State::SkipText(escaped) => self.skip_text(rest, escaped),
@@ -189,6 +217,13 @@ impl Picker {
                     tail
                 }
             };
+            if let Some(field) = self.long {
+                on(field, Found::Part(&rest[..rest.len() - after.len()]));
+                if matches!(self.state, State::AfterValue | State::Done) {
+                    self.long = None;
+                }
+            }
+            rest = after;
         }
     }
 
@@ -218,14 +253,17 @@ impl Picker {
 
     /// The first byte of a value.
     fn open(&mut self, byte: u8, on: &mut impl FnMut(Field, Found<'_>)) -> State {
+        let field = self.node.and_then(|node| node.field);
+        self.long = field.filter(|field| field.is_long() && matches!(byte, b'"' | b'{' | b'['));
         match byte {
+            b'"' if self.long.is_some() => State::SkipText(false),
             b'"' if self.node.is_some_and(|node| node.field.is_some()) => {
                 self.scratch.clear();
                 State::InText(false)
             }
             b'"' => State::SkipText(false),
             b'{' | b'[' => {
-                if let Some(field) = self.node.and_then(|node| node.field) {
+                if let Some(field) = field.filter(|_| self.long.is_none()) {
                     on(field, Found::Container);
                 }
                 match self.node {

@@ -52,6 +52,11 @@ pub(super) struct Document {
 }
 
 impl Document {
+    /// The type of an event that has this, and whose `event` line says `name`.
+    pub(super) fn kind<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+        self.kind.as_deref().map_or(name, str::as_bytes)
+    }
+
     /// Takes one picked value.
     pub(super) fn pick(&mut self, field: Field, found: Found<'_>) {
         match field {
@@ -77,6 +82,17 @@ impl Document {
             Field::Choices => self.choices = true,
             Field::Message => self.message = true,
             Field::JsonRpc => self.rpc = true,
+            // What models ask for is read in `tool_calls`.
+            Field::Arguments
+            | Field::Block
+            | Field::BlockDelta
+            | Field::BlockIndex
+            | Field::ChoiceIndex
+            | Field::FunctionName
+            | Field::FunctionType
+            | Field::Item
+            | Field::ToolCall
+            | Field::ToolCallIndex => {}
         }
     }
 }
@@ -154,7 +170,7 @@ impl Reading {
     }
 
     fn openai_event(&mut self, name: &[u8], document: Document) {
-        let kind = document.kind.as_deref().map_or(name, str::as_bytes);
+        let kind = document.kind(name);
         let response = kind.starts_with(b"response.");
         self.recognised |= response || document.choices;
         self.stopped |= document.finished;
@@ -171,7 +187,7 @@ impl Reading {
     }
 
     fn anthropic_event(&mut self, name: &[u8], document: Document) {
-        let kind = document.kind.as_deref().map_or(name, str::as_bytes);
+        let kind = document.kind(name);
         self.recognised |= kind == b"message_start";
         self.ended |= kind == b"message_stop";
         self.error |= document.error || name == b"error" || kind == b"error";

@@ -1,8 +1,13 @@
 //! Agents' calls in one piece: what passes, what is refused and how, and what is recorded.
 
+use std::sync::atomic::Ordering;
+
 use http::Request;
 use http_body_util::Full;
+use lockgate_model::ids::QuarantineId;
 use lockgate_model::ledger::{Kept, Principal, Step};
+use lockgate_model::quarantine::{Quarantine, Stopped};
+use lockgate_model::tool::ToolMode;
 use serde_json::{Value, json};
 
 use crate::egress_world::{World, body, call, events, post, post_text, request, token};
@@ -310,4 +315,36 @@ async fn a_security_event_is_raised_before_the_agent_is_answered() {
     let events = world.fake.events.lock().unwrap().clone();
     let [event] = &events[..] else { panic!("one event: {events:?}") };
     assert_eq!((event.version.as_str(), event.rule.as_deref()), ("v1", Some("rule-leak")));
+}
+
+/// What the policy says is written down, and nothing else follows; what people order is done.
+#[tokio::test]
+async fn a_tool_that_is_only_watched_refuses_nothing_and_records_what_it_would() {
+    let mut world = World::start().await;
+    world.tools[0].mode = ToolMode::Shadow;
+    world.server.does_anything.store(true, Ordering::SeqCst);
+    world.publish(Vec::new()).await;
+    let listed = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+    let shown = body(&world.post(&listed).await)["result"]["tools"].to_string();
+    assert!(shown.contains("\"secret\""), "{shown}");
+    let says = [("write", "deny"), ("pay", "ask"), ("leak", "deny"), ("echo", "allow")];
+    for (name, _) in says {
+        assert_eq!(world.call(name).await["error"], Value::Null, "{name}");
+    }
+    assert_eq!(world.server.calls().len(), says.len());
+    let recorded: Vec<_> = world
+        .intents()
+        .iter()
+        .map(|intent| (intent.object.clone(), intent.detail["effect"].clone()))
+        .collect();
+    assert_eq!(recorded, says.map(|(name, effect)| (format!("files/{name}"), json!(effect))));
+    assert!(world.intents().iter().all(|intent| intent.detail["shadow"] == true));
+    assert!(world.fake.events.lock().unwrap().is_empty(), "nothing was refused");
+    let mut snapshot = world.snapshot(Vec::new());
+    snapshot
+        .quarantined
+        .push(Quarantine { id: QuarantineId(uuid::Uuid::from_u128(1)), stopped: Stopped::Calls });
+    world.put_in_force(snapshot).await;
+    assert_eq!(world.call("echo").await["result"]["isError"], true, "an order is an order");
+    assert_eq!(world.server.calls().len(), says.len());
 }

@@ -8,7 +8,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use lockgate_model::config::SecretRef;
 use lockgate_model::operation::Operation;
-use lockgate_model::tool::{Credential, Tool, ToolProtocol};
+use lockgate_model::tool::{Credential, Tool, ToolLimits, ToolMode, ToolProtocol};
 use serde_json::{Value, json};
 
 use crate::egress_world::{World, body, token};
@@ -40,6 +40,9 @@ async fn start() -> (World, Arc<State>) {
             value: SecretRef::Env("KEY".into()),
         }),
         timeout_ms: 1_000,
+        limits: ToolLimits::default(),
+        mode: ToolMode::Enforce,
+        agent: None,
     });
     world.publish(Vec::new()).await;
     (world, server)
@@ -229,4 +232,48 @@ async fn what_cannot_be_recorded_is_not_done() {
     let got = send(&world, get("/http/orders/orders/1")).await;
     assert_eq!((got.status, &body(&got)["type"]), (503, &json!("urn:lockgate:problem:closed")));
     assert!(server.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn through_the_proxy_an_operation_is_the_same_operation() {
+    let (world, server) = start().await;
+    let at = world.tools[1].url.trim_end_matches("/api/").to_owned();
+    let own = format!("Bearer {}", token("v1"));
+    let proxied = |method: Method, path: &str| {
+        let mut request = request(method, &format!("{at}{path}"), &Value::Null);
+        // What is for the tool is ours to say.
+        request.headers_mut().insert("authorization", "Bearer the-agents-own".parse().unwrap());
+        request.headers_mut().insert("proxy-authorization", own.parse().unwrap());
+        request
+    };
+    let got = send(&world, proxied(Method::GET, "/api/orders/7?expand=items")).await;
+    assert_eq!((got.status, &body(&got)["asked"]), (200, &json!("/api/orders/7?expand=items")));
+    let seen = server.last();
+    assert_eq!(seen.headers["x-key"], "Bearer upstream");
+    assert!(seen.headers.get("authorization").is_none(), "{:?}", seen.headers);
+    assert_eq!(world.intents()[0].object, "orders/look_up");
+    assert_eq!(send(&world, proxied(Method::PUT, "/api/orders/7")).await.status, 403, "decided");
+    let nowhere = [
+        format!("{at}/orders/7"),
+        format!("{at}/apiorders/7"),
+        format!("{at}/"),
+        "http://elsewhere.test/api/orders/7".to_owned(),
+        "http://127.1/api/orders/7".to_owned(),
+        format!("http://{}/http/orders/orders/7", world.gateway.egress_addr().unwrap()),
+        world.tools[0].url.clone(),
+    ];
+    for to in &nowhere {
+        let mut request = proxied(Method::GET, "");
+        *request.uri_mut() = to.parse().unwrap();
+        let got = send(&world, request).await;
+        assert_eq!(got.status, 403, "{to}");
+        assert!(body(&got)["audit_record"].is_u64(), "{to}");
+    }
+    let mut nobody = proxied(Method::GET, "/api/orders/7");
+    nobody.headers_mut().remove("proxy-authorization");
+    assert_eq!(send(&world, nobody).await.status, 407);
+    assert_eq!(world.intents().len(), 1, "nothing else was about to be done");
+    let refused = world.entries().into_iter().filter(|entry| entry.action == "action.refused");
+    assert_eq!(refused.count(), nowhere.len() + 1);
+    assert_eq!(server.seen.lock().unwrap().len(), 1);
 }

@@ -1,12 +1,12 @@
 //! Who calls: known, or refused before anything else is looked at.
 
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
 use lockgate_gateway::identity::Signer;
-use lockgate_model::identity::{Identity, Issuer as _, Revoked};
+use lockgate_model::identity::{Identity, IdentityKey, Issuer as _, Revoked};
 use lockgate_model::version::Digest;
 use serde_json::json;
 
-use crate::egress_world::{World, body, call, identity, post, request, signer, token};
+use crate::egress_world::{World, body, breaks_off, call, identity, post, request, signer, token};
 use crate::world::{Got, wall_ms};
 
 async fn refused(world: &World, token: &str) -> String {
@@ -97,16 +97,42 @@ async fn what_is_revoked_is_dead_at_once_and_after_a_restart() {
 }
 
 #[tokio::test]
+async fn keys_come_and_go_with_the_snapshot() {
+    let world = World::patient().await;
+    let next = Signer::new(&[8; 32]);
+    let with = async |keys: Vec<IdentityKey>| {
+        let mut snapshot = world.snapshot(Vec::new());
+        snapshot.identity_keys = keys;
+        world.put_in_force(snapshot).await;
+    };
+    let (old, new) = (token("v1"), next.issue(&identity("v1")).unwrap());
+    assert_eq!(sent(&world, &new).await.status, 401, "nobody knows it yet");
+    with(vec![signer().public(), next.public()]).await;
+    assert_eq!((sent(&world, &old).await.status, sent(&world, &new).await.status), (200, 200));
+    // What is open under a key ends with it.
+    let mut client = world.client().await;
+    let mut stream = client.open(post(&old, &call("stream-hangs"))).await.unwrap().into_body();
+    stream.frame().await.unwrap().unwrap();
+    with(vec![next.public()]).await;
+    assert!(breaks_off(stream).await);
+    assert_eq!((sent(&world, &old).await.status, sent(&world, &new).await.status), (401, 200));
+    let ended = IdentityKey { ends_wall_ms: Some(wall_ms()), ..signer().public() };
+    with(vec![ended, next.public()]).await;
+    assert_eq!((sent(&world, &old).await.status, sent(&world, &new).await.status), (401, 200));
+    with(Vec::new()).await;
+    assert_eq!(sent(&world, &new).await.status, 401);
+}
+
+#[tokio::test]
 async fn a_stream_of_whoever_is_revoked_ends() {
-    use http_body_util::BodyExt as _;
-    let world = World::start().await;
+    let world = World::patient().await;
     let one = identity("v1");
     let message = post(&signer().issue(&one).unwrap(), &call("stream-hangs"));
     let mut client = world.client().await;
     let mut body = client.open(message).await.unwrap().into_body();
     body.frame().await.unwrap().unwrap();
     world.publish(vec![Revoked::Token { id: one.id }]).await;
-    assert!(body.collect().await.is_err(), "it breaks off");
+    assert!(breaks_off(body).await);
     let got = world.client().await.send(post(&token("v1"), &call("echo"))).await;
     assert_eq!(body_of(&got)["isError"], false);
 }

@@ -8,16 +8,18 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use lockgate_model::config::SecretRef;
 use lockgate_model::ledger::Kept;
-use lockgate_model::tool::{Credential, ModelPattern, Models, Tool, ToolProtocol};
+use lockgate_model::tool::{
+    Credential, ModelPattern, Models, Tool, ToolLimits, ToolMode, ToolProtocol,
+};
 use serde_json::{Value, json};
 
-use crate::egress_world::{World, body, token};
+use crate::egress_world::{World, body, breaks_off, token};
 use crate::mcp_server::State;
 use crate::model_server;
 use crate::world::{Client, Got, until};
 
 /// A world with a provider behind both APIs.
-async fn start() -> (World, Arc<State>) {
+pub(crate) async fn start() -> (World, Arc<State>) {
     let mut world = World::start().await;
     let (address, provider) = model_server::start().await;
     let tool = |name: &str, path: &str, header: &str, protocol| Tool {
@@ -26,6 +28,9 @@ async fn start() -> (World, Arc<State>) {
         protocol,
         credential: Some(Credential { header: header.into(), value: SecretRef::Env("KEY".into()) }),
         timeout_ms: 2_000,
+        limits: ToolLimits::default(),
+        mode: ToolMode::Enforce,
+        agent: None,
     };
     let names = [
         "gpt-4o", "dear", "cut", "drips", "fails", "stalls", "hangs", "limited", "unpaid", "moved",
@@ -348,6 +353,35 @@ async fn a_stream_that_breaks_off_looks_broken() {
             (&json!(outcome), &Value::Null),
             "{model}"
         );
+    }
+}
+
+/// Whether it is silent or drips, and whichever API it is of.
+#[tokio::test]
+async fn a_stream_lasts_as_long_as_it_may_and_no_longer() {
+    for (model, request) in [
+        ("drips", chat("drips", true)),
+        ("stalls", chat("stalls", true)),
+        ("stalls", messages("stalls", true)),
+    ] {
+        let (mut world, provider) = start().await;
+        for tool in &mut world.tools[1..] {
+            tool.timeout_ms = 3_600_000;
+            tool.limits.lasts_max_ms = Some(3_000);
+        }
+        world.publish(Vec::new()).await;
+        let mut client = world.client().await;
+        let mut stream = client.open(request).await.unwrap().into_body();
+        let first = stream.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(!first.is_empty(), "{model}: what came before is there");
+        assert!(breaks_off(stream).await, "{model}: it ends, and looks broken");
+        let outcome = world.outcome().await;
+        assert_eq!(
+            (&outcome["outcome"], &outcome["why"], &outcome["usage"]),
+            (&json!("cut"), &json!("it lasted longer than it may"), &Value::Null),
+            "{model}"
+        );
+        until("the provider is left", || provider.left.load(Ordering::SeqCst) == 1).await;
     }
 }
 

@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use serde_json::json;
 
-use crate::egress_world::{World, call, events, post, request, token};
+use crate::egress_world::{World, breaks_off, call, events, post, request, token};
 use crate::world::{Client, until};
 
 #[tokio::test]
@@ -64,6 +64,31 @@ async fn a_stream_that_breaks_off_looks_broken() {
         let got = world.client().await.try_send(post(&token("v1"), &call(name))).await;
         assert_eq!(got.is_ok(), name == "stream-ends", "{name}");
         assert_eq!(world.outcome().await["outcome"], outcome, "{name}");
+    }
+}
+
+/// Silent or not: a server that never ends an answer does not keep its place for ever.
+#[tokio::test]
+async fn a_stream_lasts_as_long_as_it_may_and_no_longer() {
+    for name in ["stream-hangs", "stream-goes-on"] {
+        let mut world = World::patient().await;
+        world.tools[0].limits.lasts_max_ms = Some(3_000);
+        world.publish(Vec::new()).await;
+        let mut client = world.client().await;
+        let mut body = client.open(post(&token("v1"), &call(name))).await.unwrap().into_body();
+        let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert!(
+            first.windows(8).any(|part| part == b"progress"),
+            "{name}: what came before is there"
+        );
+        assert!(breaks_off(body).await, "{name}: it ends, and looks broken");
+        let outcome = world.outcome().await;
+        assert_eq!(
+            (&outcome["outcome"], &outcome["why"]),
+            (&json!("cut"), &json!("it lasted longer than it may")),
+            "{name}"
+        );
+        until("the server is left", || world.server.left.load(Ordering::SeqCst) == 1).await;
     }
 }
 

@@ -1,18 +1,20 @@
 //! A gateway with an MCP server behind it, and an agent that calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
 use lockgate_gateway::identity::Signer;
 use lockgate_gateway::{EgressOptions, Gateway};
 use lockgate_model::config::SecretRef;
-use lockgate_model::identity::{Identity, Issuer as _, Revoked};
+use lockgate_model::identity::{Identity, Issuer as _, Revoked, Voucher};
 use lockgate_model::ids::{IdentityId, Revision};
 use lockgate_model::ledger::{LedgerEntry, Step};
 use lockgate_model::snapshot::{Egress, Snapshot, Split};
-use lockgate_model::tool::{Credential, Tool, ToolProtocol};
+use lockgate_model::tool::{Credential, Tool, ToolLimits, ToolMode, ToolProtocol};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -45,6 +47,8 @@ pub(crate) fn identity(name: &str) -> Identity {
         manifest: agent.versions[0].digest(),
         issued_wall_s: now_s,
         expires_wall_s: now_s + 600,
+        voucher: Voucher::Key(signer().public().kid),
+        acting: None,
     }
 }
 
@@ -53,10 +57,16 @@ pub(crate) fn token(name: &str) -> String {
     signer().issue(&identity(name)).unwrap()
 }
 
+/// Whether a stream that would go on for long ends, and not in order.
+pub(crate) async fn breaks_off(body: Incoming) -> bool {
+    let ended = tokio::time::timeout(Duration::from_secs(20), body.collect()).await;
+    ended.is_ok_and(|ended| ended.is_err())
+}
+
 pub(crate) async fn gateway(fake: &Arc<Fake>, dir: &TempDir) -> Gateway {
     start_gateway(fake, dir, |options| {
         let listen = "127.0.0.1:0".parse().unwrap();
-        options.egress = Some(EgressOptions { listen, verifier: signer().verifier() });
+        options.egress = Some(EgressOptions::new(listen));
     })
     .await
 }
@@ -73,12 +83,23 @@ impl World {
                 value: SecretRef::Env("FILES".into()),
             }),
             timeout_ms: 1_000,
+            limits: ToolLimits::default(),
+            mode: ToolMode::Enforce,
+            agent: None,
         };
         let fake = Fake::new();
         let dir = tempfile::tempdir().unwrap();
         let gateway = gateway(&fake, &dir).await;
         let tools = vec![tool];
         let world = Self { fake, gateway, server, tools, dir };
+        world.publish(Vec::new()).await;
+        world
+    }
+
+    /// The same, and no silence of the server's ends anything before the test does.
+    pub(crate) async fn patient() -> Self {
+        let mut world = Self::start().await;
+        world.tools[0].timeout_ms = 3_600_000;
         world.publish(Vec::new()).await;
         world
     }
@@ -95,6 +116,7 @@ impl World {
             ..Egress::default()
         };
         snapshot.revoked = revoked;
+        snapshot.identity_keys = vec![signer().public()];
         snapshot
     }
 
@@ -107,7 +129,12 @@ impl World {
     pub(crate) async fn put_in_force(&self, snapshot: Snapshot) {
         let revision: Revision = snapshot.revision;
         self.fake.send(snapshot);
-        until("the snapshot is applied", || self.gateway.stats().applied >= revision).await;
+        // What is reported is on disk, and a moment later calls are decided by it.
+        let in_force = || {
+            let reported = self.fake.report().is_some_and(|report| report.applied >= revision);
+            reported && self.gateway.stats().is_current
+        };
+        until("the snapshot is applied", in_force).await;
     }
 
     pub(crate) async fn client(&self) -> Client {

@@ -2,14 +2,24 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that unwraps in vain has failed")]
 
+mod a2a_server;
 mod aside;
+mod authorities;
 mod classes;
 mod egress;
+mod egress_a2a;
+mod egress_a2a_card;
+mod egress_authzen;
 mod egress_closed;
 mod egress_decide;
+mod egress_delegation;
 mod egress_http;
 mod egress_identity;
+mod egress_inferred;
+mod egress_inspect;
 mod egress_models;
+mod egress_outside;
+mod egress_proxy;
 mod egress_streams;
 mod egress_world;
 mod feedback;
@@ -20,6 +30,7 @@ mod limits;
 mod mcp_server;
 mod model_server;
 mod observe;
+mod proxy_world;
 mod reload;
 mod routing;
 mod streaming;

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(crate) seen: Mutex<Vec<Seen>>,
     /// Answers that somebody left before they were over.
     pub(crate) left: AtomicUsize,
+    /// It does what should never arrive, too.
+    pub(crate) does_anything: AtomicBool,
 }
 
 impl State {
@@ -163,10 +165,12 @@ async fn call(body: &Value, state: Arc<State>) -> Response<Body> {
         "stream-cut" => events(&[progress], End::Cut, state),
         "stream-ends" => events(&[progress], End::Over, state),
         "stream-hangs" => events(&[progress], End::Hang, state),
+        "stream-goes-on" => events(&[progress], End::Repeat, state),
         "hang" => {
             let _leaving = Leaving(state);
             std::future::pending().await
         }
+        _ if state.does_anything.load(Ordering::SeqCst) => whole(&text("done", false)),
         name => panic!("no call of {name} should arrive"),
     }
 }
@@ -177,6 +181,8 @@ enum End {
     Over,
     Cut,
     Hang,
+    /// With the last of them, for ever.
+    Repeat,
 }
 
 fn events(messages: &[Value], end: End, state: Arc<State>) -> Response<Body> {
@@ -185,12 +191,11 @@ fn events(messages: &[Value], end: End, state: Arc<State>) -> Response<Body> {
         .enumerate()
         .map(|(n, message)| format!("id: {n}\nevent: message\ndata: {message}\n\n").into())
         .collect();
-    let leaving = match end {
-        End::Hang => Some(Leaving(state)),
-        _ => None,
-    };
-    let frames =
-        stream::unfold((texts.into_iter(), leaving), move |(mut texts, leaving)| async move {
+    let leaving = matches!(end, End::Hang | End::Repeat).then(|| Leaving(state));
+    let last = texts.last().cloned().unwrap_or_default();
+    let frames = stream::unfold((texts.into_iter(), leaving), move |(mut texts, leaving)| {
+        let last = last.clone();
+        async move {
             if let Some(text) = texts.next() {
                 // Small pieces, as networks make them.
                 tokio::time::sleep(Duration::from_millis(5)).await;
@@ -199,12 +204,17 @@ fn events(messages: &[Value], end: End, state: Arc<State>) -> Response<Body> {
             match end {
                 End::Over => None,
                 End::Cut => Some((Err(std::io::Error::other("cut")), (texts, leaving))),
+                End::Repeat => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Some((Ok(Frame::data(last)), (texts, leaving)))
+                }
                 End::Hang => {
                     let _held = leaving;
                     std::future::pending().await
                 }
             }
-        });
+        }
+    });
     let mut answer = Response::new(StreamBody::new(frames).boxed_unsync());
     answer.headers_mut().insert("content-type", "text/event-stream".parse().unwrap());
     answer

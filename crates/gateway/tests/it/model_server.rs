@@ -84,6 +84,9 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Response<Body>
         }
         _ => {}
     }
+    if let Some(wish) = Wish::of(&body) {
+        return wish.answer(&path, body["stream"] == true, state);
+    }
     match (path.split('?').next().unwrap_or_default(), body["stream"] == true) {
         ("/v1/models", _) => {
             let ids = ["gpt-4o", "other", "dear"].map(|id| json!({ "id": id, "object": "model" }));
@@ -111,6 +114,86 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Response<Body>
         ("/v1/messages", true) => message_events(&body, state),
         ("/v1/messages/count_tokens", _) => whole(200, &json!({ "input_tokens": 9 })),
         _ => whole(404, &json!({ "error": { "message": "no such path" } })),
+    }
+}
+
+/// Whoever offers a function has it asked for, with the arguments that stand in what was said.
+struct Wish {
+    name: Value,
+    arguments: String,
+}
+
+impl Wish {
+    fn of(body: &Value) -> Option<Self> {
+        let tool = body["tools"].get(0)?;
+        let name = tool["function"].get("name").or(tool.get("name"))?.clone();
+        let said = body["input"].as_str().or(body["messages"][0]["content"].as_str())?;
+        Some(Self { name, arguments: said.to_owned() })
+    }
+
+    fn answer(&self, path: &str, stream: bool, state: Arc<State>) -> Response<Body> {
+        match (path, stream) {
+            ("/v1/chat/completions", false) => {
+                let mut answer = chat();
+                let function = json!({ "name": self.name, "arguments": self.arguments });
+                answer["choices"][0]["message"]["tool_calls"] =
+                    json!([{ "id": "call_1", "type": "function", "function": function }]);
+                whole(200, &answer)
+            }
+            ("/v1/chat/completions", true) => {
+                stream_of(&self.chat_events(), "data: [DONE]\n\n", End::Hang, state)
+            }
+            ("/v1/responses", stream) => {
+                let item = json!({ "type": "function_call", "name": self.name, "arguments": self.arguments });
+                if stream {
+                    let done = json!({ "type": "response.output_item.done", "output_index": 0, "item": item });
+                    return stream_of(&[done], "", End::Hang, state);
+                }
+                whole(
+                    200,
+                    &json!({ "id": "resp_1", "object": "response", "status": "completed", "output": [item] }),
+                )
+            }
+            (_, false) => {
+                let input: Value = serde_json::from_str(&self.arguments).unwrap();
+                let block =
+                    json!({ "type": "tool_use", "id": "t", "name": self.name, "input": input });
+                whole(200, &json!({ "id": "msg_1", "type": "message", "content": [block] }))
+            }
+            (_, true) => stream_of(&self.message_events(), "", End::Hang, state),
+        }
+    }
+
+    fn chat_events(&self) -> Vec<Value> {
+        let chunk = |delta: Value, finish: Value| {
+            json!({ "id": "c-1", "object": "chat.completion.chunk", "model": "gpt-4o",
+                "choices": [{ "index": 0, "delta": delta, "finish_reason": finish }] })
+        };
+        let part = |function: Value| {
+            chunk(json!({ "tool_calls": [{ "index": 0, "function": function }] }), Value::Null)
+        };
+        let (one, two) = self.arguments.split_at(self.arguments.len() / 2);
+        vec![
+            part(json!({ "name": self.name, "arguments": "" })),
+            part(json!({ "arguments": one })),
+            part(json!({ "arguments": two })),
+            chunk(json!({}), "tool_calls".into()),
+        ]
+    }
+
+    fn message_events(&self) -> Vec<Value> {
+        let block = json!({ "type": "tool_use", "id": "t", "name": self.name, "input": {} });
+        let adds = |json: &str| {
+            json!({ "type": "content_block_delta", "index": 0,
+                "delta": { "type": "input_json_delta", "partial_json": json } })
+        };
+        let (one, two) = self.arguments.split_at(self.arguments.len() / 2);
+        vec![
+            json!({ "type": "content_block_start", "index": 0, "content_block": block }),
+            adds(one),
+            adds(two),
+            json!({ "type": "content_block_stop", "index": 0 }),
+        ]
     }
 }
 

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use lockgate_gateway::{Gateway, Options, Ports};
+use lockgate_gateway::{Gateway, Options, Ports, StartError};
 use lockgate_model::agent::{Agent, Limits, Match, Protocol, StickyKey};
 use lockgate_model::approval::NoApprovals;
 use lockgate_model::config::SecretRef;
@@ -60,6 +60,7 @@ pub(crate) fn agent(versions: &[(&str, SocketAddr)]) -> Agent {
         policy_digest: None,
         tools: Vec::new(),
         side_effects: SideEffects::Some,
+        commit: None,
     };
     Agent {
         name: "support".parse().expect("a valid name"),
@@ -119,6 +120,8 @@ pub(crate) struct Fake {
     pub(crate) events: Mutex<Vec<SecurityEvent>>,
     /// What the credential of a tool is; `None` when it cannot be found.
     pub(crate) secret: Mutex<Option<String>>,
+    /// The snapshot that says what was seen of tools.
+    pub(crate) pins_in: AtomicU64,
     revision: AtomicU64,
 }
 
@@ -138,6 +141,7 @@ impl Fake {
             unrecorded: AtomicBool::new(false),
             events: Mutex::default(),
             secret: Mutex::new(Some("Bearer upstream".into())),
+            pins_in: AtomicU64::new(0),
             revision: AtomicU64::new(0),
         })
     }
@@ -159,6 +163,7 @@ impl Fake {
             candidate_stale_max_ms: 600_000,
             egress: Egress::default(),
             revoked: Vec::new(),
+            identity_keys: Vec::new(),
             pins: Vec::new(),
             quarantined: Vec::new(),
         }
@@ -268,6 +273,16 @@ impl Decisions for Fake {
             "write" => (Effect::Deny, "agents do not write"),
             "pay" => (Effect::Ask, "payments are approved"),
             "leak" => (Effect::Deny, "this leaks"),
+            "onward" if request.session.delegation_depth.is_none_or(|depth| depth == 0) => {
+                (Effect::Deny, "it is done for others only")
+            }
+            "purge" if request.agent.as_str() == "support" => {
+                (Effect::Deny, "support purges nothing")
+            }
+            "erase" if request.agent.as_str() != "desk" => (Effect::Deny, "only the desk erases"),
+            _ if request.arguments["push_url"].is_string() => {
+                (Effect::Deny, "nobody is told anything elsewhere")
+            }
             _ if request.arguments["model"] == "dear" => (Effect::Deny, "this model is too dear"),
             _ => (Effect::Allow, "it is harmless"),
         };
@@ -280,14 +295,16 @@ impl Decisions for Fake {
             asks: Vec::new(),
             labels: Vec::new(),
             limits: Vec::new(),
-            security_event: request.action == "leak",
+            security_event: request.action == "leak" || reason == "support purges nothing",
+            giver: None,
             facts: serde_json::json!({ "link": request.session.link.as_str() }),
             policy: Digest::of(b"policy"),
         }
     }
 
     fn permits(&self, _: &AgentName, version: &VersionName, _: &ToolName, action: &str) -> bool {
-        version.as_str() != "v9" && action != "secret" && action != "prompts/get"
+        let hidden = ["secret", "prompts/get", "ListTasks"];
+        version.as_str() != "v9" && !hidden.contains(&action)
     }
 }
 
@@ -295,7 +312,7 @@ impl Decisions for Fake {
 #[async_trait]
 impl Pins for Fake {
     async fn see(&self, _: &SeenTool) -> Result<Revision, PortError> {
-        Ok(Revision(0))
+        Ok(Revision(self.pins_in.load(Ordering::SeqCst)))
     }
 }
 
@@ -318,6 +335,15 @@ pub(crate) async fn start_gateway(
     dir: &TempDir,
     change: impl FnOnce(&mut Options),
 ) -> Gateway {
+    try_gateway(fake, dir, change).await.expect("the gateway starts")
+}
+
+/// The same, which may fail.
+pub(crate) async fn try_gateway(
+    fake: &Arc<Fake>,
+    dir: &TempDir,
+    change: impl FnOnce(&mut Options),
+) -> Result<Gateway, StartError> {
     let ports = Ports {
         snapshots: fake.clone(),
         windows: fake.clone(),
@@ -334,7 +360,7 @@ pub(crate) async fn start_gateway(
     let name = "gateway-1".parse().unwrap();
     let mut options = Options::new(listen, dir.path().to_owned(), name, [7; 32]);
     change(&mut options);
-    Gateway::start(options, ports).await.expect("the gateway starts")
+    Gateway::start(options, ports).await
 }
 
 impl World {

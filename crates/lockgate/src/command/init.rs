@@ -32,6 +32,9 @@ pub(crate) struct Init {
     /// Address of the same versions in the test environment, in the same order
     #[arg(long = "test-endpoint", value_name = "URL", requires = "endpoints")]
     test_endpoints: Vec<String>,
+    /// Let releases start before the path to production is open
+    #[arg(long)]
+    no_path: bool,
     /// Replace a file that is there
     #[arg(long)]
     force: bool,
@@ -66,6 +69,8 @@ impl Init {
         let scenario = Scenario::default();
         self.scenario =
             Some(question("scenario: monolith, microservices or serverless", scenario.as_str())?);
+        let waits: YesNo = question("releases wait until its path to production is open", "yes")?;
+        self.no_path = !waits.0;
         let template = template(self.scenario.unwrap_or_default())?;
         let Some(agent) = template.agents.first() else {
             return Ok(());
@@ -86,6 +91,9 @@ impl Init {
     fn text(&self) -> CliResult<String> {
         let scenario = self.scenario.unwrap_or_default();
         let mut text = config::template(scenario);
+        if self.no_path {
+            text = without_path(&text);
+        }
         let template = template(scenario)?;
         if let (Some(agent), Some(old)) = (&self.agent, template.agents.first()) {
             text = replace_name(&text, old.name.as_str(), agent.as_str());
@@ -128,6 +136,23 @@ impl Init {
 fn template(scenario: Scenario) -> CliResult<Config> {
     config::read("the built-in file", &config::template(scenario))
         .or_exit(Exit::Failed, "the built-in file is not valid")
+}
+
+/// Takes out the path of each plan, and what is told of it.
+fn without_path(text: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut told = false;
+    for line in text.lines() {
+        let line_told = line.trim_start();
+        told = line_told.starts_with("# A release waits") || told && line_told.starts_with('#');
+        let is_path =
+            config::Scenario::ALL.iter().any(|scenario| line_told == format!("path: {scenario}"));
+        if !told && !is_path {
+            kept.push_str(line);
+            kept.push('\n');
+        }
+    }
+    kept
 }
 
 /// Replaces the first `name: old`.
@@ -209,6 +234,21 @@ where
         match answer.parse() {
             Ok(value) => return Ok(value),
             Err(error) => output::note(format!("{error}")),
+        }
+    }
+}
+
+/// An answer to a question of yes or no.
+struct YesNo(bool);
+
+impl std::str::FromStr for YesNo {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "yes" | "y" => Ok(Self(true)),
+            "no" | "n" => Ok(Self(false)),
+            _ => Err("answer yes or no"),
         }
     }
 }

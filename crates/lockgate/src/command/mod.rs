@@ -1,18 +1,22 @@
 //! One file per command.
 
+pub(crate) mod advise;
 pub(crate) mod agent;
 pub(crate) mod apply;
 pub(crate) mod approvals;
+pub(crate) mod assess;
 pub(crate) mod audit;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod diff;
+pub(crate) mod drift;
 pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod init;
 pub(crate) mod man;
 pub(crate) mod mcp;
+pub(crate) mod path;
 pub(crate) mod pins;
 pub(crate) mod plan;
 pub(crate) mod policy;

@@ -101,6 +101,9 @@ pub(crate) struct Start {
     /// Take back the agent's open release first, if there is one
     #[arg(long)]
     replace: bool,
+    /// Start although the path to production is blocked, and why; needs an admin's token, and is recorded
+    #[arg(long = "override", value_name = "REASON", value_parser = reason::parse)]
+    in_spite_because: Option<Reason>,
     /// Wait for the end; the exit code tells which
     #[arg(long)]
     wait: bool,
@@ -216,6 +219,7 @@ impl Start {
             "plan": self.plan,
             "reason": self.reason,
             "replace": self.replace,
+            "override": self.in_spite_because,
         });
         let answer = client.post(&["rollouts"], &body).await?;
         let said: CommandAnswer = client::typed(&answer)?;

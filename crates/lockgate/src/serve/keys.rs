@@ -14,11 +14,6 @@ pub(super) fn signing(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
     kept(dir, "signing.key")
 }
 
-/// The key that signs tokens of agents' versions. Losing it voids all of them.
-pub(super) fn identity(dir: &Path) -> CliResult<[u8; KEY_LEN]> {
-    kept(dir, "identity.key")
-}
-
 /// A key that is made at the first start; a file that is not a key is never replaced.
 fn kept(dir: &Path, name: &str) -> CliResult<[u8; KEY_LEN]> {
     let path = dir.join(name);
@@ -26,17 +21,27 @@ fn kept(dir: &Path, name: &str) -> CliResult<[u8; KEY_LEN]> {
     if !path.exists() {
         make(dir, name).or_exit(Exit::Failed, doing())?;
     }
-    let text = fs::read_to_string(&path).or_exit(Exit::Failed, doing())?;
+    read(&path).map_err(|error| {
+        let broken = error.kind() == io::ErrorKind::InvalidData;
+        let error = CliError::new(Exit::Failed, error).context(doing());
+        if broken {
+            return error.hint("put the file back from a backup; moving it away makes a new key");
+        }
+        error
+    })
+}
+
+/// A key that is there.
+pub(super) fn read(path: &Path) -> io::Result<[u8; KEY_LEN]> {
+    let text = fs::read_to_string(path)?;
     let mut key = [0; KEY_LEN];
-    hex::decode_to_slice(text.trim(), &mut key).map_err(|error| {
-        CliError::new(Exit::Failed, error)
-            .context(doing())
-            .hint("put the file back from a backup; moving it away makes a new key")
-    })?;
+    hex::decode_to_slice(text.trim(), &mut key)
+        .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
     Ok(key)
 }
 
-fn make(dir: &Path, name: &str) -> io::Result<()> {
+/// Makes a key, in place of one that may be there.
+pub(super) fn make(dir: &Path, name: &str) -> io::Result<()> {
     let mut key = [0; KEY_LEN];
     getrandom::fill(&mut key)?;
     write(dir, name, &hex::encode(key))
@@ -71,7 +76,7 @@ mod tests {
         let keys = dir.path().join("keys");
         let key = signing(&keys).expect("made");
         assert_eq!(signing(&keys).expect("read"), key);
-        assert_ne!(identity(&keys).expect("made"), key, "each purpose has its own");
+        assert_ne!(kept(&keys, "other.key").expect("made"), key, "each purpose has its own");
         fs::write(keys.join("signing.key"), "abc").expect("the directory takes files");
         assert!(signing(&keys).is_err());
         assert_eq!(fs::read_to_string(keys.join("signing.key")).expect("there"), "abc");

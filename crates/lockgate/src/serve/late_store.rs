@@ -70,6 +70,10 @@ impl Reservations for LateStore {
     async fn reserve(&self, counts: &[limit::Counted]) -> Result<Reserved, PortError> {
         self.get()?.reserve(counts).await
     }
+
+    async fn settle(&self, used: &[(limit::Place, u64)]) -> Result<(), PortError> {
+        self.get()?.settle(used).await
+    }
 }
 
 #[async_trait]

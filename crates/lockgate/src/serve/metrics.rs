@@ -43,6 +43,7 @@ impl Collector for Scrape {
         cost(&mut encoder, &stats)?;
         feedback(&mut encoder, &stats)?;
         in_flight(&mut encoder, &stats)?;
+        calls(&mut encoder, &stats)?;
         let counters = [
             ("gateway_unmatched", "Requests that matched no agent", stats.unmatched),
             (
@@ -85,6 +86,21 @@ fn requests(encoder: &mut DescriptorEncoder, stats: &Stats) -> fmt::Result {
             ("agent", agent.as_str()),
             ("version", version.as_ref().map_or("none", |version| version.as_str())),
             ("class", class.map_or("ok", |class| class.as_str())),
+        ];
+        ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn calls(encoder: &mut DescriptorEncoder, stats: &Stats) -> fmt::Result {
+    let help = "Calls of agents by tool, agent, version and end: an outcome, or `refused`";
+    let mut family = encoder.encode_descriptor("egress_calls", help, None, MetricType::Counter)?;
+    for (of, count) in &stats.calls {
+        let labels = [
+            ("tool", of.tool.as_str()),
+            ("agent", of.agent.as_str()),
+            ("version", of.version.as_str()),
+            ("end", of.end.as_str()),
         ];
         ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
     }

@@ -16,13 +16,15 @@ mod anchor;
 mod audit_metrics;
 mod custody;
 mod draft;
+mod identity_keys;
 mod late_ledger;
 mod late_store;
 mod metrics;
 mod mirror;
+mod oversight;
 mod parts;
 mod retention;
-mod secrets;
+pub(crate) mod secrets;
 mod vault;
 
 use std::net::SocketAddr;
@@ -40,6 +42,7 @@ use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output;
 use activate::ActivateError;
 use data_dir::{DataDir, SecretFile};
+use identity_keys::{KeyFiles, NoKey};
 use ledger::{AuditLedger, AuditPaths};
 use parts::{Front, Rest};
 use policy::Policies;
@@ -101,6 +104,8 @@ enum NotOpened {
     Store { path: PathBuf, source: StoreError },
     #[error("cannot put the configuration in force")]
     Config(#[source] ActivateError),
+    #[error("cannot use the key that signs tokens of agents")]
+    Key(#[from] NoKey),
     #[error("cannot open the audit log")]
     Ledger(#[from] AuditError),
 }
@@ -110,6 +115,9 @@ impl NotOpened {
         match self {
             Self::Ledger(AuditError::Damaged { .. }) => {
                 "nothing was changed in it; keep it as evidence, and start from a backup or a new data directory"
+            }
+            Self::Key(NoKey::File { .. }) => {
+                "put the file back from a backup; moving it away makes a new key"
             }
             _ => "is the disk full, or the directory not writable?",
         }
@@ -165,6 +173,7 @@ pub(crate) async fn run(start: Start) -> CliResult {
 async fn open(start: &Start) -> Result<Opened, NotOpened> {
     let path = start.dir.database();
     let store = Store::open(&path).await.map_err(|source| NotOpened::Store { path, source })?;
+    KeyFiles::new(start.dir.keys()).start(&store).await?;
     let paths = AuditPaths::configured(&start.dir, &start.read.config);
     let ledger = blocking(move || AuditLedger::open(&paths)).await?;
     let why = format!("{} at the start", start.file_name());

@@ -2,6 +2,7 @@
 //! need the store.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,23 +10,24 @@ use arc_swap::ArcSwap;
 use lockgate_anchor::Anchor;
 use lockgate_api::{Api, Deps, MetricsSource, OnConfig};
 use lockgate_control::{Channels, Control};
-use lockgate_gateway::identity::Signer;
-use lockgate_gateway::{EgressOptions, Gateway, Options, Ports, StartError, UserIds};
+use lockgate_gateway::{Authority, EgressOptions, Gateway, Options, Ports, StartError, UserIds};
 use lockgate_mirror::Mirror;
 use lockgate_model::config::Config;
-use lockgate_model::identity::Issuer;
+use lockgate_model::identity::SigningKeys;
 use lockgate_model::ports::{Fuses, Users};
 use lockgate_store::Store;
 use lockgate_telemetry::price::Prices;
 
 use crate::error::{CliError, CliResult, Exit};
+use crate::serve::identity_keys::KeyFiles;
 use crate::serve::late_ledger::LateLedger;
 use crate::serve::late_store::LateStore;
 use crate::serve::ledger::{AuditLedger, AuditPaths};
 use crate::serve::metrics::GatewayMetrics;
+use crate::serve::oversight::Watch;
 use crate::serve::policy::PolicyMetrics;
 use crate::serve::retention::Retention;
-use crate::serve::secrets::Surroundings;
+use crate::serve::secrets::{self, Surroundings};
 use crate::serve::{
     Opened, Start, anchor, audit_metrics, blocking, channels, first_token, keys, mirror,
 };
@@ -44,7 +46,7 @@ pub(super) struct Front {
     fuses: Arc<dyn Fuses>,
     local_addr: SocketAddr,
     egress_addr: SocketAddr,
-    issuer: Arc<dyn Issuer>,
+    issuer: Arc<dyn SigningKeys>,
     users: Arc<dyn Users>,
     store: LateStore,
     ledger: LateLedger,
@@ -72,7 +74,6 @@ impl Front {
             decisions: Arc::clone(&start.decisions),
             secrets: Arc::new(Surroundings),
         };
-        let signer = Signer::new(&keys::identity(&start.dir.keys())?);
         let key = keys::signing(&start.dir.keys())?;
         let users = Arc::new(UserIds::new(&key));
         let name = NAME.parse().expect("it is a valid name");
@@ -80,11 +81,17 @@ impl Front {
         options.prices = Arc::new(Prices::new(config.prices.clone()));
         options.ticket_ttl = Duration::from_millis(config.feedback.ticket_ttl_ms);
         let listen = start.listen().egress;
-        options.egress = Some(EgressOptions { listen, verifier: signer.verifier() });
+        let authorities = config.authorities.as_ref().map(secrets::look_up).transpose();
+        options.authorities = authorities.map_err(|error| {
+            CliError::new(Exit::Usage, error)
+                .hint("`authorities` names a file of certificates in PEM")
+        })?;
+        let authority = config.egress_inspect.then(|| authority(&start.dir.keys())).transpose()?;
+        options.egress = Some(EgressOptions { authority, ..EgressOptions::new(listen) });
         let gateway = Gateway::start(options, ports).await.map_err(not_started)?;
         Ok(Self {
             egress_addr: gateway.egress_addr().unwrap_or(listen),
-            issuer: Arc::new(signer),
+            issuer: Arc::new(KeyFiles::new(start.dir.keys())),
             users,
             fuses: gateway.fuses(),
             local_addr: gateway.local_addr(),
@@ -123,6 +130,8 @@ fn not_started(error: StartError) -> CliError {
     match error {
         StartError::Listen { .. } => CliError::new(Exit::Usage, error)
             .hint("is another server running? choose other addresses with --ingress and --egress"),
+        StartError::Tls(error) => CliError::new(Exit::Usage, error)
+            .hint("`authorities` names a file of certificates in PEM"),
         error => CliError::new(Exit::Failed, error),
     }
 }
@@ -161,6 +170,8 @@ impl Rest {
         let of_policies = start.policies.clone();
         let of_policies =
             of_policies.map(|policies| Arc::new(PolicyMetrics(policies)) as Arc<dyn MetricsSource>);
+        let log = AuditPaths::of(&start.dir).log;
+        let oversight = Watch::start(&start.decisions, &ledger, log.clone());
         let deps = Deps {
             store: store.clone(),
             ledger: Arc::new(ledger.clone()),
@@ -169,6 +180,7 @@ impl Rest {
             users: Arc::clone(&front.users),
             fuses: Some(Arc::clone(&front.fuses)),
             decisions: Arc::clone(&start.decisions),
+            oversight: oversight.clone(),
             metrics: [Some(front.metrics()), Some(of_log), of_policies]
                 .into_iter()
                 .flatten()
@@ -182,11 +194,11 @@ impl Rest {
         let control = Control::spawn(
             store.clone(),
             Arc::new(ledger.clone()),
+            oversight,
             told,
             lockgate_control::Options::new(NAME),
         );
         let (ingress, egress, api_at) = (front.local_addr, front.egress_addr, api.local_addr());
-        let log = AuditPaths::of(&start.dir).log;
         let retention = Retention::start(&config, log, &ledger);
         let rest = Self { store, ledger, control, api, adopt, mirror, anchor, retention };
         if let Err(error) = start.dir.tell_addresses(ingress, egress, api_at) {
@@ -228,4 +240,15 @@ impl Rest {
 /// What the binary itself has to do with a new configuration.
 fn adopter(channels: Arc<ArcSwap<Channels>>) -> OnConfig {
     Arc::new(move |config| channels.store(Arc::new(channels::resolve(config))))
+}
+
+/// Whom agents have to trust, so that tunnels can be opened.
+fn authority(dir: &Path) -> CliResult<Arc<Authority>> {
+    let authority = Authority::open(dir).map_err(|error| {
+        let doing = format!("cannot use the authority for tunnels in {}", dir.display());
+        let hint = "put inspection.key and inspection.pem back from a backup; moving both away makes new ones, which agents must be told to trust";
+        CliError::new(Exit::Failed, error).context(doing).hint(hint)
+    })?;
+    tracing::info!(certificate = %authority.certificate().display(), "tunnels to tools are opened for agents that trust this certificate");
+    Ok(Arc::new(authority))
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
@@ -10,10 +11,10 @@ use lockgate_model::approval::AskTerm;
 use lockgate_model::decision::{ActionRequest, Decided, Decisions, Effect, PolicyStatus};
 use lockgate_model::ids::{AgentName, ToolName, VersionName};
 use lockgate_model::ledger::{Ledger, LedgerEntry, Principal};
-use lockgate_model::limit::{CountBy, LimitTerm};
-use lockgate_policy::rule::Count;
+use lockgate_model::limit::{CountBy, LimitOf, LimitTerm};
+use lockgate_policy::rule::{Count, Of};
 use lockgate_policy::{
-    Asks, Bundle, Circumstances, Decision, Obligation, Request, Session, Time, Verdict,
+    Asks, Bundle, Circumstances, Decision, Delegation, Obligation, Request, Session, Time, Verdict,
 };
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::histogram::Histogram;
@@ -31,6 +32,7 @@ pub(crate) struct Policies {
     directory: PathBuf,
     in_force: ArcSwap<InForce>,
     took: Histogram,
+    decided: AtomicU64,
     slow: Counter,
 }
 
@@ -51,6 +53,7 @@ impl Policies {
             took: Histogram::new([
                 5e-6, 10e-6, 20e-6, 50e-6, 100e-6, 200e-6, 500e-6, SLOW_S, 5e-3, 20e-3,
             ]),
+            decided: AtomicU64::new(0),
             slow: Counter::default(),
         })
     }
@@ -127,6 +130,7 @@ impl Decisions for Policies {
         let decided = self.in_force.load().decide(request);
         let took_s = began.elapsed().as_secs_f64();
         self.took.observe(took_s);
+        self.decided.fetch_add(1, Ordering::Relaxed);
         if took_s > SLOW_S {
             self.slow.inc();
             tracing::warn!(took_ms = took_s * 1e3, tool = %request.tool, "a decision took long");
@@ -145,6 +149,8 @@ impl Decisions for Policies {
             rules: in_force.bundle.rules.len(),
             tools: in_force.bundle.tools.len(),
             since_wall_ms: in_force.since_wall_ms,
+            decisions: self.decided.load(Ordering::Relaxed),
+            slow: self.slow.get(),
         })
     }
 }
@@ -189,6 +195,7 @@ impl InForce {
             labels: self.labels(tool, action),
             limits: decision.obligations.iter().map(limit).collect(),
             security_event: decision.security_event,
+            giver: None,
             facts: serde_json::to_value(&decision.facts).unwrap_or(Value::Null),
             policy: self.bundle.digest.clone(),
         }
@@ -196,10 +203,17 @@ impl InForce {
 }
 
 fn limit(obligation: &Obligation) -> LimitTerm {
-    let Obligation { rule, limit } = obligation;
+    let Obligation { rule, limit, amount } = obligation;
     LimitTerm {
         rule: rule.as_str().to_owned(),
-        times: limit.times,
+        of: match limit.of {
+            Of::Calls => LimitOf::Calls,
+            Of::Tokens => LimitOf::Tokens,
+            Of::CostNanousd => LimitOf::CostNanousd,
+            Of::Sum(_) => LimitOf::Amount(*amount),
+        },
+        most: limit.most,
+        otherwise: limit.otherwise,
         span_ms: limit.per.ms(),
         by: match limit.count {
             Count::Agent => CountBy::Agent,
@@ -208,6 +222,7 @@ fn limit(obligation: &Obligation) -> LimitTerm {
             Count::User => CountBy::User,
             Count::Call => CountBy::Call,
         },
+        giver: None,
     }
 }
 
@@ -228,6 +243,9 @@ fn circumstances(request: &ActionRequest<'_>, now_ms: i64) -> Circumstances {
             labels: session.labels.clone(),
             done: session.done.clone(),
             tried: session.tried.clone(),
+        },
+        delegation: Delegation {
+            depth: session.delegation_depth.and_then(|depth| i64::try_from(depth).ok()),
         },
         time: Time {
             hour_utc: Some(now_ms.div_euclid(3_600_000).rem_euclid(24)),
@@ -294,7 +312,7 @@ rules:
         let sent = asked(&policy, Some(&["user"]), "send", &json!({ "to": "ada@example.com" }));
         assert_eq!(sent.effect, Effect::Allow);
         let [few] = &sent.limits[..] else { panic!("{sent:?}") };
-        assert_eq!((few.rule.as_str(), few.times, few.span_ms), ("few", 100, 3_600_000));
+        assert_eq!((few.rule.as_str(), few.most, few.span_ms), ("few", 100, 3_600_000));
         assert_eq!(sent.labels, ["desk", "mail"]);
         assert_eq!(asked(&policy, Some(&["user"]), "wipe", &Value::Null).effect, Effect::Deny);
         let (agent, tool) = ("support", "desk");
@@ -303,6 +321,32 @@ rules:
             [permits("read"), permits("send"), permits("wipe"), permits("x")],
             [true, true, false, false]
         );
+    }
+
+    /// Nobody says here what is left to spend: a rule that asks for it allows nothing, and denies.
+    #[test]
+    fn what_is_left_of_a_budget_is_not_known_and_allows_nothing() {
+        let decide = |effect: &str, when: &str| {
+            let rules = format!(
+                "tools: {{desk: {{actions: {{wipe: {{arguments: {{}}}}}}}}}}\nrules:\n  - {{id: it, tool: desk, action: wipe, effect: {effect}, when: {when}}}\n"
+            );
+            let more = match effect {
+                "deny" => "  - {id: all, tool: desk, action: wipe, effect: allow}\n",
+                _ => "",
+            };
+            let bundle = Bundle::load(&[("t.yaml", &(rules + more))]).expect("it is valid");
+            let policy = InForce { bundle, since_wall_ms: 0 };
+            asked(&policy, Some(&[]), "wipe", &Value::Null).effect
+        };
+        for fact in ["left_nanousd", "left_tokens", "left_calls"] {
+            for test in ["at_least: 0", "below: 1", "not_in: [7]"] {
+                let when = format!("{{budget.{fact}: {{{test}}}}}");
+                assert_eq!(decide("allow", &when), Effect::Deny, "{when}");
+                assert_eq!(decide("allow", &format!("{{not: {when}}}")), Effect::Deny, "{when}");
+                assert_eq!(decide("deny", &when), Effect::Deny, "{when}");
+            }
+        }
+        assert_eq!(decide("allow", "{time.hour_utc: {at_least: 0}}"), Effect::Allow);
     }
 
     #[test]

@@ -15,7 +15,7 @@ impl Secrets for Surroundings {
 }
 
 /// The value of a secret.
-pub(super) fn look_up(reference: &SecretRef) -> anyhow::Result<String> {
+pub(crate) fn look_up(reference: &SecretRef) -> anyhow::Result<String> {
     let text = match reference {
         SecretRef::Env(name) => {
             std::env::var(name).with_context(|| format!("{reference} is not set"))?

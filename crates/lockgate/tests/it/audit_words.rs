@@ -18,18 +18,23 @@ const OTHER: &str = "Orlando Weststrand";
 const WORDS: &str = "zqmark";
 
 /// Paths of changes that this test makes, as the API's document has them.
-const DRIVEN: [&str; 22] = [
+const DRIVEN: [&str; 27] = [
     "DELETE /api/v1/agents/{agent}/versions/{version}/identities",
     "DELETE /api/v1/audit/holds/{name}",
     "DELETE /api/v1/identities/{id}",
+    "DELETE /api/v1/identity-keys/{id}",
     "DELETE /api/v1/quarantines/{id}",
     "DELETE /api/v1/tokens/{id}",
+    "POST /api/v1/agents/{agent}/drift/{source}",
+    "POST /api/v1/agents/{agent}/path/reports",
     "POST /api/v1/agents/{agent}/versions/{version}/identities",
+    "POST /api/v1/agents/{agent}/versions/{version}/identities/outside",
     "POST /api/v1/agents/{agent}/versions/{version}/security-events",
     "POST /api/v1/approvals/{id}/approve",
     "POST /api/v1/approvals/{id}/deny",
     "POST /api/v1/audit/erase",
     "POST /api/v1/audit/holds",
+    "POST /api/v1/identity-keys",
     "POST /api/v1/pins/accept",
     "POST /api/v1/quarantines",
     "POST /api/v1/rollouts",
@@ -129,6 +134,51 @@ fn with_words(text: &str) -> (String, String) {
     (text, format!("{probe}\n"))
 }
 
+/// Of a version that was never cut off, and of a key that signs no more.
+fn keys_of_tokens(her: &mut Asking<'_>) {
+    let route = "/api/v1/agents/{agent}/versions/{version}/identities/outside";
+    let path = "/api/v1/agents/support/versions/v1/identities/outside";
+    assert_eq!(her.post(route, path, json!({})).0, 409);
+    let (keys, one) = ("/api/v1/identity-keys", "/api/v1/identity-keys/{id}");
+    let (status, rotated) = her.post(keys, keys, json!({}));
+    assert_eq!(status, 201, "{rotated}");
+    let former = rotated["former"].as_str().expect("a name");
+    let path = format!("{keys}/{former}?reason={WORDS}%20dead");
+    assert_eq!(her.ask(Method::DELETE, one, &path, None).0, 204);
+}
+
+/// What was looked at elsewhere, with texts of hers in it.
+fn reports(her: &mut Asking<'_>) {
+    let root = json!({
+        "kind": "terraform", "path": format!("{WORDS} of {OTHER}"), "outcome": "drifted",
+        "reason": her.words(), "changes_total": 1,
+    });
+    let drift = json!({
+        "schema": 1, "kind": "lockgate.drift", "tool": {"name": "lockgate", "version": "1.0.0"},
+        "at": "2026-11-01T12:00:00Z", "outcome": "drifted", "roots": [root],
+    });
+    let route = "/api/v1/agents/{agent}/drift/{source}";
+    let (status, told) =
+        her.ask(Method::POST, route, "/api/v1/agents/support/drift/infra", Some(drift));
+    assert_eq!(status, 201, "{told}");
+    let word = json!({
+        "of": "tests.unit", "owner": OTHER, "link": format!("https://{WORDS}.example.org"),
+        "until": "2030-12-31",
+    });
+    let finding = json!({
+        "outcome": "unknown", "reason": her.words(),
+        "evidence": [{"where": her.words(), "text": her.words()}], "attested": [word],
+    });
+    let path = json!({
+        "version": "v2", "path": "monolith", "commit": "c".repeat(40),
+        "findings": {"monolith.tests": finding},
+    });
+    let route = "/api/v1/agents/{agent}/path/reports";
+    let (status, told) =
+        her.ask(Method::POST, route, "/api/v1/agents/support/path/reports", Some(path));
+    assert_eq!(status, 201, "{told}");
+}
+
 #[test]
 fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
     let world = World::new();
@@ -173,6 +223,8 @@ fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
         her.ask(Method::DELETE, "/api/v1/identities/{id}", &format!("{one}?{because}"), None);
     assert_eq!(revoked.0, 204);
     assert_eq!(her.ask(Method::DELETE, route, &format!("{path}?{because}"), None).0, 200);
+    keys_of_tokens(&mut her);
+    reports(&mut her);
     let orders = "/api/v1/quarantines";
     let (status, begun) = her.post(orders, orders, json!({ "agent": "support", "version": "v2" }));
     assert_eq!(status, 201, "{begun}");

@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ed25519_dalek::{Signer as _, SigningKey};
 use serde_json::{Value, json};
 
 use crate::support::agent::{Agent, World};
@@ -32,6 +35,11 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        Self::with("")
+    }
+
+    /// The same, with more in its configuration.
+    fn with(more: &str) -> Self {
         let world = World::new();
         let versions = vec![world.agent(), world.agent(), world.agent()];
         let (url, calls) = tools::start(world.runtime());
@@ -50,6 +58,7 @@ impl Desk {
             ),
             1,
         );
+        let text = format!("{text}{more}");
         let mut server = Server::start_with_policies(&text, Path::new(policies.path()));
         server.until_served(&world);
         Self { world, versions, server, calls, _policies: policies }
@@ -272,6 +281,69 @@ fn a_denied_sensitive_action_of_a_candidate_takes_it_back_and_kills_its_token() 
     assert_eq!(desk.call(&v2, "no-more", "echo", &json!({ "wait_ms": 1 })).0, 401);
     assert!(is_done(&desk.echo(&v1, "stable-still")));
     assert!(!desk.made().iter().any(|id| id.starts_with("no-")), "{:?}", desk.made());
+}
+
+/// An issuer outside goes on issuing: for a candidate that was cut off in vain, until a person says otherwise.
+#[test]
+fn a_candidate_that_was_cut_off_comes_no_further_with_new_tokens_of_an_issuer() {
+    let (dir, key) = (tempfile::tempdir().expect("a directory"), SigningKey::from_bytes(&[5; 32]));
+    let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let public = b64(key.verifying_key().as_bytes());
+    let keys = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": "k", "x": public }] });
+    let file = dir.path().join("keys.json");
+    std::fs::write(&file, keys.to_string()).expect("it is written");
+    let more = format!(
+        "issuers:\n  - {{ name: corp, kind: oidc, issuer: 'http://127.0.0.1:1', audience: lockgate, jwks: 'file:{}',\n      map: [{{ claims: {{ sub: two }}, agent: support, version: v2 }}] }}\n",
+        file.display()
+    );
+    let mut desk = Desk::with(&more);
+    // Of an issuer whose clock is ahead: nothing but the order itself stands against it.
+    let issue = || {
+        let iat = jiff::Timestamp::now().as_second() + 59;
+        let claims = json!({ "iss": "http://127.0.0.1:1", "aud": "lockgate", "sub": "two", "iat": iat, "exp": iat + 600 });
+        let header = json!({ "alg": "EdDSA", "kid": "k" });
+        let text = format!(
+            "{}.{}",
+            b64(header.to_string().as_bytes()),
+            b64(claims.to_string().as_bytes())
+        );
+        format!("{text}.{}", b64(&key.sign(text.as_bytes()).to_bytes()))
+    };
+    let echo =
+        |desk: &Desk| is_done(&desk.call(&issue(), "one", "echo", &json!({ "wait_ms": 1 })).1);
+    let since = Instant::now();
+    while !echo(&desk) {
+        assert!(since.elapsed() < Duration::from_secs(20), "{}", desk.server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let started = desk.server.run(&["rollout", "start", "support", "v2", "--reason", "a test"]);
+    assert_eq!(started.code, 0, "{}", started.shown());
+    desk.server.until("it gets traffic", |server| {
+        let status = ["rollout", "status", "--agent", "support", "--output", "json"];
+        server.run(&status).json()["phase"] == json!("running")
+    });
+    let denied = desk.call(&issue(), "no-wipe", "wipe", &json!({})).1;
+    assert!(refusal(&denied).contains("no-wiping"), "{denied}");
+    assert!(!echo(&desk));
+    desk.server.until("it is taken back", |server| {
+        server.run(&["rollout", "watch", "--agent", "support"]).code == 3
+    });
+    let admit = ["identity", "admit-outside", "support/v2", "--reason", "it was a false alarm"];
+    // As long as it is cut off there is nothing that could be let in.
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(!echo(&desk));
+    desk.server.kill();
+    desk.server.again();
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(!echo(&desk), "after a restart too");
+    let admitted = desk.server.run(&admit);
+    assert_eq!(admitted.code, 0, "{}", admitted.shown());
+    let since = Instant::now();
+    while !echo(&desk) {
+        assert!(since.elapsed() < Duration::from_secs(20), "{}", desk.server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(desk.server.run(&admit).code, 1, "once");
 }
 
 /// Whoever hangs up before the answer to a forbidden call has not got away with it.

@@ -1,16 +1,31 @@
-//! Agents of frameworks as their makers ship them, with their tools behind Lockgate and a model that does as it is told:
-//! see docs/frameworks.md.
+//! Agents of frameworks as their makers ship them, with their tools and their model behind Lockgate, and a model that does
+//! as it is told: see docs/frameworks.md.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lockgate_audit::Record;
 use serde_json::{Value, json};
 
 use crate::support::agent::World;
 use crate::support::packs;
 use crate::support::peers::{Bridged, Peer, python, ready, repository, started};
 use crate::support::server::Server;
+
+/// Who may call the model, and how.
+const MODEL: &str = "tools:
+  scripted:
+    actions:
+      chat.completions:
+        arguments: {model: text, bytes: number, messages: number, tools: texts, built_in: texts, stream: bool,
+          max_tokens: {type: number, optional: true}, choices: number, stores: bool}
+rules:
+  - {id: model, tool: scripted, action: chat.completions, effect: allow,
+     when: {built_in.values: {empty: true}, stores.value: {is: false}}}
+  - {id: model-tokens, tool: scripted, action: chat.completions, effect: limit,
+     limit: {tokens: 1000000/day, otherwise: 1000}}
+";
 
 /// The Python that has a framework.
 fn framework(name: &str) -> PathBuf {
@@ -50,17 +65,9 @@ fn is_governed(name: &str) {
     let agents = text.replace("id: fs-move\n", "id: fs-move\n    agents: [mover]\n");
     assert_ne!(text, agents);
     fs::write(&pack, agents).expect("it is written");
+    fs::write(policies.join("model.yaml"), MODEL).expect("it is written");
     let top = workspace.to_str().expect("it is text");
     let files = Bridged::start(dir.path(), "server-filesystem", top);
-    let config = format!(
-        "agents: [{{ name: support, versions: [{{ name: v1, endpoint: '{}' }}] }}]\n\
-         tools: [{{ name: files, url: '{}' }}]\n",
-        world.agent().url,
-        files.url
-    );
-    let mut server = Server::start_with_policies(&config, &policies);
-    server.until_served(&world);
-    let issued = server.json(&["identity", "issue", "support", "v1", "--reason", "a test"]);
     let good = json!({ "paths": [format!("{top}/hours.txt")] });
     let (_model, base) = model(
         dir.path(),
@@ -70,6 +77,22 @@ fn is_governed(name: &str) {
             { "tool": "move_file", "arguments": { "source": format!("{top}/hours.txt"), "destination": format!("{top}/x") } },
         ]),
     );
+    let config = format!(
+        "agents: [{{ name: support, versions: [{{ name: v1, endpoint: '{}' }}] }}]\n\
+         tools:\n  - {{ name: files, url: '{}' }}\n\
+        \x20 - {{ name: scripted, protocol: openai, url: '{base}', models: [scripted] }}\n",
+        world.agent().url,
+        files.url
+    );
+    let mut server = Server::start_with_policies(&config, &policies);
+    server.until_served(&world);
+    let issued = server.json(&["identity", "issue", "support", "v1", "--reason", "a test"]);
+    let token = issued["token"].as_str().expect("a text");
+    // The request of a user that the agent answers.
+    let asked = world.http().post(format!("{}/ask", server.ingress())).body("When are you open?");
+    let asked = world.block_on(async { asked.send().await }).expect("an answer");
+    let id = asked.headers().get("lockgate-interaction").expect("its id");
+    let id = id.to_str().expect("a text");
 
     let mut agent = Command::new(framework(name));
     agent
@@ -77,9 +100,10 @@ fn is_governed(name: &str) {
         .arg("When are you open?")
         .current_dir(dir.path())
         .env("LOCKGATE_EGRESS", server.egress())
-        .env("LOCKGATE_AGENT_TOKEN", issued["token"].as_str().expect("a text"))
-        .env("OPENAI_BASE_URL", base)
-        .envs([("OPENAI_API_KEY", "unused"), ("MODEL", "scripted")])
+        .env("LOCKGATE_AGENT_TOKEN", token)
+        .env("OPENAI_BASE_URL", format!("{}/model/scripted/v1", server.egress()))
+        .envs([("OPENAI_API_KEY", token), ("MODEL", "scripted")])
+        .env("OPENAI_CUSTOM_HEADERS", format!("lockgate-interaction: {id}"))
         // Nothing is written elsewhere, and nobody is told that it ran.
         .env("HOME", dir.path())
         .envs([("CREWAI_DISABLE_TELEMETRY", "true"), ("OTEL_SDK_DISABLED", "true")])
@@ -97,12 +121,36 @@ fn is_governed(name: &str) {
     assert_eq!(files.calls(), [("read_multiple_files".to_owned(), good)], "{said}");
 
     assert_eq!(server.stop(), Some(0), "{}", server.log());
-    let records = server.records();
-    let count = |step: &str| records.iter().filter(|record| record.step == step).count();
-    assert_eq!((count("intent"), count("outcome")), (1, 1));
+    is_recorded(&server.records(), id);
+}
+
+/// Each call of a model and of a tool is recorded with whose it is, and the model's tokens are counted.
+fn is_recorded(records: &[Record], interaction: &str) {
+    let of = |step: &str, object: &str| -> Vec<&Record> {
+        let all = records.iter().filter(|one| one.step == step && one.object == object);
+        all.collect()
+    };
+    let (call, chat) = ("files/read_multiple_files", "scripted/chat.completions");
+    // Three calls are asked for, and then the answer is given.
+    assert_eq!((of("intent", call).len(), of("outcome", call).len()), (1, 1));
+    assert_eq!((of("intent", chat).len(), of("outcome", chat).len()), (4, 4));
+    let all_intents = records.iter().filter(|one| one.step == "intent").count();
+    assert_eq!(all_intents, 5, "nothing else is done");
+    for outcome in of("outcome", chat) {
+        assert_eq!(outcome.detail["usage"]["input_tokens"], 10, "{}", outcome.detail);
+        assert_eq!(outcome.detail["usage"]["output_tokens"], 5);
+    }
     let refused = records.iter().find(|record| record.action == "action.refused").expect("one");
     assert_eq!(refused.principal, "agent support/v1");
     assert_eq!(refused.detail["risk"], "ASI02");
+    // The agent says whose the calls of the model are; those of the tool are what that asked for.
+    let told = of("intent", chat).into_iter().map(|one| (one, "explicit"));
+    let guessed = of("intent", call).into_iter().chain([refused]).map(|one| (one, "inferred"));
+    for (record, link) in told.chain(guessed) {
+        assert_eq!(record.detail["governed"]["link"], link, "{}", record.object);
+        let whose = record.labels.get("interaction").map(String::as_str);
+        assert_eq!(whose, Some(interaction), "{}", record.object);
+    }
 }
 
 #[test]

@@ -20,6 +20,25 @@ fn every_scenario_gives_a_valid_file_and_nothing_is_overwritten() {
     }
 }
 
+#[test]
+fn releases_wait_for_the_path_of_the_scenario_unless_they_need_not() {
+    for scenario in ["monolith", "microservices", "serverless"] {
+        for (more, waits) in [(&[][..], true), (&["--no-path"], false)] {
+            let dir = tempfile::tempdir().expect("a directory for the test");
+            let made = run_in(dir.path(), &[&["init", "--scenario", scenario], more].concat());
+            assert_eq!(made.code, 0, "{}", made.shown());
+            let text = std::fs::read_to_string(dir.path().join("lockgate.yaml")).expect("written");
+            let config = lockgate_model::config::read("lockgate.yaml", &text).expect("it is valid");
+            for agent in &config.agents {
+                let path = config.plan(&agent.plan).expect("its plan").path;
+                let path = path.map(lockgate_model::config::Scenario::as_str);
+                assert_eq!(path, waits.then_some(scenario), "{}", agent.name);
+            }
+            assert_eq!(text.contains("--report"), waits, "what is not asked for is not told of");
+        }
+    }
+}
+
 /// How many triggers a file says are armed, in words.
 fn triggers_told(text: &str) -> Option<usize> {
     const WORDS: [&str; 9] =

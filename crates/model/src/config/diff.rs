@@ -32,7 +32,9 @@ pub fn at_next_start(old: &Config, new: &Config) -> Vec<&'static str> {
     let fields = [
         ("listen.ingress", old.listen.ingress != new.listen.ingress),
         ("listen.egress", old.listen.egress != new.listen.egress),
+        ("listen.egress_inspect", old.egress_inspect != new.egress_inspect),
         ("listen.api", old.listen.api != new.listen.api),
+        ("authorities", old.authorities != new.authorities),
         ("data_dir", old.data_dir != new.data_dir),
         ("metrics_need_token", old.metrics_need_token != new.metrics_need_token),
         ("feedback.ticket_ttl", old.feedback != new.feedback),
@@ -52,6 +54,9 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
     let mut found = audit_weakened(&old.audit, &new.audit);
     for plan in &new.plans {
         let Some(before) = old.plan(&plan.name) else { continue };
+        if let Some(path) = before.path.filter(|path| plan.path != Some(*path)) {
+            found.push(format!("plan `{}` no longer asks for the path `{path}`", plan.name));
+        }
         for stage in &plan.stages {
             let same = before.stages.iter().find(|one| one.name == stage.name);
             if same.is_some_and(asks_for_security) && !asks_for_security(stage) {
@@ -61,6 +66,7 @@ pub fn weakened(old: &Config, new: &Config) -> Vec<String> {
                 ));
             }
         }
+        found.extend(drift_weakened(before, plan));
         if let (Some(was), Some(is)) = (security_trigger(before), security_trigger(plan)) {
             let softer = [
                 (is.dry_run && !was.dry_run, "only watches"),
@@ -121,6 +127,21 @@ fn span(ms: u64) -> String {
     const HOUR_MS: u64 = 3_600_000;
     let hours = ms / HOUR_MS;
     if hours.is_multiple_of(24) { format!("{} days", hours / 24) } else { format!("{hours} hours") }
+}
+
+/// Where less must be known of drift than before.
+fn drift_weakened(old: &Plan, new: &Plan) -> Option<String> {
+    let (was, name) = (old.drift.as_ref()?, &new.name);
+    let Some(is) = &new.drift else {
+        return Some(format!("plan `{name}` no longer asks whether there is drift"));
+    };
+    let gone = was.of.iter().find(|source| !is.of.contains(source));
+    let how = match gone {
+        Some(source) => format!("no longer asks `{source}` whether there is drift"),
+        None if is.max_age_ms > was.max_age_ms => "takes older results about drift".into(),
+        None => return None,
+    };
+    Some(format!("plan `{name}` {how}"))
 }
 
 fn asks_for_security(stage: &Stage) -> bool {

@@ -9,21 +9,24 @@ use serde::Deserialize;
 use super::AuditDurability;
 use super::field::Field;
 use super::text::{
-    ActionText, AddressText, CallText, DurationText, FileNameText, HeaderNameText, MeasureNameText,
-    MirrorText, ModelText, NameText, SecretText, SizeText, SomeText, Switchable, UrlPathText,
-    UrlText, WitnessKeyText,
+    AddressText, CommitText, DurationText, FileNameText, MeasureNameText, MirrorText, NameText,
+    SecretText, SizeText, SomeText, Switchable, UrlPathText, UrlText, WitnessKeyText,
 };
 use crate::agent::{LatencyMeasure, OnNewVersion, Protocol, SignalSource};
 use crate::measure::Better;
 use crate::plan::AlertLevel;
 use crate::version::SideEffects;
 
+mod issuers;
 mod plan;
+mod tools;
 
+pub(super) use issuers::{IssuerFile, IssuerSpeaks, MappedFile};
 pub(super) use plan::{
-    ConfirmBy, ConfirmFile, GateFile, GatesFile, HardLimitsFile, OverrideFile, PlanFile, StageFile,
-    TriggerFile, TriggersFile,
+    ConfirmBy, ConfirmFile, DriftFile, GateFile, GatesFile, HardLimitsFile, OverrideFile, PlanFile,
+    StageFile, TriggerFile, TriggersFile,
 };
+pub(super) use tools::{AddressesFile, CredentialFile, OperationFile, Speaks, ToolServerFile};
 
 /// Lockgate's configuration: agents, their versions, and the plans that releases follow.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -41,6 +44,8 @@ pub(super) struct ConfigFile {
     pub(super) snapshot_max_age: Field<DurationText>,
     /// How people are asked about actions that a rule says `ask` to.
     pub(super) approvals: Field<ApprovalsFile>,
+    /// Certificate authorities, in PEM, that vouch for endpoints and tools beside the web's own. Default: none.
+    pub(super) authorities: Field<SecretText>,
     /// Whether /metrics asks for a token. Default: false.
     pub(super) metrics_need_token: Field<bool>,
     /// How answers of users are taken.
@@ -53,6 +58,9 @@ pub(super) struct ConfigFile {
     /// Servers with tools that agents reach through Lockgate. Default: none.
     #[schemars(extend("maxItems" = 256))]
     pub(super) tools: Field<Vec<Field<ToolServerFile>>>,
+    /// Issuers outside whose tokens say which version of an agent calls, beside those that Lockgate issues. Default: none.
+    #[schemars(extend("maxItems" = 16))]
+    pub(super) issuers: Field<Vec<Field<IssuerFile>>>,
     /// Plans that releases follow. The plan `standard` is built in; one of that name replaces it.
     pub(super) plans: Field<Vec<Field<PlanFile>>>,
     /// Where alerts go.
@@ -70,6 +78,11 @@ pub(super) struct ListenFile {
     pub(super) ingress: Field<AddressText>,
     /// Calls that agents make. Default: 127.0.0.1:8081.
     pub(super) egress: Field<AddressText>,
+    /// How agents reach that, as cards of other agents tell them. Default: the address that their connection came in at.
+    pub(super) egress_url: Field<UrlText>,
+    /// Whether tunnels to tools that are asked in their own way are opened, with an authority of Lockgate's own that
+    /// agents are told to trust. Default: false.
+    pub(super) egress_inspect: Field<bool>,
     /// REST, console and metrics. Default: 127.0.0.1:8090.
     pub(super) api: Field<AddressText>,
 }
@@ -287,6 +300,8 @@ pub(super) struct VersionFile {
     pub(super) tools: Field<Vec<Field<ToolFile>>>,
     /// Whether it changes anything outside itself. Default: some.
     pub(super) side_effects: Field<SideEffects>,
+    /// The commit that it was built from, in full. A report of its path must be of it.
+    pub(super) commit: Field<CommitText>,
 }
 
 /// A tool whose description the version was tested with.
@@ -298,71 +313,6 @@ pub(super) struct ToolFile {
     pub(super) name: Field<SomeText>,
     /// Digest of its description, schemas and server identity.
     pub(super) digest: Field<SomeText>,
-}
-
-/// What a tool's server speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "ToolProtocol")]
-pub(super) enum Speaks {
-    /// Model Context Protocol over streamable HTTP.
-    Mcp,
-    /// OpenAI's model API, or one that is like it.
-    Openai,
-    /// Anthropic's model API, or one that is like it.
-    Anthropic,
-    /// Plain HTTP.
-    Http,
-    /// Something that is decided about here and reached by others, such as an MCP server beside its agent.
-    External,
-}
-
-/// Something that agents reach: MCP at `/mcp/NAME` of `listen.egress`, models at `/model/NAME`, HTTP at `/http/NAME`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(deny_unknown_fields, rename = "ToolServer", extend("required" = ["name"]))]
-pub(super) struct ToolServerFile {
-    /// Its name, unique in the file.
-    pub(super) name: Field<NameText>,
-    /// Where it is, path included. Only what is external has none.
-    pub(super) url: Field<UrlText>,
-    /// What it speaks. Default: mcp.
-    pub(super) protocol: Field<Speaks>,
-    /// What it is shown instead of what the agent sends. Default: nothing.
-    pub(super) credential: Field<CredentialFile>,
-    /// The longest silence in an answer. Default: 60s, of models and what is external 10m.
-    pub(super) timeout: Field<DurationText>,
-    /// The models that may be called; `*` at the end is any end. Default: all.
-    #[schemars(extend("minItems" = 1, "maxItems" = 256))]
-    pub(super) models: Field<Vec<Field<ModelText>>>,
-    /// What may be asked of an HTTP tool.
-    #[schemars(extend("minItems" = 1, "maxItems" = 256))]
-    pub(super) operations: Field<Vec<Field<OperationFile>>>,
-}
-
-/// Something that may be asked of an HTTP tool.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(deny_unknown_fields, rename = "Operation", extend("required" = ["name", "call"]))]
-pub(super) struct OperationFile {
-    /// The action's name in policies, unique in the tool.
-    pub(super) name: Field<ActionText>,
-    /// Method and path, with `{name}` for what is an argument.
-    pub(super) call: Field<CallText>,
-    /// Names that its query may have; they are arguments. Default: none.
-    #[schemars(extend("maxItems" = 64))]
-    pub(super) query: Field<Vec<Field<ActionText>>>,
-}
-
-/// A header with a secret.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(deny_unknown_fields, rename = "Credential", extend("required" = ["value"]))]
-pub(super) struct CredentialFile {
-    /// Its name. Default: authorization, of Anthropic's models x-api-key.
-    pub(super) header: Field<HeaderNameText>,
-    /// The whole value, as `env:NAME` or `file:PATH`.
-    pub(super) value: Field<SecretText>,
 }
 
 /// Where alerts go: a webhook or Slack.

@@ -10,14 +10,17 @@ use super::field::Field;
 use super::file::ConfigFile;
 use super::place::Path;
 use super::report::Report;
-use super::text::{DurationText, NameText, SomeText, UrlText};
+use super::schema::{did_you_mean, list};
+use super::text::{DurationText, NameText, SizeText, SomeText, UrlText};
 use super::{Config, Source, units, url};
+use crate::ids::AgentName;
 
 mod after;
 mod agents;
 mod fitting;
 mod gates;
 mod holds;
+mod issuers;
 mod measures;
 mod plans;
 mod probes;
@@ -36,6 +39,8 @@ pub(super) fn config(
 ) -> Option<Config> {
     let root = Path::default();
     let listen = settings::listen(report, &file.listen, &root.key("listen"));
+    let egress_url = settings::egress_url(report, &file.listen, &root.key("listen"));
+    let egress_inspect = settings::egress_inspect(report, &file.listen, &root.key("listen"));
     let channels = settings::channels(report, &file.channels, &root.key("channels"));
     let prices = settings::prices(report, &file.prices, &root.key("prices"));
     let plans = plans::plans(report, &file.plans, &root.key("plans"));
@@ -53,7 +58,13 @@ pub(super) fn config(
     let stale = settings::candidate_stale_max(report, file, &root);
     let snapshot_max_age_ms = settings::snapshot_max_age(report, file, &root);
     let approvals = settings::approvals(report, &file.approvals, &root.key("approvals"));
-    let tools = tools::tools(report, &file.tools, &root.key("tools"));
+    let authorities = settings::authorities(report, file, &root);
+    let tools = tools::tools(report, &file.tools, &root.key("tools"), &known.agents);
+    let versions = agents.iter().flat_map(|(_, agent)| {
+        agent.versions.iter().map(|one| (agent.name.clone(), one.name.clone()))
+    });
+    let versions: issuers::Versions = versions.collect();
+    let issuers = issuers::issuers(report, &file.issuers, &root.key("issuers"), &versions);
     let data_dir = some_text(report, &file.data_dir, &root.key("data_dir"));
     let metrics = root.key("metrics_need_token");
     Some(Config {
@@ -61,12 +72,16 @@ pub(super) fn config(
         data_dir,
         candidate_stale_max_ms: stale,
         snapshot_max_age_ms,
+        egress_url,
+        egress_inspect,
         approvals,
+        authorities,
         metrics_need_token: report.take_or(&file.metrics_need_token, &metrics, false),
         feedback,
         audit,
         agents: agents.into_iter().map(|(_, agent)| agent).collect(),
         tools,
+        issuers,
         plans: plans.into_iter().map(|planned| planned.plan).collect(),
         channels,
         prices,
@@ -111,6 +126,22 @@ fn name<N: FromStr<Err: std::fmt::Display>, T: AsRef<str>>(
             None
         }
     }
+}
+
+/// The name of an agent, which is one of those in the file.
+fn known_agent(
+    report: &mut Report<'_>,
+    field: &Field<NameText>,
+    path: &Path,
+    agents: &[String],
+) -> Option<AgentName> {
+    let name: AgentName = name(report, field, path)?;
+    if !agents.iter().any(|known| known == name.as_str()) {
+        let hint = did_you_mean(name.as_str(), agents)
+            .unwrap_or_else(|| format!("the agents are {}", list(agents)));
+        report.error(path, format!("there is no agent `{name}`"), hint);
+    }
+    Some(name)
 }
 
 /// A text that is more than blanks.
@@ -202,6 +233,18 @@ impl Unique {
             None => {
                 self.seen.insert(name.to_owned(), path.clone());
             }
+        }
+    }
+}
+
+/// Bytes of `32MiB`.
+fn size(report: &mut Report<'_>, field: &Field<SizeText>, path: &Path) -> Option<u64> {
+    let text = &report.take(field, path)?.0;
+    match units::size_bytes(text) {
+        Ok(bytes) => Some(bytes),
+        Err(problem) => {
+            report.error(path, format!("`{text}` {problem}"), "write it like `32MiB`");
+            None
         }
     }
 }

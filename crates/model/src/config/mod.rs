@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::agent::Agent;
 use crate::approval::ApprovalSettings;
 use crate::ids::{AgentName, ChannelName, PlanName};
+use crate::issuer::OutsideIssuer;
 use crate::plan::{AlertLevel, Plan};
 use crate::snapshot::Egress;
 use crate::tool::Tool;
@@ -167,8 +168,14 @@ pub struct Config {
     pub candidate_stale_max_ms: u64,
     /// Calls of agents are refused once the gateway has not heard of control for this long.
     pub snapshot_max_age_ms: u64,
+    /// How agents reach the address for their calls; `None`: at the address that they came in at.
+    pub egress_url: Option<String>,
+    /// Whether tunnels to tools that are asked in their own way are opened.
+    pub egress_inspect: bool,
     /// How questions to people about actions are kept.
     pub approvals: ApprovalSettings,
+    /// Where certificate authorities (PEM) are that vouch for endpoints and tools beside the web's own.
+    pub authorities: Option<SecretRef>,
     /// Whether `/metrics` asks for a token.
     pub metrics_need_token: bool,
     /// How answers of users are taken.
@@ -179,6 +186,8 @@ pub struct Config {
     pub agents: Vec<Agent>,
     /// Servers with tools, in the file's order.
     pub tools: Vec<Tool>,
+    /// Issuers of tokens outside, in the file's order.
+    pub issuers: Vec<OutsideIssuer>,
     /// Plans, in the file's order; the built-in one last unless the file defines it.
     pub plans: Vec<Plan>,
     /// Channels, in the file's order.
@@ -201,7 +210,13 @@ impl Config {
     /// What gateways decide agents' own calls from.
     pub fn egress(&self) -> Egress {
         let snapshot_max_age_ms = self.snapshot_max_age_ms;
-        Egress { tools: self.tools.clone(), snapshot_max_age_ms, approvals: self.approvals }
+        Egress {
+            tools: self.tools.clone(),
+            snapshot_max_age_ms,
+            approvals: self.approvals,
+            url: self.egress_url.clone(),
+            issuers: self.issuers.clone(),
+        }
     }
 
     /// The plan called `name`.

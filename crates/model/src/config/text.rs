@@ -95,6 +95,22 @@ text!(
     SecretText: "a reference to a secret", "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$", ["env:ALERT_KEY", "file:/run/secrets/alert"], "writeOnly" = true
 );
 text!(
+    /// Where a set of keys is.
+    JwksText: "a URL or a file", "^(https?://[^/?#]+.*|file:.+)$", ["https://idp.example.com/keys", "file:/etc/lockgate/bundle.json"]
+);
+text!(
+    /// A commit of git, in full.
+    CommitText: "a commit in full: 40 or 64 hex digits", "^([0-9a-f]{40}|[0-9a-f]{64})$", ["3f0a8b6d1c5e4f2a9b7c8d6e5f4a3b2c1d0e9f8a"]
+);
+text!(
+    /// The id of a workload.
+    SpiffeIdText: "a SPIFFE id", "^spiffe://[a-z0-9._-]+(/[A-Za-z0-9._-]+)+$", ["spiffe://example.org/ns/agents/sa/support-v2"]
+);
+text!(
+    /// The trust domain of workloads.
+    TrustDomainText: "a trust domain", "^[a-z0-9._-]{1,255}$", ["example.org"]
+);
+text!(
     /// The name of a header of HTTP.
     HeaderNameText: "the name of a header", "^[A-Za-z0-9][A-Za-z0-9-]{0,62}$", ["authorization", "x-api-key"]
 );

@@ -39,6 +39,12 @@ fn refused_beside_an_agent(name: &str, more: &str) {
 }
 
 #[test]
+fn paths_and_commits() {
+    let commit = format!("{AGENT}        commit: v1.2\n");
+    refused("plan_unknown_path", &format!("{commit}plans:\n  - {{name: p, path: monolit}}\n"));
+}
+
+#[test]
 fn text_that_is_not_the_yaml_that_is_taken() {
     refused("yaml_empty", "");
     refused("yaml_only_comments", "# nothing\n");
@@ -213,6 +219,10 @@ fn plans() {
     refused_beside_an_agent(
         "plan_holds",
         "plans:\n  - name: p\n    initial_delay: 2h\n    source_errors_max: -1\n    rollback_window: soon\n    rollback_gate: { secret: letmein }\n    freeze:\n      - weekends\n      - fri 16:00 - mon 08:00\n      - fri 16:00 - mon 08:00 Europe/Berlln\n      - fri 25:00 - mon 08:00 Europe/Berlin\n      - fri 16:00 - fri 16:00 UTC\n      - foo 16:00 - fri 16:00 UTC\n    stages:\n      - { weight: 1, duration: 1h, confirm: { by: person, url: \"http://x\" } }\n      - { weight: 2, duration: 1h, confirm: { by: webhook } }\n      - { weight: 3, duration: 1h, confirm: person }\n      - { weight: 4, duration: 1h, confirm: { by: cat } }\n      - { weight: 100 }\n",
+    );
+    refused_beside_an_agent(
+        "plan_drift",
+        "plans:\n  - name: p\n    drift: { max_age: 5s, of: [] }\n  - name: q\n    drift: {}\n  - name: r\n    drift: { max_age: soon, of: [A, a, a], max: 1 }\n  - name: s\n    drift: daily\n",
     );
     refused_beside_an_agent(
         "plan_environment",
@@ -450,6 +460,89 @@ fn models_and_operations_that_cannot_be() {
       - { call: \"GET /y?z=1\" }
   - { name: f, protocol: external, url: \"http://x\", credential: { value: env:A } }
   - { name: g, protocol: openai }
+  - { name: h, protocol: external, breaker: { failures: 3 } }
+",
+    );
+}
+
+#[test]
+fn tools_that_are_no_agent_of_the_file() {
+    refused_beside_an_agent(
+        "tools_as_agents",
+        "tools:
+  - { name: t, protocol: a2a, url: \"http://t.example\", agent: a }
+  - { name: u, protocol: a2a, url: \"http://u.example\", agent: nobody }
+  - { name: v, protocol: mcp, url: \"http://v.example/mcp\", agent: a }
+  - { name: w, protocol: a2a, url: \"http://w.example\", agent: \"A b\" }
+",
+    );
+}
+
+#[test]
+fn tunnels_that_cannot_be() {
+    refused_beside_an_agent(
+        "tunnels",
+        "tools:
+  - { name: a, protocol: tunnel }
+  - { name: b, protocol: tunnel, url: \"http://b.example\" }
+  - { name: c, protocol: tunnel, url: \"https://c.example/simple\" }
+  - { name: d, protocol: tunnel, url: \"https://d.example\", credential: { value: env:A }, addresses: anywhere, answer_max: 1MiB }
+  - { name: e, protocol: tunnel, url: \"https://0x7f.1\" }
+  - { name: f, protocol: mcp, url: \"https://f.example/mcp\", addresses: private }
+  - { name: g, protocol: tunnel, url: \"https://F.example\" }
+  - { name: h, protocol: tunnel, url: \"https://h.example\" }
+  - { name: i, protocol: tunnel, url: \"https://h.example:443\" }
+  - { name: j, protocol: openai, url: \"https://h.example/v1\" }
+",
+    );
+}
+
+#[test]
+fn issuers_outside_that_could_not_be_told_apart_or_trusted() {
+    refused_beside_an_agent(
+        "issuers",
+        "issuers:
+  - name: corp
+    kind: oidc
+    issuer: http://idp.example.com
+    audience: lockgate
+    trust_domain: example.org
+    map:
+      - { claims: { sub: one }, agent: a, version: v1 }
+      - { claims: { sub: one, env: prod }, agent: a, version: v1 }
+      - { claims: { env: test }, agent: a, version: v1 }
+      - { claims: { iss: x }, agent: a, version: v1 }
+      - { claims: {}, agent: a, version: v1 }
+      - { spiffe_id: spiffe://example.org/x, agent: a, version: v1 }
+      - { claims: { sub: 7 }, agent: a, version: v1 }
+      - { claims: { sub: two }, agent: a, version: v2 }
+      - { claims: { sub: three }, agent: b, version: v1 }
+  - name: corp
+    kind: spiffe
+    audience: lockgate
+    trust_domain: example.org
+    map:
+      - { spiffe_id: spiffe://example.org/x, agent: a, version: v1 }
+      - { spiffe_id: spiffe://example.org/x, agent: a, version: v1 }
+      - { spiffe_id: spiffe://other.org/x, agent: a, version: v1 }
+      - { spiffe_id: 'spiffe://*.example.org/x', agent: a, version: v1 }
+      - { spiffe_id: spiffe://example.org/../x, agent: a, version: v1 }
+      - { spiffe_id: spiffe://example.org, agent: a, version: v1 }
+  - name: again
+    kind: spiffe
+    trust_domain: example.org
+    audience: lockgate
+    jwks: http://10.0.0.1/bundle
+    refresh: 2h
+    max_age: 1h
+    map: []
+  - name: wild
+    kind: spiffe
+    trust_domain: '*'
+    audience: ' '
+    jwks: ftp://x
+    map: [{ spiffe_id: spiffe://example.org/y, agent: a, version: v1 }]
+  - { name: none, kind: ldap, audience: x, map: [] }
 ",
     );
 }

@@ -84,6 +84,18 @@ fn both_triggers_on_errors_are_compared() {
 }
 
 #[test]
+fn a_path_that_is_asked_for_no_more_is_said() {
+    let with = |path: &str| read(&format!("{OLD}plans:\n  - name: p\n{path}"));
+    let before = with("    path: microservices\n");
+    let said = ["plan `p` no longer asks for the path `microservices`"];
+    assert_eq!(weakened(&before, &with("    path: monolith\n")), said);
+    assert_eq!(weakened(&before, &with("")), said);
+    assert_eq!(weakened(&with(""), &before), Vec::<String>::new(), "more is no loss");
+    let paths: Vec<String> = diff(&with(""), &before).into_iter().map(|one| one.path).collect();
+    assert_eq!(paths, ["plans.p.path"]);
+}
+
+#[test]
 fn looking_less_at_security_is_said() {
     let with = |gates: &str, trigger: &str| {
         read(&format!(
@@ -100,6 +112,21 @@ fn looking_less_at_security_is_said() {
     for trigger in ["{ dry_run: true }", "{ bound: \"> baseline\" }", "{ action: switch }"] {
         let softer = weakened(&before, &with(gate, trigger));
         assert_eq!(softer.len(), 1, "{trigger}: {softer:?}");
+    }
+}
+
+#[test]
+fn asking_less_about_drift_is_said() {
+    let with = |drift: &str| read(&format!("{OLD}plans:\n  - name: p\n{drift}"));
+    let before = with("    drift: { max_age: 1h, of: [infra, cluster] }\n");
+    for (drift, told) in [
+        ("", "no longer asks whether there is drift"),
+        ("    drift: { max_age: 1h, of: [infra] }\n", "no longer asks `cluster`"),
+        ("    drift: { max_age: 2h, of: [cluster, infra] }\n", "takes older results"),
+    ] {
+        let weaker = weakened(&before, &with(drift));
+        assert!(weaker.len() == 1 && weaker[0].contains(told), "{drift}: {weaker:?}");
+        assert_eq!(weakened(&with(drift), &before), Vec::<String>::new(), "{drift}");
     }
 }
 

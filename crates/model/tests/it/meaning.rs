@@ -2,13 +2,16 @@
 
 use lockgate_model::agent::{HealthCheck, Limits, Match, SignalSource, StickyKey};
 use lockgate_model::config::{
-    self, AuditSettings, ChannelKind, Config, Misfit, SecretRef, misfits,
+    self, AuditSettings, ChannelKind, Config, Misfit, Scenario, SecretRef, misfits,
 };
+use lockgate_model::drift::SOURCE_DEFAULT;
 use lockgate_model::hook::{Confirm, Hook};
+use lockgate_model::ids::DriftSource;
+use lockgate_model::issuer::{IssuerKind, JwksAt, Who};
 use lockgate_model::plan::{
     Absent, Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan,
 };
-use lockgate_model::tool::{Models, ToolProtocol};
+use lockgate_model::tool::{Addresses, Models, ToolProtocol};
 use lockgate_model::version::Digest;
 
 const SMALLEST: &str = "\
@@ -73,9 +76,10 @@ fn a_model_api_and_an_http_tool_say_what_of_them_may_be_used() {
       - { name: look_up, call: 'GET /orders/{id}', query: [expand] }
       - { name: refund, call: 'POST /orders/{id}/refunds' }
   - { name: desk, protocol: external }
+  - { name: peer, protocol: a2a, url: 'https://peer.example.com/agents/peer/' }
 ";
     let config = read(&format!("{text}{SMALLEST}"));
-    let [gpt, claude, orders, desk] = &config.tools[..] else { panic!("{:?}", config.tools) };
+    let [gpt, claude, orders, desk, peer] = &config.tools[..] else { panic!("{:?}", config.tools) };
     let ToolProtocol::Openai(models) = &gpt.protocol else { panic!("{gpt:?}") };
     assert!(models.hold("o3-mini") && !models.hold("gpt-4"));
     assert_eq!(
@@ -95,6 +99,50 @@ fn a_model_api_and_an_http_tool_say_what_of_them_may_be_used() {
         (&desk.protocol, desk.url.as_str(), desk.timeout_ms),
         (&ToolProtocol::External, "", 600_000)
     );
+    assert_eq!(
+        (&peer.protocol, peer.url.as_str(), peer.timeout_ms),
+        (&ToolProtocol::A2a, "https://peer.example.com/agents/peer/", 600_000)
+    );
+}
+
+#[test]
+fn agents_may_reach_calls_at_another_address_than_where_they_are_taken() {
+    assert_eq!(read(SMALLEST).egress().url, None);
+    let text = format!("listen: {{ egress_url: 'https://lockgate.example.com/' }}\n{SMALLEST}");
+    let config = read(&text);
+    assert_eq!(config.egress().url.as_deref(), Some("https://lockgate.example.com"));
+    let text = format!("listen: {{ egress_url: 'ftp://x' }}\n{SMALLEST}");
+    let errors = config::read("f.yaml", &text).unwrap_err().to_string();
+    assert!(errors.contains("the URL in `egress_url` is neither http nor https"), "{errors}");
+}
+
+#[test]
+fn an_issuer_outside_is_what_the_file_says() {
+    let text = "issuers:
+  - name: corp
+    kind: oidc
+    issuer: https://idp.example.com/
+    audience: lockgate
+    refresh: 1m
+    map: [{ claims: { sub: a, env: prod }, agent: a, version: v1 }, { claims: { sub: a, env: test }, agent: a, version: v1 }]
+  - name: mesh
+    kind: spiffe
+    trust_domain: example.org
+    audience: lockgate
+    jwks: file:/run/bundle.json
+    map: [{ spiffe_id: spiffe://example.org/sa/a, agent: a, version: v1 }]
+  - { name: here, kind: oidc, issuer: 'http://127.0.0.1:1', audience: x, jwks: 'http://localhost:1/keys', map: [{ claims: { sub: a }, agent: a, version: v1 }] }
+";
+    let config = read(&format!("{text}{SMALLEST}"));
+    let [corp, mesh, here] = &config.issuers[..] else { panic!("{:?}", config.issuers) };
+    // To the letter: a slash at the end is another issuer.
+    let issuer = "https://idp.example.com/".to_owned();
+    assert_eq!((&corp.kind, &corp.jwks), (&IssuerKind::Oidc { issuer }, &JwksAt::Discovery));
+    assert_eq!((corp.refresh_ms, corp.max_age_ms, corp.map.len()), (60_000, 86_400_000, 2));
+    assert_eq!(mesh.jwks, JwksAt::File("/run/bundle.json".into()));
+    assert_eq!(mesh.map[0].who, Who::SpiffeId("spiffe://example.org/sa/a".into()));
+    assert_eq!(here.jwks, JwksAt::Url("http://localhost:1/keys".into()));
+    assert_eq!(config.egress().issuers, config.issuers);
 }
 
 #[test]
@@ -259,6 +307,9 @@ fn a_file_may_say_everything() {
     assert_eq!(config.prices[0].cached_input_usd_per_mtok, Some(0.1));
     let careful = plan(&config, "careful");
     assert_eq!(careful.hard_limits, [HardLimit::ConsecutiveErrors(50)]);
+    assert_eq!(careful.path, Some(Scenario::Microservices));
+    assert_eq!(plan(&config, "quick").path, None, "no path is asked for unless a plan says so");
+    assert_eq!(support.versions[1].commit.as_ref().map(String::len), Some(40));
     assert_eq!(careful.stages[1].name, "canary");
     assert_eq!(careful.stages[1].gates.len(), 2, "exactly its own");
     assert_eq!(careful.stages[2].gates.len(), 7, "the plan's");
@@ -324,6 +375,7 @@ plans:
     source_errors_max: 3
     rollback_window: 2h
     rollback_gate: { url: \"http://gates/back\", secret: env:KEY }
+    drift: { max_age: 12h, of: [infra, cluster] }
     stages:
       - { weight: 0, duration: 1h }
       - { weight: 10, duration: 1h, confirm: { by: person } }
@@ -340,13 +392,24 @@ plans:
     let gate = p.rollback_gate.as_ref().unwrap();
     assert_eq!(gate.url, "http://gates/back");
     assert_eq!(gate.secret, Some(SecretRef::Env("KEY".into())));
+    let gate = p.drift.as_ref().unwrap();
+    let of: Vec<&str> = gate.of.iter().map(DriftSource::as_str).collect();
+    assert_eq!((gate.max_age_ms, of), (43_200_000, vec!["infra", "cluster"]));
     let confirms: Vec<_> = p.stages.iter().map(|stage| stage.confirm.clone()).collect();
     let hook = Hook { url: "http://gates/on".into(), secret: None };
     assert_eq!(confirms, [None, Some(Confirm::Person), Some(Confirm::Webhook(hook)), None]);
     let standard = plan(&config, "standard");
     assert_eq!((standard.initial_delay_ms, standard.source_errors_max), (0, 30));
     assert_eq!((standard.rollback_window_ms, &standard.rollback_gate), (Some(86_400_000), &None));
+    assert_eq!(standard.drift, None);
     assert!(standard.freeze.is_empty() && standard.stages.iter().all(|s| s.confirm.is_none()));
+}
+
+#[test]
+fn whoever_reports_drift_without_a_name_is_asked_by_default() {
+    let config = read(&format!("{SMALLEST}plans:\n  - {{ name: p, drift: {{ max_age: 1h }} }}\n"));
+    let gate = plan(&config, "p").drift.clone().unwrap();
+    assert_eq!((gate.of[0].as_str(), gate.of.len()), (SOURCE_DEFAULT, 1));
 }
 
 #[test]
@@ -415,4 +478,22 @@ fn measures_of_an_agent_and_bounds_on_them() {
     // A plan is kept as JSON, too.
     let written = serde_json::to_string(plan).unwrap();
     assert_eq!(&serde_json::from_str::<lockgate_model::plan::Plan>(&written).unwrap(), plan);
+}
+
+#[test]
+fn a_tunnel_is_a_host_and_where_it_may_lead() {
+    let text = "tools:
+  - { name: pypi, protocol: tunnel, url: https://PyPI.org/ }
+  - { name: git, protocol: tunnel, url: 'https://git.internal:8443', addresses: private, timeout: 1m }
+";
+    let config = read(&format!("{text}{SMALLEST}"));
+    let [pypi, git] = &config.tools[..] else { panic!("{:?}", config.tools) };
+    assert_eq!(
+        (&pypi.protocol, pypi.url.as_str(), pypi.timeout_ms),
+        (&ToolProtocol::Tunnel(Addresses::Public), "https://PyPI.org", 600_000)
+    );
+    assert_eq!(
+        (&git.protocol, git.timeout_ms),
+        (&ToolProtocol::Tunnel(Addresses::Private), 60_000)
+    );
 }

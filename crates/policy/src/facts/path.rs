@@ -28,7 +28,7 @@ const DEPTH_MAX: usize = 64;
 /// - `canonical`: absolute, without `.`, `..` and empty parts, in NFC
 /// - `extension`: what follows the last dot of the name, in lower case; empty where there is none
 /// - `has_parent`: `..` is a part of it as written
-/// - `hidden`: some part of it begins with a dot
+/// - `hidden`: some part of it begins with a dot; of a relative path, some part of what is written
 /// - `name`: its last part
 /// - `windows`: it is written as only Windows reads it: a drive, a share, backslashes
 pub(super) const FACTS: Shape = &[
@@ -146,6 +146,8 @@ struct Parts<'a> {
     absolute: bool,
     /// `..` was among them.
     has_parent: bool,
+    /// It leads above the directory that it is relative to.
+    leaves_base: bool,
     names: Vec<&'a str>,
 }
 
@@ -153,13 +155,14 @@ impl<'a> Parts<'a> {
     fn of(text: &'a str) -> Decided<Self> {
         let absolute = text.starts_with('/');
         let mut has_parent = false;
+        let mut leaves_base = false;
         let mut parts = Vec::with_capacity(8);
         for part in text.split('/') {
             match part {
                 "" | "." => {}
                 ".." => {
                     has_parent = true;
-                    parts.pop();
+                    leaves_base |= parts.pop().is_none() && !absolute;
                 }
                 // Windows drops them; filters that strip `../` once make `..` of `....`
                 _ if part.ends_with(['.', ' ']) => {
@@ -178,7 +181,7 @@ impl<'a> Parts<'a> {
         if absolute && is_magic(&parts) {
             return Err("a link that the system makes");
         }
-        Ok(Self { absolute, has_parent, names: parts })
+        Ok(Self { absolute, has_parent, leaves_base, names: parts })
     }
 
     fn facts(&self) -> Vec<Fact> {
@@ -198,8 +201,9 @@ impl<'a> Parts<'a> {
             canonical.into(),
             name.map(extension).into(),
             Fact::Bool(self.has_parent),
-            // what is above a relative path may be hidden
-            if hidden || self.absolute { Ok(hidden) } else { Err("a relative path") }.into(),
+            // where it leads to from there, parts that nobody wrote may be hidden
+            if hidden || !self.leaves_base { Ok(hidden) } else { Err("above a relative path") }
+                .into(),
             name.map(str::to_owned).into(),
             Fact::Bool(false),
         ]
@@ -303,5 +307,20 @@ mod tests {
         assert_eq!(facts[3], Fact::Unknown("a relative path"));
         assert_eq!(facts[5], Fact::Bool(true));
         assert_eq!(facts[6], Fact::Bool(true));
+    }
+
+    #[test]
+    fn what_is_written_of_a_relative_path_is_hidden_or_not() {
+        for (written, hidden) in [
+            ("a/b", Fact::Bool(false)),
+            ("./a/../b", Fact::Bool(false)),
+            ("a/.git/x", Fact::Bool(true)),
+            ("a/.git/../x", Fact::Bool(false)),
+            ("../x", Fact::Unknown("above a relative path")),
+            ("a/../../a/x", Fact::Unknown("above a relative path")),
+            ("/../x", Fact::Bool(false)),
+        ] {
+            assert_eq!(extract(&json!(written))[6], hidden, "{written}");
+        }
     }
 }

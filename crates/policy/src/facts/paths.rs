@@ -9,7 +9,7 @@ use super::{Fact, Kind, Shape, long, path, unknown};
 /// More files than anybody opens at once.
 pub(super) const PATHS_MAX: usize = 256;
 
-/// - `absolute`: every one begins at the root
+/// - `absolute`, `any_absolute`: every one begins at the root, some one does
 /// - `ancestors`: the paths themselves and every directory above one of them
 /// - `common_ancestors`: the directories that all of them are in; of one path, itself too
 /// - `count`: how many there are, doubles too
@@ -19,6 +19,7 @@ pub(super) const PATHS_MAX: usize = 256;
 pub(super) const FACTS: Shape = &[
     ("absolute", Kind::Bool),
     ("ancestors", Kind::Texts),
+    ("any_absolute", Kind::Bool),
     ("common_ancestors", Kind::Texts),
     ("count", Kind::Long),
     ("extensions", Kind::Texts),
@@ -28,18 +29,21 @@ pub(super) const FACTS: Shape = &[
     ("windows", Kind::Bool),
 ];
 
+const COUNT: usize = 4;
+
 pub(super) fn extract(argument: &Value) -> Vec<Fact> {
     let Value::Array(items) = argument else { return unknown(FACTS, "not a list of paths") };
     let count = Fact::Long(long(items.len()));
     if items.len() > PATHS_MAX {
         let mut facts = unknown(FACTS, "too many");
-        facts[3] = count;
+        facts[COUNT] = count;
         return facts;
     }
     let each: Vec<Vec<Fact>> = items.iter().map(path::extract).collect();
     vec![
         every(&each, path::ABSOLUTE),
         all_texts(&each, path::ANCESTORS),
+        some(&each, path::ABSOLUTE),
         common_texts(&each, path::ANCESTORS),
         count,
         all_texts(&each, path::EXTENSION),
@@ -114,35 +118,36 @@ mod tests {
     #[test]
     fn one_outside_leaves_nothing_in_common() {
         let inside = extract(&json!(["/srv/a/x.txt", "/srv/a/b/Y.md"]));
-        assert_eq!(inside[2], set(&["/", "/srv", "/srv/a"]));
-        assert_eq!(inside[4], set(&["md", "txt"]));
-        assert_eq!(inside[7], set(&["Y.md", "x.txt"]));
+        assert_eq!(inside[3], set(&["/", "/srv", "/srv/a"]));
+        assert_eq!(inside[5], set(&["md", "txt"]));
+        assert_eq!(inside[8], set(&["Y.md", "x.txt"]));
         let outside = extract(&json!(["/srv/a/x.txt", "/srv/a/../../etc/passwd"]));
-        assert_eq!(outside[2], set(&["/"]));
+        assert_eq!(outside[3], set(&["/"]));
         assert_eq!(
             outside[1],
             set(&["/", "/etc", "/etc/passwd", "/srv", "/srv/a", "/srv/a/x.txt"])
         );
-        assert_eq!(outside[5], Fact::Bool(true));
-        assert_eq!(extract(&json!([]))[2], set(&[]));
+        assert_eq!(outside[6], Fact::Bool(true));
+        assert_eq!(extract(&json!([]))[3], set(&[]));
     }
 
     #[test]
     fn what_one_hides_is_not_known_of_all() {
         let facts = extract(&json!(["/srv/a/.env", "/srv/%2e%2e/etc"]));
-        for at in [0, 1, 2, 4, 5, 7, 8] {
+        for at in [0, 1, 3, 5, 6, 8, 9] {
             assert_eq!(facts[at], Fact::Unknown("encoded characters"), "{at}");
         }
-        assert_eq!(facts[3], Fact::Long(2));
-        assert_eq!(facts[6], Fact::Bool(true), "the other one is");
+        assert_eq!(facts[2], Fact::Bool(true), "the other one is");
+        assert_eq!(facts[4], Fact::Long(2));
+        assert_eq!(facts[7], Fact::Bool(true), "the other one is");
         let relative = extract(&json!(["/srv/a", "b"]));
-        assert_eq!(relative[0], Fact::Bool(false));
-        assert_eq!(relative[2], Fact::Unknown("a relative path"));
+        assert_eq!((&relative[0], &relative[2]), (&Fact::Bool(false), &Fact::Bool(true)));
+        assert_eq!(relative[3], Fact::Unknown("a relative path"));
         for argument in [json!("/srv"), json!({"0": "/srv"}), json!(null)] {
             assert!(extract(&argument).iter().all(|fact| matches!(fact, Fact::Unknown(_))));
         }
         assert!(matches!(extract(&json!(["/srv", 5]))[1], Fact::Unknown(_)));
         let many = extract(&json!(vec!["/srv"; PATHS_MAX + 1]));
-        assert_eq!((&many[1], &many[3]), (&Fact::Unknown("too many"), &Fact::Long(257)));
+        assert_eq!((&many[1], &many[4]), (&Fact::Unknown("too many"), &Fact::Long(257)));
     }
 }

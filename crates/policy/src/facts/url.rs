@@ -11,11 +11,12 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use lockgate_model::address;
 use serde_json::Value;
 use url::{Host, Url};
 
 use super::path::ancestors;
-use super::{Decided, Fact, Kind, Shape, address, host, text_of, unicode, unknown};
+use super::{Decided, Fact, Kind, Shape, host, text_of, unicode, unknown};
 
 /// Longer than what servers take.
 pub(super) const BYTES_MAX: usize = 8 * 1024;
@@ -154,7 +155,7 @@ fn one_reading(after: &str) -> Decided<&str> {
 
 fn facts(web: &Web<'_>) -> Vec<Fact> {
     let class = match web.ip {
-        Some(ip) => address::class(ip),
+        Some(ip) => address::class(ip).as_str(),
         None if host::is_localhost(&web.host) => "loopback",
         None => "name",
     };

@@ -4,6 +4,7 @@ pub(crate) mod cases;
 pub(crate) mod declared;
 pub(crate) mod findings;
 pub(crate) mod form;
+mod limits;
 pub(crate) mod native;
 pub(crate) mod rules;
 pub(crate) mod when;

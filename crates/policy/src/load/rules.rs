@@ -6,9 +6,10 @@ use lockgate_model::ids::AgentName;
 
 use super::findings::{At, Findings, words};
 use super::form::{self, Form};
+use super::limits;
 use super::when;
 use crate::names::{ActionName, NAME_BYTES_MAX, RuleId, ToolName};
-use crate::rule::{APPROVALS_MAX, Ask, Count, Effect, Limit, Risk, Rule, Scope, TIMES_MAX};
+use crate::rule::{APPROVALS_MAX, Ask, Effect, Limit, Risk, Rule, Scope};
 use crate::tools::{Action, Tools};
 
 const FIELDS: &[&str] = &[
@@ -53,8 +54,9 @@ fn rule(node: &Node, at: At<'_>, tools: &Tools, found: &mut Findings) -> Option<
     let form = Form::open(node, "a rule", FIELDS, at, found)?;
     let id = id(&form, at, found);
     let scope = scope(&form, at, tools, found);
+    let about = scope.as_ref().map(|scope| actions(scope, tools)).unwrap_or_default();
     let when = match (form.get("when"), &scope) {
-        (Some(node), Some(scope)) => when::read(node, &actions(scope, tools), at, found).map(Some),
+        (Some(node), Some(_)) => when::read(node, &about, at, found).map(Some),
         (Some(_), None) => None,
         (None, _) => Some(None),
     };
@@ -68,7 +70,7 @@ fn rule(node: &Node, at: At<'_>, tools: &Tools, found: &mut Findings) -> Option<
         Some(node) => form::flag(node, "`security_event`", at, found),
         None => Some(false),
     };
-    let limit = limit(&form, effect, at, found);
+    let limit = limit(&form, &about, effect, at, found);
     let ask = ask(&form, effect, at, found);
     if let (Some(true), Some(effect), Some(entry)) =
         (security_event, effect, form.entry("security_event"))
@@ -215,6 +217,7 @@ fn risk(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Risk> {
 /// A rule has a limit if, and only if, that is its effect.
 fn limit(
     form: &Form<'_>,
+    about: when::Actions<'_>,
     effect: Option<Effect>,
     at: At<'_>,
     found: &mut Findings,
@@ -231,7 +234,7 @@ fn limit(
             found.error(at, entry.key_place, message, hint);
             Err(Wrong)
         }
-        (Some(entry), _) => rate(&entry.value, at, found).map(Some).ok_or(Wrong),
+        (Some(entry), _) => limits::read(&entry.value, about, at, found).map(Some).ok_or(Wrong),
     }
 }
 
@@ -292,38 +295,4 @@ fn asked(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Ask> {
         return None;
     }
     Some(Ask { approvals, from: names })
-}
-
-fn rate(node: &Node, at: At<'_>, found: &mut Findings) -> Option<Limit> {
-    let limit = Form::open(node, "`limit`", &["rate", "count"], at, found)?;
-    let rate = limit.need("rate", "add `rate: \"100/hour\"`", at, found);
-    let count = count(&limit, at, found);
-    let rate = rate?;
-    let text = form::text(rate, "`rate`", at, found)?;
-    let Some((times, per)) = Limit::rate(text) else {
-        let hint =
-            format!("write 1 to {TIMES_MAX}, `/`, and second, minute, hour or day: 100/hour");
-        found.error(at, rate.place, format!("`{text}` is not a rate"), hint);
-        return None;
-    };
-    Some(Limit { times, per, count: count? })
-}
-
-fn count(limit: &Form<'_>, at: At<'_>, found: &mut Findings) -> Option<Count> {
-    let Some(node) = limit.get("count") else { return Some(Count::default()) };
-    let known = ["agent", "version", "session", "user", "call"];
-    let text = form::text(node, "`count`", at, found)?;
-    Some(match text {
-        "agent" => Count::Agent,
-        "version" => Count::Version,
-        "session" => Count::Session,
-        "user" => Count::User,
-        "call" => Count::Call,
-        _ => {
-            let hint =
-                did_you_mean(text, &known).unwrap_or_else(|| format!("count by {}", words(&known)));
-            found.error(at, node.place, format!("nobody is counted by `{text}`"), hint);
-            return None;
-        }
-    })
 }

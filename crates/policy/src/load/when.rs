@@ -33,6 +33,25 @@ pub(crate) fn read(
     condition.filter(|_| !reader.wrong)
 }
 
+/// The fact of an argument that a limit adds up. `None` when it is none, or no number; that has been said then.
+pub(crate) fn summed(
+    name: &str,
+    place: Place,
+    actions: Actions<'_>,
+    at: At<'_>,
+    found: &mut Findings,
+) -> Option<Subject> {
+    let mut reader = Reader { actions, at, found, clauses: 0, wrong: false };
+    let subject = reader.subject(name, place)?;
+    let is_number = matches!(subject, Subject::Fact { .. }) && subject.kind() == Some(Kind::Long);
+    if !is_number {
+        let message = format!("`{subject}` cannot be added up");
+        let hint = "name a fact of an argument that is a number: amount.minor".to_owned();
+        reader.error(place, message, hint);
+    }
+    is_number.then_some(subject)
+}
+
 struct Reader<'a, 'f> {
     actions: Actions<'a>,
     at: At<'a>,
@@ -93,7 +112,7 @@ impl Reader<'_, '_> {
 
     /// `subject: {test: value, …}`
     fn tests(&mut self, entry: &Entry) -> Option<Condition> {
-        let subject = self.subject(entry)?;
+        let subject = self.subject(&entry.key, entry.key_place)?;
         let what = format!("the test of `{}`", entry.key);
         let tests = form::map(&entry.value, &what, self.at, self.found);
         let tests = self.checked(tests)?;
@@ -114,25 +133,25 @@ impl Reader<'_, '_> {
         Some(all(parts))
     }
 
-    fn subject(&mut self, entry: &Entry) -> Option<Subject> {
-        let (key, explicit) = match entry.key.strip_prefix("arguments.") {
+    fn subject(&mut self, written: &str, place: Place) -> Option<Subject> {
+        let (key, explicit) = match written.strip_prefix("arguments.") {
             Some(rest) => (rest, true),
-            None => (entry.key.as_str(), false),
+            None => (written, false),
         };
         let split = key.rsplit_once('.');
         if let (false, Some((group, name))) = (explicit, split)
             && GROUPS.contains(&group)
         {
-            return self.circumstance(group, name, entry.key_place);
+            return self.circumstance(group, name, place);
         }
         // A name may have a dot: the argument as such goes before a fact of a shorter one.
         if self.actions.iter().any(|(_, action)| action.arguments.contains_key(key)) {
             let name = ArgumentName::new(key)?;
-            return self.argument(key, entry.key_place).map(|_| Subject::Argument { name });
+            return self.argument(key, place).map(|_| Subject::Argument { name });
         }
         let (name, fact) = split.unwrap_or((key, ""));
-        let argument = self.argument(name, entry.key_place)?;
-        self.fact(ArgumentName::new(name)?, fact, argument, entry.key_place)
+        let argument = self.argument(name, place)?;
+        self.fact(ArgumentName::new(name)?, fact, argument, place)
     }
 
     fn circumstance(&mut self, group: &str, name: &str, place: Place) -> Option<Subject> {

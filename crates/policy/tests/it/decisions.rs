@@ -47,12 +47,40 @@ fn denial_goes_before_asking_and_asking_before_allowing() {
     assert_eq!(all.obligations[0].rule.as_str(), "slow");
     let me = decide(&mixed, at("me", 9));
     assert_eq!((me.verdict, rules(&me)), (Allow, vec!["all"]));
-    assert_eq!(serde_json::to_value(&me.obligations).unwrap()[0]["limit"]["times"], 10);
+    assert_eq!(serde_json::to_value(&me.obligations).unwrap()[0]["limit"]["most"], 10);
     assert!(!me.security_event);
     let late = decide(&mixed, at("me", 23));
     assert_eq!((late.verdict, rules(&late)), (Deny, vec!["night"]));
     let both = decide(&mixed, at("boss", 23));
     assert_eq!(rules(&both), ["no-boss", "night"]);
+}
+
+/// A limit looks at a fact that no rule tests.
+#[test]
+fn what_a_limit_adds_up_is_told_with_it() {
+    let adding = bundle(
+        "
+rules:
+  - {id: all, tool: mail, action: send, effect: allow}
+  - {id: long, tool: mail, action: send, effect: limit, limit: {sum: to.bytes, most: 50/hour, count: user}}
+  - {id: tokens, tool: mail, action: send, effect: limit, limit: {tokens: 1000/day, otherwise: 300}}
+  - {id: money, tool: mail, action: send, effect: limit, limit: {usd: 2.50/day, otherwise: 0.5}}
+",
+    );
+    let decided = decide(&adding, to("someone"));
+    assert_eq!(
+        serde_json::to_value(&decided.obligations).unwrap(),
+        json!([
+            {"rule": "long", "amount": 7,
+             "limit": {"of": "to.bytes", "most": 50, "per": "hour", "count": "user"}},
+            {"rule": "tokens",
+             "limit": {"of": "tokens", "most": 1_000, "per": "day", "count": "agent", "otherwise": 300}},
+            {"rule": "money", "limit": {"of": "cost_nanousd", "most": 2_500_000_000_u64, "per": "day",
+             "count": "agent", "otherwise": 500_000_000}},
+        ])
+    );
+    let unknown = decide(&adding, json!({"arguments": {"to": 7}}));
+    assert_eq!((unknown.verdict, unknown.obligations[0].amount), (Allow, None));
 }
 
 #[test]

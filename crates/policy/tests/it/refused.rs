@@ -52,6 +52,18 @@ fn mistakes_are_told_with_place_and_hint() {
         ("effect: limit, limit: {rate: 100}", "`rate` must be text", ""),
         ("effect: limit, limit: {rate: 100/week}", "`100/week` is not a rate", ""),
         ("effect: limit, limit: {rate: 1/day, count: planet}", "by `planet`", ""),
+        ("effect: limit, limit: {count: user}", "says what it counts", "add `rate"),
+        ("effect: limit, limit: {rate: 1/day, tokens: 5/day}", "`rate` already", "second rule"),
+        ("effect: limit, limit: {rate: 1/day, otherwise: 5}", "`otherwise` is for", "leave it out"),
+        ("effect: limit, limit: {tokens: 0/day}", "`tokens` is no budget: `0/day`", "100000/day"),
+        ("effect: limit, limit: {tokens: 1.5/day}", "is no budget", ""),
+        ("effect: limit, limit: {tokens: 5/day, otherwise: 6}", "up to the whole limit", ""),
+        ("effect: limit, limit: {usd: 5/week}", "`usd` is no budget", "5.00/day"),
+        ("effect: limit, limit: {usd: 5/day, otherwise: many}", "`otherwise` is no amount", ""),
+        ("effect: limit, limit: {sum: to.bytes}", "`most` is missing", "most: 5000/day"),
+        ("effect: limit, limit: {sum: to.value, most: 5/day}", "cannot be added up", ""),
+        ("effect: limit, limit: {sum: amount, most: 5/day}", "no argument `amount`", ""),
+        ("effect: limit, limit: {sum: time.hour_utc, most: 5/day}", "cannot be added up", ""),
         ("effect: allow, limit: {rate: 1/day}", "takes no `limit`", ""),
         ("effect: allow, agents: []", "an empty list", ""),
         ("effect: allow, agents: [A B]", "`A B` is not a valid name", ""),
@@ -208,6 +220,36 @@ fn what_is_hardly_meant_is_warned_of() {
         "{silent}"
     );
     assert!(!silent.contains("`send` of"), "{silent}");
+}
+
+/// Such a rule does not do what it says where most requests come from.
+#[test]
+fn a_rule_that_hangs_on_what_the_server_never_knows_is_warned_of() {
+    let warned = |when: &str, effect: &str| {
+        let rules = format!(
+            "rules:\n  - {{id: a, tool: mail, action: '*', when: {when}, effect: {effect}}}\n  - {{id: z, tool: '*', action: '*', effect: allow}}"
+        );
+        bundle(&rules).warnings.to_string()
+    };
+    for (when, names) in [
+        ("{budget.left_tokens: {at_least: 5}}", "`budget.left_tokens`,"),
+        (
+            "{any: [{time.hour_utc: {is: 1}}, {not: {budget.left_calls: {below: 1}, budget.left_nanousd: {above: 0}}}]}",
+            "`budget.left_calls`, `budget.left_nanousd`,",
+        ),
+    ] {
+        for (effect, then) in [
+            ("allow", "an allow that hangs on it never matches"),
+            ("deny", "it always matches"),
+            ("ask", "it always matches"),
+        ] {
+            let said = warned(when, effect);
+            assert!(said.starts_with("rules.yaml:2:5: warning: the rule `a` tests "), "{said}");
+            assert!(said.contains(names) && said.contains(then), "{said}");
+            assert!(said.contains("hint: bound it with a rule of `effect: limit`"), "{said}");
+        }
+    }
+    assert_eq!(warned("{time.hour_utc: {is: 1}, session.link: {is: none}}", "deny"), "");
 }
 
 proptest::proptest! {

@@ -6,6 +6,7 @@
 
 mod alpha;
 mod coverage;
+pub(crate) mod drift;
 mod means;
 mod population;
 mod probes;

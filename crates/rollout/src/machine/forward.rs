@@ -9,6 +9,7 @@ use lockgate_model::plan::{AlertLevel, Plan, Stage, WHOLE_BP};
 use super::{Step, Work};
 use crate::event::Effect;
 use crate::explain::{Cause, Transition};
+use crate::judge::drift;
 use crate::state::{Phase, Rollout};
 use crate::view::span;
 
@@ -16,6 +17,7 @@ use crate::view::span;
 pub(crate) fn begin(rollout: &Rollout, cause: Cause, now: Now) -> Step {
     let mut work = Work::on(rollout, now);
     work.next.frozen_until_wall_ms = rollout.plan.frozen_until(now.wall_ms);
+    work.drift_not_read();
     let transition = match work.waits_for() {
         Some(what) => {
             let causes = vec![cause, Cause::plain("start", format!("waits for {what}"))];
@@ -33,8 +35,19 @@ impl Work<'_> {
             let agents: Vec<&str> = self.next.waits_for.iter().map(AgentName::as_str).collect();
             return Some(format!("the open releases of {}", agents.join(", ")));
         }
-        let frozen = self.next.frozen_until_wall_ms.is_some() && self.way_back().is_none();
-        frozen.then(|| "the end of the plan's freeze window".into())
+        if self.way_back().is_some() {
+            return None;
+        }
+        if self.next.frozen_until_wall_ms.is_some() {
+            return Some("the end of the plan's freeze window".into());
+        }
+        self.next.drift_waits.as_ref().map(|waits| format!("news of drift: {waits}"))
+    }
+
+    /// Nothing is known of drift before the next look.
+    pub(super) fn drift_not_read(&mut self) {
+        let asks = self.next.plan.drift.is_some();
+        self.next.drift_waits = asks.then(|| drift::NOT_READ.into());
     }
 
     /// Why its stages need not run again: it passed them before and was stable until lately.
@@ -146,6 +159,7 @@ impl Work<'_> {
             "it is what it was at the start: the release goes on with it".into()
         } else if self.next.phase == Phase::Pending {
             self.next.plan = plan.clone();
+            self.drift_not_read();
             "the release has not begun: it follows the new one".into()
         } else {
             let text = match next_stage(Some(plan), &self.next) {

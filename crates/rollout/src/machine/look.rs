@@ -5,7 +5,7 @@ use lockgate_model::plan::{Action, AlertLevel, Metric, OnInsufficient, Trigger};
 
 use super::Work;
 use crate::explain::{Cause, Transition, Verdict};
-use crate::judge::{self, Blame, Judgement};
+use crate::judge::{self, Blame, Judgement, drift};
 use crate::signals::Signals;
 use crate::state::{Phase, RollbackEnd};
 
@@ -80,7 +80,13 @@ impl Work<'_> {
             return None;
         }
         if of(Verdict::Insufficient).next().is_none() {
-            return self.passed(causes(Verdict::Pass));
+            let gate = self.before.drift_gate();
+            if gate.is_some() && self.next.drift_waits.is_some() {
+                return None;
+            }
+            let mut causes: Vec<Cause> = causes(Verdict::Pass);
+            causes.extend(gate.map(|gate| drift::passes(gate, &signals.drift)));
+            return self.passed(causes);
         }
         self.insufficient(causes(Verdict::Insufficient))
     }

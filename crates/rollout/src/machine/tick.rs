@@ -6,6 +6,7 @@ use lockgate_model::plan::{Action, AlertLevel, OnInsufficient};
 
 use super::Work;
 use crate::explain::{Cause, Transition, Verdict};
+use crate::judge::drift;
 use crate::signals::Signals;
 use crate::state::{Block, Phase, RollbackEnd, Rollout};
 
@@ -14,6 +15,9 @@ impl Work<'_> {
         self.next.source_errors = 0;
         self.next.candidate_healthy = signals.candidate_healthy;
         self.look_up();
+        let gate = self.next.plan.drift.as_ref();
+        self.next.drift_waits =
+            gate.and_then(|gate| drift::waits(gate, &signals.drift, self.now.wall_ms));
         self.clocks(observed);
         match self.next.phase {
             Phase::RollingBack { .. } => return None,
@@ -57,7 +61,13 @@ impl Work<'_> {
             .unwrap_or(0)
             .min(2 * self.next.plan.tick_ms);
         self.next.last_tick = Some(self.now);
-        let held = self.next.frozen_until_wall_ms.is_some()
+        // Its time is over and drift alone keeps it: no extension is used up meanwhile.
+        let kept = self.next.drift_gate().is_some()
+            && self.next.drift_waits.is_some()
+            && self.next.phase == Phase::Running
+            && self.next.dwell_ms >= self.next.stage().duration_ms;
+        let held = kept
+            || self.next.frozen_until_wall_ms.is_some()
             || matches!(
                 self.next.phase,
                 Phase::Pending | Phase::Paused { .. } | Phase::WaitingGate { .. }
@@ -69,7 +79,7 @@ impl Work<'_> {
             self.begin_block();
         }
         let runs = matches!(self.next.phase, Phase::Running | Phase::Extended);
-        if !(runs && self.next.applied && observed) {
+        if kept || !(runs && self.next.applied && observed) {
             return;
         }
         if let Some(so_far_ms) = &mut self.next.warming_ms {
@@ -121,6 +131,7 @@ impl Work<'_> {
     /// are inconclusive.
     pub(super) fn source_failed(&mut self, error: &str) -> Option<Transition> {
         self.look_up();
+        self.drift_not_read();
         self.clocks(false);
         match self.next.phase {
             Phase::RollingBack { .. } => return None,

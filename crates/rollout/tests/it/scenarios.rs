@@ -3,6 +3,7 @@
 
 mod again;
 mod clock;
+mod drift;
 mod explain;
 mod judging;
 mod people;

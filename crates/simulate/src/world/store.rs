@@ -276,6 +276,7 @@ impl Store {
             recent,
             candidate_healthy: healthy,
             candidate_test_healthy: healthy,
+            drift: Vec::new(),
         }
     }
 

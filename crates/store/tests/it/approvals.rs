@@ -5,7 +5,7 @@ use std::time::Duration;
 use lockgate_model::approval::{
     Answer, ApprovalSettings, Approvals as _, AskTerm, Question, Waited,
 };
-use lockgate_model::identity::Identity;
+use lockgate_model::identity::{Identity, KeyId, Voucher};
 use lockgate_model::ids::{ApprovalId, IdentityId};
 use lockgate_model::version::Digest;
 use lockgate_store::{ApprovalState, NoVote};
@@ -24,6 +24,8 @@ async fn question(db: &Database, hash: &str, terms: &[(u32, &[&str])]) -> Questi
         manifest: Digest::of(b"manifest"),
         issued_wall_s: T0 / 1_000,
         expires_wall_s: T0 / 1_000 + 1_000,
+        voucher: Voucher::Key(KeyId::of([1; 8])),
+        acting: None,
     };
     if db.identity(TOKEN).await.unwrap().is_none() {
         db.insert_identity(&identity, "issuer").await.unwrap();
@@ -40,6 +42,8 @@ async fn question(db: &Database, hash: &str, terms: &[(u32, &[&str])]) -> Questi
         action: "pay".into(),
         hash: hash.into(),
         token: TOKEN,
+        issuer: None,
+        givers: Vec::new(),
         terms: terms.collect(),
         shown: json!({ "arguments": { "to": "mia" } }),
         settings: ApprovalSettings::default(),
@@ -195,6 +199,30 @@ pub(crate) async fn nobody_answers_for_who_is_not_known(db: &Database) {
     let mut pay = question(db, "a", &[(1, &[])]).await;
     pay.token = IdentityId(Uuid::from_u128(77));
     let id = asked(db, &pay).await;
+    assert_eq!(say(db, id, "ada", true).await, Err(NoVote::RequesterUnknown));
+    // Of somebody outside it is known that it was nobody here.
+    let mut outside = question(db, "b", &[(1, &[])]).await;
+    outside.token = IdentityId(Uuid::from_u128(77));
+    outside.issuer = Some("corp".parse().unwrap());
+    let id = asked(db, &outside).await;
+    assert_eq!(say(db, id, "ada", true).await, Ok(ApprovalState::Granted));
+}
+
+/// Whoever had a token issued for which it is asked has no say either.
+pub(crate) async fn nobody_answers_for_whom_it_is_asked(db: &Database) {
+    let giver = IdentityId(Uuid::from_u128(78));
+    let mut pay = question(db, "a", &[(1, &[])]).await;
+    let own = db.identity(TOKEN).await.unwrap().unwrap().identity;
+    db.insert_identity(&Identity { id: giver, ..own }, "giver").await.unwrap();
+    pay.givers = vec![giver];
+    let id = asked(db, &pay).await;
+    for by in ["giver", "issuer"] {
+        assert_eq!(say(db, id, by, true).await, Err(NoVote::Requester), "{by}");
+    }
+    assert_eq!(say(db, id, "ada", true).await, Ok(ApprovalState::Granted));
+    let mut forgotten = question(db, "b", &[(1, &[])]).await;
+    forgotten.givers = vec![giver, IdentityId(Uuid::from_u128(79))];
+    let id = asked(db, &forgotten).await;
     assert_eq!(say(db, id, "ada", true).await, Err(NoVote::RequesterUnknown));
 }
 

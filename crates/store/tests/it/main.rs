@@ -6,6 +6,7 @@
 mod answers;
 mod approvals;
 mod configuration;
+mod drift;
 mod durability;
 mod exchange;
 mod identities;
@@ -13,6 +14,7 @@ mod inbox;
 mod limits;
 mod measurements;
 mod outbox;
+mod paths;
 mod people;
 mod retention;
 mod rollouts;

@@ -6,6 +6,7 @@ use lockgate_store::{Store, StoreError};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 
 use crate::conformance;
+use crate::identities::{identity, key};
 use crate::inbox::command;
 use crate::world::{Database, agent, agent_a};
 
@@ -36,15 +37,25 @@ conformance!(open:
         what_comes_too_late_is_nothing,
         questions_are_bounded,
         nobody_answers_for_who_is_not_known,
+        nobody_answers_for_whom_it_is_asked,
         the_wait_ends_with_the_answer,
+    }
+    drift::{
+        the_newest_of_each_source_is_kept,
+        sources_are_bounded,
     }
     identities::{
         revoked_tokens_are_told_to_gateways,
+        nobody_outside_vouches_for_what_was_cut_off,
+        keys_take_turns_and_are_retired,
+        keys_are_bounded,
         tools_are_in_the_snapshot,
     }
     limits::{
         no_span_holds_more_than_its_limit,
         a_place_is_taken_in_all_counts_or_in_none,
+        what_is_used_takes_the_place_of_what_was_reserved,
+        no_budget_is_exceeded_by_a_race,
     }
     inbox::{
         items_keep_their_order,
@@ -64,6 +75,10 @@ conformance!(open:
         the_first_snapshot_with_an_epoch_stays_its_revision,
         what_changes_traffic_comes_in_order,
         old_snapshots_are_dropped_and_revisions_grow,
+    }
+    paths::{
+        the_newest_report_of_what_is_asked_comes_first,
+        reports_are_bounded_and_forget_people,
     }
     exchange::{
         a_gateway_hears_what_is_newer,
@@ -122,6 +137,24 @@ conformance!(open:
 async fn other(db: &Database) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(&db.path);
     SqlitePool::connect_with(options).await.unwrap()
+}
+
+/// Tokens of before keys had names, and gateways that were told of none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_of_a_former_release_are_the_first_keys() {
+    let db = open().await;
+    db.activate(&[agent("agent-a", &["v1"])]).await.unwrap();
+    let before = db.newest_snapshot().await.unwrap().unwrap();
+    assert!(before.identity_keys.is_empty());
+    let one = identity(1, "v1", 0);
+    db.insert_identity(&one, "ada").await.unwrap();
+    sqlx::query("UPDATE identity SET kid = ''").execute(&other(&db).await).await.unwrap();
+    assert!(db.adopt_identity_key(&key(7), "local", 1).await.unwrap());
+    let row = db.identity(one.id).await.unwrap().unwrap();
+    assert_eq!(row.identity.voucher.key(), Some(&key(7).kid));
+    let after = db.newest_snapshot().await.unwrap().unwrap();
+    assert!(after.revision > before.revision, "gateways are told without a new configuration");
+    assert_eq!(after.identity_keys, [key(7)]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,6 +107,7 @@ pub(crate) fn manifest(agent: &str, version: &str) -> Manifest {
         policy_digest: None,
         tools: vec![],
         side_effects: SideEffects::None,
+        commit: None,
     }
 }
 
@@ -166,6 +167,8 @@ pub(crate) fn plan() -> Plan {
         source_errors_max: lockgate_model::plan::SOURCE_ERRORS_MAX_DEFAULT,
         rollback_window_ms: None,
         rollback_gate: None,
+        drift: None,
+        path: None,
     }
 }
 
@@ -208,6 +211,7 @@ pub(crate) fn rollout(agent: &str) -> Rollout {
         source_errors: 0,
         driver_error: None,
         frozen_until_wall_ms: None,
+        drift_waits: None,
         warming_ms: None,
         warm_epochs: vec![],
         test_epochs: vec![],

@@ -4,15 +4,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderValue, Response, StatusCode, header};
 use hyper::body::Incoming;
 use lockgate_model::agent::Protocol;
+use lockgate_model::identity::Identity;
+use lockgate_model::ids::InteractionId;
 use lockgate_telemetry::price::Prices;
 use serde_json::{Value, json};
 
 use super::failure::{self, Failure};
 use super::{Caller, Wanted, end_of};
 use crate::egress::conduit::{Conduit, Look};
+use crate::egress::limit::Uses;
+use crate::egress::listener::Egress;
 use crate::egress::outcome::{End, Open};
 use crate::egress::refusal;
 use crate::egress::relay::OutBody;
@@ -22,6 +26,7 @@ use crate::protocol::mcp::events::Cutter;
 use crate::protocol::models::Api;
 use crate::protocol::models::endpoint::Kind;
 use crate::protocol::models::events::only_counts;
+use crate::protocol::tool_calls::ToolCall;
 use crate::protocol::{Scanned, Scanner};
 
 /// The largest event of a stream that is looked at event by event.
@@ -56,20 +61,29 @@ impl Answer<'_> {
             return Err(Failure::of_server(end));
         }
         let (parts, body) = response.into_parts();
-        let Self { caller, wanted, began_wall_ms, open } = self;
+        let Self { caller, wanted, began_wall_ms, mut open } = self;
+        open.answered();
         let protocol = match caller.api {
             Api::Openai => Protocol::Openai,
             Api::Anthropic => Protocol::Anthropic,
         };
         let events = form == Form::Events;
         let counts_hidden = wanted.counts_hidden && events;
+        let asks = matches!(wanted.endpoint.kind, Kind::Chat | Kind::Responses | Kind::Messages);
+        let scanner = if asks { Scanner::of_model } else { Scanner::new };
         let look = Reading {
-            scanner: Scanner::new(protocol, wanted.endpoint.path, 200, &parts.headers),
+            scanner: scanner(protocol, wanted.endpoint.path, 200, &parts.headers),
+            asked: Asked {
+                egress: Arc::clone(&caller.egress),
+                identity: caller.identity.clone(),
+                interaction: open.interaction(),
+            },
             hiding: counts_hidden.then(|| Cutter::new(EVENT_BYTES_MAX)),
             prices: Arc::clone(&caller.egress.core.prices),
             kind: wanted.endpoint.kind,
             events,
             began_wall_ms,
+            is_dear: wanted.is_dear,
         };
         let conduit = Conduit::new(
             body,
@@ -87,7 +101,7 @@ impl Answer<'_> {
             fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
             fields.insert("x-accel-buffering", HeaderValue::from_static("no"));
         }
-        pass_headers(&parts.headers, fields);
+        upstream::pass(&PASSING, &parts.headers, fields);
         Ok(answer)
     }
 
@@ -103,7 +117,7 @@ impl Answer<'_> {
         let (parts, body) = response.into_parts();
         let mut answer = if passes && form == Form::Json {
             let silence_max = self.caller.server.silence_max;
-            match upstream::whole(body, silence_max).await {
+            match upstream::whole(body, silence_max, Some(&self.open)).await {
                 Ok(body) => failure::own(status, body),
                 Err(end) => {
                     self.open.end(end);
@@ -117,15 +131,19 @@ impl Answer<'_> {
             self.open.end(end_of(status));
             return Err(Failure::of_server(end_of(status)));
         };
+        if matches!(status.as_u16(), 404 | 413 | 415 | 422 | 429) {
+            // That was not even begun; after a 400 nobody knows.
+            self.open.used(Uses::NOTHING);
+        }
         self.open.end(end_of(status));
-        pass_headers(&parts.headers, answer.headers_mut());
+        upstream::pass(&PASSING, &parts.headers, answer.headers_mut());
         Ok(answer)
     }
 
     /// A list of models shows those that may be called.
     async fn list(mut self, response: Response<Incoming>) -> Result<Response<OutBody>, Failure> {
         let silence_max = self.caller.server.silence_max;
-        let read = upstream::whole(response.into_body(), silence_max).await;
+        let read = upstream::whole(response.into_body(), silence_max, Some(&self.open)).await;
         let list = read.and_then(|body| {
             let list: Result<Value, _> = serde_json::from_slice(&body);
             list.map_err(|_| End::Protocol("it is no JSON"))
@@ -147,10 +165,18 @@ impl Answer<'_> {
     }
 }
 
-fn pass_headers(from: &HeaderMap, to: &mut HeaderMap) {
-    for name in PASSING {
-        if let Some(value) = from.get(name) {
-            to.insert(name, value.clone());
+/// Whom an answer asks to call something.
+struct Asked {
+    egress: Arc<Egress>,
+    identity: Identity,
+    /// The session that the call of the model belongs to.
+    interaction: Option<InteractionId>,
+}
+
+impl Asked {
+    fn hear(&self, calls: &[ToolCall]) {
+        if !calls.is_empty() {
+            self.egress.core.provenance.asks_for(&self.identity, self.interaction, calls);
         }
     }
 }
@@ -158,17 +184,20 @@ fn pass_headers(from: &HeaderMap, to: &mut HeaderMap) {
 /// Reads an answer while it passes.
 struct Reading {
     scanner: Scanner,
+    asked: Asked,
     /// Present when an event is to be left out.
     hiding: Option<Cutter>,
     prices: Arc<Prices>,
     kind: Kind,
     events: bool,
     began_wall_ms: i64,
+    is_dear: bool,
 }
 
 impl Look for Reading {
     fn take(&mut self, part: Bytes, pass: &mut VecDeque<Bytes>) -> Result<(), (End, &'static str)> {
         self.scanner.push(&part);
+        self.asked.hear(&self.scanner.take_tool_calls());
         let Some(cutter) = &mut self.hiding else {
             pass.push_back(part);
             return Ok(());
@@ -192,7 +221,7 @@ impl Look for Reading {
         if let Some(rest) = self.hiding.take().and_then(Cutter::rest) {
             pass.push_back(rest);
         }
-        let Self { scanner, prices, kind, events, began_wall_ms, .. } = *self;
+        let Self { scanner, prices, kind, events, began_wall_ms, is_dear, .. } = *self;
         let scanned = scanner.finish(true);
         let end = match (scanned.failed, scanned.ended, events) {
             (true, _, _) => End::ToolError,
@@ -202,12 +231,12 @@ impl Look for Reading {
             (false, false, false) => End::Protocol("it is no whole JSON"),
             _ => End::Ok,
         };
-        tell(open, scanned, kind, &prices, began_wall_ms, end);
+        tell(open, scanned, kind, &prices, began_wall_ms, is_dear, end);
         end
     }
 
     fn left(self: Box<Self>, open: &mut Open) -> End {
-        let Self { scanner, prices, kind, began_wall_ms, .. } = *self;
+        let Self { scanner, prices, kind, began_wall_ms, is_dear, .. } = *self;
         let scanned = scanner.finish(false);
         // Clients close a stream once they have seen its last event.
         let end = match (scanned.ended, scanned.failed) {
@@ -215,7 +244,7 @@ impl Look for Reading {
             (true, true) => End::ToolError,
             (false, _) => End::Cancelled,
         };
-        tell(open, scanned, kind, &prices, began_wall_ms, end);
+        tell(open, scanned, kind, &prices, began_wall_ms, is_dear, end);
         end
     }
 }
@@ -227,6 +256,7 @@ fn tell(
     kind: Kind,
     prices: &Prices,
     began_wall_ms: i64,
+    is_dear: bool,
     end: End,
 ) {
     if matches!(end, End::Cancelled | End::Cut(_)) {
@@ -246,6 +276,10 @@ fn tell(
     });
     let known = counts.as_object().is_some_and(|counts| counts.values().any(|n| !n.is_null()));
     let cost = priced(prices, &scanned, began_wall_ms);
+    let tokens = usage.input_tokens.zip(usage.output_tokens);
+    let tokens = tokens.and_then(|(input, output)| input.checked_add(output));
+    // What prices do not tell apart is not settled below what was reserved.
+    open.used(Uses { tokens, cost_nanousd: cost.filter(|_| !is_dear) });
     open.note("usage", if known { counts } else { Value::Null });
     open.note("cost_nanousd", json!(cost));
     if cost.is_some() {

@@ -56,11 +56,6 @@ impl Failure {
         Self { is_open: true, ..Self::new(status, &message) }
     }
 
-    #[cfg(test)]
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     pub(super) fn answer(&self, api: Api) -> Response<OutBody> {
         let Self { status, message, record, rules, .. } = self;
         let body = match api {

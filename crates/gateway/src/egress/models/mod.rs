@@ -2,7 +2,6 @@
 //! decided and recorded like that of any tool, and what it used is recorded when its answer is over.
 
 mod answer;
-mod body;
 mod failure;
 
 use std::sync::Arc;
@@ -12,17 +11,20 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
+use lockgate_model::interaction::Usage;
 use lockgate_model::tool::{Models, ToolProtocol};
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::clock;
+use crate::egress::body::{self, Sizes};
 use crate::egress::call::{Asked, Verdict};
 use crate::egress::calls::{self, UnderWay};
 use crate::egress::exact;
 use crate::egress::handle::{admit, authenticate};
 use crate::egress::identity::Refused;
 use crate::egress::known::Server;
+use crate::egress::limit::Uses;
 use crate::egress::link;
 use crate::egress::listener::Egress;
 use crate::egress::outcome::{End, Open};
@@ -32,6 +34,7 @@ use crate::egress::upstream::{self, Form, Plain};
 use crate::protocol::models::Api;
 use crate::protocol::models::asked;
 use crate::protocol::models::endpoint::{self, Endpoint, Kind};
+use crate::protocol::models::most::{self, Most};
 
 use answer::Answer;
 use failure::Failure;
@@ -39,11 +42,14 @@ use failure::Failure;
 /// Where models are.
 pub(crate) const PATH: &str = "/model/";
 /// Where clients of Anthropic's put their key.
-const API_KEY: &str = "x-api-key";
+pub(super) const API_KEY: &str = "x-api-key";
 /// Headers of an agent's that go along.
 const PASSING: [&str; 2] = ["anthropic-version", "anthropic-beta"];
 /// Features that may be asked for in headers.
 const BETAS_MAX: usize = 64;
+
+/// Pictures and documents are in requests.
+const SIZES: Sizes = Sizes { bytes_max: 32 * 1024 * 1024, small_bytes_max: 1024 * 1024 };
 
 /// Answers one request.
 pub(crate) async fn handle(
@@ -93,7 +99,7 @@ fn who(egress: &Egress, headers: &HeaderMap) -> Result<Identity, Refused> {
         (None, _, _) => authenticate(egress, headers),
         (Some(key), None, also) => {
             let token = key.to_str().map_err(|_| Refused::Malformed)?;
-            let identity = admit(egress, token.trim())?;
+            let identity = admit(egress, token.trim(), headers)?;
             if also && authenticate(egress, headers)?.id != identity.id {
                 return Err(Refused::Missing);
             }
@@ -133,6 +139,8 @@ struct Wanted<'a> {
     body: Option<Bytes>,
     /// Whether the counts at the end were asked for here and not by the client.
     counts_hidden: bool,
+    /// Whether it asks for what the table of prices does not tell apart.
+    is_dear: bool,
     /// Kept until the server has the body.
     room: Option<OwnedSemaphorePermit>,
 }
@@ -163,11 +171,25 @@ impl Caller {
             return Err(Failure::new(StatusCode::SERVICE_UNAVAILABLE, &why.text()));
         }
         let headers = &parts.headers;
-        let mut wanted =
-            Wanted { endpoint, target, headers, body: None, counts_hidden: false, room: None };
+        let mut wanted = Wanted {
+            endpoint,
+            target,
+            headers,
+            body: None,
+            counts_hidden: false,
+            is_dear: false,
+            room: None,
+        };
         if endpoint.kind == Kind::Models {
             let open = self
-                .decide(headers, endpoint.action, &json!({}), None, &|| Some(String::new()))
+                .decide(
+                    headers,
+                    endpoint.action,
+                    &json!({}),
+                    None,
+                    &|| Some(String::new()),
+                    &|| Uses::NOTHING,
+                )
                 .await?;
             return self.forward(wanted, open).await;
         }
@@ -175,17 +197,19 @@ impl Caller {
             let why = "Send JSON, with Content-Type: application/json.";
             return Err(Failure::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
         }
-        let held = body::read(body, &self.egress.large).await?;
+        let held = body::read(body, SIZES, &self.egress.large).await.map_err(unread)?;
         wanted.room = held.room;
         let body = held.bytes;
         let asked = self.understand(endpoint.kind, headers, &body)?;
         let arguments = &asked.arguments;
         // What is asked for in headers is in the arguments alone.
         let exact = || Some(format!("{} {arguments} {}", wanted.target, exact::value(&body)?));
-        let open = self
-            .decide(headers, endpoint.action, &asked.arguments, Some(&asked.model), &exact)
-            .await?;
+        let uses = || self.most(endpoint.kind, &body, &asked);
+        let model = Some(asked.model.as_str());
+        let open =
+            self.decide(headers, endpoint.action, &asked.arguments, model, &exact, &uses).await?;
         wanted.counts_hidden = asked.counting.is_some();
+        wanted.is_dear = asked.is_dear;
         wanted.body = Some(asked.counting.map_or(body, Bytes::from));
         self.forward(wanted, open).await
     }
@@ -210,6 +234,43 @@ impl Caller {
         Ok(asked)
     }
 
+    /// The most that it can use.
+    fn most(&self, kind: Kind, body: &Bytes, asked: &asked::Asked) -> Uses {
+        let most = std::str::from_utf8(body)
+            .ok()
+            .and_then(|text| most::most(kind, text, &asked.arguments));
+        let Some(most) = most else { return Uses::UNKNOWN };
+        let tokens = most.input_tokens.checked_add(most.output_tokens);
+        if tokens == Some(0) {
+            return Uses::NOTHING;
+        }
+        Uses { tokens, cost_nanousd: self.most_nanousd(&asked.model, most) }
+    }
+
+    /// The dearest way to use so many tokens.
+    fn most_nanousd(&self, model: &str, most: Most) -> Option<u64> {
+        let provider = match self.api {
+            Api::Openai => "openai",
+            Api::Anthropic => "anthropic",
+        };
+        let cost = |cache_write_tokens| {
+            let usage = Usage {
+                input_tokens: Some(most.input_tokens),
+                output_tokens: Some(most.output_tokens),
+                cache_write_tokens,
+                ..Usage::default()
+            };
+            let prices = &self.egress.core.prices;
+            prices.cost_nanousd(Some(provider), model, &usage, clock::wall_ms())
+        };
+        let cost = cost(None)?.max(cost(Some(most.input_tokens)).unwrap_or(0));
+        match self.api {
+            Api::Openai => Some(cost),
+            // What is kept for an hour is written at twice the price.
+            Api::Anthropic => cost.checked_mul(2),
+        }
+    }
+
     /// Decides; what is allowed has its intent recorded.
     async fn decide(
         &self,
@@ -218,6 +279,7 @@ impl Caller {
         arguments: &Value,
         model: Option<&str>,
         exact: &(dyn Fn() -> Option<String> + Sync),
+        uses: &(dyn Fn() -> Uses + Sync),
     ) -> Result<Open, Failure> {
         let linked = link::of(headers, &Map::new());
         let asked = Asked {
@@ -230,6 +292,7 @@ impl Caller {
             linked: &linked,
             belongs: &self.egress.core.provenance.find(&self.identity, &linked),
             under_way: &self.under_way,
+            uses,
         };
         if let Some(model) = model
             && !self.models().is_some_and(|models| models.hold(model))
@@ -284,6 +347,19 @@ fn betas(headers: &HeaderMap) -> Option<Vec<String>> {
     }
     betas.retain(|beta| !beta.is_empty());
     (betas.len() <= BETAS_MAX).then_some(betas)
+}
+
+/// Why a body is not there.
+fn unread(status: StatusCode) -> Failure {
+    let why = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "A request has at most 33554432 bytes.",
+        StatusCode::REQUEST_TIMEOUT => "The request did not arrive within 30 s.",
+        StatusCode::SERVICE_UNAVAILABLE => {
+            "Too many large requests are under way; try again in a moment."
+        }
+        _ => "The request broke off before its end.",
+    };
+    Failure::new(status, why)
 }
 
 /// How an action ended that a server answered with an error of this status.

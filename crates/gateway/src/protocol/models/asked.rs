@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::Api;
 use super::endpoint::Kind;
-use crate::protocol::json::{Fields, Malformed, has_one_meaning};
+use crate::protocol::json::{Fields, Malformed, one_meaning};
 
 /// Bytes of a model's name.
 const MODEL_BYTES_MAX: usize = 256;
@@ -20,7 +20,8 @@ const TOOL_BYTES_MAX: usize = 256;
 const TOOLS_MAX: usize = 1_024;
 
 /// Names of fields that decide what is done.
-const COUNTS: [&str; 19] = [
+const COUNTS: [&str; 24] = [
+    "audio",
     "background",
     "conversation",
     "functions",
@@ -30,17 +31,24 @@ const COUNTS: [&str; 19] = [
     "max_tokens",
     "mcp_servers",
     "messages",
+    "modalities",
     "model",
     "models",
     "n",
+    "prediction",
     "previous_response_id",
     "prompt",
+    "service_tier",
     "store",
     "stream",
     "stream_options",
+    "system",
     "tools",
     "web_search_options",
 ];
+
+/// What is kept for an hour, and where or how fast it is done, has prices of its own.
+const DEAR: [&str; 4] = ["inference_geo", "service_tier", "speed", "ttl"];
 
 /// A request that was understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +58,8 @@ pub(crate) struct Asked {
     pub(crate) stream: bool,
     /// What policies are asked about.
     pub(crate) arguments: Value,
+    /// Whether it asks for what the table of prices does not tell apart.
+    pub(crate) is_dear: bool,
     /// The body with a wish for token counts in it; `None` when it is there already, or nothing to wish for.
     pub(crate) counting: Option<String>,
 }
@@ -58,7 +68,7 @@ impl Asked {
     /// Reads a body.
     pub(crate) fn read(api: Api, kind: Kind, body: &str) -> Result<Self, Malformed> {
         // Whoever approves or records it means the same as the provider.
-        has_one_meaning(body)?;
+        let is_dear = one_meaning(body, &DEAR)?;
         let fields = Fields::read(body, &COUNTS)?;
         if fields.get("models").is_some() {
             return Err(Malformed::Shape(
@@ -91,13 +101,16 @@ impl Asked {
         }
         if matches!(kind, Kind::Chat | Kind::Responses | Kind::Messages) {
             arguments.insert("stream".into(), stream.into());
-            if let Some(max) = max_tokens(&fields)? {
+            if let Some(max) = max_tokens(kind, &fields)? {
                 arguments.insert("max_tokens".into(), max.into());
             }
         }
         match kind {
             Kind::Chat => {
                 let n = take::<u64>(&fields, "n", "`n` is no whole number")?.unwrap_or(1);
+                if n == 0 {
+                    return Err(Malformed::Shape("`n` is 0"));
+                }
                 arguments.insert("choices".into(), n.into());
                 let stores = bool_of(&fields, "store")?.unwrap_or(false);
                 arguments.insert("stores".into(), stores.into());
@@ -106,7 +119,8 @@ impl Asked {
                 // The answers of others are there under the same credential.
                 let continues = ["previous_response_id", "conversation"]
                     .into_iter()
-                    .any(|name| fields.get(name).is_some());
+                    .any(|name| fields.get(name).is_some())
+                    || refers(&fields)?;
                 arguments.insert("continues".into(), continues.into());
                 let stores = bool_of(&fields, "store")?.unwrap_or(true);
                 arguments.insert("stores".into(), stores.into());
@@ -114,8 +128,29 @@ impl Asked {
             _ => {}
         }
         let counting = if kind == Kind::Chat && stream { counting(&fields, body)? } else { None };
-        Ok(Self { model, stream, arguments: Value::Object(arguments), counting })
+        Ok(Self { model, stream, arguments: Value::Object(arguments), is_dear, counting })
     }
+}
+
+/// Whether an item of the input is only the name of one that the provider keeps.
+fn refers(fields: &Fields<'_>) -> Result<bool, Malformed> {
+    let Some(input) = fields.get("input").filter(|input| input.starts_with('[')) else {
+        return Ok(false);
+    };
+    let items: Vec<&RawValue> =
+        serde_json::from_str(input).map_err(|error| Malformed::Json(error.to_string()))?;
+    for item in items.into_iter().map(RawValue::get).filter(|item| item.starts_with('{')) {
+        let item = Fields::read(item, &[])?;
+        let kind: Option<String> = take(&item, "type", "the type of an item is no text")?;
+        let names_another = match kind.as_deref() {
+            Some(kind) => kind == "item_reference",
+            None => item.get("id").is_some() && item.get("content").is_none(),
+        };
+        if names_another {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn take<'a, T: Deserialize<'a>>(
@@ -131,11 +166,20 @@ fn bool_of(fields: &Fields<'_>, name: &str) -> Result<Option<bool>, Malformed> {
     take(fields, name, "a field that is yes or no is neither")
 }
 
-/// The largest of all that could be meant.
-fn max_tokens(fields: &Fields<'_>) -> Result<Option<u64>, Malformed> {
+/// The largest of all that could be meant there; what another endpoint would read limits nothing here, and is refused.
+fn max_tokens(kind: Kind, fields: &Fields<'_>) -> Result<Option<u64>, Malformed> {
+    let read: &[&str] = match kind {
+        Kind::Chat => &["max_tokens", "max_completion_tokens"],
+        Kind::Responses => &["max_output_tokens"],
+        _ => &["max_tokens"],
+    };
     let mut max = None;
     for name in ["max_tokens", "max_completion_tokens", "max_output_tokens"] {
-        max = max.max(take(fields, name, "a limit of tokens is no whole number")?);
+        let limit = take(fields, name, "a limit of tokens is no whole number")?;
+        if limit.is_some() && !read.contains(&name) {
+            return Err(Malformed::Shape("its limit of tokens is one of another endpoint"));
+        }
+        max = max.max(limit);
     }
     Ok(max)
 }
@@ -336,6 +380,55 @@ mod tests {
         assert_eq!(asked.arguments["inputs"], 2);
     }
 
+    /// What the provider keeps is gone on from, however it is named.
+    #[test]
+    fn an_item_that_only_names_another_continues() {
+        for (input, continues) in [
+            (json!("hi"), false),
+            (
+                json!([{ "role": "user", "content": "hi" }, { "type": "function_call_output", "id": "f" }]),
+                false,
+            ),
+            (json!([{ "id": "m", "role": "assistant", "content": [] }]), false),
+            (json!([{ "id": "msg_1" }]), true),
+            (json!([{ "type": null, "id": "msg_1" }]), true),
+            (
+                json!([{ "role": "user", "content": "hi" }, { "type": "item_reference", "id": "m" }]),
+                true,
+            ),
+        ] {
+            let body = json!({ "model": "m", "input": input }).to_string();
+            let asked = Asked::read(Api::Openai, Kind::Responses, &body).unwrap();
+            assert_eq!(asked.arguments["continues"], continues, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_has_prices_of_its_own_is_seen_however_it_is_written() {
+        for (more, is_dear) in [
+            (r#""service_tier":"default""#, true),
+            (
+                r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral","ttl":"1h"}}]"#,
+                true,
+            ),
+            (
+                r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral","\u0074tl":"1h"}}]"#,
+                true,
+            ),
+            (r#""inference_geo":"us""#, true),
+            (r#""speed":"fast""#, true),
+            (r#""system":"\"ttl\": of a name""#, false),
+            (
+                r#""system":[{"type":"text","text":"x","cache_control":{"type":"ephemeral"}}]"#,
+                false,
+            ),
+        ] {
+            let body = format!(r#"{{"model":"m","max_tokens":1,"messages":[],{more}}}"#);
+            let asked = Asked::read(Api::Anthropic, Kind::Messages, &body).unwrap();
+            assert_eq!(asked.is_dear, is_dear, "{body}");
+        }
+    }
+
     #[test]
     fn what_could_be_read_otherwise_is_refused() {
         for bad in [
@@ -356,6 +449,9 @@ mod tests {
             r#"{"model":"a","stream":"true"}"#,
             r#"{"model":"a","background":true}"#,
             r#"{"model":"a","max_tokens":-1}"#,
+            r#"{"model":"a","max_output_tokens":1}"#,
+            r#"{"model":"a","n":0}"#,
+            r#"{"model":"a","Service_Tier":"priority"}"#,
             r#"{"model":"a","max_tokens":1.5}"#,
             r#"{"model":"a","tools":{}}"#,
             r#"{"model":"a","tools":[{"type":"function"}]}"#,

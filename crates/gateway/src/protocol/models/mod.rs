@@ -5,6 +5,7 @@
 pub(crate) mod asked;
 pub(crate) mod endpoint;
 pub(crate) mod events;
+pub(crate) mod most;
 
 /// Whose API it is, or is like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ mod bodies;
 mod formats;
 mod hostile;
 mod requests;
+mod tool_calls;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};

@@ -20,6 +20,10 @@ struct InForce {
     rules: Option<u64>,
     tools: Option<u64>,
     since_wall_ms: Option<i64>,
+    #[serde(default)]
+    decisions: Option<u64>,
+    #[serde(default)]
+    decisions_slow: Option<u64>,
 }
 
 impl Status {
@@ -29,15 +33,27 @@ impl Status {
             output::print_json(&answer)?;
             return Ok(Exit::Done);
         }
-        let InForce { digest, rules, tools, since_wall_ms } = client::typed(&answer)?;
+        let InForce { digest, rules, tools, since_wall_ms, decisions, decisions_slow } =
+            client::typed(&answer)?;
         let text = match (digest, rules, tools, since_wall_ms) {
             (Some(digest), Some(rules), Some(tools), Some(since)) => format!(
-                "{digest}  rules: {rules}, tools: {tools}, in force since {}",
-                output::time(since)
+                "{digest}  rules: {rules}, tools: {tools}, in force since {}{}",
+                output::time(since),
+                decided(decisions, decisions_slow)
             ),
             _ => "none: every call of an agent is denied; `lockgate serve --policies DIR` puts one in force".into(),
         };
         output::print(&text)?;
         Ok(Exit::Done)
+    }
+}
+
+/// How fast it has decided since the server started; nothing where the server does not say.
+fn decided(all: Option<u64>, slow: Option<u64>) -> String {
+    match (all, slow) {
+        (Some(all), Some(slow)) => {
+            format!("; {} decisions, {} above 1 ms", output::count(all), output::count(slow))
+        }
+        _ => String::new(),
     }
 }

@@ -60,6 +60,10 @@ async fn answer(
         let error = json!({ "error": { "message": "slow down", "type": "rate_limit" } });
         return (StatusCode::TOO_MANY_REQUESTS, Json(error)).into_response();
     }
+    if model == "unclear" {
+        let error = json!({ "error": { "message": "something is wrong", "type": "invalid_request_error" } });
+        return (StatusCode::BAD_REQUEST, Json(error)).into_response();
+    }
     let streams = body["stream"] == true;
     match uri.path() {
         "/v1/models" => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::Scenario;
 use crate::config::field::Field;
 use crate::config::file::WebhookFile;
 use crate::config::text::{
@@ -58,6 +59,24 @@ pub(in crate::config) struct PlanFile {
     pub(in crate::config) rollback_window: Field<DeadlineText>,
     /// An address that takes a release back when it answers 200.
     pub(in crate::config) rollback_gate: Field<WebhookFile>,
+    /// Lets no release begin, and none get more users, unless `lockgate drift` said lately that there is no drift.
+    /// Default: not asked.
+    pub(in crate::config) drift: Field<DriftFile>,
+    /// The path to production that must be open before a release starts. Default: none is asked for.
+    pub(in crate::config) path: Field<Scenario>,
+}
+
+/// What must be known of drift.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(deny_unknown_fields, rename = "DriftGate", extend("required" = ["max_age"]))]
+pub(in crate::config) struct DriftFile {
+    /// Older results count for nothing, such as `24h`.
+    pub(in crate::config) max_age: Field<DurationText>,
+    /// Whose results are asked for, each of them: the name after `/` in `lockgate drift --report-to AGENT/NAME`.
+    /// Default: `[default]`.
+    #[schemars(extend("minItems" = 1, "maxItems" = 20, "uniqueItems" = true))]
+    pub(in crate::config) of: Field<Vec<Field<NameText>>>,
 }
 
 /// A deliberate exception.

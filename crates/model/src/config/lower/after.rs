@@ -1,12 +1,11 @@
 //! Which agents' releases come before those of others.
 
 use super::agents::Known;
-use super::name;
+use super::known_agent;
 use crate::agent::Agent;
 use crate::config::file::AgentFile;
 use crate::config::place::Path;
 use crate::config::report::Report;
-use crate::config::schema::{did_you_mean, list};
 use crate::ids::AgentName;
 
 /// The agents that this one comes after.
@@ -21,13 +20,7 @@ pub(super) fn names(
     let mut after = Vec::new();
     for (index, entry) in entries.iter().enumerate() {
         let path = path.index(index);
-        let Some(name) = name::<AgentName, _>(report, entry, &path) else { continue };
-        if !known.agents.iter().any(|known| known == name.as_str()) {
-            let hint = did_you_mean(name.as_str(), &known.agents)
-                .unwrap_or_else(|| format!("the agents are {}", list(&known.agents)));
-            report.error(&path, format!("there is no agent `{name}`"), hint);
-        }
-        after.push(name);
+        after.extend(known_agent(report, entry, &path, &known.agents));
     }
     after
 }

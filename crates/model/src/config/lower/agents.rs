@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 
-use super::{Unique, after, duration_within, items, measures, name, probes, requests, versions};
+use super::{
+    Unique, after, duration_within, items, measures, name, probes, requests, size, versions,
+};
 use crate::agent::{Agent, HealthCheck, LatencyMeasure, Limits, OnNewVersion, Protocol};
+use crate::config::STANDARD_PLAN;
 use crate::config::field::Field;
 use crate::config::file::{AgentFile, HealthFile, LimitsFile};
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::schema::{did_you_mean, list};
 use crate::config::standard::{HOUR_MS, MINUTE_MS};
-use crate::config::text::{NameText, SizeText, Switchable};
-use crate::config::{STANDARD_PLAN, units};
+use crate::config::text::{NameText, Switchable};
 use crate::ids::{AgentName, ChannelName, PlanName};
 
 /// What agents may refer to.
@@ -197,16 +199,5 @@ fn limits(report: &mut Report<'_>, field: &Field<LimitsFile>, path: &Path) -> Li
             &path.key("in_flight_max"),
             default.in_flight_max,
         ),
-    }
-}
-
-fn size(report: &mut Report<'_>, field: &Field<SizeText>, path: &Path) -> Option<u64> {
-    let text = &report.take(field, path)?.0;
-    match units::size_bytes(text) {
-        Ok(bytes) => Some(bytes),
-        Err(problem) => {
-            report.error(path, format!("`{text}` {problem}"), "write it like `32MiB`");
-            None
-        }
     }
 }

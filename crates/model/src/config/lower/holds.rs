@@ -1,14 +1,15 @@
 //! What keeps a release from advancing besides gates on metrics, and what lets one come back.
 
 use super::settings::secret;
-use super::{duration_within, target};
+use super::{duration_within, name, target};
 use crate::config::field::Field;
-use crate::config::file::{ConfirmBy, ConfirmFile, PlanFile, WebhookFile};
+use crate::config::file::{ConfirmBy, ConfirmFile, DriftFile, PlanFile, WebhookFile};
 use crate::config::place::Path;
 use crate::config::report::Report;
-use crate::config::standard::{DAY_MS, HOUR_MS};
+use crate::config::standard::{DAY_MS, HOUR_MS, MINUTE_MS};
 use crate::config::text::FreezeText;
 use crate::config::units;
+use crate::drift::{DriftGate, SOURCE_DEFAULT};
 use crate::freeze::{self, Freeze, InvalidFreeze};
 use crate::hook::{Confirm, Hook};
 
@@ -71,6 +72,30 @@ pub(super) fn rollback_window(
         report.error(&path, format!("`{}` {problem}", text.0), "write it like `24h`, or `none`");
     }
     found.ok().filter(|ms| *ms > 0)
+}
+
+pub(super) fn drift(
+    report: &mut Report<'_>,
+    field: &Field<DriftFile>,
+    path: &Path,
+) -> Option<DriftGate> {
+    let file = report.take(field, path)?;
+    if file.max_age.is_missing() {
+        let hint = "add `max_age: 24h`: older results count for nothing";
+        report.missing(path, "max_age", "`max_age` is missing", hint);
+    }
+    let age = path.key("max_age");
+    let max_age_ms = duration_within(report, &file.max_age, &age, (MINUTE_MS, 30 * DAY_MS), DAY_MS);
+    let of_path = path.key("of");
+    let of = match report.take(&file.of, &of_path) {
+        None => vec![SOURCE_DEFAULT.parse().expect("a literal that is a name")],
+        Some(names) => names
+            .iter()
+            .enumerate()
+            .filter_map(|(index, field)| name(report, field, &of_path.index(index)))
+            .collect(),
+    };
+    Some(DriftGate { max_age_ms, of })
 }
 
 pub(super) fn hook(

@@ -75,6 +75,8 @@ fn plan(report: &mut Report<'_>, file: &PlanFile, path: &Path, name: Option<&Pla
         ),
         rollback_window_ms: holds::rollback_window(report, file, path),
         rollback_gate: holds::hook(report, &file.rollback_gate, &path.key("rollback_gate")),
+        drift: holds::drift(report, &file.drift, &path.key("drift")),
+        path: report.take(&file.path, &path.key("path")).copied(),
         stages,
     };
     Planned { plan, path: path.clone(), gates: gate_paths }

@@ -54,6 +54,36 @@ pub(super) fn listen(
     Some(Listen { ingress, egress, api })
 }
 
+/// How agents reach what listens for their calls. What is wrong with `listen` itself was said before.
+pub(super) fn egress_url(
+    report: &mut Report<'_>,
+    field: &Field<ListenFile>,
+    path: &Path,
+) -> Option<String> {
+    let file = field.ok().filter(|file| !file.egress_url.is_missing())?;
+    target(report, &file.egress_url, &path.key("egress_url")).map(|(url, _)| url)
+}
+
+/// Whether tunnels are opened.
+pub(super) fn egress_inspect(
+    report: &mut Report<'_>,
+    field: &Field<ListenFile>,
+    path: &Path,
+) -> bool {
+    let path = path.key("egress_inspect");
+    field.ok().is_some_and(|file| report.take_or(&file.egress_inspect, &path, false))
+}
+
+/// Who vouches for endpoints and tools beside the web's authorities.
+pub(super) fn authorities(
+    report: &mut Report<'_>,
+    file: &ConfigFile,
+    root: &Path,
+) -> Option<SecretRef> {
+    let is_written = !file.authorities.is_missing();
+    is_written.then(|| secret(report, &file.authorities, &root.key("authorities")))?
+}
+
 fn address(
     report: &mut Report<'_>,
     field: &Field<AddressText>,

@@ -55,6 +55,7 @@ fn version(
     let prompt_digest = text(&file.prompt_digest, "prompt_digest");
     let policy_digest = text(&file.policy_digest, "policy_digest");
     let tools = tools(report, file, path);
+    let commit = report.take(&file.commit, &path.key("commit")).map(|commit| commit.0.clone());
     let side_effects =
         report.take_or(&file.side_effects, &path.key("side_effects"), SideEffects::default());
     let mut endpoint = |field, name: &str| {
@@ -84,6 +85,7 @@ fn version(
         policy_digest,
         tools,
         side_effects,
+        commit,
     })
 }
 

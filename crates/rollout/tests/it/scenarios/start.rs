@@ -63,3 +63,26 @@ fn s25_back_to_the_stable_version_needs_no_analysis() {
     world.apply();
     assert_eq!(world.phase(), "superseded");
 }
+
+#[test]
+fn a_promoted_release_shows_the_stages_that_it_left() {
+    let shown = |world: &World| lockgate_rollout::shown::shown(&world.rollout, &world.transitions);
+    let mut world = World::new(plan()).to_stage(3);
+    assert_eq!(shown(&world), None, "it is under way");
+    world.run(STAGE_MS, &good());
+    let told = shown(&world).unwrap();
+    assert_eq!((told.planned, told.overridden), (4, false));
+    let weights: Vec<u32> = told.stages.iter().map(|stage| stage.weight_bp).collect();
+    assert_eq!(weights, [0, 1_000, 5_000, WHOLE_BP]);
+    assert!(told.stages.iter().all(|stage| stage.dwell_ms >= STAGE_MS), "{:?}", told.stages);
+    assert!(!told.stages[1].passed.is_empty());
+    let mut skipped = World::new(plan()).to_stage(1);
+    skipped.command(Command::Promote).unwrap();
+    let told = shown(&skipped).unwrap();
+    assert!(told.overridden);
+    assert_eq!(told.stages.len(), 2, "the ones after are not shown: {:?}", told.stages);
+    let mut back = World::new(plan()).to_stage(2);
+    back.command(Command::Abort).unwrap();
+    back.apply();
+    assert_eq!(shown(&back), None);
+}

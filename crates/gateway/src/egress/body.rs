@@ -10,12 +10,14 @@ use http_body::Body;
 use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::failure::Failure;
+/// How large a body may be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
+    pub(super) bytes_max: usize,
+    /// Up to there it takes no room.
+    pub(super) small_bytes_max: usize,
+}
 
-/// The largest request; pictures and documents are in it.
-const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// What takes no room.
-const SMALL_BYTES_MAX: usize = 1024 * 1024;
 /// How long a body may take to arrive.
 const BODY_WAIT_MAX: Duration = Duration::from_secs(30);
 
@@ -25,37 +27,34 @@ pub(super) struct Held {
     pub(super) room: Option<OwnedSemaphorePermit>,
 }
 
-/// Reads one. `large` counts kilobytes.
-pub(super) async fn read<B>(body: B, large: &Arc<Semaphore>) -> Result<Held, Failure>
+/// Reads one; `large` counts kilobytes. Else the status that says why not: 413 too large, 408 too slow, 503 no room, 400 it
+/// broke off.
+pub(super) async fn read<B>(
+    body: B,
+    sizes: Sizes,
+    large: &Arc<Semaphore>,
+) -> Result<Held, StatusCode>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    match tokio::time::timeout(BODY_WAIT_MAX, collect(body, large)).await {
-        Ok(read) => read,
-        Err(_) => Err(Failure::new(
-            StatusCode::REQUEST_TIMEOUT,
-            &format!("The request did not arrive within {} s.", BODY_WAIT_MAX.as_secs()),
-        )),
-    }
+    let read = tokio::time::timeout(BODY_WAIT_MAX, collect(body, sizes, large)).await;
+    read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT))
 }
 
-async fn collect<B>(mut body: B, large: &Arc<Semaphore>) -> Result<Held, Failure>
+async fn collect<B>(mut body: B, sizes: Sizes, large: &Arc<Semaphore>) -> Result<Held, StatusCode>
 where
     B: Body<Data = Bytes> + Unpin,
 {
     let mut bytes = BytesMut::new();
     let mut room: Option<OwnedSemaphorePermit> = None;
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| {
-            Failure::new(StatusCode::BAD_REQUEST, "The request broke off before its end.")
-        })?;
+        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
         let Ok(part) = frame.into_data() else { continue };
         let len = bytes.len() + part.len();
-        if len > BODY_BYTES_MAX {
-            let why = format!("A request has at most {BODY_BYTES_MAX} bytes.");
-            return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, &why));
+        if len > sizes.bytes_max {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        if len > SMALL_BYTES_MAX {
+        if len > sizes.small_bytes_max {
             let has = room.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
             take(&mut room, large, len.div_ceil(1024).saturating_sub(has))?;
         }
@@ -69,13 +68,10 @@ fn take(
     room: &mut Option<OwnedSemaphorePermit>,
     large: &Arc<Semaphore>,
     kib: usize,
-) -> Result<(), Failure> {
-    let full = |_| {
-        let why = "Too many large requests are under way; try again in a moment.";
-        Failure::new(StatusCode::SERVICE_UNAVAILABLE, why)
-    };
+) -> Result<(), StatusCode> {
     let kib = u32::try_from(kib).unwrap_or(u32::MAX);
-    let more = Arc::clone(large).try_acquire_many_owned(kib).map_err(full)?;
+    let more = Arc::clone(large).try_acquire_many_owned(kib);
+    let more = more.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
     match room {
         Some(room) => room.merge(more),
         None => *room = Some(more),
@@ -92,9 +88,11 @@ mod tests {
 
     use super::*;
 
+    const SIZES: Sizes = Sizes { bytes_max: 32 * 1024 * 1024, small_bytes_max: 1024 * 1024 };
+
     async fn kib_of(kib: usize, large: &Arc<Semaphore>) -> Result<Held, StatusCode> {
         let body = Full::new(Bytes::from(vec![b' '; kib * 1024]));
-        read(body, large).await.map_err(|failure| failure.status())
+        read(body, SIZES, large).await
     }
 
     #[tokio::test]
@@ -125,7 +123,7 @@ mod tests {
         let body = StreamBody::new(Box::pin(frames));
         let reading = tokio::spawn({
             let large = Arc::clone(&large);
-            async move { read(body, &large).await.map_err(|failure| failure.status()) }
+            async move { read(body, SIZES, &large).await }
         });
         for _ in 0..2 {
             sender.send(vec![0; 1024 * 1024].into()).await.unwrap();

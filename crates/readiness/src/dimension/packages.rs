@@ -1,0 +1,232 @@
+//! What is tested of each package, where a repository has several: steps are attributed by the tests that they run, by
+//! the directories that they work in, and by the changes that start their pipelines.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::{ON_CHANGES, Seen, Wanted, judge};
+use crate::act::{Act, Class, Kinds, holds_tests, is_test};
+use crate::finding::{Evidence, Finding, Outcome};
+use crate::given::{Counting, may_run};
+use crate::package::Roots;
+use crate::tree::{Tree, name};
+
+/// Most packages that are told.
+const TOLD_MAX: usize = 200;
+
+/// Fewer lines of code than this need no tests of their own.
+const CODE_LINES_MIN: u64 = 20;
+
+/// A package, and what pull requests have of it built and tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Package {
+    /// Its directory; `.` for the root of the repository.
+    pub path: String,
+    /// What describes it.
+    pub manifests: Vec<String>,
+    /// It holds code of its own that is not for tests, and is asked about it.
+    pub asked: bool,
+    /// It is built.
+    pub build: Part,
+    /// Its unit tests are run.
+    pub unit: Part,
+    /// Its integration tests are run.
+    pub integration: Part,
+    /// Its end-to-end tests are run.
+    pub end_to_end: Part,
+    /// More than 80 % of its lines were reached, by reports that were handed in.
+    pub coverage: Part,
+}
+
+/// One thing about a package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// How it came out.
+    pub outcome: Outcome,
+    /// Why.
+    pub reason: String,
+    /// What shows it.
+    pub evidence: Vec<Evidence>,
+}
+
+impl From<Finding> for Part {
+    fn from(Finding { outcome, evidence, reason, .. }: Finding) -> Self {
+        Self { outcome, reason, evidence }
+    }
+}
+
+impl Package {
+    /// It is asked about its code, and neither tests of its own are shown to run, nor does a report show that others reach it.
+    pub(crate) fn is_untested(&self) -> bool {
+        self.asked && self.unit.outcome != Outcome::Pass
+    }
+}
+
+/// The packages of a repository, in the order of their paths; none where there are fewer than two.
+pub(crate) fn packages(seen: &Seen<'_>, roots: &Roots, counting: &Counting<'_>) -> Vec<Package> {
+    if roots.count() < 2 {
+        return Vec::new();
+    }
+    let held = held(seen.tree, roots);
+    let started = started(seen, roots);
+    let reached = counting.reached(seen.tree, roots);
+    let all = roots.iter().take(TOLD_MAX);
+    all.map(|(dir, root)| {
+        let about = About { seen, dir, held: held.get(dir), started: &started };
+        let unit = about.unit(reached.get(dir).is_some_and(|lines| lines.reached > 0));
+        Package {
+            path: if dir.is_empty() { ".".into() } else { dir.to_owned() },
+            manifests: root.manifests.clone(),
+            asked: about.is_asked(),
+            build: about.part(&|act| about.builds(act), "builds"),
+            unit,
+            integration: about.part(&|act| about.kinds(act).integration, "integration tests"),
+            end_to_end: about.part(&|act| about.kinds(act).end_to_end, "end-to-end tests"),
+            coverage: Counting::covered(reached.get(dir)).into(),
+        }
+    })
+    .collect()
+}
+
+/// What a package holds.
+#[derive(Default)]
+struct Held {
+    code_lines: u64,
+    /// A file with tests, alone or beside what they test.
+    tests: Option<Evidence>,
+}
+
+fn held<'a>(tree: &Tree, roots: &'a Roots) -> BTreeMap<&'a str, Held> {
+    let mut all: BTreeMap<&str, Held> = BTreeMap::new();
+    for (path, text) in tree.texts() {
+        let Some(dir) = roots.of(path) else { continue };
+        if !roots.get(dir).is_some_and(|root| root.is_code(path)) {
+            continue;
+        }
+        let held = all.entry(dir).or_default();
+        if held.tests.is_none() && holds_tests(path, text) {
+            held.tests = Some(Evidence::file(path, text));
+        }
+        // What is needed to know that there is code.
+        if held.code_lines < CODE_LINES_MIN && !is_test(path) && !is_set_up(path) {
+            held.code_lines += text.lines().filter(|line| may_run(line)).count() as u64;
+        }
+    }
+    all
+}
+
+/// Code that only sets up tools.
+fn is_set_up(path: &str) -> bool {
+    let name = name(path);
+    matches!(
+        name,
+        "setup.py" | "conftest.py" | "build.rs" | "noxfile.py" | "Gruntfile.js" | "gulpfile.js"
+    ) || name.starts_with('.')
+        || [".config.", ".d.ts"].iter().any(|part| name.contains(part))
+}
+
+/// The packages a change of which starts a pipeline on pull requests, for each that does not take all changes.
+fn started<'a>(seen: &Seen<'_>, roots: &'a Roots) -> BTreeMap<String, BTreeSet<&'a str>> {
+    let of = |(file, paths): (&String, &crate::pipeline::Paths)| {
+        let changed = seen.tree.paths().filter(|path| paths.let_through(path));
+        (file.clone(), changed.filter_map(|path| roots.of(path)).collect())
+    };
+    seen.pipelines.paths.iter().map(of).collect()
+}
+
+/// A package that is asked about.
+struct About<'a> {
+    seen: &'a Seen<'a>,
+    dir: &'a str,
+    held: Option<&'a Held>,
+    started: &'a BTreeMap<String, BTreeSet<&'a str>>,
+}
+
+impl About<'_> {
+    fn is_asked(&self) -> bool {
+        let words = name(self.dir).split(['-', '_', '.']);
+        let mut words = words.map(str::to_ascii_lowercase);
+        let is_aside = words.any(|word| {
+            word.starts_with("test")
+                || matches!(
+                    word.as_str(),
+                    "fixtures"
+                        | "benches"
+                        | "bench"
+                        | "fuzz"
+                        | "xtask"
+                        | "e2e"
+                        | "eslint"
+                        | "prettier"
+                        | "tsconfig"
+                )
+        });
+        !is_aside && self.held.is_some_and(|held| held.code_lines >= CODE_LINES_MIN)
+    }
+
+    fn part(&self, is: &dyn Fn(&Act) -> bool, what: &str) -> Part {
+        self.finding(is, what).into()
+    }
+
+    fn finding(&self, is: &dyn Fn(&Act) -> bool, what: &str) -> Finding {
+        let when = "on pull requests";
+        let wanted =
+            Wanted { is, on: ON_CHANGES, what, when, by_scripts: true, need_not_block: false };
+        judge(self.seen, &wanted)
+    }
+
+    fn unit(&self, is_reached: bool) -> Part {
+        let found = self.finding(&|act| self.kinds(act).unit, "unit tests");
+        if found.outcome != Outcome::Fail || !found.evidence.is_empty() {
+            return found.into();
+        }
+        match self.held.and_then(|held| held.tests.clone()) {
+            Some(shown) => {
+                let why = "it has tests, and no pipeline runs them on its pull requests";
+                Finding::fail(why).with([shown]).into()
+            }
+            None if is_reached => Finding::pass(
+                "it has no tests of its own; those of others reach it, by what was handed in",
+            )
+            .into(),
+            None => Finding::unknown(
+                "it has no tests of its own; whether those of others reach it is not seen",
+            )
+            .into(),
+        }
+    }
+
+    /// Which of its tests a step runs.
+    fn kinds(&self, act: &Act) -> Kinds {
+        match act.class {
+            Class::Test(_) if !self.starts(act) => Kinds::default(),
+            Class::Test(_) if !act.packages.is_empty() => {
+                act.packages.get(self.dir).copied().unwrap_or_default()
+            }
+            Class::Test(kinds) if self.is_in(act) => kinds,
+            _ => Kinds::default(),
+        }
+    }
+
+    fn builds(&self, act: &Act) -> bool {
+        self.kinds(act).any() || act.class == Class::Build && self.starts(act) && self.is_in(act)
+    }
+
+    /// Whether a change of the package starts the pipeline.
+    fn starts(&self, act: &Act) -> bool {
+        self.started.get(&act.pipeline).is_none_or(|packages| packages.contains(self.dir))
+    }
+
+    /// Whether a step works in the package, or around it. One that does not say where works on all.
+    fn is_in(&self, act: &Act) -> bool {
+        let is_below = |inner: &str, outer: &str| {
+            outer.is_empty()
+                || inner
+                    .strip_prefix(outer)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let dir = act.dir.as_deref().unwrap_or_default();
+        is_below(self.dir, dir) || !self.dir.is_empty() && is_below(dir, self.dir)
+    }
+}

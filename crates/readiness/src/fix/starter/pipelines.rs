@@ -1,0 +1,144 @@
+//! Workflows of GitHub Actions: building and testing what is there, and scanning it.
+
+use std::fmt::Write as _;
+
+use super::toolchain::{Toolchain, toolchains};
+use super::{File, HEAD, Starter};
+use crate::assess::Facts;
+use crate::tree::Tree;
+
+/// What brings the files, by the commit of a release.
+pub(super) const CHECKOUT: &str =
+    "actions/checkout@3d3c42e5aac5ba805825da76410c181273ba90b1 # v7.0.1";
+
+/// Most characters of a name that is written into a workflow.
+const NAME_CHARS_MAX: usize = 100;
+
+/// Whether a path or a branch can stand in YAML and in a shell as it is.
+pub(super) fn is_plain(text: &str) -> bool {
+    text.len() <= NAME_CHARS_MAX
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_')
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
+}
+
+fn main_branch(facts: &Facts) -> &str {
+    facts.main_branch.as_deref().filter(|name| is_plain(name)).unwrap_or("main")
+}
+
+/// The head of a workflow for every change.
+fn head(name: &str, facts: &Facts) -> String {
+    let main = main_branch(facts);
+    format!(
+        "{HEAD}name: {name}
+on:
+  pull_request:
+  push:
+    branches: [{main}]
+permissions:
+  contents: read
+jobs:
+"
+    )
+}
+
+/// A job, up to its steps.
+fn job(text: &mut String, name: &str, more: &str) {
+    // Writing to a String does not fail.
+    let _ = write!(
+        text,
+        "  {name}:
+    runs-on: ubuntu-latest
+    timeout-minutes: 30
+    steps:
+      - uses: {CHECKOUT}
+        with:
+          persist-credentials: false
+{more}"
+    );
+}
+
+/// A workflow at the first of these names that is free.
+fn free(tree: &Tree, name: &str) -> String {
+    let path = format!(".github/workflows/{name}.yml");
+    if tree.has(&path) { format!(".github/workflows/lockgate-{name}.yml") } else { path }
+}
+
+/// Build and test, in every language that is seen.
+pub(super) fn tests(tree: &Tree, facts: &Facts, fails: &dyn Fn(&str) -> bool) -> Option<Starter> {
+    const MISSING: [&str; 6] = [
+        "ci_cd.build",
+        "ci_cd.build_on_pull_request",
+        "ci_cd.test_on_pull_request",
+        "ci_cd.test_on_main",
+        "tests.unit",
+        "tests.unit_on_pull_request",
+    ];
+    let found = toolchains(tree);
+    if found.is_empty() || !MISSING.iter().any(|id| fails(id)) {
+        return None;
+    }
+    let mut text = head("tests", facts);
+    job(&mut text, "test", "");
+    for Toolchain { title, dir, commands } in found {
+        let _ = writeln!(text, "      - name: {title}");
+        if !dir.is_empty() {
+            let _ = writeln!(text, "        working-directory: {dir}");
+        }
+        text.push_str("        run: |\n");
+        for command in commands {
+            let _ = writeln!(text, "          {command}");
+        }
+    }
+    let file = File::whole(free(tree, "tests"), text);
+    Some(Starter { files: vec![file], fill_in: Vec::new() })
+}
+
+/// What is not scanned: secrets, dependencies and code, and a bill of materials. The check, the job, and its steps.
+const SCANS: [(&str, &str, &str); 4] = [
+    (
+        "security.secrets_on_pull_request",
+        "secrets",
+        "          fetch-depth: 0 # a secret that was committed once is out
+      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/gitleaks/gitleaks:v8.28.0 git --redact /src
+",
+    ),
+    (
+        "security.dependencies_on_pull_request",
+        "dependencies",
+        "      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/google/osv-scanner:v2.2.2 scan source --recursive /src
+",
+    ),
+    (
+        "security.code_on_pull_request",
+        "code",
+        "      - run: pipx run --spec semgrep==1.136.0 semgrep scan --config p/default --error --metrics off
+",
+    ),
+    (
+        "security.compliance",
+        "bill-of-materials",
+        "      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/anchore/syft:v1.32.0 scan dir:/src -o cyclonedx-json=/src/sbom.cdx.json
+      - uses: actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0
+        with:
+          name: sbom
+          path: sbom.cdx.json
+",
+    ),
+];
+
+pub(super) fn security(
+    tree: &Tree,
+    facts: &Facts,
+    fails: &dyn Fn(&str) -> bool,
+) -> Option<Starter> {
+    let missing: Vec<_> = SCANS.iter().filter(|(check, ..)| fails(check)).collect();
+    if missing.is_empty() || toolchains(tree).is_empty() {
+        return None;
+    }
+    let mut text = head("security", facts);
+    for (_, name, steps) in missing {
+        job(&mut text, name, steps);
+    }
+    let file = File::whole(free(tree, "security"), text);
+    Some(Starter { files: vec![file], fill_in: Vec::new() })
+}

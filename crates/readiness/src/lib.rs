@@ -1,0 +1,39 @@
+//! How ready a repository is to run agents in production: pipelines, levels, and the lines that prove them. From a file
+//! tree and given facts to findings.
+//!
+//! Not here: going and looking (`collectors`), files, processes, network, clocks.
+
+mod act;
+pub mod advise;
+mod assess;
+pub mod attest;
+mod badge;
+pub mod baseline;
+pub mod catalog;
+mod dimension;
+pub mod drift;
+pub mod finding;
+pub mod fix;
+pub mod forge;
+mod gate;
+pub mod given;
+mod html;
+mod manifest;
+mod markdown;
+mod package;
+pub mod path;
+mod pipeline;
+mod sarif;
+mod shell;
+mod template;
+mod toml;
+pub mod tree;
+mod yaml;
+
+pub use assess::{Assessment, Facts, JSON_SCHEMA, SCHEMA, Standing, assess};
+pub use badge::badge;
+pub use dimension::packages::{Package, Part};
+pub use gate::{Gate, Scenario, Short};
+pub use html::html;
+pub use markdown::markdown;
+pub use sarif::sarif;

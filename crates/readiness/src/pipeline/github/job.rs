@@ -1,0 +1,326 @@
+//! A job: its conditions and its steps, for every combination of its matrix.
+
+use std::collections::BTreeMap;
+
+use super::super::{Does, Job, Occasions, Script, Step};
+use super::condition::{blocking, is_always, runs};
+use super::expression::{Value, interpolate, whole};
+use super::matrix::combinations;
+use super::scope::Scope;
+use super::{CALLS_MAX, Call, Reader, STEPS_MAX};
+use crate::finding::Place;
+use crate::shell::{Blocking, Options, UNKNOWN};
+use crate::tree::join;
+use crate::yaml::{Entry, Node};
+
+/// Variables of a step that are kept.
+const ENV_MAX: usize = 500;
+
+/// What all steps of a list share.
+pub(super) struct Around<'a> {
+    pub(super) file: &'a str,
+    pub(super) scope: &'a Scope,
+    pub(super) runs: &'a Occasions,
+    pub(super) blocking: &'a Blocking,
+    /// `defaults.run` of the job, then of the workflow.
+    pub(super) defaults: [Option<&'a Node>; 2],
+    pub(super) depth: usize,
+}
+
+impl Reader<'_> {
+    /// When the job itself runs, and the jobs that it becomes.
+    pub(super) fn job(
+        &mut self,
+        file: &str,
+        root: &Node,
+        entry: &Entry,
+        needed: &[&Occasions],
+        call: &Call,
+    ) -> (Occasions, Vec<Job>) {
+        let node = &entry.value;
+        let mut scope =
+            Scope { main: self.main.clone(), inputs: call.inputs.clone(), ..Scope::default() };
+        scope.os = os(node);
+        extend_env(&mut scope, root.get("env"));
+        let (all, known) = combinations(node, &scope);
+        let always = is_always(node.get("if"));
+        let mut ever = Occasions::never();
+        let mut called = Vec::new();
+        let mut seen: BTreeMap<(String, Place), Vec<usize>> = BTreeMap::new();
+        let mut job = Job {
+            name: format!("{}{}", call.prefix, entry.key),
+            file: file.to_owned(),
+            place: entry.key_place,
+            needs: node
+                .get("needs")
+                .map(|needs| needs.texts().into_iter().map(str::to_owned).collect())
+                .unwrap_or_default(),
+            always,
+            environment: environment(node, &scope),
+            services: node.get("services").is_some_and(|services| !services.entries().is_empty()),
+            steps: Vec::new(),
+        };
+        for combination in all {
+            let mut scope = Scope { matrix: combination, matrix_known: known, ..scope.clone() };
+            extend_env(&mut scope, node.get("env"));
+            let mut own = call.runs.and(&runs(node.get("if"), &scope));
+            if !always {
+                own = needed.iter().fold(own, |own, needed| own.and(needed));
+            }
+            ever = Occasions::from_fn(|occasion| ever.on(occasion).min(own.on(occasion)).clone());
+            let fails = call.blocking.and(&blocking(node.get("continue-on-error"), &scope));
+            if let Some(uses) = node.get("uses") {
+                called.extend(self.call(file, node, uses, &scope, &own, &fails, call, &job));
+                continue;
+            }
+            let around = Around {
+                file,
+                scope: &scope,
+                runs: &own,
+                blocking: &fails,
+                defaults: [node.at(&["defaults", "run"]), root.at(&["defaults", "run"])],
+                depth: 0,
+            };
+            for step in self.steps(node.get("steps"), &around) {
+                // A matrix repeats most of its steps as they are.
+                let same = seen.entry((step.file.clone(), step.place)).or_default();
+                if !same.iter().any(|at| job.steps[*at] == step) {
+                    same.push(job.steps.len());
+                    job.steps.push(step);
+                }
+            }
+        }
+        called.push(job);
+        (ever, called)
+    }
+
+    /// The jobs of the workflow that a job calls.
+    #[expect(clippy::too_many_arguments, reason = "a call is all of this")]
+    fn call(
+        &mut self,
+        file: &str,
+        node: &Node,
+        uses: &Node,
+        scope: &Scope,
+        own: &Occasions,
+        fails: &Blocking,
+        call: &Call,
+        job: &Job,
+    ) -> Vec<Job> {
+        // Calls count as steps, so that many that call many end.
+        self.steps += 1;
+        let what = uses.text().unwrap_or_default();
+        let opaque = |why: String| {
+            let step = Step {
+                file: file.to_owned(),
+                place: uses.place,
+                runs: own.clone(),
+                blocking: fails.clone(),
+                does: Does::Opaque(why),
+            };
+            vec![Job { steps: vec![step], ..job.clone() }]
+        };
+        let Some(path) = in_repository(what) else {
+            let inputs = told(given(node.get("with"), scope));
+            let does = Does::Uses { what: what.to_owned(), inputs };
+            let step = Step {
+                file: file.to_owned(),
+                place: uses.place,
+                runs: own.clone(),
+                blocking: fails.clone(),
+                does,
+            };
+            return vec![Job { steps: vec![step], ..job.clone() }];
+        };
+        if call.depth >= CALLS_MAX {
+            return opaque(format!("workflows call each other more than {CALLS_MAX} times"));
+        }
+        let Some(root) = self.called(path) else {
+            return opaque(format!("the workflow `{what}` cannot be read"));
+        };
+        let declared = root.at(&["on", "workflow_call", "inputs"]);
+        let inputs = inputs(declared, node.get("with"), scope);
+        let inner = Call {
+            runs: own.clone(),
+            blocking: fails.clone(),
+            inputs: Some(inputs),
+            depth: call.depth + 1,
+            prefix: format!("{} / ", job.name),
+        };
+        self.jobs(path, &root, &inner)
+    }
+
+    /// The steps of a list, with those of actions in the same repository.
+    pub(super) fn steps(&mut self, list: Option<&Node>, around: &Around<'_>) -> Vec<Step> {
+        let mut all = Vec::new();
+        for node in list.map(Node::items).unwrap_or_default() {
+            if self.steps >= STEPS_MAX {
+                break;
+            }
+            self.steps += 1;
+            let mut scope = around.scope.clone();
+            extend_env(&mut scope, node.get("env"));
+            let own = around.runs.and(&runs(node.get("if"), &scope));
+            let fails = around.blocking.and(&blocking(node.get("continue-on-error"), &scope));
+            let step = |place, does| Step {
+                file: around.file.to_owned(),
+                place,
+                runs: own.clone(),
+                blocking: fails.clone(),
+                does,
+            };
+            if let Some(run) = node.get("run") {
+                if let Some(script) = self.script(node, run, &scope, around) {
+                    all.push(step(run.place, Does::Script(script)));
+                }
+            } else if let Some(uses) = node.get("uses") {
+                let what = interpolate(uses.text().unwrap_or_default(), &scope, UNKNOWN);
+                let given = given(node.get("with"), &scope);
+                if let Some(path) = in_repository(&what) {
+                    let around = Around { scope: &scope, runs: &own, blocking: &fails, ..*around };
+                    match self.action(path, &given, &around) {
+                        Ok(steps) => all.extend(steps),
+                        Err(why) => all.push(step(uses.place, Does::Opaque(why))),
+                    }
+                } else {
+                    all.push(step(uses.place, Does::Uses { what, inputs: told(given) }));
+                }
+            }
+        }
+        all
+    }
+
+    fn script(
+        &self,
+        node: &Node,
+        run: &Node,
+        scope: &Scope,
+        around: &Around<'_>,
+    ) -> Option<Script> {
+        let setting = |key: &str| {
+            let own = node.get(key);
+            own.or_else(|| around.defaults.iter().flatten().find_map(|defaults| defaults.get(key)))
+                .and_then(Node::text)
+                .map(|text| interpolate(text, scope, UNKNOWN))
+        };
+        let options = options(setting("shell").as_deref())?;
+        let dir = setting("working-directory").map_or(Some(String::new()), |dir| {
+            if dir.contains(UNKNOWN) { None } else { join("", &dir) }
+        });
+        let source = self.tree.text(around.file).unwrap_or_default();
+        let vars = scope
+            .env
+            .iter()
+            .filter_map(|(name, value)| Some((name.clone(), value.text()?)))
+            .collect();
+        Some(Script {
+            text: interpolate(run.text()?, scope, UNKNOWN),
+            line: run.lines_start(source),
+            literal: run.is_literal(),
+            options,
+            vars,
+            dir,
+        })
+    }
+}
+
+/// How GitHub runs a script; `None` for what is no shell.
+fn options(shell: Option<&str>) -> Option<Options> {
+    match shell {
+        // Without a word about it, `bash -e`.
+        None => Some(Options { errexit: true, pipefail: false }),
+        Some("bash") => Some(Options { errexit: true, pipefail: true }),
+        Some("sh" | "pwsh" | "powershell" | "cmd") => {
+            Some(Options { errexit: true, pipefail: false })
+        }
+        Some("python") => None,
+        Some(custom) => {
+            let words: Vec<&str> = custom.split_whitespace().collect();
+            let program = words.first().map(|word| word.rsplit('/').next().unwrap_or(word))?;
+            let has = |letter: char| {
+                words.iter().any(|word| {
+                    word.starts_with('-') && !word.starts_with("--") && word.contains(letter)
+                })
+            };
+            match program {
+                "bash" | "sh" | "zsh" | "dash" | "nix" | "nix-shell" | "msys2" | "alpine.sh" => {
+                    Some(Options {
+                        errexit: has('e') || !matches!(program, "bash" | "sh" | "zsh" | "dash"),
+                        pipefail: words.contains(&"pipefail"),
+                    })
+                }
+                _ => None,
+            }
+        }
+    }
+}
+
+/// The path of what is in the same repository: `./` as it is checked out, `$/` as the workflow stands there.
+fn in_repository(what: &str) -> Option<&str> {
+    what.strip_prefix("./").or_else(|| what.strip_prefix("$/"))
+}
+
+fn told(given: BTreeMap<String, Value>) -> BTreeMap<String, String> {
+    given
+        .into_iter()
+        .map(|(name, value)| (name, value.text().unwrap_or_else(|| UNKNOWN.to_string())))
+        .collect()
+}
+
+/// Which machine a job asks for.
+fn os(job: &Node) -> Option<&'static str> {
+    let label = job.get("runs-on")?.texts().join(" ");
+    [("ubuntu", "Linux"), ("windows", "Windows"), ("macos", "macOS")]
+        .into_iter()
+        .find(|(word, _)| label.contains(word))
+        .map(|(_, os)| os)
+}
+
+fn environment(job: &Node, scope: &Scope) -> Option<String> {
+    let node = job.get("environment")?;
+    let name = if node.is_map() { node.get("name")? } else { node };
+    Some(interpolate(name.text()?, scope, UNKNOWN))
+}
+
+/// Adds what an `env` says; later ones win, and may refer to those before.
+pub(super) fn extend_env(scope: &mut Scope, env: Option<&Node>) {
+    for entry in env.map(Node::entries).unwrap_or_default() {
+        if scope.env.len() >= ENV_MAX {
+            return;
+        }
+        let value =
+            entry.value.text().map_or(Value::Text(String::new()), |text| whole(text, scope));
+        scope.env.insert(entry.key.clone(), value);
+    }
+}
+
+fn given(with: Option<&Node>, scope: &Scope) -> BTreeMap<String, Value> {
+    let entries = with.map(Node::entries).unwrap_or_default();
+    entries
+        .iter()
+        .map(|entry| {
+            let value = match entry.value.truth() {
+                Some(truth) => Value::Bool(truth),
+                None => entry.value.text().map_or(Value::Null, |text| whole(text, scope)),
+            };
+            (entry.key.clone(), value)
+        })
+        .collect()
+}
+
+/// What a called workflow is given, with its own defaults.
+fn inputs(declared: Option<&Node>, with: Option<&Node>, scope: &Scope) -> BTreeMap<String, Value> {
+    let mut all = BTreeMap::new();
+    for entry in declared.map(Node::entries).unwrap_or_default() {
+        let default = entry.value.get("default");
+        let value = match default.and_then(Node::truth) {
+            Some(truth) => Value::Bool(truth),
+            None => default
+                .and_then(Node::text)
+                .map_or(Value::Null, |text| Value::Text(text.to_owned())),
+        };
+        all.insert(entry.key.clone(), value);
+    }
+    all.extend(given(with, scope));
+    all
+}

@@ -1,0 +1,225 @@
+//! Scripts of pipelines as the commands that they run, with what becomes of a command's failure. Words are read as a
+//! shell reads them: what is in a comment, a here-document or a message is no command.
+//!
+//! Unlike the reader of policies this one goes on where it does not understand: what it finds is evidence, not leave.
+
+mod lex;
+mod parse;
+mod walk;
+
+use std::collections::BTreeMap;
+
+pub(crate) use self::lex::Word;
+
+/// Longest script that is read, in bytes.
+const BYTES_MAX: usize = 256 * 1024;
+
+/// Stands in a text for what is only known when it runs.
+pub(crate) const UNKNOWN: char = '\u{E000}';
+
+/// What becomes of a step when a command fails.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Blocking {
+    /// It fails too.
+    Yes,
+    /// Nobody can tell from here; why.
+    Unsure(String),
+    /// It goes on; why.
+    No(String),
+}
+
+impl Blocking {
+    /// Both must let a failure through.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        self.max(other).clone()
+    }
+}
+
+/// A command of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Command {
+    pub(crate) words: Vec<Word>,
+    /// Line of the script, from 0.
+    pub(crate) line: usize,
+    /// The directory that it runs in, seen from the script's; `None` when it is not known.
+    pub(crate) dir: Option<String>,
+    pub(crate) blocking: Blocking,
+}
+
+#[cfg(test)]
+impl Command {
+    /// The words, with what is not known marked.
+    pub(crate) fn texts(&self) -> Vec<&str> {
+        self.words.iter().map(|word| word.text.as_str()).collect()
+    }
+}
+
+/// How a script is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Options {
+    /// The first command that fails ends it.
+    pub(crate) errexit: bool,
+    /// A pipeline fails when any of its commands does.
+    pub(crate) pipefail: bool,
+}
+
+/// The commands of a script, in order. `vars` are variables whose values are known.
+pub(crate) fn commands(
+    text: &str,
+    options: Options,
+    vars: &BTreeMap<String, String>,
+) -> Vec<Command> {
+    if text.len() > BYTES_MAX {
+        return Vec::new();
+    }
+    let list = parse::script(text, 0);
+    walk::commands(&list, options, vars)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GITHUB: Options = Options { errexit: true, pipefail: false };
+
+    fn read(text: &str, options: Options) -> Vec<(String, Blocking)> {
+        let vars = BTreeMap::from([("CARGO".to_owned(), "cargo +nightly".to_owned())]);
+        let all = commands(text, options, &vars);
+        all.into_iter().map(|command| (command.texts().join(" "), command.blocking)).collect()
+    }
+
+    fn names(text: &str) -> String {
+        let all = commands(text, GITHUB, &BTreeMap::new());
+        let known = all.iter().filter(|command| command.words[0].is_fixed());
+        let firsts: Vec<_> = known.map(|command| command.words[0].text.clone()).collect();
+        firsts.join(" ")
+    }
+
+    #[test]
+    fn commands_are_words_and_nothing_else() {
+        for (text, expected) in [
+            ("echo trivy fs . # trivy\n# trivy fs .\n", "echo"),
+            ("cat <<E\ntrivy fs .\nE\nls", "cat ls"),
+            ("cat <<-'E' > x\n\ttrivy\n\tE\nls", "cat ls"),
+            ("a \\\n  b\nc", "a c"),
+            ("x=$(a b) \"$(c)\"", "a c"),
+            ("if a; then b; elif c; then d; else e; fi; f", "a b c d e f"),
+            ("for i in p q; do a $i; done\nwhile b; do c; done", "a b c"),
+            ("case $x in\n p) a ;;\n q|r) b; c;;\n *) d\nesac\ne", "a b c d e"),
+            ("f() { a; }\nb\nf", "b a"),
+            ("never() { a; }\nb", "b"),
+            ("run() {\n  echo \"$@\"\n  \"$@\"\n}\nrun cargo test", "echo cargo"),
+            ("(cd x && a) && { b; }", "cd a b"),
+            ("! a | b & c", "a b c"),
+            ("A=1 B='2 3' a >x 2>&1 </dev/null", "a"),
+            ("echo $((1 + 2)) ${x:-a b} $'c\\'d'; e", "echo e"),
+            ("[[ a == b && c ]] || d", "[[ d"),
+            ("cat <<< 'a; b'; c", "cat c"),
+            ("a=(p q r)\nb", "b"),
+            ("a &> x; b |& c", "a b c"),
+        ] {
+            assert_eq!(names(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_becomes_of_a_failure_is_what_the_shell_does() {
+        let pipefail = Options { errexit: true, pipefail: true };
+        let plain = Options { errexit: false, pipefail: false };
+        for (text, options, blocks) in [
+            ("t\nx", GITHUB, "yes"),
+            ("t || true", GITHUB, "no"),
+            ("t || :", GITHUB, "no"),
+            ("t || echo failed", GITHUB, "no"),
+            ("t || exit 1", GITHUB, "yes"),
+            ("t || { echo; exit 1; }", GITHUB, "yes"),
+            ("t || failed=1\nexit $failed", GITHUB, "unsure"),
+            ("t | tee log", GITHUB, "no"),
+            ("t | tee log", pipefail, "yes"),
+            ("set -o pipefail\nt | tee log", GITHUB, "yes"),
+            ("set -euo pipefail; t | tee log", plain, "yes"),
+            ("set +e\nt\nx", GITHUB, "no"),
+            ("set +e\nt\nr=$?\nexit $r", GITHUB, "unsure"),
+            ("t\nx", plain, "no"),
+            ("x\nt", plain, "yes"),
+            ("t && x", GITHUB, "yes"),
+            ("t && x\ny", GITHUB, "no"),
+            ("x && t\ny", GITHUB, "yes"),
+            ("t &", GITHUB, "no"),
+            ("! t", GITHUB, "no"),
+            ("if t; then x; fi", GITHUB, "no"),
+            ("if ! t; then x; exit 1; fi", GITHUB, "yes"),
+            ("if t; then x; else exit 1; fi", GITHUB, "yes"),
+            ("if [ \"$X\" = y ]; then t; fi", GITHUB, "unsure"),
+            ("if [ a = a ]; then t; fi", GITHUB, "yes"),
+            ("for i in a; do t; done", GITHUB, "yes"),
+            ("v=$(t)", GITHUB, "yes"),
+            ("echo $(t)", GITHUB, "no"),
+        ] {
+            let found = read(text, options);
+            let (_, blocking) = found
+                .iter()
+                .find(|(words, _)| words == "t")
+                .unwrap_or_else(|| panic!("{text}: {found:?}"));
+            let seen = match blocking {
+                Blocking::Yes => "yes",
+                Blocking::Unsure(_) => "unsure",
+                Blocking::No(_) => "no",
+            };
+            assert_eq!(seen, blocks, "{text}: {blocking:?}");
+        }
+        assert!(!read("if [ a = b ]; then t; fi", GITHUB).iter().any(|(words, _)| words == "t"));
+    }
+
+    #[test]
+    fn known_variables_become_words_and_others_stay_unknown() {
+        let found = read("$CARGO test\nT=fuzz\ncargo ${T} \"$T x\"\n$OTHER run", GITHUB);
+        let words: Vec<_> = found.iter().map(|(words, _)| words.as_str()).collect();
+        assert_eq!(words[..2], ["cargo +nightly test", "cargo fuzz fuzz x"]);
+        assert!(words[2].starts_with(UNKNOWN));
+    }
+
+    #[test]
+    fn the_directory_is_followed() {
+        let all =
+            commands("cd a/b\nx\ncd ../c && y\n(cd d && z)\nw\ncd $V\nq", GITHUB, &BTreeMap::new());
+        let dir = |name: &str| {
+            all.iter().find(|command| command.words[0].text == name).unwrap().dir.clone()
+        };
+        assert_eq!(dir("x").as_deref(), Some("a/b"));
+        assert_eq!(dir("y").as_deref(), Some("a/c"));
+        assert_eq!(dir("z").as_deref(), Some("a/c/d"));
+        assert_eq!(dir("w").as_deref(), Some("a/c"));
+        assert_eq!(dir("q"), None);
+    }
+
+    #[test]
+    fn nothing_that_is_no_script_ends_it() {
+        for text in [
+            "'",
+            "\"$(",
+            "((((",
+            "if",
+            "case x in",
+            "f() {",
+            "<<E",
+            "a && ",
+            "|",
+            ")",
+            "fi; done; a",
+            "$(((",
+            "`",
+            "${",
+        ] {
+            let _ = commands(text, GITHUB, &BTreeMap::new());
+        }
+        let deep = "(".repeat(5_000);
+        let _ = commands(&deep, GITHUB, &BTreeMap::new());
+        let deep = "$(".repeat(5_000);
+        let _ = commands(&deep, GITHUB, &BTreeMap::new());
+        let calls: Vec<String> =
+            (0..30).map(|n| format!("f{n}() {{ f{0}; f{0}; }}\n", n + 1)).collect();
+        let calls = calls.concat() + "f30() { a; }\nf0";
+        assert!(commands(&calls, GITHUB, &BTreeMap::new()).len() <= 20_000);
+    }
+}

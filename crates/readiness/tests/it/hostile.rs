@@ -1,0 +1,132 @@
+//! Trees that somebody made to hurt.
+
+use lockgate_readiness::finding::Outcome;
+use lockgate_readiness::tree::{Contents, Tree};
+use lockgate_readiness::{Facts, assess};
+use proptest::prelude::*;
+
+use super::{assessed, check};
+
+const CI: &str = ".github/workflows/ci.yml";
+
+#[test]
+fn bombs_are_unknown_with_a_note() {
+    let mut laughs = vec!["x0: &x0 [a, a, a, a, a, a, a, a, a, a]".to_owned()];
+    laughs.extend((1..12).map(|n| {
+        let names = format!("*x{}, ", n - 1).repeat(10);
+        format!("x{n}: &x{n} [{}]", names.trim_end_matches(", "))
+    }));
+    let laughs = laughs.join("\n");
+    let deep = "[".repeat(100_000);
+    for text in [laughs.as_str(), deep.as_str(), "on: push\0", "a: b: c\n"] {
+        let found = assessed(&[(CI, text)]);
+        assert_eq!(check(&found, "tests.unit").outcome, Outcome::Unknown, "{:?}", found.notes);
+        assert!(found.notes.iter().any(|note| note.starts_with(CI)), "{:?}", found.notes);
+    }
+}
+
+#[test]
+fn a_workflow_of_ten_thousand_steps_is_read() {
+    let mut text =
+        "on: pull_request\njobs:\n  a:\n    strategy: {matrix: {x: [1, 2, 3]}}\n    steps:\n"
+            .to_owned();
+    let steps: Vec<String> =
+        (0..5_000).map(|n| format!("      - run: echo {n}\n        name: step {n}\n")).collect();
+    text.push_str(&steps.concat());
+    text.push_str("      - run: go test ./...\n");
+    let found = assessed(&[(CI, &text), ("a_test.go", "package a\n")]);
+    assert_eq!(check(&found, "tests.unit").evidence[0].line, 10_006);
+}
+
+#[test]
+fn workflows_that_call_each_other_for_ever_end() {
+    let text = "on: {pull_request: , workflow_call: }\njobs:\n  a: {uses: ./.github/workflows/ci.yml}\n  b: {uses: ./.github/workflows/ci.yml}\n";
+    let found = assessed(&[(CI, text)]);
+    assert_eq!(check(&found, "tests.unit").outcome, Outcome::Unknown);
+}
+
+#[test]
+fn a_file_that_was_not_read_is_unknown() {
+    for contents in [Contents::Binary, Contents::Unread("too large")] {
+        let mut tree = Tree::default();
+        tree.insert(CI, contents);
+        let found = assess(&tree, &Facts::default());
+        assert_eq!(check(&found, "tests.unit").outcome, Outcome::Unknown);
+    }
+}
+
+#[test]
+fn what_a_submodule_could_show_is_unknown_and_pipelines_are_not() {
+    let mut tree = Tree::default();
+    tree.insert("Dockerfile", Contents::Text("FROM scratch\n".into()));
+    tree.submodules.push("deploy".into());
+    let found = assess(&tree, &Facts::default());
+    let templates = check(&found, "infrastructure.templates");
+    assert_eq!(templates.outcome, Outcome::Unknown);
+    assert!(
+        templates.reason.ends_with("its submodules were not looked at"),
+        "{}",
+        templates.reason
+    );
+    assert_eq!(check(&found, "infrastructure.configuration").outcome, Outcome::Pass);
+    assert_eq!(check(&found, "ci_cd.build").outcome, Outcome::Fail);
+}
+
+#[test]
+fn nothing_at_all_is_level_0_and_no_panic() {
+    let found = assessed(&[]);
+    assert_eq!(check(&found, "tests.unit").outcome, Outcome::Fail);
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[a-z:\\- \n\\[\\]{}&*!|>'\"$#()]{0,200}", run in ".{0,80}") {
+        let workflow = format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
+        for file in [CI, "package.json", "pyproject.toml", "CODEOWNERS", "Makefile", "tox.ini", "ops/a.yml", "main.tf", "azure-pipelines.yml", ".circleci/config.yml"] {
+            assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text)]);
+        }
+    }
+}
+
+/// Lines that each double what the line before made.
+fn doubled(line: impl Fn(usize) -> String) -> String {
+    (1..60).map(line).collect()
+}
+
+#[test]
+fn what_doubles_again_and_again_ends() {
+    let env = doubled(|n| format!("  V{n}: ${{{{ env.V{0} }}}}${{{{ env.V{0} }}}}\n", n - 1));
+    let env = format!(
+        "on: pull_request\nenv:\n  V0: aaaaaaaa\n{env}jobs:\n  a: {{steps: [{{run: $V59}}, {{run: cargo test}}]}}\n"
+    );
+    let shell = doubled(|n| format!("          V{n}=\"$V{0}$V{0}\"\n", n - 1));
+    let shell = format!(
+        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          V0=aaaaaaaa\n{shell}          $V59\n"
+    );
+    let calls = doubled(|n| format!("          f{n}() {{ f{0}; f{0}; f{0}; f{0}; }}\n", n - 1));
+    let calls = format!(
+        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          f0() {{ :; }}\n{calls}          f59\n"
+    );
+    let make = doubled(|n| format!("V{n} = $(V{0})$(V{0})\n", n - 1));
+    let make = format!("V0 = aaaaaaaa\n{make}test:\n\t$(V59)\n");
+    let scripts: Vec<String> = (1..60)
+        .map(|n| format!("\"s{n}\": \"{}\"", format!("npm run s{}; ", n - 1).repeat(50)))
+        .collect();
+    let package = format!("{{\"scripts\": {{\"s0\": \"true\", {}}}}}\n", scripts.join(", "));
+    let gitlab = doubled(|n| {
+        format!(
+            ".j{n}: {{extends: [{}]}}\n",
+            format!(".j{}, ", n - 1).repeat(50).trim_end_matches(", ")
+        )
+    });
+    let gitlab = format!(".j0: {{script: a}}\n{gitlab}j: {{extends: .j59, script: b}}\n");
+    let run = "on: pull_request\njobs:\n  a: {steps: [{run: npm run s59}, {run: make test}]}\n";
+    for workflow in [env.as_str(), &shell, &calls, run] {
+        assessed(&[
+            (CI, workflow),
+            ("Makefile", &make),
+            ("package.json", &package),
+            (".gitlab-ci.yml", &gitlab),
+        ]);
+    }
+}

@@ -1,0 +1,258 @@
+//! Every level of every dimension, by a small whole repository that has it.
+
+use lockgate_readiness::catalog::Dimension::{
+    self, BranchProtection, CiCd, Infrastructure, Observability, Security, Tests,
+};
+use lockgate_readiness::finding::Outcome;
+
+use super::{Files, RUST, assessed, with};
+
+fn level(dimension: Dimension, files: Files<'_>) -> Option<u8> {
+    let found = assessed(files);
+    found.standing(dimension).level
+}
+
+fn workflow(on: &str, steps: &str) -> String {
+    format!("on: {on}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n{steps}")
+}
+
+const BOTH: &str = "{pull_request: , push: {branches: [main], tags: ['v*']}}";
+
+#[test]
+fn ci_cd() {
+    for (expected, on, steps) in [
+        (0, "issues", "      - run: cargo test\n"),
+        (0, BOTH, "      - run: echo cargo test\n"),
+        (1, "push", "      - run: cargo build\n"),
+        (1, "pull_request", "      - run: cargo test\n"),
+        (2, BOTH, "      - run: cargo test\n"),
+        (
+            2,
+            BOTH,
+            "      - run: cargo test\n      - run: cargo publish\n        if: github.event_name == 'workflow_dispatch'\n",
+        ),
+        (
+            3,
+            BOTH,
+            "      - run: cargo test\n      - run: cargo publish\n        if: startsWith(github.ref, 'refs/tags/')\n",
+        ),
+    ] {
+        let workflow = workflow(on, steps);
+        let files = with(&[RUST, &[(".github/workflows/a.yml", &workflow)]]);
+        assert_eq!(level(CiCd, &files), Some(expected), "{workflow}");
+    }
+    assert_eq!(level(CiCd, RUST), Some(0));
+}
+
+#[test]
+fn tests() {
+    let code: Files<'_> = &[
+        ("pyproject.toml", "[project]\n"),
+        ("tests/unit/test_a.py", ""),
+        ("tests/integration/test_b.py", ""),
+        ("tests/e2e/test_c.py", ""),
+    ];
+    for (expected, on, steps) in [
+        (0, BOTH, "      - run: pip install .\n"),
+        (1, "push", "      - run: pytest\n"),
+        (1, BOTH, "      - run: pytest tests/unit\n"),
+        (2, BOTH, "      - run: pytest tests/unit tests/integration\n"),
+        (2, BOTH, "      - run: pytest\n"),
+        (2, BOTH, "      - run: pytest --cov=a --cov-fail-under=70 tests/unit tests/integration\n"),
+        (3, BOTH, "      - run: pytest --cov=a --cov-fail-under=70\n"),
+    ] {
+        let workflow = workflow(on, steps);
+        let files = with(&[code, &[(".github/workflows/a.yml", &workflow)]]);
+        assert_eq!(level(Tests, &files), Some(expected), "{workflow}");
+    }
+    let found = assessed(code);
+    let unit = found.check("tests.unit").unwrap();
+    assert_eq!(unit.reason, "tests are there, and no pipeline runs them");
+}
+
+#[test]
+fn infrastructure() {
+    let container: Files<'_> = &[("Dockerfile", "FROM scratch\n"), ("src/a.py", "")];
+    let deployment = ("deploy/app.yaml", "apiVersion: apps/v1\nkind: Deployment\n");
+    let flux = |prune: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec:\n  {prune}\n"
+        )
+    };
+    let argo = |heal: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec:\n  syncPolicy:\n    automated: {{{heal}}}\n"
+        )
+    };
+    assert_eq!(level(Infrastructure, &[("src/a.py", "")]), Some(0));
+    assert_eq!(level(Infrastructure, container), Some(1));
+    for template in [
+        ("infra/main.tf", "resource \"aws_s3_bucket\" \"a\" {\n}\n"),
+        ("infra/main.bicep", "resource a 'b' = {}\n"),
+        (
+            "template.yaml",
+            "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: 'AWS::Serverless::Function'}\n",
+        ),
+        ("serverless.yml", "service: a\nprovider: {name: aws}\nfunctions: {a: {handler: b}}\n"),
+        ("cdk.json", "{\"app\": \"node a\"}\n"),
+        ("Pulumi.yaml", "name: a\nruntime: go\n"),
+        ("ecs/task.json", "{\"containerDefinitions\": []}\n"),
+        ("site.yml", "- hosts: all\n  roles: [a]\n"),
+        ("app.py", "import modal\napp = modal.App('a')\n"),
+        deployment,
+    ] {
+        assert_eq!(
+            level(Infrastructure, &with(&[container, &[template]])),
+            Some(2),
+            "{}",
+            template.0
+        );
+    }
+    for aside in ["examples/main.tf", "docs/main.tf", "tests/fixtures/main.tf", "vendor/a/main.tf"]
+    {
+        let files = with(&[container, &[(aside, "resource \"a\" \"b\" {\n}\n")]]);
+        assert_eq!(level(Infrastructure, &files), Some(1), "{aside}");
+    }
+    for (file, expected) in [
+        (flux("prune: true"), 3),
+        (flux("prune: false"), 2),
+        (flux("prune: true\n  suspend: true"), 2),
+        (argo("selfHeal: true"), 3),
+        (argo("prune: true"), 2),
+    ] {
+        let files = with(&[container, &[deployment, ("clusters/a.yaml", &file)]]);
+        assert_eq!(level(Infrastructure, &files), Some(expected), "{file}");
+    }
+    for (run, on, expected) in [
+        ("terraform plan -detailed-exitcode", "{schedule: [{cron: '0 0 * * *'}]}", 3),
+        ("terraform -chdir=infra plan -detailed-exitcode", "schedule", 3),
+        ("terraform plan -detailed-exitcode || true", "schedule", 2),
+        ("terraform plan", "schedule", 2),
+        ("terraform validate", "schedule", 2),
+        ("terraform plan -detailed-exitcode", "push", 2),
+    ] {
+        let workflow = workflow(on, &format!("      - run: {run}\n"));
+        let files = with(&[
+            container,
+            &[
+                ("infra/main.tf", "resource \"a\" \"b\" {\n}\n"),
+                (".github/workflows/d.yml", &workflow),
+            ],
+        ]);
+        assert_eq!(level(Infrastructure, &files), Some(expected), "{run}");
+    }
+}
+
+#[test]
+fn security() {
+    let d = "      - run: cargo audit\n";
+    let s = "      - uses: gitleaks/gitleaks-action@v2\n";
+    let c = "      - run: semgrep ci\n";
+    let dynamic = "      - run: cargo +nightly fuzz run parser -- -max_total_time=60\n";
+    let sbom = "      - uses: anchore/sbom-action@v0\n";
+    for (expected, steps) in [
+        (0, String::new()),
+        (0, "      - run: cargo audit || true\n".to_owned()),
+        (0, "      - uses: aquasecurity/trivy-action@v1\n        with: {scan-type: fs, exit-code: '0'}\n".to_owned()),
+        (0, "      - run: trivy fs .\n".to_owned()),
+        (0, "      - run: bandit -r . --exit-zero\n".to_owned()),
+        (1, "      - run: trivy fs --exit-code 1 .\n".to_owned()),
+        (1, d.to_owned()),
+        (1, [d, s, c].concat()),
+        (1, [d, s, dynamic].concat()),
+        (2, [d, s, c, dynamic].concat()),
+        (2, [c, "      - run: trivy fs --exit-code=1 .\n", dynamic].concat()),
+        (3, [d, s, c, dynamic, sbom].concat()),
+    ] {
+        let workflow = workflow("pull_request", &steps);
+        let files = with(&[RUST, &[(".github/workflows/a.yml", &workflow)]]);
+        assert_eq!(level(Security, &files), Some(expected), "{workflow}");
+    }
+    let hooks =
+        "repos:\n- repo: x\n  hooks:\n  - id: gitleaks\n  - id: bandit\n    stages: [manual]\n";
+    let run = workflow("pull_request", "      - uses: pre-commit/action@v3\n");
+    let found = assessed(&[(".pre-commit-config.yaml", hooks), (".github/workflows/a.yml", &run)]);
+    let outcome = |id: &str| found.check(id).unwrap().outcome;
+    assert_eq!(outcome("security.secrets_on_pull_request"), Outcome::Pass);
+    assert_eq!(outcome("security.code_on_pull_request"), Outcome::Fail);
+    let bots = assessed(&with(&[RUST, &[(".github/dependabot.yml", "version: 2\n")]]));
+    assert!(bots.check("security.static").unwrap().reason.contains("no scan"));
+}
+
+#[test]
+fn branch_protection() {
+    let owners = ("CODEOWNERS", "* @team\n");
+    let queue = (
+        ".github/workflows/q.yml",
+        "on: {pull_request: , merge_group: }\njobs: {a: {steps: [{run: cargo test}]}}\n",
+    );
+    let dco = (".github/dco.yml", "require: {members: false}\n");
+    let ruleset = |count: u8, state: &str| {
+        format!(
+            "{{\"target\": \"branch\", \"enforcement\": \"{state}\", \"rules\": [{{\"type\": \"pull_request\", \"parameters\": {{\"required_approving_review_count\": {count}}}}}, {{\"type\": \"required_status_checks\"}}]}}\n"
+        )
+    };
+    assert_eq!(level(BranchProtection, &[]), None);
+    assert_eq!(level(BranchProtection, &[owners]), Some(1));
+    assert_eq!(level(BranchProtection, &[owners, queue]), Some(2));
+    assert_eq!(level(BranchProtection, &[owners, queue, dco]), Some(3));
+    assert_eq!(level(BranchProtection, &[queue, dco]), None, "nothing is known of reviews");
+    for (rules, expected) in [
+        (ruleset(1, "active"), Some(3)),
+        (ruleset(0, "active"), None),
+        (ruleset(1, "disabled"), None),
+    ] {
+        assert_eq!(
+            level(BranchProtection, &[(".github/rulesets/main.json", &rules)]),
+            expected,
+            "{rules}"
+        );
+    }
+    let settings = "branches:\n- name: main\n  protection:\n    required_pull_request_reviews: {required_approving_review_count: 1}\n    required_status_checks: {contexts: [ci]}\n";
+    assert_eq!(level(BranchProtection, &[(".github/settings.yml", settings)]), Some(2));
+    let terraform = "resource \"github_branch_protection\" \"main\" {\n  required_pull_request_reviews {\n  }\n}\n";
+    assert_eq!(level(BranchProtection, &[("github.tf", terraform)]), Some(1));
+    let aggregate = "on: pull_request\njobs:\n  a: {steps: [{run: cargo test}]}\n  b: {steps: [{run: cargo test}]}\n  ok:\n    needs: [a, b]\n    if: always()\n    steps: [{uses: 're-actors/alls-green@v1'}]\n";
+    assert_eq!(level(BranchProtection, &[owners, (".github/workflows/a.yml", aggregate)]), Some(2));
+}
+
+#[test]
+fn observability() {
+    let app =
+        |more: &str| format!("[package]\nname = \"a\"\n[dependencies]\naxum = \"0.8\"\n{more}");
+    let logs = app("tracing-subscriber = \"0.3\"\n");
+    let metrics = app("tracing-subscriber = \"0.3\"\nopentelemetry-otlp = \"0.3\"\n");
+    let rules = "groups:\n- rules:\n  - alert: Down\n    expr: up == 0\n";
+    let route = "route: {receiver: team}\nreceivers:\n- name: team\n  slack_configs: [{channel: '#oncall'}]\n";
+    let runbook = ("docs/runbooks/down.md", "# Down\n\nLook.\n\nRestart.\n");
+    assert_eq!(level(Observability, &[("Cargo.toml", &app(""))]), Some(0));
+    assert_eq!(level(Observability, &[("Cargo.toml", &logs)]), Some(1));
+    assert_eq!(level(Observability, &[("Cargo.toml", &metrics)]), Some(2));
+    let alerts: Vec<(&str, &str)> =
+        vec![("Cargo.toml", &metrics), ("ops/rules.yml", rules), ("ops/am.yml", route)];
+    assert_eq!(level(Observability, &alerts), Some(2), "no runbook");
+    assert_eq!(level(Observability, &with(&[&alerts, &[runbook]])), Some(3));
+    let dev = "[package]\nname = \"a\"\n[dependencies]\naxum = \"0.8\"\n[dev-dependencies]\ntracing-subscriber = \"0.3\"\n";
+    assert_eq!(
+        level(Observability, &[("Cargo.toml", dev)]),
+        Some(0),
+        "what tests use is not what runs"
+    );
+}
+
+#[test]
+fn a_library_has_no_use_for_environments_and_operations() {
+    let found = assessed(&[
+        ("Cargo.toml", "[package]\nname = \"a\"\n[dependencies]\nserde = \"1\"\n"),
+        ("src/lib.rs", ""),
+    ]);
+    for dimension in [Infrastructure, Observability] {
+        let standing = found.standing(dimension);
+        assert_eq!(
+            (standing.level, standing.outcome),
+            (None, Outcome::NotApplicable),
+            "{dimension:?}"
+        );
+    }
+    assert_eq!(found.standing(Tests).level, Some(0));
+}

@@ -1,0 +1,174 @@
+//! When steps run, and whether they stop anything.
+
+use lockgate_readiness::finding::Outcome::{self, Fail, Pass, Unknown};
+
+use super::{RUST, assessed, check, told, with};
+
+const CI: &str = ".github/workflows/ci.yml";
+
+/// What the tests of pull requests come to with a workflow.
+fn outcome(workflow: &str) -> (Outcome, String) {
+    let found = assessed(&with(&[RUST, &[(CI, workflow)]]));
+    let check = check(&found, "ci_cd.test_on_pull_request");
+    (check.outcome, told(check))
+}
+
+#[test]
+fn a_step_proves_what_it_does_on_an_ordinary_pull_request() {
+    let test = "jobs:\n  a:\n    steps:\n      - run: cargo test\n";
+    for (on, expected) in [
+        ("pull_request", Pass),
+        ("[push, pull_request]", Pass),
+        ("{pull_request: {branches: [main]}}", Pass),
+        ("{pull_request: {branches: ['release/**']}, push: {branches: [main]}}", Fail),
+        ("{pull_request: {types: [labeled]}}", Fail),
+        ("{pull_request: {types: [opened, synchronize]}}", Pass),
+        ("{pull_request: {paths: ['docs/**', '**.md']}}", Fail),
+        ("{pull_request: {paths: ['src/**']}}", Pass),
+        ("{pull_request: {paths-ignore: ['docs/**']}}", Pass),
+        ("{pull_request: {paths-ignore: ['**']}}", Fail),
+        ("{merge_group: }", Pass),
+        ("push", Fail),
+        ("pull_request_target", Fail),
+        ("schedule", Fail),
+        ("workflow_call", Fail),
+    ] {
+        let (found, told) = outcome(&format!("on: {on}\n{test}"));
+        assert_eq!(found, expected, "{on}: {told}");
+    }
+}
+
+#[test]
+fn conditions_are_asked_and_not_read_over() {
+    for (job, step, expected) in [
+        ("", "", Pass),
+        ("if: false", "", Fail),
+        ("if: github.event_name == 'push'", "", Fail),
+        ("if: github.event_name != 'push'", "", Pass),
+        ("", "if: ${{ github.ref == 'refs/heads/main' }}", Fail),
+        ("if: \"!github.event.pull_request.draft\"", "", Pass),
+        ("if: contains(github.event.pull_request.labels.*.name, 'test')", "", Fail),
+        ("if: github.repository == 'acme/app'", "", Pass),
+        ("if: needs.changes.outputs.rust == 'true'", "", Pass),
+        ("if: github.actor == 'dependabot[bot]'", "", Fail),
+        ("if: vars.TESTS == 'on'", "", Unknown),
+        ("continue-on-error: true", "", Fail),
+        ("", "continue-on-error: ${{ github.event_name == 'pull_request' }}", Unknown),
+        ("", "if: failure()", Fail),
+        ("needs: never", "", Fail),
+        ("needs: never\n    if: always()", "", Pass),
+    ] {
+        let workflow = format!(
+            "on: pull_request\njobs:\n  never:\n    if: ${{{{ false }}}}\n    steps: []\n  a:\n    {job}\n    steps:\n      - run: cargo test\n        {step}\n"
+        );
+        let (found, told) = outcome(&workflow);
+        assert_eq!(found, expected, "{job} {step}: {told}");
+    }
+}
+
+#[test]
+fn what_runs_but_does_not_block_proves_nothing() {
+    for (run, expected) in [
+        ("cargo test", Pass),
+        ("cargo test || true", Fail),
+        ("cargo test | tee log", Fail),
+        ("cargo test --no-run", Fail),
+        ("cargo test --doc", Fail),
+        ("set +e; cargo test; echo done", Fail),
+        ("bash -c 'cargo test'", Pass),
+        ("if ! cargo test; then exit 1; fi", Pass),
+        ("if [ -n \"$X\" ]; then cargo test; fi", Unknown),
+        ("./ci.sh", Pass),
+        ("./loose.sh", Fail),
+        ("./gone-test.sh", Unknown),
+        ("make check", Pass),
+        ("make loose", Fail),
+        ("make gone-test", Unknown),
+        ("just test", Pass),
+        ("cargo check-all", Pass),
+        ("cargo xtask ci", Unknown),
+        ("python3 scripts/run_tests.py", Unknown),
+    ] {
+        let workflow =
+            format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
+        let files = with(&[
+            RUST,
+            &[
+                (CI, &workflow),
+                ("ci.sh", "#!/bin/sh\nset -e\ncargo test\necho done\n"),
+                ("loose.sh", "#!/bin/sh\ncargo test\necho done\n"),
+                (
+                    "Makefile",
+                    "T = test\ncheck: build\n\tcargo $(T)\nbuild:\n\tcargo build\nloose:\n\t-cargo test\n",
+                ),
+                ("justfile", "test: build\n    cargo test\nbuild:\n    cargo build\n"),
+                (".cargo/config.toml", "[alias]\ncheck-all = [\"test\", \"--all\"]\n"),
+                ("scripts/run_tests.py", "print()\n"),
+            ],
+        ]);
+        let found = assessed(&files);
+        let check = check(&found, "ci_cd.test_on_pull_request");
+        assert_eq!(check.outcome, expected, "{run}: {}", told(check));
+    }
+}
+
+#[test]
+fn a_local_action_is_its_steps() {
+    let workflow = "on: pull_request\njobs:\n  a:\n    steps:\n      - uses: ./.github/actions/test\n        with: {what: test}\n";
+    let action = "inputs:\n  what: {default: build}\n  extra: {default: 'false'}\nruns:\n  using: composite\n  steps:\n    - run: cargo ${{ inputs.what }}\n      shell: bash\n";
+    let file = ".github/actions/test/action.yml";
+    let found = assessed(&with(&[RUST, &[(CI, workflow), (file, action)]]));
+    assert_eq!(check(&found, "tests.unit").outcome, Pass);
+    assert_eq!(check(&found, "tests.unit").evidence[0].line, 7);
+    let program =
+        assessed(&with(&[RUST, &[(CI, workflow), (file, "runs: {using: node20, main: a.js}\n")]]));
+    assert_eq!(check(&program, "tests.unit").outcome, Unknown);
+    let itself = "runs:\n  using: composite\n  steps:\n    - uses: ./.github/actions/test\n";
+    let circle = assessed(&with(&[RUST, &[(CI, workflow), (file, itself)]]));
+    assert_eq!(check(&circle, "tests.unit").outcome, Unknown, "a circle ends");
+}
+
+#[test]
+fn a_workflow_of_another_repository_is_unknown() {
+    let workflow = |uses: &str| format!("on: pull_request\njobs:\n  a:\n    uses: {uses}\n");
+    let (found, told) = outcome(&workflow("acme/ci/.github/workflows/all.yml@v1"));
+    assert_eq!(found, Unknown, "{told}");
+    let osv =
+        workflow("google/osv-scanner-action/.github/workflows/osv-scanner-reusable-pr.yml@v2");
+    let found = assessed(&with(&[RUST, &[(CI, &osv)]]));
+    assert_eq!(check(&found, "security.dependencies_on_pull_request").outcome, Pass);
+    assert_eq!(check(&found, "tests.unit").outcome, Fail, "what it does is known");
+}
+
+#[test]
+fn a_broken_workflow_is_unknown_with_its_place() {
+    let found = assessed(&with(&[RUST, &[(CI, "on: push\njobs: [\n")]]));
+    let unit = check(&found, "tests.unit");
+    assert_eq!(unit.outcome, Unknown, "{}", told(unit));
+    assert!(
+        found.notes.iter().any(|note| note.starts_with(".github/workflows/ci.yml:")),
+        "{:?}",
+        found.notes
+    );
+}
+
+#[test]
+fn what_a_cluster_for_one_run_gets_is_no_delivery() {
+    let workflow = |first: &str, run: &str| {
+        format!(
+            "on: {{push: {{branches: [main]}}}}\njobs:\n  a:\n    steps:\n      - {first}\n      - run: {run}\n"
+        )
+    };
+    for (first, run, expected) in [
+        ("uses: actions/checkout@v4", "kubectl apply -f k8s", Pass),
+        ("uses: helm/kind-action@v1", "kubectl apply -f k8s", Fail),
+        ("run: kind create cluster", "helm upgrade --install a chart", Fail),
+        ("uses: helm/kind-action@v1", "docker push acme/app", Pass),
+        ("uses: actions/checkout@v4", "cargo publish --dry-run", Fail),
+        ("uses: actions/checkout@v4", "cargo publish", Pass),
+    ] {
+        let found = assessed(&[(CI, &workflow(first, run))]);
+        let delivery = check(&found, "ci_cd.delivery");
+        assert_eq!(delivery.outcome, expected, "{first} {run}: {}", told(delivery));
+    }
+}
