@@ -158,20 +158,20 @@ impl Api {
         self.get("read a release", &format!("rollouts/{rollout}")).await
     }
 
-    /// Looks at the release until it has ended, for so long; `look` sees each look and may end it.
+    /// Looks at the release until it has ended, for so long. `is_enough` sees each look, and ends it when that
+    /// is so.
     pub async fn until_ended(
         &self,
         rollout: &str,
         max: Duration,
-        mut look: impl FnMut(&RolloutView) -> Result<(), DemoError>,
+        mut is_enough: impl FnMut(&RolloutView) -> Result<bool, DemoError>,
     ) -> Result<RolloutView, DemoError> {
         let until = Instant::now() + max;
         loop {
             let late = Instant::now() > until;
             match self.view(rollout).await {
                 Ok(view) => {
-                    look(&view)?;
-                    if view.ended_wall_ms.is_some() {
+                    if is_enough(&view)? || view.ended_wall_ms.is_some() {
                         return Ok(view);
                     }
                     if late {

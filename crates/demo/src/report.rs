@@ -32,6 +32,9 @@ pub struct DemoReport {
     pub requests: u64,
     /// Of those, answered with another status than 2xx, or broken off.
     pub errors_seen_by_users: u64,
+    /// The release that nobody was there to resume, and why it was held.
+    #[serde(skip)]
+    pub held: Option<String>,
     /// Stopped by hand at any point, so that nothing is expected of it.
     #[serde(skip)]
     pub open_ended: bool,
@@ -77,6 +80,9 @@ impl DemoReport {
         let mut surprises = Vec::new();
         if self.open_ended {
             return surprises;
+        }
+        if let Some(held) = &self.held {
+            return vec![held.clone()];
         }
         if self.promoted != ["good"] {
             surprises.push(format!("promoted: {:?} instead of `good` alone", self.promoted));
@@ -157,6 +163,13 @@ mod tests {
         failed.saw_stable(Some(180.0));
         let why = failed.too_busy().expect("the stable version was too slow");
         assert!(why.contains("p95 of 612 ms") && why.contains("--rate"), "{why}");
+        let held = DemoReport {
+            stable_p95_ms: Some(255.0),
+            held: Some("the release of `good` is held by plan".into()),
+            ..DemoReport::default()
+        };
+        assert_eq!(held.surprises(), held.held.iter().cloned().collect::<Vec<_>>());
+        assert!(held.too_busy().is_some(), "no further release is looked at");
         let well = DemoReport { stable_p95_ms: Some(612.4), ..expected() };
         assert_eq!(well.too_busy(), None, "all the same it went well");
     }

@@ -22,6 +22,10 @@ use crate::versions::{FIRST, RELEASED, VersionSpec};
 
 /// No release of the plan takes this long.
 const RELEASE_MAX: Duration = Duration::from_secs(200);
+/// Who watches may pause one, and come back to it.
+const WATCHED_RELEASE_MAX: Duration = Duration::from_hours(24);
+/// How the API calls a release that waits for a person.
+const PAUSED: &str = "paused";
 /// Traffic before the first release, so that the stable version is known.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Between releases, without and with `--once`.
@@ -122,6 +126,9 @@ async fn release_all(
             let (name, agent) = (spec.name.into(), AGENT.into());
             running.issue(&Player { name, agent, version: spec }).await?;
             release(running, spec.name, spec.reason, tally, live, report).await?;
+            if report.held.is_some() {
+                return Ok(());
+            }
             sleep(if args.once { PAUSE_ONCE } else { PAUSE_LOOPING }).await;
         }
         if args.once {
@@ -146,12 +153,19 @@ async fn release(
 ) -> Result<(), DemoError> {
     let id = running.api.start(AGENT, version, reason).await?;
     let api = running.api.clone();
+    let is_alone = !report.open_ended;
     let look = |view: &RolloutView| {
         live.release(view, tally);
-        running.check()
+        // Nobody is there to resume it.
+        running.check().map(|()| is_alone && view.phase == PAUSED)
     };
-    let view = api.until_ended(&id, RELEASE_MAX, look).await?;
+    let max = if is_alone { RELEASE_MAX } else { WATCHED_RELEASE_MAX };
+    let view = api.until_ended(&id, max, look).await?;
     report.saw_stable(view.stable_arm.p95_ms);
+    if view.phase == PAUSED {
+        report.held = Some(format!("the release of `{version}` is {}", view.why));
+        return Ok(());
+    }
     if view.phase == "promoted" {
         live.say(&format!("promoted     {version}: {}", view.why));
         report.promoted.push(version.to_owned());

@@ -114,7 +114,7 @@ async fn release(
             // Dropped, it is killed.
             crashing = None;
         }
-        Ok::<(), DemoError>(())
+        Ok::<bool, DemoError>(false)
     });
     let ended = ended.await;
     stop.cancel();
