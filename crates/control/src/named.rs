@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lockgate_model::agent::{Agent, OnNewVersion};
 use lockgate_model::ids::AgentName;
 use lockgate_model::version::Manifest;
+use lockgate_readiness::path::Release;
 use lockgate_store::{InboxBody, NewInboxItem, StoreError, file_key};
 
 use crate::path::{self, Start};
@@ -38,10 +39,11 @@ pub(crate) async fn start_what_the_file_asks(
         let plan = config.plan(&agent.plan);
         let start = plan.map(|plan| Start { config, agent, version, plan });
         if let Some(start) = &start
-            && let Some(why) = blocked(pass, start).await?
+            && let Some(release) = blocked(pass, start).await?
         {
+            let why = release.why();
             if held_before.get(&agent.name) == Some(&why)
-                || path::record_held(pass, start, &why).await
+                || path::record_held(pass, start, &release).await
             {
                 held.insert(agent.name.clone(), why);
             } else {
@@ -56,13 +58,12 @@ pub(crate) async fn start_what_the_file_asks(
 }
 
 /// Why a version that was not released before has to wait for its path.
-async fn blocked(pass: &Pass, start: &Start<'_>) -> Result<Option<String>, StoreError> {
+async fn blocked(pass: &Pass, start: &Start<'_>) -> Result<Option<Release>, StoreError> {
     let releases = pass.store.rollouts(Some(&start.agent.name), RELEASES_MAX).await?;
     if releases.iter().any(|release| release.candidate == start.version.name) {
         return Ok(None);
     }
-    let release = path::judge(pass, start).await?;
-    Ok(release.filter(|release| !release.open).map(|release| release.why()))
+    Ok(path::judge(pass, start).await?.filter(|release| !release.open))
 }
 
 async fn submit(

@@ -68,7 +68,7 @@ fn posted(report: PathReport) -> Option<Posted> {
 pub(crate) fn causes(release: &Release, in_spite: Option<(&str, &str)>) -> Vec<Cause> {
     let rule = format!("path {}", release.path);
     if let (false, Some((by, because))) = (release.open, in_spite) {
-        let blocked = format!("started although {}", release.why());
+        let blocked = format!("started although {}", release.in_short());
         let of_person = Cause::said(by, format!("override by {by}"), because);
         return vec![Cause::plain(rule, blocked), of_person];
     }
@@ -84,15 +84,16 @@ pub(crate) fn causes(release: &Release, in_spite: Option<(&str, &str)>) -> Vec<C
 }
 
 /// Records that the file names a version whose path is blocked. Returns whether that is on record.
-pub(crate) async fn record_held(pass: &Pass, start: &Start<'_>, why: &str) -> bool {
+pub(crate) async fn record_held(pass: &Pass, start: &Start<'_>, release: &Release) -> bool {
     let (agent, version) = (&start.agent.name, &start.version.name);
+    let why = release.why();
     tracing::warn!(%agent, %version, why, "the file names a version whose path is blocked; it starts once the path is open");
     let by = Principal::Part("configuration".into());
     let at_wall_ms = pass.clock.now().wall_ms;
     let object = format!("{agent}/{version}");
     let mut entry = LedgerEntry::event(at_wall_ms, by, "rollout.start.refused", object);
     entry.labels = vec![("agent", agent.to_string()), ("version", version.to_string())];
-    entry.detail = json!({ "reason": why });
+    entry.detail = json!({ "reason": release.in_short() });
     match pass.ledger.record(entry).await {
         Ok(_) => true,
         Err(error) => {

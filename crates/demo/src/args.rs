@@ -16,8 +16,8 @@ pub struct DemoArgs {
     /// Trace to replay: CSV with TIMESTAMP, `ContextTokens`, `GeneratedTokens`; a sample is built in
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
-    /// Mean arrivals per second that the trace is compressed to, 100 to 1000
-    #[arg(long, value_name = "PER_SECOND", default_value_t = 200, value_parser = clap::value_parser!(u32).range(100..=1_000))]
+    /// Mean arrivals per second that the trace is compressed to, 50 to 1000; below 100 stages take longer
+    #[arg(long, value_name = "PER_SECOND", default_value_t = 200, value_parser = clap::value_parser!(u32).range(50..=1_000))]
     pub rate: u32,
     /// Seed of everything that is drawn
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]

@@ -50,13 +50,18 @@ tools:
 "#
     )
 }
-/// Length of the first stage with traffic, and the candidate's share in it.
-const FIRST_STAGE_S: u32 = 12;
+/// Lengths of the first stage with users, of the next two, and of the last; and the candidate's share in the first.
+const STAGES_S: [u32; 3] = [12, 8, 4];
 /// Latency that the plan's gate asks for, milliseconds.
 pub(crate) const P95_MS_MAX: u32 = 200;
 const FIRST_STAGE_PERCENT: u32 = 10;
 /// The rise of latency that takes a version back. Unoptimised, all of Lockgate and its agents scatter more.
 const P95_RISE_PERCENT: u32 = if cfg!(debug_assertions) { 40 } else { 20 };
+
+/// How much longer stages with users are where few come, so that they see as many.
+fn stretch(rate: u32) -> u32 {
+    (100 / rate.max(1)).clamp(1, 4)
+}
 
 /// Samples that verdicts wait for, from how many requests the first stage sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +73,7 @@ struct Samples {
 
 impl Samples {
     fn at(rate: u32) -> Self {
-        let requests = rate * FIRST_STAGE_PERCENT * FIRST_STAGE_S / 100;
+        let requests = rate * FIRST_STAGE_PERCENT * STAGES_S[0] * stretch(rate) / 100;
         Self { requests, relative: requests * 5 / 8, votes: requests / 6 }
     }
 }
@@ -82,6 +87,7 @@ pub(crate) fn text(endpoints: &BTreeMap<String, String>, rate: u32) -> String {
         .map(|spec| version(spec, endpoints.get(spec.name).map_or("", String::as_str)))
         .collect();
     let Samples { requests, relative, votes } = samples;
+    let [first_s, later_s, last_s] = STAGES_S.map(|seconds| seconds * stretch(rate));
     format!(
         r#"# Written by `lockgate demo`. A plan of days, in seconds.
 listen:
@@ -117,13 +123,13 @@ plans:
       - weight: 0        # test environment: healthy or no further
         duration: 2s
       - weight: {FIRST_STAGE_PERCENT}
-        duration: {FIRST_STAGE_S}s
+        duration: {first_s}s
       - weight: 25
-        duration: 8s
+        duration: {later_s}s
       - weight: 50
-        duration: 8s
+        duration: {later_s}s
       - weight: 100
-        duration: 4s
+        duration: {last_s}s
     gates:
       error_rate: {{ bound: "< 0.5%", min_samples: {relative} }}
       p95_ms: {{ bound: "< {P95_MS_MAX}", min_samples: {relative} }}
@@ -168,7 +174,7 @@ mod tests {
         let specs = || std::iter::once(&FIRST).chain(&RELEASED).zip(9_001..);
         let endpoints =
             specs().map(|(spec, port)| (spec.name.to_owned(), format!("http://127.0.0.1:{port}")));
-        for rate in [100, 200, 1_000] {
+        for rate in [50, 100, 200, 1_000] {
             let text = text(&endpoints.clone().collect(), rate)
                 + &tools("127.0.0.1:9000", Path::new("/keys/tools"));
             let config = config::read("lockgate.yaml", &text).unwrap_or_else(|e| panic!("{e}"));

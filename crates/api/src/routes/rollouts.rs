@@ -116,10 +116,12 @@ pub(crate) async fn submit_start(
     let open = fleet::open_release(app, &command.agent).await?;
     let mut answer = submit::submit(app, principal, command).await?;
     if answer.state == CommandState::Refused {
-        let why = json!({ "reason": answer.result });
+        let of_path = answer.result.as_deref().and_then(path::says_blocked);
+        let is_blocked = of_path.is_some();
+        let why = json!({ "reason": of_path.or_else(|| answer.result.clone()) });
         record(app, principal, "rollout.start.refused", subject, why).await?;
         let refused = submit::refused(&answer);
-        if answer.result.as_deref().is_some_and(path::says_blocked) {
+        if is_blocked {
             return Err(blocked(refused));
         }
         return Err(match open {

@@ -17,8 +17,8 @@ fn on_a_machine_that_keeps_up() -> (TempDir, Output) {
     loop {
         let dir = tempfile::tempdir().unwrap();
         let told = Command::new(lockgate())
-            // Half the usual rate: tests run unoptimised, on busy machines.
-            .args(["demo", "--once", "--output", "json", "--rate", "100", "--data-dir"])
+            // A quarter of the usual rate: tests run unoptimised, on busy machines.
+            .args(["demo", "--once", "--output", "json", "--rate", "50", "--data-dir"])
             .arg(dir.path())
             .stdin(Stdio::null())
             .output()

@@ -9,7 +9,7 @@ use lockgate_model::path::ServerFacts;
 use serde::Serialize;
 
 use super::catalog::steps;
-use super::{Evaluation, Findings, Word, evaluate, server};
+use super::{Evaluated, Evaluation, Findings, Word, evaluate, server};
 use crate::catalog::entry_of;
 
 /// How long a report counts: a week.
@@ -54,6 +54,8 @@ pub struct Release {
     pub open: bool,
     /// What stands in the way, a sentence each.
     pub blocked_by: Vec<String>,
+    /// The steps among it.
+    pub steps: Vec<&'static str>,
     /// What it is open on people's word for.
     pub attested: Vec<Word>,
     /// The commit that the report is of; none while no report counts.
@@ -63,15 +65,24 @@ pub struct Release {
 impl Release {
     /// Why it is refused, in one line.
     pub fn why(&self) -> String {
-        format!("{REFUSAL}{}` is blocked: {}", self.path, self.blocked_by.join("; "))
+        format!("{REFUSAL}{}{BLOCKED}{}", self.path, self.blocked_by.join("; "))
+    }
+
+    /// The same in words that are ours alone, for where nothing is erased: reasons are those of a repository.
+    pub fn in_short(&self) -> String {
+        let steps = if self.steps.is_empty() { "no report counts" } else { &self.steps.join(", ") };
+        format!("{REFUSAL}{}{BLOCKED}{steps}", self.path)
     }
 }
 
 const REFUSAL: &str = "the path `";
+const BLOCKED: &str = "` is blocked: ";
 
-/// Whether a release was refused for this reason because its path is blocked, see [`Release::why`].
-pub fn says_blocked(reason: &str) -> bool {
-    reason.starts_with(REFUSAL)
+/// That a release was refused because its path is blocked, if this is why ([`Release::why`]): without the reasons, which
+/// are a repository's words.
+pub fn says_blocked(reason: &str) -> Option<String> {
+    let (path, _) = reason.strip_prefix(REFUSAL)?.split_once(BLOCKED)?;
+    Some(format!("{REFUSAL}{path}` is blocked"))
 }
 
 /// Most characters of a text in a report.
@@ -127,24 +138,27 @@ pub fn release(asked: &Asked<'_>, posted: Option<&Posted>, facts: &ServerFacts) 
             "{why}; `lockgate path {path} --report --agent {agent} --version {version}` in its checkout posts one"
         ));
     }
-    blocked_by.extend(told(&evaluation, report.is_some()));
+    let in_the_way = in_the_way(&evaluation, report.is_some());
+    blocked_by.extend(in_the_way.iter().map(|step| told(step)));
     Release {
         path: asked.path,
         open: blocked_by.is_empty(),
         blocked_by,
+        steps: in_the_way.iter().map(|step| step.id).collect(),
         attested: evaluation.words().cloned().collect(),
         commit: report.map(|posted| posted.commit.clone()),
     }
 }
 
 /// The steps in the way. Without a report, what only files show is not told one by one.
-fn told(evaluation: &Evaluation, has_report: bool) -> impl Iterator<Item = String> {
+fn in_the_way(evaluation: &Evaluation, has_report: bool) -> Vec<&Evaluated> {
     let by_server =
         |id: &str| steps(evaluation.path).any(|step| step.id == id && !step.sees.repository());
-    evaluation
-        .blocking()
-        .filter(move |step| has_report || by_server(step.id))
-        .map(|step| format!("{} is {}: {}", step.id, how(step.outcome), step.reason))
+    evaluation.blocking().filter(|step| has_report || by_server(step.id)).collect()
+}
+
+fn told(step: &Evaluated) -> String {
+    format!("{} is {}: {}", step.id, how(step.outcome), step.reason)
 }
 
 fn how(outcome: crate::finding::Outcome) -> &'static str {

@@ -182,6 +182,25 @@ fn the_server_believes_itself_alone() {
     );
 }
 
+/// What a repository's files say may be anyone's words, and nothing in the log is erased.
+#[test]
+fn what_is_recorded_of_a_blocked_path_holds_no_word_of_a_repository() {
+    let path = Scenario::Monolith;
+    let (agent, version) = ("a".parse().unwrap(), "v2".parse().unwrap());
+    let asked = Asked { path, agent: &agent, version: &version, commit: None, now_wall_ms: NOW_MS };
+    let mut report = posted(path);
+    report
+        .findings
+        .insert("monolith.tests".into(), Finding::fail("ask mia: 0170 5550: is blocked: x"));
+    let refused = release(&asked, Some(&report), &facts());
+    assert!(refused.why().contains("0170 5550"), "{}", refused.why());
+    assert_eq!(refused.in_short(), "the path `monolith` is blocked: monolith.tests");
+    assert_eq!(says_blocked(&refused.why()).unwrap(), "the path `monolith` is blocked");
+    assert_eq!(says_blocked("version v2 is stable already"), None);
+    let none = release(&asked, None, &facts());
+    assert_eq!(none.in_short(), "the path `monolith` is blocked: no report counts");
+}
+
 #[test]
 fn the_markdown_says_what_blocks_and_lets_nobody_write_in_it() {
     let mut findings = good(Scenario::Monolith);
