@@ -137,6 +137,16 @@ uuid_id!(
     /// One start of a process; a new one after every restart.
     BootId
 );
+
+impl InteractionId {
+    /// When it began, milliseconds since the Unix epoch, if its id says so.
+    pub fn began_wall_ms(self) -> Option<i64> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        let seconds = i64::try_from(seconds).ok()?;
+        seconds.checked_mul(1_000)?.checked_add(i64::from(nanos / 1_000_000))
+    }
+}
+
 uuid_id!(
     /// One passing on of authority from an agent to another. `UUIDv7`.
     DelegationId

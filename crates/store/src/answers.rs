@@ -4,12 +4,15 @@ use lockgate_model::ids::{Epoch, RolloutId};
 use lockgate_model::interaction::{ErrorClass, Outcome, Score};
 use lockgate_model::ticket::{Answer, Counted, Ticket};
 use lockgate_telemetry::arm::Arm;
+use lockgate_value::rollup::{Slot, hour_of};
 use sqlx::{FromRow, SqliteConnection};
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::interactions;
 use crate::keys::KeySet;
 use crate::store::Store;
+use crate::value;
 use crate::windows::{Cell, add_evidence, change_evidence, rollout_column};
 
 impl Store {
@@ -56,16 +59,28 @@ impl Store {
         if let Some(cell) = cell(ticket) {
             count(&mut tx, &cell, answer, charged, ticket.user).await?;
         }
-        if kind == "outcome" {
-            sqlx::query("UPDATE interaction SET outcome = ? WHERE id = ? AND outcome IS NULL")
-                .bind(&value)
-                .bind(ticket.interaction.to_string())
-                .execute(&mut *tx)
-                .await?;
+        match answer {
+            Answer::Outcome(outcome) => {
+                interactions::learn(&mut tx, &ticket.interaction, outcome).await?;
+            }
+            Answer::Feedback(score) => {
+                value::change(&mut tx, &hour(ticket, at_wall_ms), |bucket| bucket.vote(score))
+                    .await?;
+            }
         }
         // no wake, as with windows
         tx.commit().await?;
         Ok(Counted::Yes)
+    }
+}
+
+/// The hour of the interaction that a ticket was given out with, by its id; where that does not tell, now.
+fn hour(ticket: &Ticket, now_wall_ms: i64) -> Slot {
+    let Ticket { interaction, agent, version, .. } = ticket;
+    Slot {
+        agent: agent.clone(),
+        version: Some(version.clone()),
+        start_wall_ms: hour_of(interaction.began_wall_ms().unwrap_or(now_wall_ms)),
     }
 }
 
@@ -134,7 +149,12 @@ fn add_answer(arm: &mut Arm, answer: Answer, charged: bool) {
 
 /// Brings an interaction that has just been written together with the answer that came before
 /// it: it learns its outcome, and if it ended in an error of its own, the answer is no second one.
-pub(crate) async fn meet(conn: &mut SqliteConnection, interaction: &str) -> Result<(), StoreError> {
+///
+/// Gives the outcome that it learnt.
+pub(crate) async fn meet(
+    conn: &mut SqliteConnection,
+    interaction: &str,
+) -> Result<Option<Outcome>, StoreError> {
     let row: Option<(String, bool, String, i64, String, bool)> = sqlx::query_as(
         "SELECT answer.value, answer.charged, answer.rollout, answer.epoch, answer.version,
              interaction.error IS NOT NULL
@@ -145,15 +165,16 @@ pub(crate) async fn meet(conn: &mut SqliteConnection, interaction: &str) -> Resu
     .fetch_optional(&mut *conn)
     .await?;
     let Some((value, charged, rollout, epoch, version, has_error)) = row else {
-        return Ok(());
+        return Ok(None);
     };
+    let outcome = codec::from_tag("outcome", &value)?;
     sqlx::query("UPDATE interaction SET outcome = ? WHERE id = ? AND outcome IS NULL")
         .bind(value)
         .bind(interaction)
         .execute(&mut *conn)
         .await?;
     if !(charged && has_error) {
-        return Ok(());
+        return Ok(Some(outcome));
     }
     sqlx::query("UPDATE answer SET charged = ? WHERE interaction = ? AND kind = 'outcome'")
         .bind(false)
@@ -161,7 +182,7 @@ pub(crate) async fn meet(conn: &mut SqliteConnection, interaction: &str) -> Resu
         .execute(&mut *conn)
         .await?;
     if rollout.is_empty() {
-        return Ok(());
+        return Ok(Some(outcome));
     }
     let cell = Cell {
         rollout: codec::parse("rollout id", &rollout)?,
@@ -173,7 +194,8 @@ pub(crate) async fn meet(conn: &mut SqliteConnection, interaction: &str) -> Resu
             *errors = errors.saturating_sub(1);
         }
     })
-    .await
+    .await?;
+    Ok(Some(outcome))
 }
 
 /// An answer as signals read it.

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use lockgate_model::ids::{AgentName, Epoch, InteractionId};
-use lockgate_model::interaction::{Interaction, Usage};
+use lockgate_model::interaction::{ErrorClass, Interaction, Outcome, Usage};
 use lockgate_model::ports::{Interactions, PortError};
+use lockgate_value::rollup::{Bucket, Slot, hour_of};
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::answers;
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
+use crate::value;
 use crate::windows::rollout_column;
 
 const ROWS_PER_STATEMENT: usize = 200;
@@ -45,16 +47,54 @@ impl Store {
         // a batch may name one twice, which one statement may not
         let batch: BTreeMap<InteractionId, Interaction> =
             batch.into_iter().rev().map(|interaction| (interaction.id, interaction)).collect();
-        let rows = batch.into_values().map(InteractionRow::from_interaction);
+        let rows = batch.values().cloned().map(InteractionRow::from_interaction);
         let rows: Vec<InteractionRow> = rows.collect::<Result<_, _>>()?;
+        let mut hours: BTreeMap<Slot, Bucket> = BTreeMap::new();
         let mut tx = self.begin().await?;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             for id in insert(&mut tx, chunk).await? {
-                answers::meet(&mut tx, &id).await?;
+                let said = answers::meet(&mut tx, &id).await?;
+                let id = codec::parse("interaction id", &id)?;
+                if let Some(new) = batch.get(&InteractionId(id)) {
+                    let outcome = new.outcome.or(said);
+                    let counted = Interaction { outcome, ..new.clone() };
+                    hours.entry(Slot::of(&counted)).or_default().record(&counted);
+                }
             }
         }
+        value::add(&mut tx, hours).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// An interaction that was written before learns what came of it. `false` when it is not there, or knows already.
+pub(crate) async fn learn(
+    conn: &mut SqliteConnection,
+    interaction: &InteractionId,
+    outcome: Outcome,
+) -> Result<bool, StoreError> {
+    let learnt: Option<(String, Option<String>, i64, Option<String>)> = sqlx::query_as(
+        "UPDATE interaction SET outcome = ? WHERE id = ? AND outcome IS NULL
+         RETURNING agent, version, started_wall_ms, error",
+    )
+    .bind(codec::to_tag("outcome", &outcome)?)
+    .bind(interaction.to_string())
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some((agent, version, started_wall_ms, error)) = learnt else { return Ok(false) };
+    let error: Option<ErrorClass> =
+        error.map(|tag| codec::from_tag("error class", &tag)).transpose()?;
+    let hour = Slot {
+        agent: codec::parse("agent", &agent)?,
+        version: codec::parse_some("version", version.as_deref())?,
+        start_wall_ms: hour_of(started_wall_ms),
+    };
+    let before = error.is_some_and(ErrorClass::charged).then_some(Outcome::Failed);
+    value::change(conn, &hour, |bucket| {
+        bucket.settle(before, outcome);
+    })
+    .await?;
+    Ok(true)
 }
 
 /// Gives the ids that were not there before.

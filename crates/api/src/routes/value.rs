@@ -1,0 +1,71 @@
+//! What agents are worth: events that are told, files of them, and reports.
+
+use lockgate_model::ids::AgentName;
+use lockgate_store::{NotImported, NotTaken};
+use lockgate_value::event::Event;
+
+use crate::auth::Principal;
+use crate::fleet;
+use crate::problem::{ApiError, Kind, ProblemItem, sentence};
+use crate::state::App;
+
+pub(crate) mod events;
+pub(crate) mod imports;
+
+/// Events in one request, at most.
+const EVENTS_MAX: usize = 1_000;
+
+/// Refuses events of agents that `principal` does not see or that never were there, too many, and none.
+async fn check(app: &App, principal: &Principal, events: &[Event]) -> Result<(), ApiError> {
+    if events.is_empty() || events.len() > EVENTS_MAX {
+        let text = format!("Send 1 to {EVENTS_MAX} events, not {}.", events.len());
+        return Err(ApiError::new(Kind::Invalid, text));
+    }
+    let mut agents: Vec<&AgentName> = events.iter().filter_map(|event| event.agent.as_ref()).collect();
+    agents.sort_unstable();
+    agents.dedup();
+    if events.iter().any(|event| event.agent.is_none()) {
+        principal.need_all_agents("An event without an agent")?;
+    }
+    for agent in agents {
+        fleet::known(app, principal, agent).await?;
+    }
+    Ok(())
+}
+
+/// Which event was refused, and why.
+fn not_taken(error: NotTaken, first: u64) -> ApiError {
+    let text = match &error {
+        NotTaken::Conflict { why, .. } => why.to_string(),
+        NotTaken::InImport { key, import, .. } => format!(
+            "key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it"
+        ),
+        NotTaken::Store(_) => String::new(),
+    };
+    match error {
+        NotTaken::Store(error) => error.into(),
+        NotTaken::Conflict { index, .. } | NotTaken::InImport { index, .. } => {
+            let place = first + index as u64;
+            let item = ProblemItem {
+                path: Some(format!("events[{place}]")),
+                message: text.clone(),
+                ..ProblemItem::default()
+            };
+            ApiError::new(Kind::Conflict, sentence(&format!("event {place}: {text}")))
+                .errors(vec![item])
+                .hint("Nothing of this request was recorded. Mend that event and send all of it again.")
+        }
+    }
+}
+
+fn not_imported(error: NotImported, first: u64) -> ApiError {
+    match error {
+        NotImported::Event(error) => not_taken(error, first),
+        NotImported::Unknown(_) => ApiError::new(Kind::NotFound, sentence(&error))
+            .hint("`GET /api/v1/value/imports` lists them."),
+        NotImported::Gap { .. } | NotImported::Rows { .. } => {
+            ApiError::new(Kind::Conflict, sentence(&error))
+                .hint("`GET /api/v1/value/imports` says how far each is.")
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Files of events: sent in parts, taken up again where they stopped, counted once they are whole.
+
+use axum::Json;
+use axum::extract::State;
+use http::StatusCode;
+use lockgate_model::digest::Digest;
+use lockgate_store::{Import, NewImport};
+use lockgate_value::event::Event;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::{check, not_imported};
+use crate::auth::{Operator, Viewer};
+use crate::extract::{JsonBody, PathArgs, Reason};
+use crate::problem::{ApiError, Kind, Problem};
+use crate::record::record;
+use crate::state::App;
+use crate::{clock, doc};
+
+/// Events of one file, at most.
+const ROWS_MAX: u64 = 10_000_000;
+
+/// Imports in one answer.
+const LISTED_MAX: u32 = 100;
+
+/// Characters of a file's name that are kept.
+const NAME_CHARS_MAX: usize = 200;
+
+/// Events that one transaction takes away.
+const DISCARDED_AT_ONCE: u32 = 5_000;
+
+/// A file to import.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BeginImport {
+    /// The digest of its events, `sha256:…`: the same file is the same import.
+    #[schema(value_type = String)]
+    digest: Digest,
+    /// What the file is called.
+    name: String,
+    /// How many events it holds.
+    rows: u64,
+}
+
+/// Some of a file's events, in their order.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportRows {
+    /// The place of the first one in the file, from 0. Those that were taken before are passed over.
+    first: u64,
+    /// 1 to 1,000 of them.
+    #[schema(value_type = Vec<doc::ValueEventDoc>)]
+    events: Vec<Event>,
+}
+
+/// Why an import is given up.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DiscardImport {
+    /// Why.
+    #[schema(value_type = String)]
+    reason: Reason,
+}
+
+/// How far an import is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ImportView {
+    /// The digest of its events.
+    digest: String,
+    /// What the file is called.
+    name: String,
+    /// How many events it holds.
+    rows: u64,
+    /// The first so many are taken.
+    taken: u64,
+    /// Of those, so many were recorded before, and count once.
+    known: u64,
+    /// Whether it is whole. Before that none of it counts.
+    done: bool,
+    /// Whose token began it.
+    by: String,
+}
+
+impl From<Import> for ImportView {
+    fn from(import: Import) -> Self {
+        let Import { id, name, rows, taken, known, is_done, by } = import;
+        Self { digest: id, name, rows, taken, known, done: is_done, by }
+    }
+}
+
+/// Begins an import, or says how far it is.
+#[utoipa::path(post, path = "/api/v1/value/imports", tag = "value", operation_id = "begin_import",
+    security(("token" = [])), request_body = BeginImport, responses(
+    (status = 200, description = "How far it is: go on after `taken`.", body = ImportView),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn begin(
+    State(app): State<App>,
+    Operator(principal): Operator,
+    JsonBody(BeginImport { digest, name, rows }): JsonBody<BeginImport>,
+) -> Result<Json<ImportView>, ApiError> {
+    if rows == 0 || rows > ROWS_MAX {
+        let text = format!("A file has 1 to {ROWS_MAX} events, not {rows}.");
+        return Err(ApiError::new(Kind::Invalid, text));
+    }
+    let id = digest.to_string();
+    let before = app.store.imports(LISTED_MAX).await?;
+    if !before.iter().any(|import| import.id == id) {
+        let detail = json!({ "digest": id, "rows": rows });
+        record(&app, &principal, "value.import", "imports", detail).await?;
+    }
+    let name = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
+    let by = principal.name.clone();
+    let new = NewImport { id, name, rows, by, at_wall_ms: clock::wall_ms() };
+    let import =
+        app.store.begin_import(&new).await.map_err(|error| not_imported(error, 0))?;
+    Ok(Json(import.into()))
+}
+
+/// Takes the next events of an import. With the last one all of it counts.
+#[utoipa::path(post, path = "/api/v1/value/imports/{digest}/rows", tag = "value",
+    operation_id = "import_rows", security(("token" = [])), request_body = ImportRows,
+    params(("digest" = String, Path, description = "Which import.")), responses(
+    (status = 200, description = "On disk.", body = ImportView),
+    (status = 409, description = "Rows before these are missing, or one of them cannot be taken; none was.", body = Problem, content_type = "application/problem+json"),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn rows(
+    State(app): State<App>,
+    Operator(principal): Operator,
+    PathArgs(digest): PathArgs<Digest>,
+    JsonBody(ImportRows { first, events }): JsonBody<ImportRows>,
+) -> Result<Json<ImportView>, ApiError> {
+    check(&app, &principal, &events).await?;
+    let (id, now_wall_ms) = (digest.to_string(), clock::wall_ms());
+    let taken = app.store.import_rows(&id, first, &events, &principal.name, now_wall_ms).await;
+    Ok(Json(taken.map_err(|error| not_imported(error, first))?.into()))
+}
+
+/// Imports, the newest first.
+#[utoipa::path(get, path = "/api/v1/value/imports", tag = "value", operation_id = "imports",
+    security(("token" = [])), responses(
+    (status = 200, description = "How far each is.", body = Vec<ImportView>),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Viewer(principal): Viewer,
+) -> Result<Json<Vec<ImportView>>, ApiError> {
+    principal.need_all_agents("An import")?;
+    let imports = app.store.imports(LISTED_MAX).await?;
+    Ok(Json(imports.into_iter().map(ImportView::from).collect()))
+}
+
+/// Gives up an import that is not whole: what was taken of it is forgotten.
+#[utoipa::path(delete, path = "/api/v1/value/imports/{digest}", tag = "value",
+    operation_id = "discard_import", security(("token" = [])), request_body = DiscardImport,
+    params(("digest" = String, Path, description = "Which import.")), responses(
+    (status = 204, description = "It is gone."),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn discard(
+    State(app): State<App>,
+    Operator(principal): Operator,
+    PathArgs(digest): PathArgs<Digest>,
+    JsonBody(DiscardImport { reason }): JsonBody<DiscardImport>,
+) -> Result<StatusCode, ApiError> {
+    let id = digest.to_string();
+    let detail = json!({ "digest": id, "reason": reason });
+    record(&app, &principal, "value.import.discard", "imports", detail).await?;
+    while !app
+        .store
+        .discard_import(&id, DISCARDED_AT_ONCE)
+        .await
+        .map_err(|error| not_imported(error, 0))?
+    {}
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,10 @@
+//! What agents are worth: counts of interactions, and events that were told.
+
+mod events;
+mod imports;
+mod rollups;
+
+pub use events::{EventRow, NotTaken, Taken};
+pub use imports::{Import, NewImport, NotImported};
+pub use rollups::Resolution;
+pub(crate) use rollups::{add, change};

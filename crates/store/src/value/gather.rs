@@ -1,0 +1,188 @@
+//! What a report is made of, read piece by piece.
+
+use futures_util::TryStreamExt as _;
+use lockgate_model::ids::AgentName;
+use lockgate_model::security::SecurityEvent;
+use lockgate_rollout::explain::Transition;
+use lockgate_rollout::state::{Phase, Rollout};
+use lockgate_value::gather::{Deployment, End, Gathered, Milestones};
+use lockgate_value::window::Window;
+
+use super::rollups::{DAY_MS, Resolution};
+use crate::codec;
+use crate::error::StoreError;
+use crate::store::Store;
+
+/// The longest window whose rollups are read by the hour. A longer one is read by days of UTC, and by hours at its ends.
+const BY_HOURS_MAX_MS: i64 = 93 * DAY_MS;
+
+/// An event that counts: told, of no import that is not whole, and corrected by none that counts.
+const COUNTS: &str =
+    "(import IS NULL OR import IN (SELECT id FROM value_import WHERE is_done = 1))
+    AND kind <> 'withdrawn'
+    AND NOT EXISTS (SELECT 1 FROM value_event AS later WHERE later.corrects = value_event.key
+        AND (later.import IS NULL OR later.import IN (SELECT id FROM value_import WHERE is_done = 1)))";
+
+impl Store {
+    /// Everything that is known about a window, of one agent or of all of them. Of events one is in memory at a time.
+    pub async fn value_gathered(
+        &self,
+        window: Window,
+        only: Option<&AgentName>,
+    ) -> Result<Gathered, StoreError> {
+        let mut gathered = Gathered::new(window, only.cloned());
+        let (from, to) = (gathered.window().from_wall_ms(), gathered.window().to_wall_ms());
+        for (resolution, from, to) in spans(from, to) {
+            for (slot, bucket) in self.value_rollups(resolution, only, from, to).await? {
+                gathered.rollup(&slot, &bucket);
+            }
+        }
+        self.gather_events(&mut gathered, only).await?;
+        self.gather_releases(&mut gathered, only).await?;
+        self.gather_security(&mut gathered, only).await?;
+        self.gather_firsts(&mut gathered, only).await?;
+        Ok(gathered)
+    }
+
+    async fn gather_events(
+        &self,
+        gathered: &mut Gathered,
+        only: Option<&AgentName>,
+    ) -> Result<(), StoreError> {
+        // What lasts, and what names times of its own, may have been told of any time before the end.
+        let sql = format!(
+            "SELECT body FROM value_event
+             WHERE at_wall_ms < ?2
+                 AND (at_wall_ms >= ?1 OR kind NOT IN
+                     ('survey', 'conversion', 'replacement_check', 'error_introduced'))
+                 AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}"
+        );
+        let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql))
+            .bind(gathered.window().from_wall_ms())
+            .bind(gathered.window().to_wall_ms())
+            .bind(only.map(AgentName::as_str))
+            .fetch(&self.inner.reader);
+        while let Some(body) = rows.try_next().await? {
+            gathered.event(&codec::from_json("a value event", &body)?);
+        }
+        Ok(())
+    }
+
+    async fn gather_releases(
+        &self,
+        gathered: &mut Gathered,
+        only: Option<&AgentName>,
+    ) -> Result<(), StoreError> {
+        let ended: Vec<String> = sqlx::query_scalar(
+            "SELECT body FROM rollout WHERE is_open = 0 AND ended_wall_ms >= ?1
+                 AND ended_wall_ms < ?2 AND (?3 IS NULL OR agent = ?3)
+             ORDER BY ended_wall_ms, id",
+        )
+        .bind(gathered.window().from_wall_ms())
+        .bind(gathered.window().to_wall_ms())
+        .bind(only.map(AgentName::as_str))
+        .fetch_all(&self.inner.reader)
+        .await?;
+        for body in ended {
+            let rollout: Rollout = codec::from_json("a rollout", &body)?;
+            let steps = self.transitions(rollout.id).await?;
+            let steps: Vec<Transition> = steps.into_iter().map(|step| step.transition).collect();
+            if let Some(deployment) = deployment(&rollout, &steps) {
+                gathered.deployment(deployment);
+            }
+        }
+        Ok(())
+    }
+
+    async fn gather_security(
+        &self,
+        gathered: &mut Gathered,
+        only: Option<&AgentName>,
+    ) -> Result<(), StoreError> {
+        let bodies: Vec<String> = sqlx::query_scalar(
+            "SELECT body FROM security_event WHERE at_wall_ms >= ?1 AND at_wall_ms < ?2
+                 AND (?3 IS NULL OR agent = ?3)",
+        )
+        .bind(gathered.window().from_wall_ms())
+        .bind(gathered.window().to_wall_ms())
+        .bind(only.map(AgentName::as_str))
+        .fetch_all(&self.inner.reader)
+        .await?;
+        for body in bodies {
+            let event: SecurityEvent = codec::from_json("a security event", &body)?;
+            gathered.security(&event);
+        }
+        Ok(())
+    }
+
+    /// When each agent was first tried, first of worth, and whether users have a version of it.
+    async fn gather_firsts(
+        &self,
+        gathered: &mut Gathered,
+        only: Option<&AgentName>,
+    ) -> Result<(), StoreError> {
+        let tried: Vec<(String, i64, bool)> = sqlx::query_as(
+            "SELECT agent, MIN(started_wall_ms), MAX(phase = 'promoted') FROM rollout
+             WHERE (?1 IS NULL OR agent = ?1) AND started_wall_ms < ?2 GROUP BY agent",
+        )
+        .bind(only.map(AgentName::as_str))
+        .bind(gathered.window().to_wall_ms())
+        .fetch_all(&self.inner.reader)
+        .await?;
+        for (agent, first_ms, in_production) in tried {
+            let agent: AgentName = codec::parse("agent", &agent)?;
+            let firsts = Milestones {
+                first_test_wall_ms: Some(first_ms),
+                first_value_wall_ms: self.first_worth(&agent).await?,
+                in_production,
+            };
+            gathered.milestones(&agent, firsts);
+        }
+        Ok(())
+    }
+}
+
+/// Which rollups are read: by the hour, or by the day with the hours before the first whole day and after the last.
+fn spans(from_ms: i64, to_ms: i64) -> Vec<(Resolution, i64, i64)> {
+    let first_day = from_ms + (-from_ms).rem_euclid(DAY_MS);
+    let last_day = to_ms - to_ms.rem_euclid(DAY_MS);
+    if to_ms - from_ms <= BY_HOURS_MAX_MS || last_day <= first_day {
+        return vec![(Resolution::Hour, from_ms, to_ms)];
+    }
+    vec![
+        (Resolution::Hour, from_ms, first_day),
+        (Resolution::Day, first_day, last_day),
+        (Resolution::Hour, last_day, to_ms),
+    ]
+}
+
+/// A release that is over. Users met it when it had a share of their traffic; what it broke was noticed when it began to be
+/// taken back, and users were served well again when every gateway had confirmed that.
+fn deployment(rollout: &Rollout, steps: &[Transition]) -> Option<Deployment> {
+    let finished_wall_ms = rollout.ended_wall_ms?;
+    let end = match rollout.phase {
+        Phase::Promoted => End::Promoted,
+        Phase::RolledBack => End::RolledBack,
+        Phase::Aborted => End::Aborted,
+        Phase::Superseded => End::Superseded,
+        _ => return None,
+    };
+    let taken_back = matches!(end, End::RolledBack | End::Aborted);
+    let noticed = steps.iter().find(|step| step.to == ROLLING_BACK).map(|step| step.at_wall_ms);
+    Some(Deployment {
+        finished_wall_ms,
+        id: rollout.id.to_string(),
+        agent: rollout.agent.clone(),
+        version: Some(rollout.candidate.clone()),
+        end,
+        in_production: end == End::Promoted || steps.iter().any(|step| step.weight_bp > 0),
+        started_wall_ms: Some(rollout.started_wall_ms),
+        // A manifest names a commit and not its time.
+        committed_wall_ms: None,
+        detected_wall_ms: noticed.filter(|_| taken_back),
+        recovered_wall_ms: taken_back.then_some(finished_wall_ms),
+    })
+}
+
+/// How history calls the phase.
+const ROLLING_BACK: &str = "rolling_back";
