@@ -1,0 +1,416 @@
+//! Everything a report is made of, taken in piece by piece and in any order: what is kept grows with days, agents and
+//! versions, not with interactions or events.
+
+mod facts;
+mod tally;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use lockgate_model::ids::{AgentName, InteractionId, VersionName};
+use lockgate_model::security::SecurityEvent;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Event, Finish, Key, Stage, What};
+use crate::rollup::{Bucket, Slot};
+use crate::window::Window;
+
+pub use facts::{Facts, Figure, People};
+pub use tally::{Group, Groups, Tally};
+
+/// Whose: one agent's, or nobody's in particular.
+pub type Party = Option<AgentName>;
+
+/// How a release ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Its version became the stable one.
+    Promoted,
+    /// Taken back by a trigger or a gate.
+    RolledBack,
+    /// Taken back by a person.
+    Aborted,
+    /// A newer release took its place; it came to no end of its own.
+    Superseded,
+}
+
+/// A release that is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Deployment {
+    /// When it ended, milliseconds since the Unix epoch.
+    pub finished_wall_ms: i64,
+    /// Tells it from others: the rollout's id, or the event's key.
+    pub id: String,
+    /// The agent.
+    pub agent: AgentName,
+    /// The version that was released.
+    pub version: Option<VersionName>,
+    /// How it ended.
+    pub end: End,
+    /// Whether users met it; a release that ended in the test environment is none to production.
+    pub in_production: bool,
+    /// When it started.
+    pub started_wall_ms: Option<i64>,
+    /// When its oldest change was committed.
+    pub committed_wall_ms: Option<i64>,
+    /// When what it broke was noticed: the trigger or the gate.
+    pub detected_wall_ms: Option<i64>,
+    /// When every user was served by the stable version again.
+    pub recovered_wall_ms: Option<i64>,
+}
+
+/// Something that was broken.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Incident {
+    /// When it was noticed.
+    pub detected_wall_ms: i64,
+    /// The event's key.
+    pub key: Key,
+    /// Whose.
+    pub agent: Party,
+    /// When it was over.
+    pub recovered_wall_ms: Option<i64>,
+    /// The version that caused it.
+    pub version: Option<VersionName>,
+    /// The release that caused it, by its id.
+    pub release: Option<String>,
+}
+
+/// Firsts of an agent, over all time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestones {
+    /// When it was first tried: the first release's start or probe, a use case or a system in `test`.
+    pub first_test_wall_ms: Option<i64>,
+    /// When something of worth was first measured: an interaction that resolved something, or time saved.
+    pub first_value_wall_ms: Option<i64>,
+    /// Whether its stable version answers users now.
+    pub in_production: bool,
+}
+
+/// What happened on one day, or over some.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Day {
+    /// Interactions.
+    pub bucket: Bucket,
+    /// Events.
+    pub tally: Tally,
+}
+
+impl Day {
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.bucket.merge(&other.bucket);
+        self.tally.merge(&other.tally);
+    }
+}
+
+/// What was seen of one version.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen {
+    /// The start of its first rollup.
+    pub(crate) first_wall_ms: Option<i64>,
+    pub(crate) bucket: Bucket,
+}
+
+/// What a person found when looking at an interaction; the latest look counts, of two at once the one with the later key.
+type Check = (i64, Key, bool);
+
+/// What there is about a window, for all agents or one.
+#[derive(Debug, Clone)]
+pub struct Gathered {
+    pub(crate) window: Window,
+    pub(crate) only: Party,
+    days: BTreeMap<(Party, Date), Day>,
+    pub(crate) versions: BTreeMap<(AgentName, VersionName), Seen>,
+    pub(crate) facts: Facts,
+    pub(crate) incidents: BTreeMap<Key, Incident>,
+    deployments: BTreeMap<String, Deployment>,
+    /// What events add to releases, by the release and the event.
+    told: BTreeMap<(String, Key), Deployment>,
+    pub(crate) security: BTreeMap<String, (AgentName, VersionName)>,
+    pub(crate) milestones: BTreeMap<AgentName, Milestones>,
+    checks: BTreeMap<(AgentName, InteractionId), Check>,
+}
+
+impl Gathered {
+    /// Nothing yet, about a window and all agents or one.
+    pub fn new(window: Window, only: Party) -> Self {
+        Self {
+            window,
+            only,
+            days: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            facts: Facts::default(),
+            incidents: BTreeMap::new(),
+            deployments: BTreeMap::new(),
+            told: BTreeMap::new(),
+            security: BTreeMap::new(),
+            milestones: BTreeMap::new(),
+            checks: BTreeMap::new(),
+        }
+    }
+
+    /// The window.
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// Takes in a rollup, each once. One counts when its start lies in the window, and for the day in which it starts.
+    pub fn rollup(&mut self, slot: &Slot, bucket: &Bucket) {
+        if !self.is_about(Some(&slot.agent)) || !self.window.holds(slot.start_wall_ms) {
+            return;
+        }
+        if let Some(day) = self.day(Some(slot.agent.clone()), slot.start_wall_ms) {
+            day.bucket.merge(bucket);
+        }
+        if let Some(version) = &slot.version {
+            let seen = self.versions.entry((slot.agent.clone(), version.clone())).or_default();
+            let first = seen.first_wall_ms.unwrap_or(slot.start_wall_ms);
+            seen.first_wall_ms = Some(first.min(slot.start_wall_ms));
+            seen.bucket.merge(bucket);
+        }
+        if bucket.outcomes.resolved > 0 {
+            self.valued(&slot.agent, slot.start_wall_ms);
+        }
+    }
+
+    /// Takes in a release that is over, by its id. One counts when it ended in the window.
+    pub fn deployment(&mut self, deployment: Deployment) {
+        if !self.is_about(Some(&deployment.agent)) {
+            return;
+        }
+        if let Some(started) = deployment.started_wall_ms {
+            self.tested(&deployment.agent, started);
+        }
+        if self.window.holds(deployment.finished_wall_ms) {
+            self.deployments.insert(deployment.id.clone(), deployment);
+        }
+    }
+
+    /// Takes in a security event, by its id. One counts when it lies in the window.
+    pub fn security(&mut self, event: &SecurityEvent) {
+        if self.is_about(Some(&event.agent)) && self.window.holds(event.at_wall_ms) {
+            self.security
+                .insert(event.id.to_string(), (event.agent.clone(), event.version.clone()));
+        }
+    }
+
+    /// Takes in what is known of an agent over all time. Earlier firsts win.
+    pub fn milestones(&mut self, agent: &AgentName, firsts: Milestones) {
+        if !self.is_about(Some(agent)) {
+            return;
+        }
+        if let Some(at) = firsts.first_test_wall_ms {
+            self.tested(agent, at);
+        }
+        if let Some(at) = firsts.first_value_wall_ms {
+            self.valued(agent, at);
+        }
+        self.milestones.entry(agent.clone()).or_default().in_production |= firsts.in_production;
+    }
+
+    /// Takes in an event that counts (see [`crate::ledger`]), each once. Facts are needed up to the window's end, of all
+    /// else what lies in the window; what lies outside is let be.
+    pub fn event(&mut self, event: &Event) {
+        if event.what.fact().is_some() {
+            self.fact(event);
+            return;
+        }
+        if !self.is_about(event.agent.as_ref()) {
+            return;
+        }
+        match &event.what {
+            What::Incident { detected_wall_ms, recovered_wall_ms, caused_by, release } => {
+                if self.window.holds(*detected_wall_ms) {
+                    let incident = Incident {
+                        detected_wall_ms: *detected_wall_ms,
+                        key: event.key.clone(),
+                        agent: event.agent.clone(),
+                        recovered_wall_ms: *recovered_wall_ms,
+                        version: caused_by.clone().or_else(|| event.version.clone()),
+                        release: release.map(|id| id.to_string()),
+                    };
+                    self.incidents.insert(event.key.clone(), incident);
+                }
+            }
+            What::Deployment { .. } => self.told(event),
+            What::ExternalCost { .. } => self.charge(event),
+            What::ReplacementCheck { interaction, verified } => {
+                self.check(event, *interaction, *verified)
+            }
+            _ => self.count(event),
+        }
+    }
+
+    /// A deployment elsewhere, or more about a release of Lockgate's own.
+    fn told(&mut self, event: &Event) {
+        let What::Deployment {
+            release,
+            outcome,
+            finished_wall_ms,
+            committed_wall_ms,
+            detected_wall_ms,
+            recovered_wall_ms,
+        } = &event.what
+        else {
+            return;
+        };
+        let Some(agent) = event.agent.clone().filter(|_| self.window.holds(*finished_wall_ms))
+        else {
+            return;
+        };
+        let id = release.map_or_else(|| event.key.to_string(), |id| id.to_string());
+        let deployment = Deployment {
+            finished_wall_ms: *finished_wall_ms,
+            id: id.clone(),
+            agent,
+            version: event.version.clone(),
+            end: if *outcome == Finish::Succeeded { End::Promoted } else { End::RolledBack },
+            in_production: true,
+            started_wall_ms: None,
+            committed_wall_ms: *committed_wall_ms,
+            detected_wall_ms: *detected_wall_ms,
+            recovered_wall_ms: *recovered_wall_ms,
+        };
+        self.told.insert((id, event.key.clone()), deployment);
+    }
+
+    /// Releases that ended in the window, each once: how Lockgate saw it end, with what was said of it besides.
+    pub(crate) fn deployments(&self) -> Vec<Deployment> {
+        let mut all = self.deployments.clone();
+        for ((id, _), told) in &self.told {
+            let known = all.entry(id.clone()).or_insert_with(|| told.clone());
+            known.committed_wall_ms = known.committed_wall_ms.or(told.committed_wall_ms);
+            known.detected_wall_ms = known.detected_wall_ms.or(told.detected_wall_ms);
+            known.recovered_wall_ms = known.recovered_wall_ms.or(told.recovered_wall_ms);
+        }
+        all.into_values().collect()
+    }
+
+    fn count(&mut self, event: &Event) {
+        if let (What::TimeSaved { minutes, .. }, Some(agent)) = (&event.what, &event.agent)
+            && minutes.nano() > 0
+        {
+            self.valued(agent, event.at_wall_ms);
+        }
+        if !self.window.holds(event.at_wall_ms) {
+            return;
+        }
+        if let Some(day) = self.day(event.agent.clone(), event.at_wall_ms) {
+            day.tally.count(&event.what);
+        }
+    }
+
+    fn check(&mut self, event: &Event, interaction: InteractionId, verified: bool) {
+        let Some(agent) = event.agent.clone().filter(|_| self.window.holds(event.at_wall_ms))
+        else {
+            return;
+        };
+        let found = (event.at_wall_ms, event.key.clone(), verified);
+        let known = self.checks.entry((agent, interaction)).or_insert_with(|| found.clone());
+        if *known < found {
+            *known = found;
+        }
+    }
+
+    /// A charge counts for the days of its period in the window, by their length.
+    fn charge(&mut self, event: &Event) {
+        let What::ExternalCost {
+            billed_cost,
+            billing_currency,
+            charge_period_start_wall_ms: start,
+            charge_period_end_wall_ms: end,
+            model_usage,
+            ..
+        } = &event.what
+        else {
+            return;
+        };
+        let mut at = (*start).max(self.window.from_wall_ms());
+        let end_here = (*end).min(self.window.to_wall_ms());
+        // What has passed of the charge up to an instant; differences of it add up to the whole, to the last digit.
+        let passed = |at: i64| billed_cost.share(at - start, end - start);
+        while at < end_here {
+            let next = self.window.next_day_wall_ms(at).min(end_here);
+            let part = passed(next) - passed(at);
+            if let Some(day) = self.day(event.agent.clone(), at) {
+                day.tally.charge(billing_currency.as_str(), part, *model_usage);
+            }
+            at = next;
+        }
+    }
+
+    /// A figure that no agent is named in holds for all of them; a use case or a system is one agent's or nobody's.
+    fn fact(&mut self, event: &Event) {
+        let is_about = match &event.what {
+            What::Baseline { .. } | What::Headcount { .. } => {
+                event.agent.is_none() || self.is_about(event.agent.as_ref())
+            }
+            What::System { name, .. } => {
+                self.is_about(event.agent.as_ref())
+                    || self.only.as_ref().is_some_and(|agent| agent.as_str() == name.as_str())
+            }
+            _ => self.is_about(event.agent.as_ref()),
+        };
+        if event.at_wall_ms >= self.window.to_wall_ms() || !is_about {
+            return;
+        }
+        if let (
+            What::UseCase { stage: Stage::Test, .. } | What::System { stage: Stage::Test, .. },
+            Some(agent),
+        ) = (&event.what, &event.agent)
+        {
+            self.tested(agent, event.at_wall_ms);
+        }
+        self.facts.learn(event);
+    }
+
+    fn is_about(&self, agent: Option<&AgentName>) -> bool {
+        self.only.is_none() || self.only.as_ref() == agent
+    }
+
+    fn day(&mut self, party: Party, at_wall_ms: i64) -> Option<&mut Day> {
+        let day = self.window.day_of(at_wall_ms)?;
+        Some(self.days.entry((party, day)).or_default())
+    }
+
+    fn tested(&mut self, agent: &AgentName, at_wall_ms: i64) {
+        let first = &mut self.milestones.entry(agent.clone()).or_default().first_test_wall_ms;
+        *first = Some(first.map_or(at_wall_ms, |known| known.min(at_wall_ms)));
+    }
+
+    fn valued(&mut self, agent: &AgentName, at_wall_ms: i64) {
+        let first = &mut self.milestones.entry(agent.clone()).or_default().first_value_wall_ms;
+        *first = Some(first.map_or(at_wall_ms, |known| known.min(at_wall_ms)));
+    }
+
+    /// What happened on the days that are asked for, by whose it is.
+    pub(crate) fn totals(&self, wanted: impl Fn(Date) -> bool) -> BTreeMap<Party, Day> {
+        let mut totals: BTreeMap<Party, Day> = BTreeMap::new();
+        for ((party, date), day) in &self.days {
+            if wanted(*date) {
+                totals.entry(party.clone()).or_default().merge(day);
+            }
+        }
+        totals
+    }
+
+    /// What happened, day by day, for each agent by itself.
+    pub(crate) fn by_date(&self) -> impl Iterator<Item = (Date, &Day)> {
+        self.days.iter().map(|((_, date), day)| (*date, day))
+    }
+
+    /// The days on which something happened, in order and each once.
+    pub(crate) fn dates(&self) -> Vec<Date> {
+        let mut dates: Vec<Date> = self.days.keys().map(|(_, date)| *date).collect();
+        dates.sort_unstable();
+        dates.dedup();
+        dates
+    }
+
+    /// Looks at interactions: how many, and how many of them were found resolved indeed.
+    pub(crate) fn looked(&self) -> (u64, u64) {
+        let verified = self.checks.values().filter(|(_, _, verified)| *verified).count();
+        (self.checks.len() as u64, verified as u64)
+    }
+}

@@ -1,0 +1,100 @@
+//! What events came to.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::amount::Amount;
+use crate::event::{Arm, What};
+use crate::rollup::Votes;
+
+/// Visitors of one group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// All of them.
+    pub visitors: u64,
+    /// Those who bought or signed up.
+    pub converted: u64,
+}
+
+/// Both groups of a comparison.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Groups {
+    /// Served by the agent.
+    pub agent: Group,
+    /// Served as before.
+    pub control: Group,
+}
+
+/// Counts of events. Merging adds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// Answers to surveys.
+    pub votes: Votes,
+    /// Minutes saved, over all tasks.
+    pub saved_minutes: Amount,
+    /// Those tasks.
+    pub saved_tasks: u64,
+    /// Reports of time saved.
+    pub saved_reports: u64,
+    /// Conversions.
+    pub groups: Groups,
+    /// Charges that add to the cost, by currency.
+    pub charges: BTreeMap<String, Amount>,
+    /// Charges for tokens that interactions already have as their cost, by currency.
+    pub billed_tokens: BTreeMap<String, Amount>,
+    /// Errors that were found later.
+    pub errors_introduced: u64,
+}
+
+impl Tally {
+    pub(super) fn count(&mut self, what: &What) {
+        match what {
+            What::Survey { score } => self.votes.answer(*score),
+            What::TimeSaved { minutes, tasks, .. } => {
+                self.saved_minutes = self.saved_minutes + minutes.times(*tasks);
+                self.saved_tasks = self.saved_tasks.saturating_add(*tasks);
+                self.saved_reports += 1;
+            }
+            What::Conversion { arm, visitors, converted } => {
+                let group = match arm {
+                    Arm::Agent => &mut self.groups.agent,
+                    Arm::Control => &mut self.groups.control,
+                };
+                group.visitors = group.visitors.saturating_add(*visitors);
+                group.converted = group.converted.saturating_add(*converted);
+            }
+            What::ErrorIntroduced { count, .. } => {
+                self.errors_introduced = self.errors_introduced.saturating_add(*count);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn charge(&mut self, currency: &str, amount: Amount, is_model_usage: bool) {
+        let charges = if is_model_usage { &mut self.billed_tokens } else { &mut self.charges };
+        let sum = charges.entry(currency.to_owned()).or_default();
+        *sum = *sum + amount;
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.votes.merge(&other.votes);
+        self.saved_minutes = self.saved_minutes + other.saved_minutes;
+        self.saved_tasks = self.saved_tasks.saturating_add(other.saved_tasks);
+        self.saved_reports += other.saved_reports;
+        for (mine, more) in [
+            (&mut self.groups.agent, other.groups.agent),
+            (&mut self.groups.control, other.groups.control),
+        ] {
+            mine.visitors = mine.visitors.saturating_add(more.visitors);
+            mine.converted = mine.converted.saturating_add(more.converted);
+        }
+        for (currency, amount) in &other.charges {
+            self.charge(currency, *amount, false);
+        }
+        for (currency, amount) in &other.billed_tokens {
+            self.charge(currency, *amount, true);
+        }
+        self.errors_introduced = self.errors_introduced.saturating_add(other.errors_introduced);
+    }
+}

@@ -1,0 +1,179 @@
+use lockgate_model::ids::{Epoch, InteractionId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+
+fn interaction() -> Interaction {
+    Interaction {
+        id: InteractionId(Uuid::from_u128(1)),
+        agent: "support".parse().unwrap(),
+        version: Some("v1".parse().unwrap()),
+        rollout: None,
+        epoch: Epoch(0),
+        user: Some(7),
+        conversation: None,
+        started_wall_ms: 1_772_357_400_000,
+        status: Some(200),
+        error: None,
+        outcome: Some(Outcome::Resolved),
+        first_byte_us: None,
+        total_us: None,
+        usage: Usage {
+            input_tokens: Some(100),
+            cached_input_tokens: Some(10),
+            cache_write_tokens: None,
+            output_tokens: Some(5),
+        },
+        model: None,
+        cost_nanousd: Some(3_000_000),
+    }
+}
+
+fn bucket(interactions: &[Interaction]) -> Bucket {
+    let mut bucket = Bucket::default();
+    interactions.iter().for_each(|one| bucket.record(one));
+    bucket
+}
+
+#[test]
+fn an_interaction_is_counted_once_in_the_hour_in_which_it_began() {
+    let one = bucket(&[interaction()]);
+    assert_eq!(one.outcomes, Outcomes { resolved: 1, ..Outcomes::default() });
+    assert_eq!(
+        (one.cost.known, one.cost.unknown, one.cost.sum_usd.to_string().as_str()),
+        (1, 0, "0.003")
+    );
+    assert_eq!((one.tokens.input, one.tokens.cached_input, one.tokens.output), (100, 10, 5));
+    assert_eq!(one.users.count(), 1.0);
+    assert_eq!(Slot::of(&interaction()).start_wall_ms, 1_772_355_600_000);
+    assert_eq!(hour_of(-1), -HOUR_MS);
+    assert_eq!(Slot::of(&interaction()).day().start_wall_ms, 1_772_323_200_000);
+}
+
+#[test]
+fn what_nobody_said_is_unknown_and_an_error_of_the_version_is_a_failure() {
+    let silent = Interaction {
+        outcome: None,
+        cost_nanousd: None,
+        usage: Usage::default(),
+        user: None,
+        ..interaction()
+    };
+    let errs = |error| Interaction { error: Some(error), ..silent.clone() };
+    let all = bucket(&[
+        silent.clone(),
+        errs(ErrorClass::Timeout),
+        errs(ErrorClass::ClientCancel),
+        errs(ErrorClass::GatewayRefused),
+    ]);
+    assert_eq!(all.outcomes, Outcomes { failed: 1, unknown: 2, ..Outcomes::default() });
+    assert_eq!((all.errors_charged(), all.refused, all.interactions()), (1, 1, 3));
+    assert_eq!((all.cost.unknown, all.tokens.unknown, all.anonymous), (3, 3, 3));
+    let said = bucket(&[Interaction { outcome: Some(Outcome::Failed), ..interaction() }]);
+    assert_eq!((said.outcomes.failed, said.errors_charged()), (1, 1));
+    let no_version = bucket(&[Interaction { version: None, ..interaction() }]);
+    assert_eq!((no_version.refused, no_version.interactions()), (1, 0));
+}
+
+#[test]
+fn an_outcome_that_comes_late_moves_its_interaction_and_no_other() {
+    let mut late = bucket(&[Interaction { outcome: None, ..interaction() }]);
+    assert!(!late.settle(Some(Outcome::Escalated), Outcome::Resolved));
+    assert!(late.settle(None, Outcome::Escalated));
+    assert_eq!(late.outcomes, Outcomes { escalated: 1, ..Outcomes::default() });
+    assert!(late.settle(Some(Outcome::Escalated), Outcome::Failed));
+    assert_eq!(late.errors_charged(), 1);
+    assert!(late.settle(Some(Outcome::Failed), Outcome::Resolved));
+    assert_eq!((late.errors_charged(), late.errors.len(), late.outcomes.resolved), (0, 0, 1));
+    let broken = Interaction { error: Some(ErrorClass::Timeout), outcome: None, ..interaction() };
+    let mut broken = bucket(&[broken]);
+    assert!(broken.settle(Some(Outcome::Failed), Outcome::Escalated));
+    assert_eq!(broken.errors_charged(), 1);
+}
+
+#[test]
+fn votes_are_thirds_of_answers_and_plain_votes() {
+    let mut votes = Votes::default();
+    [0, 6, 7, 8, 9, 10, 11].into_iter().for_each(|answer| votes.answer(answer));
+    votes.plain.record(Score::Positive);
+    assert_eq!(votes.thirds(), Feedback { positive: 3, neutral: 2, negative: 2 });
+}
+
+#[test]
+fn bytes_of_another_layout_or_cut_short_are_refused() {
+    let bytes = bucket(&[interaction()]).to_bytes();
+    assert!(bytes.len() < 64, "{}", bytes.len());
+    assert_eq!(Bucket::from_bytes(&[9]), Err(NotABucket::Layout(9)));
+    for end in 0..bytes.len() {
+        assert_eq!(Bucket::from_bytes(&bytes[..end]), Err(NotABucket::Broken), "{end}");
+    }
+    let endless = [vec![1], vec![0xff; 40]].concat();
+    assert_eq!(Bucket::from_bytes(&endless), Err(NotABucket::Broken));
+}
+
+fn interactions() -> impl Strategy<Value = Vec<Interaction>> {
+    let outcome = prop::option::of(prop::sample::select(vec![
+        Outcome::Resolved,
+        Outcome::Escalated,
+        Outcome::Failed,
+    ]));
+    let error = prop::option::of(prop::sample::select(ErrorClass::ALL.to_vec()));
+    let one = (
+        outcome,
+        error,
+        prop::option::of(0..9u64),
+        prop::option::of(any::<u64>()),
+        prop::option::of(any::<u64>()),
+    );
+    let one = one.prop_map(|(outcome, error, user, cost_nanousd, tokens)| Interaction {
+        outcome,
+        error,
+        user,
+        cost_nanousd,
+        usage: Usage { input_tokens: tokens, ..Usage::default() },
+        ..interaction()
+    });
+    prop::collection::vec(one, 0..20)
+}
+
+fn merged(a: &Bucket, b: &Bucket) -> Bucket {
+    let mut all = a.clone();
+    all.merge(b);
+    all
+}
+
+proptest! {
+    #[test]
+    fn merging_is_recording_together_in_any_order(a in interactions(), b in interactions(), c in interactions()) {
+        let [x, y, z] = [&a, &b, &c].map(|some| bucket(some));
+        prop_assert_eq!(merged(&merged(&x, &y), &z), merged(&x, &merged(&z, &y)));
+        prop_assert_eq!(merged(&merged(&x, &y), &z), bucket(&[a, b, c].concat()));
+        prop_assert_eq!(merged(&x, &Bucket::default()), x);
+    }
+
+    #[test]
+    fn bytes_and_json_come_back(a in interactions(), answer in 0..11u8) {
+        let mut bucket = bucket(&a);
+        bucket.votes.answer(answer);
+        bucket.vote(Score::Negative);
+        prop_assert_eq!(&Bucket::from_bytes(&bucket.to_bytes()).unwrap(), &bucket);
+        let json = serde_json::to_string(&bucket).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Bucket>(&json).unwrap(), bucket);
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = Bucket::from_bytes(&[vec![1], bytes].concat()).map(|bucket| bucket.to_bytes());
+    }
+
+    #[test]
+    fn the_order_of_interactions_does_not_matter(some in interactions(), seed in any::<prop::sample::Index>()) {
+        let mut turned = some.clone();
+        if !turned.is_empty() {
+            let at = seed.index(turned.len());
+            turned.rotate_left(at);
+        }
+        prop_assert_eq!(bucket(&turned), bucket(&some));
+    }
+}

@@ -1,0 +1,134 @@
+//! What each version was worth, and what it changed against the one before it.
+
+use std::collections::BTreeMap;
+
+use lockgate_model::ids::{AgentName, VersionName};
+
+use crate::catalog::MeasureId;
+use crate::gather::{Gathered, Seen};
+use crate::measure::saving::{Sum, per_resolved};
+use crate::measure::{business, error_rate, replacement_rate};
+use crate::measured::{Estimate, Interval, Measured, Missing, tidy};
+use crate::report::{Change, VersionChange, VersionValue};
+use crate::rollup::Bucket;
+use crate::stats::{Share, newcombe};
+
+/// Measures of a version that are compared.
+const COMPARED: [MeasureId; 4] =
+    [MeasureId::ReplacementRate, MeasureId::ErrorRate, MeasureId::CostPerResolved, MeasureId::Nps];
+
+/// Versions by agent, in the order in which they were first seen; of two in the same hour by name.
+pub(crate) fn versions(gathered: &Gathered) -> Vec<VersionValue> {
+    let mut by_agent: BTreeMap<&AgentName, Vec<(i64, &VersionName, &Seen)>> = BTreeMap::new();
+    for ((agent, version), seen) in &gathered.versions {
+        if let Some(first) = seen.first_wall_ms.filter(|_| seen.bucket.interactions() > 0) {
+            by_agent.entry(agent).or_default().push((first, version, seen));
+        }
+    }
+    let mut all = Vec::new();
+    for (agent, mut seen) in by_agent {
+        seen.sort_by_key(|(first, version, _)| (*first, *version));
+        let mut before: Option<(&VersionName, &Bucket, Vec<Measured>)> = None;
+        for (first_wall_ms, version, Seen { bucket, .. }) in seen {
+            let measures = measures(bucket);
+            let change = before.as_ref().map(|(against, then, measured)| VersionChange {
+                against: (*against).clone(),
+                rows: changes(then, measured, bucket, &measures),
+            });
+            before = Some((version, bucket, measures.clone()));
+            let end = end(gathered, agent, version);
+            all.push(VersionValue {
+                agent: agent.clone(),
+                version: version.clone(),
+                first_wall_ms,
+                end,
+                measures,
+                change,
+            });
+        }
+    }
+    all
+}
+
+fn end(
+    gathered: &Gathered,
+    agent: &AgentName,
+    version: &VersionName,
+) -> Option<crate::gather::End> {
+    let all = gathered.deployments();
+    let its = all.iter().filter(|one| one.agent == *agent && one.version.as_ref() == Some(version));
+    its.max().map(|one| one.end)
+}
+
+fn measures(bucket: &Bucket) -> Vec<Measured> {
+    let n = bucket.interactions();
+    let nps = business::net_promoter(&bucket.votes);
+    vec![
+        Measured::number(MeasureId::Interactions, n as f64, n),
+        replacement_rate(bucket),
+        error_rate(bucket, 0),
+        cost_per_resolved(bucket),
+        nps.unwrap_or_else(|| {
+            Measured::absent(MeasureId::Nps, Missing::new("nobody voted on this version", []))
+        }),
+    ]
+}
+
+fn cost_per_resolved(bucket: &Bucket) -> Measured {
+    let cost = bucket.cost;
+    if cost.known == 0 {
+        let missing = Missing::new("the cost of no interaction of this version is known", []);
+        return Measured::absent(MeasureId::CostPerResolved, missing);
+    }
+    let mut total = Estimate::exact(cost.sum_usd.as_f64());
+    let mut notes = Vec::new();
+    if cost.unknown > 0 {
+        total.high = None;
+        notes.push(format!("the cost of {} interactions is unknown and not in it", cost.unknown));
+    }
+    per_resolved(
+        Sum { total, n: cost.known, notes },
+        bucket.outcomes.resolved,
+        bucket.outcomes.unknown,
+    )
+}
+
+fn changes(then: &Bucket, before: &[Measured], now: &Bucket, after: &[Measured]) -> Vec<Change> {
+    let of = |measures: &[Measured], id| {
+        measures.iter().find(|measured| measured.id == id).and_then(|one| one.value)
+    };
+    let share = |bucket: &Bucket, part| Share { part, whole: bucket.interactions() };
+    COMPARED
+        .into_iter()
+        .map(|id| {
+            let interval = match id {
+                MeasureId::ReplacementRate => {
+                    newcombe(share(now, now.outcomes.resolved), share(then, then.outcomes.resolved))
+                }
+                MeasureId::ErrorRate => {
+                    newcombe(share(now, now.errors_charged()), share(then, then.errors_charged()))
+                }
+                _ => None,
+            };
+            change(id, of(before, id), of(after, id), interval)
+        })
+        .collect()
+}
+
+/// A change is for better or worse when its interval, where there is one, leaves no change out.
+pub(crate) fn change(
+    id: MeasureId,
+    before: Option<f64>,
+    after: Option<f64>,
+    interval: Option<Interval>,
+) -> Change {
+    let change = before.zip(after).and_then(|(before, after)| tidy(after - before));
+    let interval = interval.filter(|_| change.is_some());
+    let is_clear = interval
+        .as_ref()
+        .is_none_or(|ends| ends.low > 0.0 || ends.high.is_some_and(|high| high < 0.0));
+    let better = change
+        .filter(|change| *change != 0.0 && is_clear)
+        .and_then(|change| id.spec().more_is_better.map(|more| (change > 0.0) == more));
+    Change { id, before, after, change, interval, better }
+}
