@@ -34,6 +34,7 @@ mod snapshot;
 mod steady;
 mod store;
 mod tokens;
+mod value;
 mod windows;
 
 pub use approvals::{ApprovalRow, ApprovalState, NoVote, Vote};
@@ -58,3 +59,6 @@ pub use retention::Compacted;
 pub use rollouts::{StepCommit, TransitionRecord, Versioned};
 pub use store::Store;
 pub use tokens::{Role, TokenRecord};
+pub use value::{
+    EventRow, Import, NewImport, NotImported, NotTaken, Resolution, Taken,
+};

@@ -1,6 +1,7 @@
 //! What agents are worth: counts of interactions, and events that were told.
 
 mod events;
+mod gather;
 mod imports;
 mod rollups;
 

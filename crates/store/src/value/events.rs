@@ -12,12 +12,6 @@ use crate::store::Store;
 /// Corrections of one event, one after the other, that are followed to find a circle.
 const CORRECTIONS_MAX: usize = 1_000;
 
-/// An event that counts is told, and is of no import that is not whole; and nothing that counts corrects it.
-const COUNTS: &str = "(import IS NULL OR import IN (SELECT id FROM value_import WHERE is_done = 1))
-    AND kind <> 'withdrawn'
-    AND NOT EXISTS (SELECT 1 FROM value_event AS later WHERE later.corrects = value_event.key
-        AND (later.import IS NULL OR later.import IN (SELECT id FROM value_import WHERE is_done = 1)))";
-
 /// An event, and who told it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventRow {
@@ -113,31 +107,6 @@ impl Store {
         let taken = tell(&mut tx, events, &teller).await?;
         tx.rollback().await?;
         Ok(taken)
-    }
-
-    /// The events that count and that a report of this window needs, at most `max`: what happened in `[from, to)`, and
-    /// what was so before `to`. With an agent, its own and those of all agents; by time, then by key.
-    pub async fn events_of(
-        &self,
-        agent: Option<&AgentName>,
-        from_wall_ms: i64,
-        to_wall_ms: i64,
-        max: u32,
-    ) -> Result<Vec<Event>, StoreError> {
-        let rows: Vec<String> = sqlx::query_scalar(&format!(
-            "SELECT body FROM value_event
-             WHERE at_wall_ms < ?2
-                 AND (at_wall_ms >= ?1 OR kind NOT IN ('survey', 'time_saved', 'conversion', 'replacement_check', 'error_introduced'))
-                 AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}
-             ORDER BY at_wall_ms, key LIMIT ?4"
-        ))
-        .bind(from_wall_ms)
-        .bind(to_wall_ms)
-        .bind(agent.map(AgentName::as_str))
-        .bind(max)
-        .fetch_all(&self.inner.reader)
-        .await?;
-        rows.iter().map(|body| codec::from_json("a value event", body)).collect()
     }
 
     /// Events as they were told, newest first, also those that do not count; before the place `before`, if given.

@@ -6,9 +6,10 @@ use lockgate_model::security::SecurityEvent;
 use lockgate_rollout::explain::Transition;
 use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_value::gather::{Deployment, End, Gathered, Milestones};
+use lockgate_value::rollup::HOUR_MS;
 use lockgate_value::window::Window;
 
-use super::rollups::{DAY_MS, Resolution};
+use super::rollups::{DAY_MS, Resolution, bucket};
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -139,6 +140,23 @@ impl Store {
             gathered.milestones(&agent, firsts);
         }
         Ok(())
+    }
+
+    /// The hour in which an agent first resolved something.
+    async fn first_worth(&self, agent: &AgentName) -> Result<Option<i64>, StoreError> {
+        let mut rows = sqlx::query_as::<_, (i64, Vec<u8>)>(
+            "SELECT start_wall_ms, body FROM value_rollup
+             WHERE resolution_ms = ? AND agent = ? ORDER BY start_wall_ms",
+        )
+        .bind(HOUR_MS)
+        .bind(agent.as_str())
+        .fetch(&self.inner.reader);
+        while let Some((start_wall_ms, body)) = rows.try_next().await? {
+            if bucket(&body)?.outcomes.resolved > 0 {
+                return Ok(Some(start_wall_ms));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
 
-const DAY_MS: i64 = 24 * HOUR_MS;
+pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// How much time one rollup covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Row {
     }
 }
 
-fn bucket(bytes: &[u8]) -> Result<Bucket, StoreError> {
+pub(super) fn bucket(bytes: &[u8]) -> Result<Bucket, StoreError> {
     Bucket::from_bytes(bytes)
         .map_err(|error| StoreError::Value { what: "a rollup of interactions", value: error.to_string() })
 }
