@@ -6,6 +6,7 @@ mod applying;
 mod assess;
 mod assess_forge;
 mod assess_given;
+mod assess_own;
 mod attacks;
 mod audit;
 mod audit_export;
