@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 pub(crate) use self::action::is_known;
 use self::files::TestFiles;
-pub(crate) use self::files::{Kinds, any as any_test, holds_tests, is_test};
+pub(crate) use self::files::{Kinds, any as any_test, held as held_tests, is_test};
 use self::invoke::Invoked;
 use crate::finding::{Evidence, Place};
 use crate::package::Roots;
