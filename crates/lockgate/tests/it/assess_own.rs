@@ -36,7 +36,10 @@ fn it_passes_what_files_can_show_and_what_they_cannot_is_unknown() {
     }
     assert_eq!(open, [r#""infrastructure.drift" "unknown""#], "{:#}", told["dimensions"]);
     let gates = &told["scenario_gates"];
-    assert_eq!((&gates["monolith"]["pass"], &gates["serverless"]["pass"]), (&true.into(), &true.into()));
+    assert_eq!(
+        (&gates["monolith"]["pass"], &gates["serverless"]["pass"]),
+        (&true.into(), &true.into())
+    );
     let microservices = &gates["microservices"];
     assert_eq!(microservices["pass"], false, "{microservices}");
     assert_eq!(microservices["pass_with_attestations"], false, "nobody said what nobody knows");
@@ -48,8 +51,7 @@ fn it_passes_what_files_can_show_and_what_they_cannot_is_unknown() {
 
 #[test]
 fn what_the_ruleset_requires_are_jobs_of_its_workflows() {
-    let ruleset: Value =
-        serde_json::from_str(&read(".github/rulesets/main.json")).expect("JSON");
+    let ruleset: Value = serde_json::from_str(&read(".github/rulesets/main.json")).expect("JSON");
     let rules = ruleset["rules"].as_array().expect("a list");
     let checks = rules.iter().find(|rule| rule["type"] == "required_status_checks");
     let checks = checks.map(|rule| &rule["parameters"]["required_status_checks"]);
@@ -62,9 +64,14 @@ fn what_the_ruleset_requires_are_jobs_of_its_workflows() {
         let (before, job) = job.unwrap_or_else(|| panic!("no job {context}"));
         let (_, jobs) = before.split_once("\njobs:\n").expect("jobs");
         let names = jobs.lines().filter(|line| line.starts_with("  ") && line.ends_with(':'));
-        let names = names.filter(|line| !line.starts_with("   ")).map(|line| line.trim_matches([' ', ':']));
+        let names =
+            names.filter(|line| !line.starts_with("   ")).map(|line| line.trim_matches([' ', ':']));
         let names: Vec<&str> = names.collect();
-        assert_eq!(after(job, "needs: [", &[']']), names.join(", "), "{context} waits for all others");
+        assert_eq!(
+            after(job, "needs: [", &[']']),
+            names.join(", "),
+            "{context} waits for all others"
+        );
         assert_eq!(after(job, "\"$RESULTS\" = \"", &['"']), vec!["success"; names.len()].join(" "));
     }
 }

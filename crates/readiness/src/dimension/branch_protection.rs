@@ -306,7 +306,8 @@ fn is_in_force(rules: &Node) -> bool {
     let Some(state) = text("enforcement") else { return true };
     let is_of_main = |of: &str| {
         let names = |pattern| MAIN_NAMES.iter().any(|main| glob_matches(pattern, main));
-        matches!(of, "~DEFAULT_BRANCH" | "~ALL") || of.strip_prefix("refs/heads/").is_some_and(names)
+        matches!(of, "~DEFAULT_BRANCH" | "~ALL")
+            || of.strip_prefix("refs/heads/").is_some_and(names)
     };
     state == "active"
         && text("target").is_none_or(|of| of == "branch")
