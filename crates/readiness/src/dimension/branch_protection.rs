@@ -226,16 +226,16 @@ impl Rules {
         {
             self.rulesets.push(shown(list));
             for rule in list.items() {
-                let kind = rule.get("type").and_then(Node::text).unwrap_or_default();
+                let Some(kind) = rule.get("type") else { continue };
                 let approvals = rule
                     .at(&["parameters", "required_approving_review_count"])
                     .and_then(Node::text);
-                match kind {
+                match kind.text().unwrap_or_default() {
                     "pull_request" if approvals.is_some_and(is_positive) => {
-                        self.reviews.push(shown(rule));
+                        self.reviews.push(shown(kind));
                     }
                     "required_status_checks" | "merge_queue" | "copilot_code_review" => {
-                        self.checks.push(shown(rule));
+                        self.checks.push(shown(kind));
                     }
                     _ => {}
                 }
