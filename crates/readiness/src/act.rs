@@ -20,7 +20,7 @@ use std::rc::Rc;
 
 pub(crate) use self::action::is_known;
 use self::files::TestFiles;
-pub(crate) use self::files::{Kinds, any as any_test, holds_tests, is_test};
+pub(crate) use self::files::{Kinds, any as any_test, held as held_tests, is_test};
 use self::invoke::Invoked;
 use crate::finding::{Evidence, Place};
 use crate::package::Roots;
@@ -178,7 +178,7 @@ fn aggregate(tree: &Tree, pipeline: &str, job: &Job) -> Option<Act> {
 struct Around {
     /// Findings are handed to the forge.
     uploads: bool,
-    /// A cluster lives as long as the job.
+    /// A cluster lives as long as the job: what it gets is delivered to nobody, and nothing in it can drift.
     passing: bool,
 }
 
@@ -243,8 +243,7 @@ impl<'a> Reader<'a> {
                             .why(format!("the workflow `{what}` is in another repository")),
                     );
                 }
-                // What a cluster for one run gets is delivered to nobody.
-                all.retain(|done| !(passing && done.class == Class::Deliver && done.to_cluster));
+                all.retain(|done| !(passing && done.to_cluster));
                 all.into_iter()
                     .map(|done| act(done, self.at(&step.file, step.place), &Blocking::Yes))
                     .collect()
@@ -252,7 +251,7 @@ impl<'a> Reader<'a> {
             Does::Script(script) => {
                 let mut all = Vec::new();
                 for invoked in self.script(script, job.services, uploads) {
-                    if passing && invoked.done.class == Class::Deliver && invoked.done.to_cluster {
+                    if passing && invoked.done.to_cluster {
                         continue;
                     }
                     let index = usize::try_from(script.line).unwrap_or(0).saturating_sub(1);

@@ -17,7 +17,7 @@ rules:
 ";
 
 fn directory() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/prometheus")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/prometheus")
 }
 
 fn file(name: &str) -> String {
@@ -45,6 +45,30 @@ fn each_alert_fires_when_it_should_and_none_when_nothing_is_wrong() {
         let fires = format!("{{alertname=\"{alert}\"}}', value: 1");
         assert!(tests.contains(&fires), "nothing shows that {alert} fires");
     }
+}
+
+#[test]
+fn each_alert_has_a_runbook_and_whoever_is_told() {
+    let (rules, routes) = (file("lockgate.rules.yaml"), file("alertmanager.yml"));
+    let runbooks = file("../../docs/runbooks.md");
+    let mut alerts = BTreeSet::new();
+    let mut alert = "";
+    for line in rules.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("- alert: ") {
+            alert = name;
+        } else if let Some(book) = line.strip_prefix("runbook: ") {
+            assert_eq!(book, format!("docs/runbooks.md#{}", alert.to_lowercase()));
+            assert!(alerts.insert(alert.to_owned()), "{alert} has two runbooks");
+        }
+    }
+    assert_eq!(alerts.len(), rules.matches("- alert: ").count(), "{alerts:?}");
+    let written = runbooks.lines().filter_map(|line| line.strip_prefix("## "));
+    let written: BTreeSet<String> = written.map(str::to_owned).collect();
+    assert_eq!(alerts, written, "alerts, and the sections of docs/runbooks.md");
+    for severity in rules.split("severity: ").skip(1).map(|rest| rest.split('}').next()) {
+        assert!(matches!(severity, Some("critical" | "warning" | "info")), "{severity:?}");
+    }
+    assert!(routes.contains("matchers: [severity=\"critical\"]"), "somebody is woken");
 }
 
 /// Names of metrics anywhere in a text.

@@ -118,9 +118,20 @@ fn a_scanner_of_workflows_finds_nothing_in_them() {
     fs::create_dir_all(&workflows).expect("made");
     fs::write(workflows.join("example.yml"), read("github-action/example.yml")).expect("written");
     fs::write(dir.path().join("action.yml"), read("github-action/action.yml")).expect("written");
+    assert_nothing_found(dir.path(), ".");
+}
+
+#[test]
+fn a_scanner_of_workflows_finds_nothing_in_our_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    assert_nothing_found(&root, ".github");
+}
+
+fn assert_nothing_found(dir: &Path, input: &str) {
     let ran = Command::new(zizmor())
-        .args(["--offline", "--no-progress", "--persona", "pedantic", "."])
-        .current_dir(dir.path())
+        .args(["--offline", "--no-progress", "--persona", "pedantic"])
+        .arg(input)
+        .current_dir(dir)
         .output()
         .expect("zizmor");
     assert!(ran.status.success(), "{}", told(&ran));

@@ -269,9 +269,10 @@ pub(crate) fn is_test(path: &str) -> bool {
     Language::ALL.into_iter().any(|language| language.is_test(path, None))
 }
 
-/// Whether a file holds tests, alone or beside what they test.
-pub(crate) fn holds_tests(path: &str, text: &str) -> bool {
-    Language::ALL.into_iter().any(|language| language.is_test(path, Some(text)))
+/// The kinds of tests that a file holds, alone or beside what they test.
+pub(crate) fn held(tree: &Tree, path: &str, text: &str) -> Option<Kinds> {
+    let language = Language::ALL.into_iter().find(|one| one.is_test(path, Some(text)))?;
+    Some(kinds(tree, language, path))
 }
 
 /// A test file that no pipeline may run, to be named in a finding.

@@ -26,7 +26,7 @@ pub(super) struct Done {
     pub(super) dir: Option<String>,
     /// The packages whose tests are run, and which kinds of them; empty when they are not told apart.
     pub(super) packages: BTreeMap<String, Kinds>,
-    /// It changes a cluster, whichever one that is.
+    /// It changes a cluster, or compares with one, whichever that is.
     pub(super) to_cluster: bool,
 }
 

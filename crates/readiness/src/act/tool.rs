@@ -303,17 +303,18 @@ fn lockgate_drift(words: &[&str], dir: Option<&str>) -> Vec<Done> {
         if let Some(option) = DRIFT_OPTIONS.iter().position(|option| *option == name) {
             let value = value.or_else(|| words.next()).unwrap_or_default();
             if option < 2 {
-                roots.push(value);
+                roots.push((value, name == "--kubernetes"));
             }
         } else if !word.starts_with('-') {
             checkout = word;
         }
     }
-    let done = roots.into_iter().filter_map(|root| {
-        let Some(dir) = dir else { return Some(Done::new(Class::Drift)) };
+    let done = roots.into_iter().filter_map(|(root, to_cluster)| {
+        let done = Done { to_cluster, ..Done::new(Class::Drift) };
+        let Some(dir) = dir else { return Some(done) };
         // What is outside of the repository is none of its templates.
         let place = crate::tree::join(&crate::tree::join(dir, checkout)?, root)?;
-        Some(Done::new(Class::Drift).in_dir(Some(&place)))
+        Some(done.in_dir(Some(&place)))
     });
     done.collect()
 }
@@ -341,7 +342,8 @@ fn special(asked: &Asked<'_>, words: &[&str], arguments: &[&str], dir: Option<&s
             vec![Done::new(Class::Drift).in_dir(dir)]
         }
         "kubectl" if arguments.first() == Some(&"diff") => {
-            vec![Done::new(Class::Drift).in_dir(dir)]
+            let done = Done { to_cluster: true, ..Done::new(Class::Drift) };
+            vec![done.in_dir(dir)]
         }
         "pulumi" if has("--expect-no-changes") => vec![Done::new(Class::Drift).in_dir(dir)],
         "cdk"

@@ -7,7 +7,8 @@ use self::enforced::{By, together};
 use super::{ON_CHANGES, Seen, Wanted, judge};
 use crate::act::{Act, Class};
 use crate::finding::{Evidence, Finding, Outcome};
-use crate::pipeline::{Occasion, Runs};
+use crate::pipeline::github::MAIN_NAMES;
+use crate::pipeline::{Occasion, Runs, glob_matches};
 use crate::tree::{Tree, name};
 use crate::yaml::{self, Node};
 
@@ -217,9 +218,7 @@ impl Rules {
             return;
         }
         let shown = |node: &Node| Evidence::at(path, text, node.place);
-        let inactive =
-            node.get("enforcement").and_then(Node::text).is_some_and(|state| state != "active");
-        if inactive {
+        if !is_in_force(node) {
             return;
         }
         if let Some(list) = node.get("rules").filter(|rules| rules.is_list())
@@ -227,16 +226,16 @@ impl Rules {
         {
             self.rulesets.push(shown(list));
             for rule in list.items() {
-                let kind = rule.get("type").and_then(Node::text).unwrap_or_default();
+                let Some(kind) = rule.get("type") else { continue };
                 let approvals = rule
                     .at(&["parameters", "required_approving_review_count"])
                     .and_then(Node::text);
-                match kind {
+                match kind.text().unwrap_or_default() {
                     "pull_request" if approvals.is_some_and(is_positive) => {
-                        self.reviews.push(shown(rule));
+                        self.reviews.push(shown(kind));
                     }
                     "required_status_checks" | "merge_queue" | "copilot_code_review" => {
-                        self.checks.push(shown(rule));
+                        self.checks.push(shown(kind));
                     }
                     _ => {}
                 }
@@ -299,6 +298,22 @@ impl Rules {
             }
         }
     }
+}
+
+/// Whether rules are more than a trial, and of the main branch: those of tags and of release branches protect it from nothing.
+fn is_in_force(rules: &Node) -> bool {
+    let text = |key: &str| rules.get(key).and_then(Node::text);
+    let Some(state) = text("enforcement") else { return true };
+    let is_of_main = |of: &str| {
+        let names = |pattern| MAIN_NAMES.iter().any(|main| glob_matches(pattern, main));
+        matches!(of, "~DEFAULT_BRANCH" | "~ALL")
+            || of.strip_prefix("refs/heads/").is_some_and(names)
+    };
+    state == "active"
+        && text("target").is_none_or(|of| of == "branch")
+        && rules
+            .at(&["conditions", "ref_name", "include"])
+            .is_none_or(|include| include.texts().into_iter().any(is_of_main))
 }
 
 fn is_positive(text: &str) -> bool {

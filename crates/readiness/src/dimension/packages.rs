@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::{ON_CHANGES, Seen, Wanted, judge};
-use crate::act::{Act, Class, Kinds, holds_tests, is_test};
+use crate::act::{Act, Class, Kinds, held_tests, is_test};
 use crate::finding::{Evidence, Finding, Outcome};
 use crate::given::{Counting, may_run};
 use crate::package::Roots;
@@ -93,8 +93,10 @@ pub(crate) fn packages(seen: &Seen<'_>, roots: &Roots, counting: &Counting<'_>) 
 #[derive(Default)]
 struct Held {
     code_lines: u64,
-    /// A file with tests, alone or beside what they test.
-    tests: Option<Evidence>,
+    /// A file with unit tests, alone or beside what they test.
+    unit_tests: Option<Evidence>,
+    /// One with other tests.
+    other_tests: Option<Evidence>,
 }
 
 fn held<'a>(tree: &Tree, roots: &'a Roots) -> BTreeMap<&'a str, Held> {
@@ -105,8 +107,9 @@ fn held<'a>(tree: &Tree, roots: &'a Roots) -> BTreeMap<&'a str, Held> {
             continue;
         }
         let held = all.entry(dir).or_default();
-        if held.tests.is_none() && holds_tests(path, text) {
-            held.tests = Some(Evidence::file(path, text));
+        if let Some(kinds) = held_tests(tree, path, text) {
+            let tests = if kinds.unit { &mut held.unit_tests } else { &mut held.other_tests };
+            tests.get_or_insert_with(|| Evidence::file(path, text));
         }
         // What is needed to know that there is code.
         if held.code_lines < CODE_LINES_MIN && !is_test(path) && !is_set_up(path) {
@@ -181,10 +184,18 @@ impl About<'_> {
         if found.outcome != Outcome::Fail || !found.evidence.is_empty() {
             return found.into();
         }
-        match self.held.and_then(|held| held.tests.clone()) {
+        let units = self.held.and_then(|held| held.unit_tests.as_ref());
+        let others = self.held.and_then(|held| held.other_tests.as_ref());
+        let run = || self.finding(&|act| self.kinds(act).any(), "tests");
+        match units.or(others) {
+            Some(_) if units.is_none() && run().outcome == Outcome::Pass => {
+                Finding::pass("its tests run, and none of them are unit tests")
+                    .with(run().evidence)
+                    .into()
+            }
             Some(shown) => {
                 let why = "it has tests, and no pipeline runs them on its pull requests";
-                Finding::fail(why).with([shown]).into()
+                Finding::fail(why).with([shown.clone()]).into()
             }
             None if is_reached => Finding::pass(
                 "it has no tests of its own; those of others reach it, by what was handed in",

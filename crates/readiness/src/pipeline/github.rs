@@ -25,7 +25,7 @@ const STEPS_MAX: usize = 20_000;
 const CALLS_MAX: usize = 10;
 
 /// Names that main branches have, the likeliest first.
-pub(super) const MAIN_NAMES: [&str; 6] = ["main", "master", "trunk", "develop", "dev", "next"];
+pub(crate) const MAIN_NAMES: [&str; 6] = ["main", "master", "trunk", "develop", "dev", "next"];
 
 /// Reads every workflow. `main` is the name of the main branch, when it is known.
 pub(super) fn read(tree: &Tree, main: Option<&str>, found: &mut Pipelines) {

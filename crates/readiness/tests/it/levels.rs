@@ -208,6 +208,17 @@ fn branch_protection() {
             "{rules}"
         );
     }
+    let main = ruleset(1, "active");
+    for (of, expected) in [
+        ("\"target\": \"tag\"", None),
+        ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/release/*\"]}}", None),
+        ("\"conditions\": {\"ref_name\": {\"include\": [\"~DEFAULT_BRANCH\"]}}", Some(3)),
+        ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/main\"]}}", Some(3)),
+    ] {
+        let rules = main.replace("\"target\": \"branch\"", of);
+        let found = level(BranchProtection, &[(".github/rulesets/main.json", &rules)]);
+        assert_eq!(found, expected, "{rules}");
+    }
     let settings = "branches:\n- name: main\n  protection:\n    required_pull_request_reviews: {required_approving_review_count: 1}\n    required_status_checks: {contexts: [ci]}\n";
     assert_eq!(level(BranchProtection, &[(".github/settings.yml", settings)]), Some(2));
     let terraform = "resource \"github_branch_protection\" \"main\" {\n  required_pull_request_reviews {\n  }\n}\n";

@@ -206,3 +206,29 @@ fn one_package_is_not_told() {
     let check = check(&one, "tests.unit_on_pull_request");
     assert!(!check.reason.contains("packages"), "{}", told(check));
 }
+
+#[test]
+fn other_tests_stand_in_for_unit_tests_that_are_not_there_and_for_none_that_are() {
+    let run = "on: pull_request\njobs: {a: {steps: [{run: pytest tests/integration, working-directory: a}, {run: pytest, working-directory: b}]}}\n";
+    let files = |unit: bool| {
+        let mut files = vec![
+            ("a/pyproject.toml", "[project]\nname = \"a\"\n"),
+            ("a/a/main.py", CODE),
+            ("a/tests/integration/test_a.py", "def test_a(): pass\n"),
+            ("b/pyproject.toml", "[project]\nname = \"b\"\n"),
+            ("b/b/main.py", CODE),
+            ("b/tests/test_b.py", "def test_b(): pass\n"),
+            (".github/workflows/ci.yml", run),
+        ];
+        files.extend(unit.then_some(("a/tests/unit/test_a.py", "def test_a(): pass\n")));
+        assessed(&files)
+    };
+    assert_eq!(
+        unit(&files(false), "a", Outcome::Pass),
+        "its tests run, and none of them are unit tests"
+    );
+    assert_eq!(
+        unit(&files(true), "a", Outcome::Fail),
+        "it has tests, and no pipeline runs them on its pull requests"
+    );
+}

@@ -172,3 +172,21 @@ fn what_a_cluster_for_one_run_gets_is_no_delivery() {
         assert_eq!(delivery.outcome, expected, "{first} {run}: {}", told(delivery));
     }
 }
+
+#[test]
+fn what_a_cluster_for_one_run_gets_cannot_drift() {
+    let manifest = ("k8s/a.yaml", "apiVersion: apps/v1\nkind: Deployment\n");
+    for (first, run, expected) in [
+        ("uses: actions/checkout@v4", "kubectl diff -f k8s", Pass),
+        ("run: kind create cluster", "kubectl diff -f k8s", Fail),
+        ("uses: helm/kind-action@v1", "lockgate drift --kubernetes k8s", Fail),
+        ("uses: actions/checkout@v4", "lockgate drift --kubernetes k8s", Pass),
+    ] {
+        let workflow = format!(
+            "on: {{schedule: [{{cron: '0 3 * * *'}}]}}\njobs:\n  a:\n    steps:\n      - {first}\n      - run: {run}\n"
+        );
+        let found = assessed(&[(CI, &workflow), manifest]);
+        let drift = check(&found, "infrastructure.drift");
+        assert_eq!(drift.outcome, expected, "{first} {run}: {}", told(drift));
+    }
+}

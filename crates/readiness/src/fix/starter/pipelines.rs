@@ -99,25 +99,25 @@ const SCANS: [(&str, &str, &str); 4] = [
         "security.secrets_on_pull_request",
         "secrets",
         "          fetch-depth: 0 # a secret that was committed once is out
-      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/gitleaks/gitleaks:v8.28.0 git --redact /src
+      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/gitleaks/gitleaks:v8.30.1 git --redact /src
 ",
     ),
     (
         "security.dependencies_on_pull_request",
         "dependencies",
-        "      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/google/osv-scanner:v2.2.2 scan source --recursive /src
+        "      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/google/osv-scanner:v2.5.0 scan source --recursive /src
 ",
     ),
     (
         "security.code_on_pull_request",
         "code",
-        "      - run: pipx run --spec semgrep==1.136.0 semgrep scan --config p/default --error --metrics off
+        "      - run: pipx run --spec semgrep==1.185.0 semgrep scan --config p/default --error --metrics off
 ",
     ),
     (
         "security.compliance",
         "bill-of-materials",
-        "      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/anchore/syft:v1.32.0 scan dir:/src -o cyclonedx-json=/src/sbom.cdx.json
+        "      - run: docker run --rm -v \"$PWD:/src\" ghcr.io/anchore/syft:v1.51.0 scan dir:/src -o cyclonedx-json=/src/sbom.cdx.json
       - uses: actions/upload-artifact@bbbca2ddaa5d8feaa63e36b76fdaad77386f024f # v7.0.0
         with:
           name: sbom
