@@ -10,6 +10,8 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use lockgate_model::agent::Agent;
 use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity, Source};
+use lockgate_model::ids::AgentName;
+use lockgate_model::plan::Plan;
 use lockgate_store::{ConfigOrigin, NewConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -218,16 +220,32 @@ fn for_admins(old: Option<&Config>, new: &Config) -> Vec<(&'static str, &'static
     if before != new.audit {
         found.push(("audit", "Changing how the audit log is kept (`audit`)"));
     }
-    let path_of =
-        |config: &Config, agent: &Agent| config.plan(&agent.plan).and_then(|plan| plan.path);
-    let loses = |agent: &Agent| {
-        let before = old.and_then(|old| path_of(old, old.agent(&agent.name)?));
-        before.is_some() && before != path_of(new, agent)
+    // An agent that goes loses what its plan asked for as well: it could come back without it.
+    let before = || old.iter().flat_map(|old| &old.agents);
+    let plans = |agent: &Agent| Some((old?.plan(&agent.plan)?, own_plan(new, &agent.name)));
+    let loses_path = |agent: &Agent| {
+        plans(agent).is_some_and(|(was, is)| {
+            was.path.is_some() && was.path != is.and_then(|plan| plan.path)
+        })
     };
-    if new.agents.iter().any(loses) {
+    if before().any(loses_path) {
         found.push(("plans", "Taking the path to production out of an agent's plan (`path`)"));
     }
+    let loses_drift = |agent: &Agent| {
+        plans(agent).is_some_and(|(was, is)| {
+            let is = is.and_then(|plan| plan.drift.as_ref());
+            was.drift.as_ref().is_some_and(|was| is.is_none_or(|is| !is.covers(was)))
+        })
+    };
+    if before().any(loses_drift) {
+        found.push(("plans", "Asking less about drift in an agent's plan (`drift`)"));
+    }
     found
+}
+
+/// The plan of an agent, if both are there.
+fn own_plan<'a>(config: &'a Config, agent: &AgentName) -> Option<&'a Plan> {
+    config.agent(agent).and_then(|agent| config.plan(&agent.plan))
 }
 
 /// The text alone, or as JSON with the files that it names.

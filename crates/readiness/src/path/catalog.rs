@@ -293,3 +293,31 @@ pub fn steps(path: Scenario) -> impl Iterator<Item = &'static Step> {
 pub(crate) fn step_of(id: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.id == id)
 }
+
+/// The checks of an assessment that a step asks for, all of which must be shown. `foundations` asks for those of a gate.
+pub(super) fn checks_of(step: &Step) -> Option<&'static [&'static str]> {
+    let (_, name) = step.id.split_once('.')?;
+    Some(match name {
+        "tests" => &[
+            "tests.unit_on_pull_request",
+            "tests.integration_on_pull_request",
+            "tests.end_to_end_on_pull_request",
+            "tests.coverage_over_80",
+        ],
+        "analysis" => &["security.static", "security.dynamic"],
+        "observability" => &[
+            "observability.logs",
+            "observability.metrics",
+            "observability.alerts",
+            "observability.health_checks",
+        ],
+        "scans" => &[
+            "security.dependencies_on_pull_request",
+            "security.secrets_on_pull_request",
+            "security.code_on_pull_request",
+        ],
+        "watched" => &["observability.metrics"],
+        "templates" => &["infrastructure.drift"],
+        _ => return None,
+    })
+}

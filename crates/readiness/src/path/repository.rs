@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use lockgate_model::config::Scenario;
 
-use super::catalog::{Step, steps};
+use super::catalog::{Step, checks_of, steps};
 use super::{Finding, Findings, Word, of_scenario, serverless};
 use crate::assess::{Assessment, Facts};
 use crate::attest::{self, Attestation};
@@ -201,33 +201,17 @@ impl Looked<'_> {
         match (step.path, name) {
             (path, "foundations") => self.foundations(path),
             (_, "agent") => self.agent(),
-            (_, "tests") => self.checks(&[
-                "tests.unit_on_pull_request",
-                "tests.integration_on_pull_request",
-                "tests.end_to_end_on_pull_request",
-                "tests.coverage_over_80",
-            ]),
-            (_, "analysis") => self.checks(&["security.static", "security.dynamic"]),
-            (_, "observability") => self.checks(&[
-                "observability.logs",
-                "observability.metrics",
-                "observability.alerts",
-                "observability.health_checks",
-            ]),
             (_, "services") => self.services(),
-            (_, "templates") => self.orchestrated_and_compared(),
-            (_, "scans") => self.checks(&[
-                "security.dependencies_on_pull_request",
-                "security.secrets_on_pull_request",
-                "security.code_on_pull_request",
-            ]),
+            (_, "templates") => self.orchestrated_and_compared(step),
             (_, "rollback") => self.feature_gates(),
             (_, "platform") => serverless::platform(self.tree),
             (_, "sizing") => serverless::sizing(self.tree),
             (_, "scaling") => serverless::scaling(self.tree),
-            (_, "watched") => self.checks(&["observability.metrics"]),
-            // Only the review is left: what it asks for has no measure yet.
-            _ => Finding::awaited("nothing measures the value yet"),
+            _ => match checks_of(step) {
+                Some(ids) => self.checks(ids),
+                // Only the review is left: what it asks for has no measure yet.
+                None => Finding::awaited("nothing measures the value yet"),
+            },
         }
     }
 
@@ -296,13 +280,12 @@ impl Looked<'_> {
         finding.with(&workloads)
     }
 
-    fn orchestrated_and_compared(&self) -> Finding {
+    fn orchestrated_and_compared(&self, step: &Step) -> Finding {
         let workloads = self.orchestrated();
-        let drift = self.checks(&["infrastructure.drift"]);
         if workloads.is_empty() {
             return Finding::fail("no templates for Kubernetes or ECS");
         }
-        drift.with(&workloads)
+        self.checks(checks_of(step).unwrap_or_default()).with(&workloads)
     }
 
     fn feature_gates(&self) -> Finding {

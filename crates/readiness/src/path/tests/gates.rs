@@ -182,6 +182,30 @@ fn the_server_believes_itself_alone() {
     );
 }
 
+/// One word must not open what it says nothing about.
+#[test]
+fn a_word_in_a_report_is_about_its_step_and_its_texts_are_of_one_line() {
+    let path = Scenario::Monolith;
+    let until = "2026-12-31".parse().unwrap();
+    let check = |of: &str, link: &str, reason: &str| {
+        let word = Word { of: of.into(), owner: "security".into(), link: link.into(), until };
+        let said = Finding { attested: vec![word], ..Finding::unknown(reason) };
+        check_report(path, &Findings::from([("monolith.tests".to_owned(), said)]))
+    };
+    let good = "https://wiki.example/tests";
+    assert_eq!(check("tests.coverage_over_80", good, "not shown"), Ok(()));
+    assert_eq!(check("monolith.tests", good, "not shown"), Ok(()));
+    for (of, link, reason, why) in [
+        ("observability.logs", good, "x", "nothing that `monolith.tests` asks for"),
+        ("monolith.analysis", good, "x", "nothing that"),
+        ("monolith.tests", "javascript:alert(1)", "x", "no http or https URL"),
+        ("monolith.tests", good, "x\nerror: forged", "control characters"),
+    ] {
+        let refused = check(of, link, reason).unwrap_err();
+        assert!(refused.contains(why), "{refused}");
+    }
+}
+
 /// What a repository's files say may be anyone's words, and nothing in the log is erased.
 #[test]
 fn what_is_recorded_of_a_blocked_path_holds_no_word_of_a_repository() {
