@@ -87,7 +87,7 @@ fn cost_per_resolved(bucket: &Bucket) -> Measured {
         notes.push(format!("the cost of {} interactions is unknown and not in it", cost.unknown));
     }
     per_resolved(
-        Sum { total, n: cost.known, notes },
+        &Sum { total, n: cost.known, notes },
         bucket.outcomes.resolved,
         bucket.outcomes.unknown,
     )

@@ -22,7 +22,7 @@ fn no_release(view: &View) -> Missing {
     Missing::new(
         "no release to production ended in this window",
         [
-            "lockgate rollout start AGENT VERSION".to_owned(),
+            "lockgate rollout start AGENT VERSION --reason TEXT".to_owned(),
             view.record_of_agent("deployment", "--outcome succeeded --finished TIME"),
         ],
     )
@@ -118,7 +118,7 @@ pub(super) fn recovery(view: &View) -> Measured {
     for one in all.iter().filter(|one| !is_promoted(one) || caused_incident(view, one)) {
         match failure_times(view, one) {
             (Some(detected), Some(recovered)) => {
-                minutes.push((recovered - detected) as f64 / MINUTE_MS)
+                minutes.push((recovered - detected) as f64 / MINUTE_MS);
             }
             _ => open += 1,
         }
@@ -236,7 +236,7 @@ pub(super) fn adoption(view: &View) -> Measured {
         .over(largest, employees)
         .note_if(counts.len() > 1, || "users of different agents cannot be told to be the same: the value is the largest agent's, the range goes up to the sum".to_owned())
         .note_if(anonymous > 0, || format!("{anonymous} interactions name no user"))
-        .note_if(!is_exact, || sketched())
+        .note_if(!is_exact, sketched)
 }
 
 pub(super) fn no_users() -> Missing {

@@ -76,7 +76,7 @@ impl<'a> Lacking<'a> {
         let measures: Vec<&str> = self.measures.iter().map(|measure| measure.as_str()).collect();
         let mut why = format!("not recorded: {}", measures.join(", "));
         if !self.agents.is_empty() && view.only().is_none() {
-            why.push_str(&format!(" of {}", named(&self.agents)));
+            why = format!("{why} of {}", named(&self.agents));
         }
         if !self.foreign.is_empty() {
             let units: Vec<String> = self.foreign.into_iter().collect();
@@ -319,14 +319,14 @@ pub(super) fn agent_cost(view: &View) -> Measured {
 pub(super) fn cost_per_resolved(view: &View) -> Measured {
     match cost(view) {
         Ok(sum) => {
-            per_resolved(sum, view.sum.bucket.outcomes.resolved, view.sum.bucket.outcomes.unknown)
+            per_resolved(&sum, view.sum.bucket.outcomes.resolved, view.sum.bucket.outcomes.unknown)
         }
         Err(missing) => Measured::absent(MeasureId::CostPerResolved, missing),
     }
 }
 
 /// Unknown outcomes may have been resolved, which makes each cost less.
-pub(crate) fn per_resolved(sum: Sum, resolved: u64, unknown: u64) -> Measured {
+pub(crate) fn per_resolved(sum: &Sum, resolved: u64, unknown: u64) -> Measured {
     let id = MeasureId::CostPerResolved;
     if resolved == 0 {
         let how = "report outcomes: see `lockgate-outcome` in docs/configuration.md".to_owned();
@@ -339,5 +339,5 @@ pub(crate) fn per_resolved(sum: Sum, resolved: u64, unknown: u64) -> Measured {
         low: ends(sum.total.low).map(|(a, b)| a.min(b)),
         high: ends(sum.total.high).map(|(a, b)| a.max(b)),
     };
-    told(id, estimate, &sum).over(sum.total.value, few)
+    told(id, estimate, sum).over(sum.total.value, few)
 }

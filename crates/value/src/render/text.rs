@@ -35,10 +35,17 @@ fn put(out: &mut String, section: &Section) {
         return;
     }
     let head = section.head.iter().map(|name| Cell::from(*name)).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(&head).chain(&section.rows).map(|row| texts(row)).collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(&head).chain(&section.rows).map(|row| texts(row)).collect();
     let columns = section.head.len();
     let widths: Vec<usize> = (0..columns)
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|at| {
+            rows.iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
