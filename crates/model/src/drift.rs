@@ -276,7 +276,8 @@ pub struct DriftGate {
 impl DriftGate {
     /// Whether it asks for all that another one asks for.
     pub fn covers(&self, other: &Self) -> bool {
-        self.max_age_ms <= other.max_age_ms && other.of.iter().all(|source| self.of.contains(source))
+        self.max_age_ms <= other.max_age_ms
+            && other.of.iter().all(|source| self.of.contains(source))
     }
 
     /// What both ask for.

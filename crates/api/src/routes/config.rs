@@ -301,3 +301,40 @@ fn item(diagnostic: &Diagnostic) -> ProblemItem {
         hint: diagnostic.hint.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(agents: &str, plan: &str) -> Config {
+        let text = format!(
+            "agents: [{agents}]\nplans:\n  - name: gated\n    stages: [{{weight: 0, duration: 24h, gates: {{}}}}, {{weight: 10, duration: 4h, gates: {{}}}}, {{weight: 50, duration: 4h, gates: {{}}}}, {{weight: 100}}]\n{plan}"
+        );
+        config::read("lockgate.yaml", &text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+    }
+
+    const SUPPORT: &str = "{name: support, plan: gated, health: off, versions: [{name: v1, endpoint: \"http://127.0.0.1:9\"}]}";
+    const RENAMED: &str = "{name: other, plan: gated, health: off, versions: [{name: v1, endpoint: \"http://127.0.0.1:9\"}]}";
+
+    /// What an operator may not take away in one step must not go in two.
+    #[test]
+    fn what_a_plan_asks_before_releases_goes_by_an_admin_alone() {
+        let (path, drift) = ("    path: monolith\n", "    drift: {max_age: 1h}\n");
+        let told = |old: (&str, &str), new: (&str, &str)| {
+            let (old, new) = (config(old.0, old.1), config(new.0, new.1));
+            for_admins(Some(&old), &new).into_iter().map(|(_, what)| what).collect::<Vec<_>>()
+        };
+        for (of_plan, named) in [(path, "path to production"), (drift, "drift")] {
+            let before = (SUPPORT, of_plan);
+            assert!(told(before, before).is_empty());
+            assert!(told((SUPPORT, ""), before).is_empty(), "asking for more is anyone's");
+            for after in [(SUPPORT, ""), (RENAMED, of_plan), (RENAMED, "")] {
+                let told = told(before, after);
+                assert!(told.len() == 1 && told[0].contains(named), "{after:?}: {told:?}");
+            }
+        }
+        let older = told((SUPPORT, drift), (SUPPORT, "    drift: {max_age: 2h}\n"));
+        assert_eq!(older.len(), 1, "older results are less");
+        assert!(told((SUPPORT, drift), (SUPPORT, "    drift: {max_age: 30m}\n")).is_empty());
+    }
+}

@@ -11,6 +11,7 @@ use crate::state::App;
 
 pub(crate) mod events;
 pub(crate) mod imports;
+pub(crate) mod reports;
 
 /// Events in one request, at most.
 const EVENTS_MAX: usize = 1_000;
@@ -21,7 +22,8 @@ async fn check(app: &App, principal: &Principal, events: &[Event]) -> Result<(),
         let text = format!("Send 1 to {EVENTS_MAX} events, not {}.", events.len());
         return Err(ApiError::new(Kind::Invalid, text));
     }
-    let mut agents: Vec<&AgentName> = events.iter().filter_map(|event| event.agent.as_ref()).collect();
+    let mut agents: Vec<&AgentName> =
+        events.iter().filter_map(|event| event.agent.as_ref()).collect();
     agents.sort_unstable();
     agents.dedup();
     if events.iter().any(|event| event.agent.is_none()) {

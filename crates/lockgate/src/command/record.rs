@@ -120,12 +120,10 @@ impl Record {
         let own = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let (names, values): (Vec<&str>, Vec<&str>) = common.chain(own).unzip();
         let defaults = Defaults { agent: self.agent.clone(), ..Defaults::default() };
-        Columns::of(names, defaults)
-            .and_then(|columns| columns.event(1, values))
-            .map_err(|error| {
-                CliError::usage(error.invalid.to_string())
-                    .hint("`lockgate record --help` lists the fields of each kind")
-            })
+        Columns::of(names, defaults).and_then(|columns| columns.event(1, values)).map_err(|error| {
+            CliError::usage(error.invalid.to_string())
+                .hint("`lockgate record --help` lists the fields of each kind")
+        })
     }
 }
 

@@ -103,7 +103,10 @@ pub fn check_report(path: Scenario, findings: &Findings) -> Result<(), String> {
             return Err(format!("`{}` is nothing that `{id}` asks for", word.of));
         }
         if let Some(word) = finding.attested.iter().find(|word| !is_link(&word.link)) {
-            return Err(format!("the link of `{}` is no http or https URL without a user", word.of));
+            return Err(format!(
+                "the link of `{}` is no http or https URL without a user",
+                word.of
+            ));
         }
         let texts = finding.evidence.iter().flat_map(|one| [&one.place, &one.text]);
         let words = finding.attested.iter().flat_map(|one| [&one.of, &one.owner, &one.link]);
