@@ -60,7 +60,7 @@ pub(crate) async fn tell(
     JsonBody(TellEvents { events, dry_run }): JsonBody<TellEvents>,
 ) -> Result<(StatusCode, Json<Told>), ApiError> {
     check(&app, &principal, &events).await?;
-    let would_be = app.store.try_events(&events).await.map_err(|error| not_taken(error, 0))?;
+    let would_be = app.store.try_events(&events).await.map_err(|error| not_taken(error, None))?;
     if dry_run {
         let told = Told { new: would_be.new, known: would_be.known, dry_run };
         return Ok((StatusCode::OK, Json(told)));
@@ -76,7 +76,7 @@ pub(crate) async fn tell(
         .store
         .tell_events(&events, &principal.name, clock::wall_ms())
         .await
-        .map_err(|error| not_taken(error, 0))?;
+        .map_err(|error| not_taken(error, None))?;
     let told = Told { new: taken.new, known: taken.known, dry_run };
     Ok((StatusCode::CREATED, Json(told)))
 }

@@ -113,7 +113,7 @@ pub(crate) async fn begin(
     let name = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
     let by = principal.name.clone();
     let new = NewImport { id, name, rows, by, at_wall_ms: clock::wall_ms() };
-    let import = app.store.begin_import(&new).await.map_err(|error| not_imported(error, 0))?;
+    let import = app.store.begin_import(&new).await.map_err(|error| not_imported(error, None))?;
     Ok(Json(import.into()))
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn rows(
     check(&app, &principal, &events).await?;
     let (id, now_wall_ms) = (digest.to_string(), clock::wall_ms());
     let taken = app.store.import_rows(&id, first, &events, &principal.name, now_wall_ms).await;
-    Ok(Json(taken.map_err(|error| not_imported(error, first))?.into()))
+    Ok(Json(taken.map_err(|error| not_imported(error, Some(first)))?.into()))
 }
 
 /// Imports, the newest first.
@@ -172,7 +172,7 @@ pub(crate) async fn discard(
         .store
         .discard_import(&id, DISCARDED_AT_ONCE)
         .await
-        .map_err(|error| not_imported(error, 0))?
+        .map_err(|error| not_imported(error, None))?
     {}
     Ok(StatusCode::NO_CONTENT)
 }

@@ -35,8 +35,12 @@ pub(super) async fn all(
 ) -> CliResult<Sent> {
     let body = json!({ "digest": looked.digest, "name": name, "rows": looked.rows });
     let mut sent: Sent = told(client.post(&["value", "imports"], &body).await?)?;
-    if sent.taken > 0 && !sent.done {
-        output::note(format!("going on after row {}", output::count(sent.taken)));
+    if sent.done {
+        output::note("this file was imported before; nothing was sent");
+        return Ok(sent);
+    }
+    if sent.taken > 0 {
+        output::note(format!("going on after event {}", output::count(sent.taken)));
     }
     let mut progress = Progress::new(looked.rows);
     let mut parts = Parts { rows, sum: Sum::default() };
