@@ -350,7 +350,7 @@ fn versions_are_told_apart_and_chance_is_not_called_better() {
             .map(|row| row.better)
             .collect::<Vec<_>>()
     };
-    assert_eq!(better(1), [Some(true), Some(true), Some(true), None]);
-    assert_eq!(better(2), [None, None, Some(true), None]);
+    assert_eq!(better(1), [Some(true), Some(true), None, None]);
+    assert_eq!(better(2), [None, None, None, None]);
     assert_eq!(report.versions[1].change.as_ref().unwrap().rows[0].change, Some(40.0));
 }
