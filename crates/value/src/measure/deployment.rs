@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{View, no_interactions};
 use crate::catalog::MeasureId;
+use crate::distinct::STANDARD_ERROR;
 use crate::event::Stage;
 use crate::gather::{Deployment, End, Incident, People};
 use crate::measured::{Estimate, Measured, Missing};
@@ -215,7 +216,10 @@ pub(super) fn adoption(view: &View) -> Measured {
     };
     let employees = employees as f64;
     let sum: f64 = counts.iter().sum();
-    if largest > employees {
+    let is_exact = view.parties.values().all(|day| day.bucket.users.is_exact());
+    // All employees may look like some more to a sketch.
+    let most = if is_exact { employees } else { employees * (1.0 + 3.0 * STANDARD_ERROR) };
+    if largest > most {
         let why = format!(
             "{largest} users and {employees} employees: the users are not employees alone, or `sticky` does not name people"
         );
@@ -224,6 +228,7 @@ pub(super) fn adoption(view: &View) -> Measured {
             Missing::new(why, [view.record("headcount", "--employees N")]),
         );
     }
+    let largest = largest.min(employees);
     let percent = |users: f64| 100.0 * users / employees;
     let anonymous = view.sum.bucket.anonymous;
     let most = sum.min(employees);
@@ -231,7 +236,6 @@ pub(super) fn adoption(view: &View) -> Measured {
     if anonymous > 0 {
         estimate.high = Some(100.0);
     }
-    let is_exact = view.parties.values().all(|day| day.bucket.users.is_exact());
     Measured::of(id, estimate, view.interactions())
         .over(largest, employees)
         .note_if(counts.len() > 1, || "users of different agents cannot be told to be the same: the value is the largest agent's, the range goes up to the sum".to_owned())

@@ -98,6 +98,13 @@ fn how(agent: Option<&AgentName>, measure: Baseline) -> String {
     record(agent, "baseline", &options)
 }
 
+/// Whether resolved interactions stand for time saved: not beside reports of it, whether they name the agent or none. What is
+/// reported for all is not counted again by agent.
+fn is_estimated(view: &View, day: &Day) -> bool {
+    let for_all = view.parties.get(&None).map_or(0, |day| day.tally.saved_reports);
+    day.bucket.outcomes.known() > 0 && day.tally.saved_reports == 0 && for_all == 0
+}
+
 /// Minutes that one agent's people saved, or those of nobody's in particular.
 fn minutes_of<'a>(
     view: &View<'a>,
@@ -111,18 +118,16 @@ fn minutes_of<'a>(
         sum.note("minutes as reported".to_owned());
         return Some(sum);
     }
-    let outcomes = day.bucket.outcomes;
-    if outcomes.known() == 0 {
+    if !is_estimated(view, day) {
         return None;
     }
     let by_hand = lacking.need(view, party, Baseline::MinutesPerTask);
     let with_agent = lacking.need(view, party, Baseline::MinutesWithAgent);
     let each = by_hand? - with_agent?;
+    let outcomes = day.bucket.outcomes;
     let resolved = outcomes.resolved as f64;
-    sum.add(
-        Estimate::between(resolved * each, (resolved + outcomes.unknown as f64) * each),
-        outcomes.resolved,
-    );
+    let most = resolved + outcomes.unknown as f64;
+    sum.add(Estimate::between(resolved * each, most * each), outcomes.resolved);
     sum.note("minutes estimated from resolved interactions and recorded baselines".to_owned());
     Some(sum)
 }
@@ -137,7 +142,7 @@ pub(crate) fn labour(view: &View) -> Result<Sum, Missing> {
     per_party(view, |party, day, lacking| {
         let minutes = minutes_of(view, party, day, lacking);
         // Of one that has no minutes for want of a baseline, the rate is asked for all the same.
-        let is_there = minutes.is_some() || day.bucket.outcomes.known() > 0;
+        let is_there = minutes.is_some() || is_estimated(view, day);
         let rate =
             if is_there { lacking.need(view, party, Baseline::LabourCostPerHour) } else { None };
         let (mut minutes, rate) = (minutes?, rate?);

@@ -140,7 +140,11 @@ pub(super) fn distances(judged: &[Judged]) -> String {
                 || format!("missing, of {bound}"),
                 |value| format!("{} of {bound}", plain(value)),
             ),
-            class: if one.state == State::Met { "met" } else { "not" },
+            class: match one.state {
+                State::Met => "met",
+                State::NotMet => "not",
+                State::Unknown => "open",
+            },
             mark: Some(MARK),
         }
     });

@@ -7,7 +7,7 @@ use crate::report::ValueReport;
 use crate::score::Score;
 
 /// Characters of a cell that are shown; the last one of a row is shown in full.
-const CELL_CHARS_MAX: usize = 44;
+const CELL_CHARS_MAX: usize = 76;
 
 /// The report as text.
 pub fn text(report: &ValueReport) -> String {

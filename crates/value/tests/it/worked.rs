@@ -214,6 +214,23 @@ fn more_users_than_employees_are_no_adoption() {
 }
 
 #[test]
+fn a_sketch_that_sees_some_more_than_all_sees_all() {
+    let mut gathered = march(7);
+    for user in 0..2_000 {
+        take(&mut gathered, &Interaction { user: Some(user), ..interaction(MARCH) });
+    }
+    let users = value(&reported(&gathered), "users").unwrap();
+    let adoption = |employees: f64| {
+        let mut gathered = gathered.clone();
+        let employees: u64 = employees.to_string().parse().unwrap();
+        tell(&mut gathered, [&json!({"kind": "headcount", "agent": null, "employees": employees})]);
+        value(&reported(&gathered), "adoption")
+    };
+    assert_eq!(adoption((users / 1.03).ceil()), Some(100.0));
+    assert_eq!(adoption((users / 1.10).ceil()), None);
+}
+
+#[test]
 fn users_of_two_agents_may_be_the_same() {
     let mut gathered = march(7);
     for (name, users) in [("support", 3), ("sales", 2)] {
@@ -333,7 +350,7 @@ fn versions_are_told_apart_and_chance_is_not_called_better() {
             .map(|row| row.better)
             .collect::<Vec<_>>()
     };
-    assert_eq!(better(1), [Some(true), Some(true), Some(true), None]);
-    assert_eq!(better(2), [None, None, Some(true), None]);
+    assert_eq!(better(1), [Some(true), Some(true), None, None]);
+    assert_eq!(better(2), [None, None, None, None]);
     assert_eq!(report.versions[1].change.as_ref().unwrap().rows[0].change, Some(40.0));
 }

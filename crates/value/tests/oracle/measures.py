@@ -186,7 +186,7 @@ class Case:
             here = rows["agent"] == agent
             if len(mine):
                 m = mine["minutes"].sum()
-            elif known[here].any():
+            elif known[here].any() and not saved["agent"].isna().any():
                 by_hand, with_agent = (self.figure(events, f, agent) for f in ("minutes_per_task", "minutes_with_agent"))
                 any_minutes = True
                 if by_hand is None or with_agent is None:
@@ -288,6 +288,12 @@ def cases():
     yield usual("half an hour off", "2026-05-01", "2026-05-15", "Asia/Kolkata")
     yield usual("two agents", "2026-05-01", "2026-05-31", "UTC", ("support", "sales"))
     yield usual("one of two agents", "2026-05-01", "2026-05-31", "UTC", ("support", "sales"), "sales")
+
+    # What is reported for all agents is not counted again by agent.
+    together = usual("time saved that names no agent", "2026-05-01", "2026-05-31", "UTC", ("support", "sales"))
+    together.event("time_saved", "2026-05-03", agent=None, minutes=90, tasks=7)
+    together.event("time_saved", "2026-05-03", agent="sales", minutes="0.5", tasks=3)
+    yield together
 
     edges = Case("the first instant is in and the last is not", "2026-03-01", "2026-03-02", "Asia/Tokyo")
     for at, score in [(edges.start - 1, 0), (edges.start, 10), (edges.end - 1, 7), (edges.end, 0)]:

@@ -37,7 +37,7 @@ pub(super) fn versions(report: &ValueReport) -> Section {
         cells
     });
     section
-        .line("A change stands in brackets; it counts as better or worse only when chance alone would not do as much.")
+        .line("A change against the version before stands in brackets; it counts as better or worse only when chance alone would not do as much.")
         .table(
             ["agent", "version", "first seen", "release", "interactions", "replacement", "errors", "cost per resolved", "NPS"],
             rows,
