@@ -2,6 +2,7 @@
 
 use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::{ErrorClass, Outcome, Score};
+use lockgate_model::ports::{Events as _, Interactions as _};
 use lockgate_model::ticket::Answer;
 use lockgate_rollout::state::Phase;
 use lockgate_store::{NewImport, NotImported, NotTaken, Resolution, Store, Taken};

@@ -240,7 +240,7 @@ pub(crate) fn cost(view: &View) -> Result<Sum, Missing> {
 }
 
 fn no_cost(view: &View) -> Missing {
-    let how = "lockgate import focus FILE --source TEXT".to_owned();
+    let how = "lockgate import FILE --as focus --source TEXT".to_owned();
     match view.sum.bucket.cost.unknown {
         0 if view.interactions() == 0 => no_interactions(),
         unknown => Missing::new(
