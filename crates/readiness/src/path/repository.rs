@@ -6,12 +6,13 @@ use jiff::civil::Date;
 use lockgate_model::config::Scenario;
 
 use super::catalog::{Step, steps};
-use super::{Finding, Findings, Word, of_scenario, serverless};
+use super::{Finding, Findings, Word, of_scenario};
 use crate::assess::{Assessment, Facts};
 use crate::attest::{self, Attestation};
 use crate::finding::{Check, Evidence, Outcome};
 use crate::gate;
 use crate::manifest::{Dependency, Manifests};
+use crate::serverless;
 use crate::template::Templates;
 use crate::tree::{Tree, has_end, is_aside};
 
@@ -222,9 +223,9 @@ impl Looked<'_> {
                 "security.code_on_pull_request",
             ]),
             (_, "rollback") => self.feature_gates(),
-            (_, "platform") => serverless::platform(self.tree),
-            (_, "sizing") => serverless::sizing(self.tree),
-            (_, "scaling") => serverless::scaling(self.tree),
+            (_, "platform") => serverless::platform(self.tree).into(),
+            (_, "sizing") => serverless::sizing(self.tree).into(),
+            (_, "scaling") => serverless::scaling(self.tree).into(),
             (_, "watched") => self.checks(&["observability.metrics"]),
             // Only the review is left: what it asks for has no measure yet.
             _ => Finding::awaited("nothing measures the value yet"),

@@ -140,7 +140,9 @@ impl File<'_> {
     /// One at most.
     fn limited(&self, entry: Option<&Entry>, found: &mut Found) {
         found.single.extend(
-            entry.filter(|entry| entry.value.text() == Some("1")).map(|entry| self.shown(entry)),
+            entry
+                .filter(|entry| matches!(entry.value.text(), Some("0" | "1")))
+                .map(|entry| self.shown(entry)),
         );
     }
 }
