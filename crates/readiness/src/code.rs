@@ -68,18 +68,18 @@ pub(crate) fn masked(text: &str, syntax: Syntax) -> String {
                 if syntax == Syntax::Compiled && c == '\'' { character(&text[at..]) } else { None };
             let length = quote.unwrap_or(c.len_utf8());
             if quote.is_some() {
-                blank(&text[at..at + length], &mut out)
+                blank(&text[at..at + length], &mut out);
             } else {
-                out.push(c)
+                out.push(c);
             }
             at += length;
             continue;
         };
         let is_text = end != "\n" && end != "*/";
         if is_text {
-            out.push_str(start)
+            out.push_str(start);
         } else {
-            blank(start, &mut out)
+            blank(start, &mut out);
         }
         at += start.len();
         let inside = length_to(&text[at..], end, is_text);
@@ -87,9 +87,9 @@ pub(crate) fn masked(text: &str, syntax: Syntax) -> String {
         at += inside;
         if end != "\n" && text[at..].starts_with(end) {
             if is_text {
-                out.push_str(end)
+                out.push_str(end);
             } else {
-                blank(end, &mut out)
+                blank(end, &mut out);
             }
             at += end.len();
         }
@@ -131,8 +131,11 @@ fn blank(text: &str, out: &mut String) {
 /// A program, with and without its texts.
 pub(crate) struct Code<'a> {
     path: &'a str,
+    pub(crate) syntax: Syntax,
     pub(crate) text: &'a str,
     pub(crate) masked: String,
+    /// Where lines begin, in bytes.
+    starts: Vec<usize>,
 }
 
 /// One of the arguments of a call, or of the entries of an object.
@@ -146,7 +149,11 @@ pub(crate) struct Argument<'a> {
 
 impl<'a> Code<'a> {
     pub(crate) fn read(path: &'a str, text: &'a str) -> Option<Self> {
-        Some(Self { path, text, masked: masked(text, Syntax::of(path)?) })
+        let syntax = Syntax::of(path)?;
+        let masked = masked(text, syntax);
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        let starts = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Some(Self { path, syntax, text, masked, starts })
     }
 
     /// Where words stand that are no part of a longer one, in bytes.
@@ -162,10 +169,18 @@ impl<'a> Code<'a> {
 
     /// The line of a byte, from 0.
     pub(crate) fn line(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at.min(self.text.len())]
-            .iter()
-            .filter(|byte| **byte == b'\n')
-            .count()
+        self.starts.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    /// A line without what is no code, counted from 0.
+    pub(crate) fn masked_line(&self, line: usize) -> &str {
+        self.cut(&self.masked, line)
+    }
+
+    fn cut<'b>(&self, text: &'b str, line: usize) -> &'b str {
+        let start = self.starts.get(line).copied().unwrap_or(text.len());
+        let rest = text.get(start..).unwrap_or_default();
+        rest.split('\n').next().unwrap_or_default().trim_end_matches('\r')
     }
 
     pub(crate) fn shown(&self, at: usize) -> Evidence {
@@ -174,7 +189,7 @@ impl<'a> Code<'a> {
 
     /// A line, counted from 0.
     pub(crate) fn shown_line(&self, line: usize) -> Evidence {
-        Evidence::line(self.path, self.text, line)
+        Evidence::indented(self.path, self.cut(self.text, line), line)
     }
 
     /// What stands between the first bracket at or after a byte and the one that closes it; `None` when it is not closed.

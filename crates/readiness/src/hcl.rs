@@ -1,4 +1,4 @@
-//! HCL (Terraform, OpenTofu, Terragrunt) to the same tree as YAML, as the JSON syntax of Terraform has it: a block
+//! HCL (Terraform, `OpenTofu`, Terragrunt) to the same tree as YAML, as the JSON syntax of Terraform has it: a block
 //! `resource "a" "b" { … }` is `resource: {a: {b: …}}`, and a block that is there twice is an entry that is there twice.
 //! What only a run can tell (references, calls, templates) is a text with the tag [`COMPUTED`]. Nothing is evaluated.
 

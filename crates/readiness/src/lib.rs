@@ -20,6 +20,7 @@ mod gate;
 pub mod given;
 mod hcl;
 mod html;
+mod lines;
 mod manifest;
 mod markdown;
 mod package;

@@ -180,8 +180,7 @@ pub(crate) fn functions(tree: &Tree) -> Finding {
     }
     let (sizing, scaling) = (sized(&found), scaled(&found));
     match (sizing.outcome, scaling.outcome) {
-        (Outcome::Pass, _) => scaling,
-        (Outcome::Unknown, Outcome::Fail) => scaling,
+        (Outcome::Pass, _) | (Outcome::Unknown, Outcome::Fail) => scaling,
         _ => sizing,
     }
 }

@@ -10,15 +10,16 @@ mod program;
 mod secret;
 pub(crate) mod terraform;
 
-use self::fact::{About, Fact, File};
+use self::fact::{About, Fact};
 use self::kubernetes::Retagged;
 use self::terraform::Roots;
 use crate::finding::Evidence;
 use crate::hcl;
+use crate::lines::File;
 use crate::tree::{Contents, Tree, dir, has_end, is_aside, name};
 use crate::yaml::{self, Node, Unread};
 
-/// Most answers that are kept.
+/// Most answers, and most resources, that are kept.
 const FACTS_MAX: usize = 20_000;
 
 /// A file that describes how something is run.
@@ -37,6 +38,8 @@ pub(crate) struct Templates {
     pub(crate) environments: Vec<Found>,
     /// What brings running things back to their templates.
     pub(crate) reconcilers: Vec<Found>,
+    /// Resources by their kinds, as Terraform and `CloudFormation` name them.
+    pub(crate) declared: Vec<(String, Evidence)>,
     /// What they say of what is asked of all.
     pub(crate) facts: Vec<Fact>,
     /// Templates that could not be read, or whose program is not seen.
@@ -72,8 +75,11 @@ impl Templates {
             if let Some(what) = configuration(path).filter(|what| is_filled(what, tree, path)) {
                 all.configuration.push(Found { what, evidence: Evidence::file(path, text) });
             }
-            all.file(tree, File { path, text }, &mut across);
+            let lines: Vec<&str> =
+                if may_be_one(path) { text.lines().collect() } else { Vec::new() };
+            all.file(tree, File::new(path, text, &lines), &mut across);
             all.facts.truncate(FACTS_MAX);
+            all.declared.truncate(FACTS_MAX);
         }
         all.facts.extend(across.roots.facts());
         if all.environments.is_empty() {
@@ -107,7 +113,7 @@ impl Templates {
                 self.unread.push(Evidence::file(file.path, ""));
             }
             "tf" | "tofu" => {
-                self.hcl(file, |all, root| all.terraform(file, root, &mut across.roots))
+                self.hcl(file, |all, root| all.terraform(file, root, &mut across.roots));
             }
             "hcl" if is_terragrunt(file) => {
                 self.hcl(file, |all, root| all.terragrunt(file, root, &mut across.roots));
@@ -130,7 +136,7 @@ impl Templates {
 
     fn not_read(&mut self, file: File<'_>, unread: &Unread) {
         self.notes.push(format!("{}:{}: {}", file.path, unread.place.line, unread.why));
-        self.unread.push(Evidence::at(file.path, file.text, unread.place));
+        self.unread.push(file.at(unread.place));
     }
 
     fn json(&mut self, tree: &Tree, file: File<'_>, across: &mut Across) {
@@ -221,6 +227,12 @@ impl Templates {
             secret::all(root, file, &mut self.facts);
         }
     }
+}
+
+/// Whether a file of this name is looked into.
+fn may_be_one(path: &str) -> bool {
+    ["tf", "tofu", "hcl", "bicep", "yml", "yaml", "json"].iter().any(|end| has_end(path, end))
+        || kubernetes::is_kustomization(path)
 }
 
 /// A configuration of the Serverless Framework that has functions.

@@ -1,7 +1,11 @@
 //! Functions as programs describe them: Modal's decorators, and constructs of CDK, as far as arguments are written out.
 
-use super::{Found, Function, Number, mebibytes, seconds};
+use super::{FUNCTIONS_MAX, Found, Function, Number, mebibytes, seconds};
 use crate::code::{Argument, Code, Syntax};
+use crate::tree::has_end;
+
+/// Lines from a decorator to what it decorates, at most.
+const NAME_LINES_MAX: usize = 60;
 
 /// Constructs of CDK that are functions of Lambda.
 const CONSTRUCTS: &[&str] = &[
@@ -18,7 +22,7 @@ const CONSTRUCTS: &[&str] = &[
 ];
 
 pub(super) fn read(path: &str, text: &str, found: &mut Found) {
-    let is_modal = path.ends_with(".py") && text.contains("modal");
+    let is_modal = has_end(path, "py") && text.contains("modal");
     let is_cdk = text.contains("cdk") && text.contains("ambda");
     if !is_modal && !is_cdk {
         return;
@@ -45,17 +49,13 @@ fn modal(code: &Code<'_>, found: &mut Found) {
         return;
     }
     for start in [".function(", ".cls("] {
-        let starts: Vec<usize> = code.words(start).collect();
+        let starts: Vec<usize> = code.words(start).take(FUNCTIONS_MAX).collect();
         for at in starts {
             let line = code.line(at);
-            let is_decorator = code
-                .masked
-                .lines()
-                .nth(line)
-                .is_some_and(|line| line.trim_start().starts_with('@'));
+            let is_decorator = code.masked_line(line).trim_start().starts_with('@');
             let Some(arguments) = code.arguments(at).filter(|_| is_decorator) else { continue };
-            let after = code.masked.lines().skip(line).find_map(|line| {
-                let rest = line.trim_start().trim_start_matches("async ");
+            let after = (line..line + NAME_LINES_MAX).find_map(|line| {
+                let rest = code.masked_line(line).trim_start().trim_start_matches("async ");
                 rest.strip_prefix("def ").or_else(|| rest.strip_prefix("class "))
             });
             let name = after.and_then(|rest| rest.split(['(', ':']).next()).unwrap_or("function");
@@ -86,7 +86,7 @@ fn request(text: &str) -> Option<u64> {
 /// `new lambda.Function(this, 'Ask', { memorySize: 1024 })` and `lambda_.Function(self, "Ask", memory_size=1024)`.
 fn cdk(code: &Code<'_>, found: &mut Found) {
     for construct in CONSTRUCTS {
-        let starts: Vec<usize> = code.words(construct).collect();
+        let starts: Vec<usize> = code.words(construct).take(FUNCTIONS_MAX).collect();
         for at in starts {
             let called = code.masked[at + construct.len()..].starts_with('(');
             let Some(given) = code.arguments(at).filter(|_| called) else { continue };
@@ -119,7 +119,9 @@ fn cdk(code: &Code<'_>, found: &mut Found) {
     for key in ["provisionedConcurrentExecutions", "provisioned_concurrent_executions"] {
         let is_set =
             |at: &usize| code.masked[at + key.len()..].trim_start().starts_with([':', '=']);
-        found.warm.extend(code.words(key).filter(is_set).map(|at| code.shown(at)));
+        found
+            .warm
+            .extend(code.words(key).filter(is_set).take(FUNCTIONS_MAX).map(|at| code.shown(at)));
     }
 }
 

@@ -3,8 +3,9 @@
 use super::{Found, Function, Number, mebibytes, quantity, seconds};
 use crate::finding::Evidence;
 use crate::hcl;
-use crate::template::fact::File;
+use crate::lines::File;
 use crate::template::terraform::{Resource, blocks, modules, resources};
+use crate::tree::has_end;
 use crate::yaml::{self, Entry, Node};
 
 /// Most blocks in each other.
@@ -16,12 +17,13 @@ pub(super) fn read(path: &str, text: &str, found: &mut Found) {
     if !may {
         return;
     }
-    let root = if path.ends_with(".json") {
+    let root = if has_end(path, "json") {
         yaml::document(text).map(Option::unwrap_or_default)
     } else {
         hcl::document(text)
     };
-    let file = File { path, text };
+    let lines: Vec<&str> = text.lines().collect();
+    let file = File::new(path, text, &lines);
     match root {
         Ok(root) => {
             resources(&root).for_each(|resource| one(file, &resource, found));
@@ -40,7 +42,7 @@ fn one(file: File<'_>, resource: &Resource<'_>, found: &mut Found) {
         }
         "aws_lambda_provisioned_concurrency_config" => found.warm.push(file.shown(body)),
         "google_cloud_run_v2_service" | "google_cloud_run_service" => {
-            cloud_run(file, resource, found)
+            cloud_run(file, resource, found);
         }
         _ => {}
     }
@@ -118,7 +120,7 @@ fn number(node: Option<&Node>, read: impl Fn(&str) -> Option<u64>) -> Number {
 }
 
 fn at(file: File<'_>, entry: &Entry) -> Evidence {
-    Evidence::at(file.path, file.text, entry.key_place)
+    file.at(entry.key_place)
 }
 
 fn kept(file: File<'_>, entry: Option<&Entry>, found: &mut Found) {

@@ -1,9 +1,10 @@
 //! Bicep, and templates of Azure Resource Manager in JSON.
 
-use super::fact::{About, Fact, File};
+use super::fact::{About, Fact};
 use super::{Found, Templates, secret};
 use crate::code::Code;
 use crate::finding::{Evidence, Place, count};
+use crate::lines::File;
 use crate::yaml::Node;
 
 impl Templates {
@@ -28,11 +29,7 @@ impl Templates {
                 continue;
             }
             self.facts.push(if default.is_empty() {
-                plain_or_hidden(
-                    &parameter.key,
-                    is_secure,
-                    Evidence::at(file.path, file.text, parameter.key_place),
-                )
+                plain_or_hidden(&parameter.key, is_secure, file.at(parameter.key_place))
             } else {
                 secret::judged(&parameter.key, default, false, parameter.key_place, file)
             });
@@ -46,7 +43,7 @@ impl Templates {
         let mut made: Option<Evidence> = None;
         for (at, (line, original)) in code.masked.lines().zip(file.text.lines()).enumerate() {
             let words = line.trim_start();
-            let shown = || Evidence::line(file.path, file.text, at);
+            let shown = || Evidence::indented(file.path, original, at);
             if depth == 0 {
                 if words.starts_with('@') {
                     is_secure |= words.starts_with("@secure(") || words.starts_with("@sys.secure(");
@@ -54,7 +51,7 @@ impl Templates {
                     if is_made(words) {
                         made.get_or_insert_with(shown);
                     }
-                    self.facts.extend(module(words, original, shown()));
+                    self.facts.extend(module(words, original, shown));
                     self.facts.extend(parameter(words, original, is_secure, at, file));
                     is_secure &= words.is_empty();
                 }
@@ -87,12 +84,13 @@ fn is_made(words: &str) -> bool {
 }
 
 /// A module of a registry has its version behind the last colon.
-fn module(words: &str, original: &str, at: Evidence) -> Option<Fact> {
+fn module(words: &str, original: &str, shown: impl Fn() -> Evidence) -> Option<Fact> {
     let source = words.starts_with("module ").then(|| original.split('\'').nth(1))??;
     if !source.starts_with("br") && !source.starts_with("ts") || !source.contains(':') {
         return None;
     }
     let tag = source.rsplit_once(':').map_or("", |(_, tag)| tag);
+    let at = shown();
     Some(match tag {
         "latest" => {
             Fact::bad(About::Pinned, format!("the module `{source}` is whatever is latest"), at)
@@ -113,14 +111,15 @@ fn parameter(
     file: File<'_>,
 ) -> Option<Fact> {
     let name = words.strip_prefix("param ")?.split_whitespace().next()?;
-    if !is_secure && !(secret::is_name(name) && words.contains(" string")) {
+    let may_be_one = is_secure || secret::is_name(name) && words.contains(" string");
+    if !may_be_one {
         return None;
     }
     let default =
         words.split_once('=').and_then(|_| quoted(original)).filter(|text| !text.is_empty());
     Some(match default {
         Some(text) => secret::judged(name, text, false, place(line), file),
-        None => plain_or_hidden(name, is_secure, Evidence::line(file.path, file.text, line)),
+        None => plain_or_hidden(name, is_secure, Evidence::indented(file.path, original, line)),
     })
 }
 

@@ -1,8 +1,8 @@
 //! `CloudFormation` and SAM, in YAML and in JSON.
 
-use super::fact::{About, Fact, File};
+use super::fact::{About, Fact};
 use super::{Found, Templates, container, secret};
-use crate::finding::Evidence;
+use crate::lines::File;
 use crate::yaml::{Entry, Node};
 
 /// Whether it declares something that AWS would make.
@@ -25,7 +25,9 @@ impl Templates {
         let what = if is_sam { "SAM" } else { "CloudFormation" };
         self.environments.push(Found { what, evidence: file.shown(resources) });
         for entry in declared(root) {
-            self.declared(file, entry);
+            let kind = entry.value.get("Type").and_then(Node::text).unwrap_or_default();
+            self.declared.push((kind.to_owned(), file.at(entry.key_place)));
+            self.declaration(file, kind, entry);
         }
         for key in ["Resources", "Globals"] {
             root.get(key).into_iter().for_each(|node| secret::all(node, file, &mut self.facts));
@@ -35,9 +37,9 @@ impl Templates {
         }
     }
 
-    fn declared(&mut self, file: File<'_>, entry: &Entry) {
+    fn declaration(&mut self, file: File<'_>, kind: &str, entry: &Entry) {
         let Some(properties) = entry.value.get("Properties") else { return };
-        match entry.value.get("Type").and_then(Node::text).unwrap_or_default() {
+        match kind {
             "AWS::ECS::TaskDefinition" => {
                 let all = properties.get("ContainerDefinitions").map(Node::items);
                 for one in all.unwrap_or_default() {
@@ -64,7 +66,7 @@ fn parameter_of(file: File<'_>, parameter: &Entry) -> Option<Fact> {
     if !is_hidden && !secret::is_name(&parameter.key) {
         return None;
     }
-    let shown = || Evidence::at(file.path, file.text, parameter.key_place);
+    let shown = || file.at(parameter.key_place);
     let default = parameter
         .value
         .get("Default")

@@ -1,8 +1,8 @@
 //! Containers that compose and Amazon ECS run.
 
-use super::fact::{About, Fact, File, image};
+use super::fact::{About, Fact, image};
 use super::{Found, Templates, secret};
-use crate::finding::Evidence;
+use crate::lines::File;
 use crate::yaml::{Entry, Node};
 
 /// A key as a task definition has it, or as `CloudFormation` does.
@@ -57,9 +57,11 @@ impl Templates {
     pub(super) fn compose(&mut self, file: File<'_>, root: &Node, local: &mut Vec<Fact>) {
         for service in root.get("services").map(Node::entries).unwrap_or_default() {
             let of = |key: &str| service.value.entry(key);
-            self.facts.extend(of("healthcheck").filter(|check| is_on(check)).map(|check| {
-                Fact::good(About::Health, Evidence::at(file.path, file.text, check.key_place))
-            }));
+            self.facts.extend(
+                of("healthcheck")
+                    .filter(|check| is_on(check))
+                    .map(|check| Fact::good(About::Health, file.at(check.key_place))),
+            );
             if of("build").is_none() {
                 local.extend(of("image").and_then(|entry| image(&entry.value, file)));
             }
@@ -72,7 +74,7 @@ impl Templates {
                 None => Fact::bad(
                     About::Limits,
                     format!("`{}` has no limit of memory", service.key),
-                    Evidence::at(file.path, file.text, service.key_place),
+                    file.at(service.key_place),
                 ),
             });
         }

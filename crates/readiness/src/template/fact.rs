@@ -2,6 +2,7 @@
 
 use crate::finding::Evidence;
 use crate::hcl::COMPUTED;
+use crate::lines::File;
 use crate::yaml::Node;
 
 /// What is asked.
@@ -49,19 +50,6 @@ impl Fact {
 
     pub(crate) fn unsure(about: About, why: impl Into<String>, at: Evidence) -> Self {
         Self { about, is: Is::Unsure, why: why.into(), at }
-    }
-}
-
-/// A file that is being read.
-#[derive(Clone, Copy)]
-pub(crate) struct File<'a> {
-    pub(crate) path: &'a str,
-    pub(crate) text: &'a str,
-}
-
-impl File<'_> {
-    pub(crate) fn shown(&self, node: &Node) -> Evidence {
-        Evidence::at(self.path, self.text, node.place)
     }
 }
 

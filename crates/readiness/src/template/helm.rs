@@ -24,6 +24,7 @@ pub(super) fn plain(text: &str, values: Option<&Node>) -> Plain {
     let mut reader = Reader {
         values,
         open: Vec::new(),
+        unsure: 0,
         line: 1,
         has_content: false,
         plain: Plain { text: String::with_capacity(text.len()), unsure: Vec::new() },
@@ -49,6 +50,8 @@ struct Reader<'a> {
     values: Option<&'a Node>,
     /// For each block that is open, whether it may be left out.
     open: Vec<bool>,
+    /// How many of them may.
+    unsure: usize,
     line: u32,
     /// Something of this document was there already.
     has_content: bool,
@@ -68,7 +71,7 @@ impl Reader<'_> {
                 self.has_content = true;
             }
             self.plain.text.push_str(line);
-            if self.open.contains(&true) && self.plain.unsure.last() != Some(&self.line) {
+            if self.unsure > 0 && self.plain.unsure.last() != Some(&self.line) {
                 self.plain.unsure.push(self.line);
             }
         }
@@ -80,16 +83,16 @@ impl Reader<'_> {
         match word {
             // A condition about a whole document says whether it is used at all, not how.
             "if" | "with" | "range" => {
-                self.open.push(self.has_content && !self.holds(code));
+                self.open(self.has_content && !self.holds(code));
             }
-            "define" | "block" => self.open.push(false),
+            "define" | "block" => self.open(false),
             "else" => {
-                if let Some(last) = self.open.last_mut() {
-                    *last = true;
+                if self.close().is_some() {
+                    self.open(true);
                 }
             }
             "end" => {
-                self.open.pop();
+                self.close();
             }
             _ if code.starts_with("/*") || code.starts_with('$') && code.contains(":=") => {}
             _ if is_alone => {}
@@ -100,6 +103,17 @@ impl Reader<'_> {
             self.plain.text.push('\n');
             self.line = self.line.saturating_add(1);
         }
+    }
+
+    fn open(&mut self, may_be_left_out: bool) {
+        self.open.push(may_be_left_out);
+        self.unsure += usize::from(may_be_left_out);
+    }
+
+    fn close(&mut self) -> Option<bool> {
+        let last = self.open.pop()?;
+        self.unsure -= usize::from(last);
+        Some(last)
     }
 
     /// Whether a condition is a value that the chart itself switches on.

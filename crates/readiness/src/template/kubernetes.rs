@@ -1,11 +1,12 @@
 //! Kubernetes: what runs, what reconciles it, and what Kustomize and Helm make of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::fact::{About, Fact, File, Is, image, is_open};
+use super::fact::{About, Fact, Is, image, is_open};
 use super::{Found, Templates, helm, secret};
 use crate::finding::Evidence;
-use crate::tree::{Tree, dir, join, name};
+use crate::lines::File;
+use crate::tree::{Tree, dir, has_end, join, name};
 use crate::yaml::{self, Node};
 
 /// Kinds that run or expose something.
@@ -28,17 +29,30 @@ const WORKLOADS: [&str; 16] = [
     "Namespace",
 ];
 
-/// Images whose versions Kustomize sets, by their names.
-pub(super) type Retagged = BTreeMap<String, Evidence>;
+/// Images whose versions are set elsewhere, by their names.
+#[derive(Debug, Default)]
+pub(super) struct Retagged {
+    /// By Kustomize, and where.
+    fixed: BTreeMap<String, Evidence>,
+    /// By Skaffold, when it builds them.
+    built: BTreeSet<String>,
+}
 
 /// Whether a file says what Kustomize puts together.
 pub(super) fn is_kustomization(path: &str) -> bool {
     matches!(name(path), "kustomization.yaml" | "kustomization.yml" | "Kustomization")
 }
 
-/// What the files of Kustomize set.
+/// What the files of Kustomize and Skaffold set.
 pub(super) fn retagged(tree: &Tree) -> Retagged {
-    let mut all = Retagged::new();
+    let mut all = Retagged::default();
+    for (_, text) in tree.texts().filter(|(path, _)| name(path) == "skaffold.yaml") {
+        for root in yaml::documents(text).unwrap_or_default() {
+            let images = root.at(&["build", "artifacts"]).map(Node::items).unwrap_or_default();
+            let names = images.iter().filter_map(|one| one.get("image")?.text());
+            all.built.extend(names.map(str::to_owned));
+        }
+    }
     for (path, text) in tree.texts().filter(|(path, _)| is_kustomization(path)) {
         let root = yaml::document(text).ok().flatten();
         let images = root.as_ref().and_then(|root| root.get("images")).map(Node::items);
@@ -46,7 +60,7 @@ pub(super) fn retagged(tree: &Tree) -> Retagged {
             let set = one.get("newTag").or_else(|| one.get("digest"));
             let set = set.filter(|set| set.text().is_some_and(|text| text != "latest"));
             if let (Some(name), Some(set)) = (one.get("name").and_then(Node::text), set) {
-                all.insert(name.to_owned(), Evidence::at(path, text, set.place));
+                all.fixed.insert(name.to_owned(), Evidence::at(path, text, set.place));
             }
         }
     }
@@ -64,7 +78,9 @@ impl Templates {
         }
         if kind_text == "List" {
             let items = root.get("items").map(Node::items).unwrap_or_default();
-            items.iter().for_each(|item| self.kubernetes(file, item, retagged));
+            for item in items {
+                self.kubernetes(file, item, retagged);
+            }
             return;
         }
         if WORKLOADS.contains(&kind_text) {
@@ -99,8 +115,12 @@ impl Templates {
                     .rsplit_once(':')
                     .filter(|(_, tag)| !tag.contains('/'))
                     .map_or(base, |(base, _)| base);
-                self.facts.extend(match retagged.get(base) {
+                self.facts.extend(match retagged.fixed.get(base) {
                     Some(at) => Some(Fact::good(About::Pinned, at.clone())),
+                    None if base == plain && retagged.built.contains(base) => {
+                        let why = "Skaffold sets the versions of images when it builds them";
+                        Some(Fact::unsure(About::Pinned, why, file.shown(node)))
+                    }
                     None => image(node, file),
                 });
             }
@@ -111,10 +131,7 @@ impl Templates {
                 let is_one = |node: &Node| !node.entries().is_empty();
                 let found = given.into_iter().find(|entry| is_one(&entry.value));
                 self.facts.push(match found {
-                    Some(entry) => Fact::good(
-                        About::Health,
-                        Evidence::at(file.path, file.text, entry.key_place),
-                    ),
+                    Some(entry) => Fact::good(About::Health, file.at(entry.key_place)),
                     None => probe(None, one, file),
                 });
             }
@@ -124,13 +141,10 @@ impl Templates {
     fn reconciler(&mut self, file: File<'_>, root: &Node, version: &str, kind: &str) {
         let is = |keys: &[&str], is: bool| root.at(keys).filter(|node| node.truth() == Some(is));
         let suspended = is(&["spec", "suspend"], true).is_some();
-        if version.starts_with("kustomize.toolkit.fluxcd.io/") && kind == "Kustomization" {
-            if let Some(prune) = is(&["spec", "prune"], true).filter(|_| !suspended) {
-                self.reconcilers.push(Found {
-                    what: "Flux reconciles and prunes",
-                    evidence: file.shown(prune),
-                });
-            }
+        let flux = version.starts_with("kustomize.toolkit.fluxcd.io/") && kind == "Kustomization";
+        if let Some(prune) = is(&["spec", "prune"], true).filter(|_| flux && !suspended) {
+            self.reconcilers
+                .push(Found { what: "Flux reconciles and prunes", evidence: file.shown(prune) });
         }
         if version.starts_with("helm.toolkit.fluxcd.io/") && kind == "HelmRelease" {
             let mode = root.at(&["spec", "driftDetection", "mode"]);
@@ -205,7 +219,7 @@ impl Templates {
     /// A chart: its own templates, and the versions of those that it needs.
     pub(super) fn chart(&mut self, tree: &Tree, file: File<'_>, root: &Node) {
         let below = format!("{}/templates", dir(file.path));
-        let is_template = |path: &str| path.ends_with(".yaml") || path.ends_with(".yml");
+        let is_template = |path: &str| has_end(path, "yaml") || has_end(path, "yml");
         let has_templates = tree.under(below.trim_start_matches('/')).any(is_template);
         let needs = root.get("dependencies").map(Node::items).unwrap_or_default();
         if root.get("type").and_then(Node::text) == Some("library")
@@ -251,7 +265,7 @@ impl Templates {
         for fact in &mut self.facts[before..] {
             if fact.is == Is::Good && plain.is_unsure(fact.at.line) {
                 fact.is = Is::Unsure;
-                fact.why = "a condition of the chart decides".to_owned();
+                fact.why = String::from("a condition of the chart decides");
             }
         }
     }
@@ -317,7 +331,14 @@ fn written(file: File<'_>, root: &Node, found: &mut Vec<Fact>) {
     for entry in tables.flat_map(Node::entries) {
         let Some(value) = entry.value.text() else { continue };
         let is_encrypted = is_encrypted || value.starts_with("ENC[");
-        found.push(secret::judged(&entry.key, value, is_encrypted, entry.key_place, file));
+        let fact = secret::judged(&entry.key, value, is_encrypted, entry.key_place, file);
+        // Not all that is in one is secret.
+        found.push(if fact.is == Is::Bad && !secret::is_name(&entry.key) {
+            let why = format!("`{}` of a Secret is written out", entry.key);
+            Fact::unsure(About::Secrets, why, fact.at)
+        } else {
+            fact
+        });
     }
 }
 

@@ -1,9 +1,10 @@
 //! Templates that are programs: CDK, Pulumi, and Modal. They are read, never run.
 
-use super::fact::{About, Fact, File};
+use super::fact::{About, Fact};
 use super::{Found, Templates, secret};
 use crate::code::Code;
 use crate::finding::Evidence;
+use crate::lines::File;
 use crate::tree::{Tree, dir, is_aside, join};
 use crate::yaml::{self, Node};
 

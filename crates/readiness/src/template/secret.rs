@@ -1,7 +1,8 @@
 //! Secrets that stand in templates. What is shown of such a line is its name, never its value.
 
-use super::fact::{About, Fact, File};
+use super::fact::{About, Fact};
 use crate::finding::{Evidence, Place};
+use crate::lines::File;
 use crate::yaml::{Entry, Node};
 
 /// What names of secrets end with, without what stands between their words.
@@ -72,10 +73,10 @@ pub(super) fn all(root: &Node, file: File<'_>, found: &mut Vec<Fact>) {
     }
     pair(root, file, found);
     for item in root.items() {
-        if let Some((name, value)) = item.text().and_then(|text| text.split_once('=')) {
-            if item.tag.is_none() && is_name(name) {
-                found.push(judged(name, value, false, item.place, file));
-            }
+        let written = item.text().filter(|_| item.tag.is_none());
+        let named = written.and_then(|text| text.split_once('='));
+        if let Some((name, value)) = named.filter(|(name, _)| is_name(name)) {
+            found.push(judged(name, value, false, item.place, file));
         }
         all(item, file, found);
     }
@@ -127,7 +128,9 @@ pub(super) fn judged(
     {
         return Fact::good(About::Secrets, at);
     }
-    if lower.is_empty() || PLACEHOLDERS.iter().any(|mark| lower.contains(mark)) {
+    // `DB_PASSWORD_VALUE` is the name of what something puts in.
+    let is_named = value.contains('_') && value.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+    if is_named || lower.is_empty() || PLACEHOLDERS.iter().any(|mark| lower.contains(mark)) {
         let why = format!("`{name}` has a placeholder, and what takes its place is not seen");
         return Fact::unsure(About::Secrets, why, at);
     }

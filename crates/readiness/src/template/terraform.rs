@@ -5,10 +5,11 @@ mod state;
 use std::collections::BTreeSet;
 
 pub(super) use self::state::Roots;
-use super::fact::{About, Fact, File, image, is_open};
+use super::fact::{About, Fact, image, is_open};
 use super::{Found, Templates, container, kubernetes, secret};
 use crate::finding::Evidence;
-use crate::tree::dir;
+use crate::lines::File;
+use crate::tree::{dir, has_end};
 use crate::yaml::{Entry, Node};
 
 /// A resource: its kind, its name, and its body.
@@ -61,6 +62,7 @@ impl Templates {
         let mut made: Option<Evidence> = None;
         for resource in resources(root) {
             made.get_or_insert_with(|| file.shown(resource.body));
+            self.declared.push((resource.kind.to_owned(), file.shown(resource.body)));
             self.resource(file, &resource);
         }
         for module in modules(root) {
@@ -87,6 +89,9 @@ impl Templates {
                     self.facts.push(Fact::good(About::Health, file.shown(block)));
                 }
             }
+        }
+        if let Some(what) = compares(resource) {
+            self.reconcilers.push(Found { what, evidence: file.shown(resource.body) });
         }
         if resource.kind == "aws_ecs_task_definition" {
             let all = resource.body.get("container_definitions");
@@ -182,6 +187,29 @@ impl Templates {
     }
 }
 
+/// What compares templates with what runs, as a service that is set up here.
+fn compares(resource: &Resource<'_>) -> Option<&'static str> {
+    let body = resource.body;
+    let is = |key: &str| body.get(key).and_then(Node::truth) == Some(true);
+    match resource.kind {
+        "tfe_workspace" if is("assessments_enabled") => {
+            Some("HCP Terraform looks for drift in a workspace")
+        }
+        "spacelift_drift_detection" => {
+            let is_planned = body.get("schedule").is_some_and(|all| !all.items().is_empty());
+            is_planned.then_some("Spacelift looks for drift on a schedule")
+        }
+        "aws_config_config_rule" => {
+            let mut rules =
+                blocks(body, "source").filter_map(|source| source.get("source_identifier"));
+            let is_drift =
+                |node: &Node| node.text() == Some("CLOUDFORMATION_STACK_DRIFT_DETECTION_CHECK");
+            rules.any(is_drift).then_some("AWS Config looks for drift of stacks")
+        }
+        _ => None,
+    }
+}
+
 /// Workloads of Kubernetes.
 const WORKLOADS: &[&str] = &[
     "kubernetes_deployment",
@@ -219,7 +247,7 @@ fn sourced(name: &str, given: Option<&Node>, what: &str, at: &Node, file: File<'
         .find_map(|part| part.strip_prefix("ref=").or_else(|| part.strip_prefix("version=")));
     let shown = file.shown(at);
     match reference {
-        None if name.ends_with(".zip") || name.starts_with("s3::") || name.starts_with("gcs::") => {
+        None if has_end(name, "zip") || name.starts_with("s3::") || name.starts_with("gcs::") => {
             Fact::unsure(
                 About::Pinned,
                 format!("{what} is an archive, whose version its address may name"),

@@ -82,8 +82,8 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[a-z:\\- \n\\[\\]{}&*!|>'\"$#()]{0,200}", run in ".{0,80}") {
         let workflow = format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
-        for file in [CI, "package.json", "pyproject.toml", "CODEOWNERS", "Makefile", "tox.ini", "ops/a.yml", "main.tf", "azure-pipelines.yml", ".circleci/config.yml"] {
-            assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text)]);
+        for file in [CI, "package.json", "pyproject.toml", "CODEOWNERS", "Makefile", "tox.ini", "ops/a.yml", "main.tf", "a.bicep", "app.py", "stack.ts", "cdk.json", "Pulumi.yaml", "c/templates/a.yaml", "kustomization.yaml", "compose.yaml", "azure-pipelines.yml", ".circleci/config.yml"] {
+            assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text), ("c/Chart.yaml", "name: a\n")]);
         }
     }
 }

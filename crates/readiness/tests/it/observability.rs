@@ -1,16 +1,11 @@
 //! What is seen of it in production: libraries that code uses, dashboards that ask, alerts that reach somebody.
 
-use lockgate_readiness::finding::Outcome::{self, Fail, NotApplicable, Pass, Unknown};
+use lockgate_readiness::finding::Outcome::{Fail, NotApplicable, Pass, Unknown};
 
-use super::{Files, assert_check, assessed, check, told, with};
+use super::{CONTAINER, Files, assert_check, assert_of, assessed, check, told};
 
 const METRICS: &str = "observability.metrics";
 const ALERTS: &str = "observability.alerts";
-const CONTAINER: (&str, &str) = ("Dockerfile", "FROM scratch\n");
-
-fn assert_of(files: Files<'_>, id: &str, outcome: Outcome, place: &str) {
-    assert_check(&assessed(&with(&[&[CONTAINER], files])), id, outcome, place);
-}
 
 /// Manifest, its dependency, and a file with a line that uses it and one that only looks like it.
 #[test]
@@ -102,6 +97,9 @@ fn a_dependency_counts_when_code_uses_it() {
     assert_of(&[python, code], METRICS, Fail, "requirements.txt:1");
     let agent = ("Procfile", "web: opentelemetry-instrument python app.py\n");
     assert_of(&[python, code, agent], METRICS, Pass, "requirements.txt:1");
+    let node = ("package.json", "{\"dependencies\": {\"langfuse\": \"3\"}}\n");
+    let named = ("eslint.js", "export default [{ name: \"langfuse/ignores\" }];\n");
+    assert_of(&[node, named], METRICS, Fail, "package.json:1");
     // The same is asked of logs.
     let logs = ("requirements.txt", "structlog\n");
     assert_of(&[logs, code], "observability.logs", Fail, "requirements.txt:1");
@@ -184,7 +182,7 @@ fn rules_ask_for_something_wherever_they_stand() {
         "route: {receiver: team}\nreceivers:\n- name: team\n  slack_configs: [{channel: '#oncall', api_url_file: /run/a}]\n",
     );
     let indented =
-        |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<String>();
+        |text: &str| text.lines().map(|line| format!("    {line}\n")).collect::<Vec<_>>().concat();
     let inside = format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a.yml: |\n{}", indented(RULE));
     let values = format!(
         "prometheus:\n  serverFiles:\n    a.yml:\n  {}",
@@ -197,7 +195,7 @@ fn rules_ask_for_something_wherever_they_stand() {
         (RULE.replace("up == 0", "''"), Fail, 3),
         (RULE.replace("    expr", "    # expr"), Fail, 3),
         (RULE.replace("alert:", "record:"), Fail, 3),
-        (format!("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: 'alert: x'\n"), Fail, 3),
+        ("apiVersion: v1\nkind: ConfigMap\ndata:\n  a: 'alert: x'\n".to_owned(), Fail, 3),
     ] {
         let place =
             if outcome == Pass { format!("rules.yml:{line}") } else { "am.yml:3".to_owned() };

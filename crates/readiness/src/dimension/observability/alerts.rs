@@ -6,29 +6,12 @@ mod prometheus;
 
 use super::{is_yaml, real};
 use crate::finding::{Evidence, Finding, Outcome};
+use crate::lines::File;
 use crate::tree::{Tree, has_end, is_aside, join, name};
 use crate::yaml::{self, Node};
 
 /// Lines of a runbook that says something.
 const RUNBOOK_LINES_MIN: usize = 4;
-
-/// A file of the tree that is being read.
-#[derive(Clone, Copy)]
-struct File<'a> {
-    tree: &'a Tree,
-    path: &'a str,
-    text: &'a str,
-    /// Lines before what is read, where it stands in another file.
-    before: u32,
-}
-
-impl File<'_> {
-    fn shown(&self, node: &Node) -> Evidence {
-        let mut place = node.place;
-        place.line = place.line.saturating_add(self.before);
-        Evidence::at(self.path, self.text, place)
-    }
-}
 
 #[derive(Default)]
 pub(super) struct Alerts {
@@ -54,10 +37,12 @@ impl Alerts {
             if is_aside(path) && !path.contains("runbook") || path.starts_with(".github/") {
                 continue;
             }
-            let file = File { tree, path, text, before: 0 };
+            let lines: Vec<&str> =
+                if is_looked_into(path) { text.lines().collect() } else { continue };
+            let file = File::new(path, text, &lines);
             if has_end(path, "tf") || has_end(path, "tofu") {
                 all.terraform(file);
-            } else if is_yaml(path) || has_end(path, "rules") {
+            } else {
                 // Most YAML is nothing of the kind, and need not be parsed.
                 let marks = [
                     "alert:",
@@ -71,7 +56,7 @@ impl Alerts {
                 let may = marks.iter().any(|mark| text.contains(mark));
                 let roots = may.then(|| yaml::documents(text).unwrap_or_default());
                 for root in roots.into_iter().flatten() {
-                    all.document(file, &root);
+                    all.document(tree, file, &root);
                 }
             }
         }
@@ -79,43 +64,42 @@ impl Alerts {
         all
     }
 
-    fn document(&mut self, file: File<'_>, root: &Node) {
+    fn document(&mut self, tree: &Tree, file: File<'_>, root: &Node) {
         match root.get("kind").and_then(Node::text) {
             Some("PrometheusRule" | "AlertmanagerConfig") => {
-                root.get("spec").into_iter().for_each(|spec| self.prometheus(file, spec, 0));
+                root.get("spec").into_iter().for_each(|spec| self.prometheus(tree, file, spec, 0));
             }
-            Some("ConfigMap" | "Secret") => self.inside(file, root),
+            Some("ConfigMap" | "Secret") => self.inside(tree, file, root),
             Some("Component" | "System") if name(file.path).starts_with("catalog-info") => {
                 let owner = root.at(&["spec", "owner"]).filter(|owner| real(Some(owner)));
                 self.owners.extend(owner.map(|owner| file.shown(owner)));
             }
             _ => {
-                self.prometheus(file, root, 0);
-                self.grafana(file, root);
+                self.prometheus(tree, file, root, 0);
+                self.grafana(tree, file, root);
                 self.cloudformation(file, root);
             }
         }
     }
 
     /// Files that a `ConfigMap` or a `Secret` holds.
-    fn inside(&mut self, file: File<'_>, root: &Node) {
+    fn inside(&mut self, tree: &Tree, file: File<'_>, root: &Node) {
         for table in ["data", "stringData"].into_iter().filter_map(|key| root.get(key)) {
             for entry in table.entries() {
                 let Some(text) = entry.value.text().filter(|_| entry.value.is_literal()) else {
                     continue;
                 };
-                let before = entry.value.lines_start(file.text).saturating_sub(1);
+                let file = file.begun_at(entry.value.lines_start(file.text));
                 for inner in yaml::documents(text).unwrap_or_default() {
-                    let file = File { before, ..file };
-                    self.prometheus(file, &inner, 0);
-                    self.grafana(file, &inner);
+                    self.prometheus(tree, file, &inner, 0);
+                    self.grafana(tree, file, &inner);
                 }
             }
         }
     }
 
     /// What a rule says of who owns it, and of what to do.
-    fn described(&mut self, file: File<'_>, rule: &Node) {
+    fn described(&mut self, tree: &Tree, file: File<'_>, rule: &Node) {
         let owner =
             ["team", "owner", "owned_by", "squad"].iter().find_map(|key| rule.at(&["labels", key]));
         self.owners.extend(owner.filter(|owner| real(Some(owner))).map(|owner| file.shown(owner)));
@@ -126,7 +110,7 @@ impl Alerts {
         let text = book.text().unwrap_or_default();
         // One that is no address is a file of the repository.
         let is_file = !text.contains("://") && !text.contains("{{") && has_end(text, "md");
-        let is_there = |path: String| file.tree.has(&path);
+        let is_there = |path: String| tree.has(&path);
         let is_missing = is_file
             && !join("", text).is_some_and(is_there)
             && !join(crate::tree::dir(file.path), text).is_some_and(is_there);
@@ -198,4 +182,8 @@ impl Alerts {
         Finding::unknown("no label of a rule and no catalogue names an owner")
             .with(self.rules.clone())
     }
+}
+
+fn is_looked_into(path: &str) -> bool {
+    is_yaml(path) || ["tf", "tofu", "rules"].iter().any(|end| has_end(path, end))
 }

@@ -1,7 +1,7 @@
 //! Libraries that a program not only depends on: some line of its code brings them in, or they work by being there.
 
 use super::in_code_of;
-use crate::code::Code;
+use crate::code::{Code, Syntax};
 use crate::dimension::Seen;
 use crate::finding::{Evidence, Finding};
 use crate::manifest::Dependency;
@@ -43,11 +43,9 @@ pub(super) fn used(seen: &Seen<'_>, names: &[&str], what: &str) -> Option<Findin
         let shown = [one.evidence.clone()];
         return Some(Finding::pass(format!("{what} by {}", one.name)).with(shown));
     }
-    for one in &all {
-        if let Some(line) = brought_in(seen.tree, one) {
-            let finding = Finding::pass(format!("{what} by {}", one.name));
-            return Some(finding.with([one.evidence.clone(), line]));
-        }
+    if let Some((one, line)) = brought_in(seen.tree, &all) {
+        let finding = Finding::pass(format!("{what} by {}", one.name));
+        return Some(finding.with([one.evidence.clone(), line]));
     }
     if let Some(agent) = agent(seen.tree) {
         let finding = Finding::pass(format!("{what} by {}", first.name));
@@ -96,25 +94,45 @@ enum Written {
     Name,
 }
 
-fn brought_in(tree: &Tree, dependency: &Dependency) -> Option<Evidence> {
-    let (ends, written) = language(dependency);
-    let words = words(&dependency.name, written);
-    tree.texts()
-        .filter(|(path, _)| !is_aside(path) && ends.iter().any(|end| has_end(path, end)))
-        .filter(|(path, _)| !name(path).contains("test"))
-        .filter(|(_, text)| {
-            words.iter().any(|word| text.contains(word.as_str()))
-                || written == Written::Name
-                    && words.iter().any(|word| contains_any_case(text, word))
-        })
-        .find_map(|(path, text)| {
-            let code = Code::read(path, text)?;
-            line(&code, &words, written).map(|line| code.shown_line(line))
-        })
+/// The first file that brings one in. Each is looked through once, for all that it could bring in.
+fn brought_in<'a>(tree: &Tree, all: &[&'a Dependency]) -> Option<(&'a Dependency, Evidence)> {
+    let looked: Vec<Looked<'a>> = all.iter().map(|one| Looked::of(one)).collect();
+    tree.texts().filter(|(path, _)| !is_aside(path) && !name(path).contains("test")).find_map(
+        |(path, text)| {
+            let mut of_language = looked.iter().filter(|one| one.is_in(path)).peekable();
+            of_language.peek()?;
+            // Names are written in all kinds of letters.
+            let lower = text.to_ascii_lowercase();
+            let may =
+                |one: &&Looked<'_>| one.words.iter().any(|word| lower.contains(word.as_str()));
+            let mut may_be: Vec<&Looked<'_>> = of_language.filter(may).collect();
+            may_be.dedup_by(|a, b| a.words == b.words);
+            let code = if may_be.is_empty() { return None } else { Code::read(path, text)? };
+            may_be.into_iter().find_map(|one| {
+                let line = line(&code, &one.words, one.written)?;
+                Some((one.dependency, code.shown_line(line)))
+            })
+        },
+    )
 }
 
-fn contains_any_case(text: &str, word: &str) -> bool {
-    text.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+/// A dependency that is looked for.
+struct Looked<'a> {
+    dependency: &'a Dependency,
+    ends: &'static [&'static str],
+    written: Written,
+    words: Vec<String>,
+}
+
+impl<'a> Looked<'a> {
+    fn of(dependency: &'a Dependency) -> Self {
+        let (ends, written) = language(dependency);
+        Self { dependency, ends, written, words: words(&dependency.name, written) }
+    }
+
+    fn is_in(&self, path: &str) -> bool {
+        self.ends.iter().any(|end| has_end(path, end))
+    }
 }
 
 /// What code calls it.
@@ -161,18 +179,31 @@ fn line(code: &Code<'_>, words: &[String], written: Written) -> Option<usize> {
     }
 }
 
-/// The first line that has one of these in quotes, whole or up to a `/` or a dot.
+/// The first line that brings in one of these by a text: its name, whole or up to a `/` or a dot.
 fn quoted(code: &Code<'_>, words: &[String]) -> Option<usize> {
     let is_one = |at: usize, word: &str| {
         let quote = code.masked[..at].chars().next_back();
         let after = code.text[at + word.len()..].chars().next();
-        matches!(quote, Some('"' | '\'' | '`'))
-            && (matches!(after, Some('/' | '.')) || after == quote)
+        let is_text = matches!(quote, Some('"' | '\'' | '`'));
+        is_text && (matches!(after, Some('/' | '.')) || after == quote) && is_import(code, at - 1)
     };
     let at = words.iter().find_map(|word| {
         code.text.match_indices(word.as_str()).map(|(at, _)| at).find(|at| is_one(*at, word))
     })?;
     Some(code.line(at))
+}
+
+/// Whether the text that begins here is what something is imported from. In a list of Go there is nothing before it, or
+/// another name for it; a list of Python may be one of modules.
+fn is_import(code: &Code<'_>, at: usize) -> bool {
+    let line = code.masked[..at].rsplit('\n').next().unwrap_or_default().trim();
+    match code.syntax {
+        Syntax::Script => {
+            ["from", "import", "require(", "import("].iter().any(|word| line.ends_with(word))
+        }
+        Syntax::Compiled => !line.contains([' ', '(', '=', ':']) || line.starts_with("import "),
+        _ => true,
+    }
 }
 
 /// What starts the program with an agent.

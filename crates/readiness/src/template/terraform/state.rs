@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::fact::{About, Fact, File};
+use super::super::fact::{About, Fact};
 use super::{blocks, local_sources};
 use crate::finding::Evidence;
 use crate::hcl;
+use crate::lines::File;
 use crate::tree::{Tree, dir, name};
 use crate::yaml::Node;
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Alerts, File};
+use super::Alerts;
 use crate::dimension::observability::real;
 use crate::finding::Evidence;
 use crate::hcl;
+use crate::lines::File;
 use crate::template::terraform::{Resource, blocks, resources};
 use crate::yaml::{Entry, Node};
 
@@ -90,7 +91,7 @@ impl Alerts {
                 self.told(file, &entry.value, key, depth + 1);
                 continue;
             }
-            let shown = Evidence::at(file.path, file.text, entry.key_place);
+            let shown = file.at(entry.key_place);
             let value = &entry.value;
             if let Some(topic) = value.items().iter().find_map(topic) {
                 self.topics.asked.push((topic, shown));
@@ -113,7 +114,7 @@ impl Alerts {
                     if of("ActionsEnabled").and_then(Node::truth) == Some(false) {
                         continue;
                     }
-                    let shown = Evidence::at(file.path, file.text, entry.key_place);
+                    let shown = file.at(entry.key_place);
                     self.rules.push(shown.clone());
                     let actions = of("AlarmActions").map(Node::items).unwrap_or_default();
                     match actions.iter().find_map(referred) {

@@ -1,7 +1,9 @@
 //! Alerting that Grafana is provisioned with: rules, contact points, and the policies that lead from one to the other.
 
-use super::{Alerts, File};
+use super::Alerts;
 use crate::dimension::observability::real;
+use crate::lines::File;
+use crate::tree::Tree;
 use crate::yaml::Node;
 
 /// What says where a contact point leads.
@@ -18,7 +20,7 @@ const TARGETS: [&str; 9] = [
 ];
 
 impl Alerts {
-    pub(super) fn grafana(&mut self, file: File<'_>, root: &Node) {
+    pub(super) fn grafana(&mut self, tree: &Tree, file: File<'_>, root: &Node) {
         let of = |key: &str| root.get(key).map(Node::items).unwrap_or_default();
         for rule in of("groups")
             .iter()
@@ -29,7 +31,7 @@ impl Alerts {
                 && rule.get("data").is_some_and(|data| !data.items().is_empty());
             let Some(title) = rule.get("title").filter(|_| asks && !is_paused) else { continue };
             self.rules.push(file.shown(title));
-            self.described(file, rule);
+            self.described(tree, file, rule);
             let receiver = rule.at(&["notification_settings", "receiver"]);
             self.unheard.extend(receiver.map(|receiver| file.shown(receiver)));
         }

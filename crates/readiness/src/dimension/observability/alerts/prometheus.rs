@@ -1,7 +1,9 @@
 //! Rules of Prometheus and routes of Alertmanager, by themselves or in the values of a chart.
 
-use super::{Alerts, File};
+use super::Alerts;
 use crate::dimension::observability::real;
+use crate::lines::File;
+use crate::tree::Tree;
 use crate::yaml::Node;
 
 /// How deep values of charts have them.
@@ -9,22 +11,22 @@ const DEPTH_MAX: usize = 5;
 
 impl Alerts {
     /// Groups of rules, and routes with receivers, at the top or below keys of a chart's values.
-    pub(super) fn prometheus(&mut self, file: File<'_>, root: &Node, depth: usize) {
+    pub(super) fn prometheus(&mut self, tree: &Tree, file: File<'_>, root: &Node, depth: usize) {
         for group in root.get("groups").map(Node::items).unwrap_or_default() {
             for rule in group.get("rules").map(Node::items).unwrap_or_default() {
-                self.rule(file, rule);
+                self.rule(tree, file, rule);
             }
         }
         if root.get("route").is_some() && root.get("receivers").is_some() {
             self.receivers(file, root);
         } else if depth < DEPTH_MAX {
             for entry in root.entries().iter().filter(|entry| entry.value.is_map()) {
-                self.prometheus(file, &entry.value, depth + 1);
+                self.prometheus(tree, file, &entry.value, depth + 1);
             }
         }
     }
 
-    fn rule(&mut self, file: File<'_>, rule: &Node) {
+    fn rule(&mut self, tree: &Tree, file: File<'_>, rule: &Node) {
         let asks = rule
             .get("expr")
             .is_some_and(|expr| expr.text().is_some_and(|text| !text.trim().is_empty()));
@@ -32,7 +34,7 @@ impl Alerts {
             return;
         };
         self.rules.push(file.shown(alert));
-        self.described(file, rule);
+        self.described(tree, file, rule);
     }
 
     /// Receivers that a route names.
