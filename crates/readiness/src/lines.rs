@@ -8,6 +8,8 @@ pub(crate) struct File<'a> {
     pub(crate) path: &'a str,
     pub(crate) text: &'a str,
     lines: &'a [&'a str],
+    /// Something is put into it before it is used.
+    pub(crate) has_actions: bool,
     /// Lines before what is read, where that stands in another file.
     before: u32,
 }
@@ -15,7 +17,7 @@ pub(crate) struct File<'a> {
 impl<'a> File<'a> {
     /// `lines` are those of the text.
     pub(crate) fn new(path: &'a str, text: &'a str, lines: &'a [&'a str]) -> Self {
-        Self { path, text, lines, before: 0 }
+        Self { path, text, lines, has_actions: text.contains("{{"), before: 0 }
     }
 
     /// The same file, for what stands in it from a line on.

@@ -10,7 +10,7 @@ mod program;
 mod secret;
 pub(crate) mod terraform;
 
-use self::fact::{About, Fact};
+use self::fact::{About, Fact, Is};
 use self::kubernetes::Retagged;
 use self::terraform::Roots;
 use crate::finding::Evidence;
@@ -19,8 +19,14 @@ use crate::lines::File;
 use crate::tree::{Contents, Tree, dir, has_end, is_aside, name};
 use crate::yaml::{self, Node, Unread};
 
-/// Most answers, and most resources, that are kept.
+/// With more answers than this, those that are alike are no longer all kept.
 const FACTS_MAX: usize = 20_000;
+
+/// Most answers of a kind that are kept then.
+const OF_A_KIND_MAX: usize = 1_000;
+
+/// Most resources that are kept.
+const DECLARED_MAX: usize = 20_000;
 
 /// A file that describes how something is run.
 #[derive(Debug, Clone)]
@@ -78,14 +84,31 @@ impl Templates {
             let lines: Vec<&str> =
                 if may_be_one(path) { text.lines().collect() } else { Vec::new() };
             all.file(tree, File::new(path, text, &lines), &mut across);
-            all.facts.truncate(FACTS_MAX);
-            all.declared.truncate(FACTS_MAX);
+            all.bound();
         }
         all.facts.extend(across.roots.facts());
         if all.environments.is_empty() {
             all.facts.extend(across.local);
         }
         all
+    }
+
+    /// Forgets what is one too many; none so that nothing of its kind is left.
+    fn bound(&mut self) {
+        self.declared.truncate(DECLARED_MAX);
+        if self.facts.len() <= FACTS_MAX {
+            return;
+        }
+        let mut kept: Vec<((About, Is), usize)> = Vec::new();
+        self.facts.retain(|fact| {
+            let kind = (fact.about, fact.is);
+            let at = kept.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+                kept.push((kind, 0));
+                kept.len() - 1
+            });
+            kept[at].1 += 1;
+            kept[at].1 <= OF_A_KIND_MAX
+        });
     }
 
     /// Whether there are templates in a directory; `None` is anywhere.

@@ -289,7 +289,7 @@ fn pod<'a>(root: &'a Node, kind: &str) -> Option<(&'a Node, bool)> {
 pub(super) fn limit(given: Option<&Node>, container: &Node, file: File<'_>) -> Fact {
     match given.filter(|node| node.text().is_some()) {
         Some(node) => Fact::good(About::Limits, file.shown(node)),
-        None if file.text.contains("{{") => Fact::unsure(
+        None if file.has_actions => Fact::unsure(
             About::Limits,
             "values of the chart decide about limits",
             file.shown(container),
@@ -306,7 +306,7 @@ pub(super) fn limit(given: Option<&Node>, container: &Node, file: File<'_>) -> F
 pub(super) fn probe(given: Option<&Node>, container: &Node, file: File<'_>) -> Fact {
     match given {
         Some(node) => Fact::good(About::Health, file.shown(node)),
-        None if file.text.contains("{{") => Fact::unsure(
+        None if file.has_actions => Fact::unsure(
             About::Health,
             "values of the chart decide about probes",
             file.shown(container),

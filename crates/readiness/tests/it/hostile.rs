@@ -130,3 +130,31 @@ fn what_doubles_again_and_again_ends() {
         ]);
     }
 }
+
+/// What is looked at again for every line of a file would not end here.
+#[test]
+fn files_with_as_many_lines_as_are_read_end() {
+    let many = |line: &str| line.repeat(900_000 / line.len());
+    let pod = "---\napiVersion: v1\nkind: Pod\nspec: {containers: [{image: a}]}\n";
+    let opened = format!("kind: Pod\n{}", many("{{ if .Values.a }}\n- b: {{ .c }}\n"));
+    let rules =
+        format!("groups:\n- rules:\n{}", many("  - {alert: A, expr: b, labels: {team: c}}\n"));
+    let found = assessed(&[
+        ("deploy/pods.yaml", &many(pod)),
+        ("c/Chart.yaml", "name: c\n"),
+        ("c/templates/a.yaml", &opened),
+        ("infra/a.tf", &many("resource \"a\" \"b\" {\n  password = \"c\"\n}\n")),
+        ("infra/a.bicep", &many("param password string\n")),
+        (
+            "infra/stack.ts",
+            &format!("// cdk lambda\n{}", many("new lambda.Function(this, 'a', {});\n")),
+        ),
+        ("app.py", &format!("import modal\n{}", many("@app.function(memory=1)\n"))),
+        ("ops/rules.yml", &rules),
+    ]);
+    let outcome = |id: &str| check(&found, id).outcome;
+    assert_eq!(outcome("infrastructure.pinned"), Outcome::Fail);
+    assert_eq!(outcome("infrastructure.secrets"), Outcome::Fail);
+    assert_eq!(outcome("infrastructure.functions"), Outcome::Fail);
+    assert_eq!(outcome("observability.owners"), Outcome::Pass);
+}

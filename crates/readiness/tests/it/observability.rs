@@ -291,7 +291,7 @@ fn alarms_of_clouds_reach_who_is_subscribed() {
 fn owners_and_runbooks_are_named_and_are_there() {
     let rule = |more: &str| format!("{RULE}{more}");
     let owned = |files: Files<'_>, outcome, place: &str| {
-        assert_of(files, "observability.owners", outcome, place)
+        assert_of(files, "observability.owners", outcome, place);
     };
     owned(&[("r.yml", &rule("    labels: {team: platform}\n"))], Pass, "r.yml:5");
     owned(&[("r.yml", &rule("    labels: {team: ''}\n"))], Unknown, "r.yml:3");
@@ -303,7 +303,7 @@ fn owners_and_runbooks_are_named_and_are_there() {
     owned(&[("r.yml", RULE), ("other.yaml", catalogue)], Unknown, "r.yml:3");
 
     let escalated = |files: Files<'_>, outcome, place: &str| {
-        assert_of(files, "observability.escalation", outcome, place)
+        assert_of(files, "observability.escalation", outcome, place);
     };
     let book = rule("    annotations: {runbook_url: ops/down.md}\n");
     escalated(&[("r.yml", &book)], Fail, "r.yml:5");
