@@ -25,6 +25,7 @@ Kinds and their fields ([] may be left out):
                     service_name=TEXT [provider_name=TEXT] [charge_category=TEXT] [model_usage=true]
   use_case, system  name=TEXT stage=test|production|retired
   deployment        outcome=succeeded|failed finished=TIME [committed=TIME] [detected=TIME] [recovered=TIME]
+                    [release=ID]
   replacement_check interaction=ID verified=true|false
   error_introduced  [count=N] [detail=TEXT]
   withdrawn         reason=TEXT, with --corrects

@@ -85,7 +85,10 @@ pub(crate) async fn what_is_said_late_counts_in_the_hour_of_its_interaction(db: 
     let mut all = Bucket::default();
     of(db, Resolution::Day).await.iter().for_each(|(_, day)| all.merge(day));
     let outcomes = all.outcomes;
-    assert_eq!((outcomes.escalated, outcomes.resolved, outcomes.failed, outcomes.unknown), (1, 1, 0, 0));
+    assert_eq!(
+        (outcomes.escalated, outcomes.resolved, outcomes.failed, outcomes.unknown),
+        (1, 1, 0, 0)
+    );
     assert_eq!(all.votes.plain.positive, 1);
 }
 

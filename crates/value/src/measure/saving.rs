@@ -94,7 +94,7 @@ fn how(agent: Option<&AgentName>, measure: Baseline) -> String {
         Baseline::Nps => "points",
         _ => CURRENCY,
     };
-    let options = format!("--measure {} --value N --unit {unit} --as-of DATE", measure.as_str());
+    let options = format!("measure={} value=N unit={unit} as_of=DATE", measure.as_str());
     record(agent, "baseline", &options)
 }
 
@@ -165,7 +165,7 @@ fn per_party<'a>(
         }
     }
     if !is_any && lacking.measures.is_empty() {
-        let how = view.record("time_saved", "--minutes N --tasks N");
+        let how = view.record("time_saved", "minutes=N tasks=N");
         let why = "no time saved was reported, and no outcome of an interaction is known";
         return Err(Missing::new(why, [how]));
     }

@@ -87,6 +87,6 @@ fn a_month_without_a_number_and_an_investment_nobody_told_make_no_forecast() {
     assert!(short.missing.unwrap().why.contains("2026-05"));
     let untold = forecast(&SEEN, None);
     let missing = untold.missing.unwrap();
-    assert!(missing.why.contains("investment") && missing.how[0].contains("--measure investment"));
+    assert!(missing.why.contains("investment") && missing.how[0].contains("measure=investment"));
     assert_eq!(untold.monthly_net_usd, Some(100.0));
 }
