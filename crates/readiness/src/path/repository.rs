@@ -208,8 +208,8 @@ impl Looked<'_> {
             (_, "scaling") => serverless::scaling(self.tree).into(),
             _ => match checks_of(step) {
                 Some(ids) => self.checks(ids),
-                // Only the review is left: what it asks for has no measure yet.
-                None => Finding::awaited("nothing measures the value yet"),
+                // Only the review is left, which files have no say in.
+                None => Finding::awaited("a server's report of value shows it"),
             },
         }
     }
