@@ -16,6 +16,10 @@ pub(super) fn runs(condition: Option<&Node>, scope: &Scope) -> Occasions {
             // Open conditions ask what there is to do, and an ordinary change has something to do.
             Truth::Yes | Truth::Open => Runs::Yes,
             Truth::No => Runs::No,
+            Truth::Unknown => Runs::Unsure(format!(
+                "`if: {}` cannot be told from the files; attest it if it holds",
+                told(text)
+            )),
             Truth::Setting => {
                 Runs::Unsure(format!("`if: {}` asks for a setting outside the files", told(text)))
             }
@@ -56,7 +60,7 @@ pub(super) fn blocking(setting: Option<&Node>, scope: &Scope) -> Blocking {
         value => match value.truth() {
             Truth::Yes => no(text),
             Truth::No => Blocking::Yes,
-            Truth::Open | Truth::Setting => Blocking::Unsure(format!(
+            Truth::Open | Truth::Unknown | Truth::Setting => Blocking::Unsure(format!(
                 "`continue-on-error: {}` is decided when it runs",
                 told(text)
             )),
