@@ -46,10 +46,11 @@ pub(super) fn read(tree: &Tree, main: Option<&str>, found: &mut Pipelines) {
     let known = Rc::new(Known::of(tree, &files));
     let mut parsed = Vec::new();
     for file in files {
-        let read = document(tree, file).and_then(|root| match root.as_ref().and_then(refused::why) {
-            Some(refused) => Err(refused),
-            None => Ok(root),
-        });
+        let read =
+            document(tree, file).and_then(|root| match root.as_ref().and_then(refused::why) {
+                Some(refused) => Err(refused),
+                None => Ok(root),
+            });
         match read {
             Ok(Some(root)) => parsed.push((file, root)),
             Ok(None) => found.notes.push(format!("{file}: the file is empty")),

@@ -45,7 +45,10 @@ fn of_job(entry: &Entry, jobs: &[Entry]) -> Option<(Place, String)> {
         }
     }
     if let (Some(uses), Some(_)) = (job.get("uses"), job.get("steps")) {
-        return Some((uses.place, format!("has the job `{name}` both call a workflow and do steps")));
+        return Some((
+            uses.place,
+            format!("has the job `{name}` both call a workflow and do steps"),
+        ));
     }
     job.get("steps").map(Node::items).unwrap_or_default().iter().find_map(|step| {
         let why = match (step.get("run"), step.get("uses")) {

@@ -162,7 +162,10 @@ fn event(occasion: Occasion, path: &[&str], main: &str) -> Value {
     match path {
         ["pull_request", ..] if !is_pull_request => Value::Null,
         ["pull_request"]
-        | ["pull_request", "number" | "id" | "node_id" | "url" | "html_url" | "head" | "base" | "user"]
+        | [
+            "pull_request",
+            "number" | "id" | "node_id" | "url" | "html_url" | "head" | "base" | "user",
+        ]
         | ["pull_request", "head" | "base", "sha" | "repo"] => Value::Something,
         ["pull_request", "user", "type"] => Value::Text("User".into()),
         ["number"] if is_pull_request => Value::Something,
@@ -171,9 +174,8 @@ fn event(occasion: Occasion, path: &[&str], main: &str) -> Value {
         | ["deleted" | "created" | "forced"] => Value::Bool(false),
         ["pull_request", "labels", ..] => Value::List(Vec::new()),
         ["pull_request", "head", "repo", "full_name" | "id"] => Value::Repository,
-        ["pull_request", "head", "repo", "owner", "login"] | ["pull_request", "head", "user", "login"] => {
-            Value::Owner
-        }
+        ["pull_request", "head", "repo", "owner", "login"]
+        | ["pull_request", "head", "user", "login"] => Value::Owner,
         ["pull_request", "user", "login"]
         | ["pusher", "name" | "email"]
         | ["head_commit", "author" | "committer", "name" | "username" | "email"] => Value::Person,

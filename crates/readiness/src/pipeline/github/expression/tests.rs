@@ -92,10 +92,7 @@ fn expressions_come_to_what_the_files_say() {
     }
     let deep = format!("{}true{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(evaluate(&deep, &Some3), Value::Unknown);
-    assert_eq!(
-        interpolate("${{ env.CARGO }} test ${{ x }} ${{", &Some3, '?'),
-        "cargo test ? ${{"
-    );
+    assert_eq!(interpolate("${{ env.CARGO }} test ${{ x }} ${{", &Some3, '?'), "cargo test ? ${{");
     assert_eq!(
         whole("${{ github.event_name == 'push' && 'a' || 'b' }}", &Some3),
         Value::Text("a".into())
