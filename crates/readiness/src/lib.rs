@@ -24,6 +24,7 @@ mod package;
 pub mod path;
 mod pipeline;
 mod sarif;
+mod secret;
 mod shell;
 mod template;
 mod toml;

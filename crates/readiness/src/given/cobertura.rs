@@ -56,7 +56,7 @@ pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
             "XML that begins with <coverage> and is not Cobertura's".into(),
         ));
     }
-    Ok(Coverage { odd_day, ..builder.finish(date) })
+    Ok(builder.finish(date).with_odd_day(odd_day))
 }
 
 /// The day of a time in seconds or milliseconds, whole or not.

@@ -49,6 +49,11 @@ struct Covered {
 }
 
 impl Coverage {
+    /// The same where it names a day that cannot be read.
+    pub(super) fn with_odd_day(self, odd_day: Option<String>) -> Self {
+        Self { odd_day, ..self }
+    }
+
     pub(super) fn says(&self) -> String {
         let total = Total::of(&self.files);
         match total.percent() {
@@ -249,7 +254,8 @@ fn reached(reports: &[(&str, &Coverage)], tree: &Tree) -> (Outcome, String) {
     let (files, lines) = (files + sparse.0, lines.saturating_add(sparse.1));
     if files > 0 && !(Total { lines: all.lines.saturating_add(lines), ..all }).is_enough() {
         reason = format!(
-            "{reason}; source files with up to {lines} lines are in no report, or hardly ({files} of them), and decide"
+            "{reason}; source files with up to {lines} lines are in no report{} ({files} of them), and decide",
+            if sparse.0 > 0 { ", or hardly" } else { "" }
         );
         return (Outcome::Unknown, reason);
     }

@@ -11,8 +11,12 @@ const KIND: &str = "a JaCoCo report";
 const DAY_CHARS_MAX: usize = 40;
 
 pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
-    let mut reading =
-        Reading { builder: Builder::new(KIND, "JaCoCo"), at: Vec::new(), last_ms: None, odd_day: None };
+    let mut reading = Reading {
+        builder: Builder::new(KIND, "JaCoCo"),
+        at: Vec::new(),
+        last_ms: None,
+        odd_day: None,
+    };
     let mut is_one = false;
     xml::walk(text, KIND, |seen| {
         match seen {
@@ -31,7 +35,7 @@ pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
         ));
     }
     let Reading { builder, last_ms, odd_day, .. } = reading;
-    Ok(Coverage { odd_day, ..builder.finish(last_ms.and_then(day_of)) })
+    Ok(builder.finish(last_ms.and_then(day_of)).with_odd_day(odd_day))
 }
 
 /// A group, package or source file that is open.

@@ -33,7 +33,9 @@ pub(super) fn system(path: &str) -> Option<System> {
         ("", "Earthfile") => System::Earthly,
         ("", ".build.yml") => System::SourceHut,
         (".builds", name) if is_yaml(name) => System::SourceHut,
-        (dir, name) if dir.split('/').next() == Some(".harness") && is_yaml(name) => System::Harness,
+        (dir, name) if dir.split('/').next() == Some(".harness") && is_yaml(name) => {
+            System::Harness
+        }
         ("", "codemagic.yaml") => System::Codemagic,
         ("", "bitrise.yml") => System::Bitrise,
         ("", "codefresh.yml" | "codefresh.yaml") => System::Codefresh,

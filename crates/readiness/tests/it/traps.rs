@@ -338,3 +338,24 @@ fn triggers_outside_the_files_are_unknown_and_not_absent() {
     let nothing = assessed(RUST);
     assert_eq!(nothing.standing(Dimension::CiCd).level, Some(0), "no pipeline at all is L0");
 }
+
+#[test]
+fn a_system_that_is_not_read_yet_leaves_open_what_it_does() {
+    for file in [
+        ".forgejo/workflows/ci.yml",
+        ".gitea/workflows/ci.yaml",
+        "cloudbuild.yaml",
+        "buildspec.yml",
+        ".semaphore/semaphore.yml",
+        "Earthfile",
+        ".build.yml",
+        ".builds/debian.yml",
+        ".harness/pipelines/ci.yaml",
+        ".travis.yml",
+    ] {
+        let found = assessed(&with(&[RUST, &[(file, "x: 1\n")]]));
+        assert_check(&found, "tests.unit", Unknown, &format!("{file}:1"));
+    }
+    let found = assessed(&with(&[RUST, &[("examples/cloudbuild.yaml", "x: 1\n")]]));
+    assert_eq!(check(&found, "tests.unit").outcome, Fail);
+}
