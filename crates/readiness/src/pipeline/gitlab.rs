@@ -259,10 +259,11 @@ impl Reader<'_> {
             .collect();
         let mut lines = Vec::new();
         parts.iter().for_each(|(file, node)| self.lines(file, node, &mut lines, 0));
-        let mut steps = script::steps(self.tree, &lines, &variables, &runs, &plan.blocking);
+        let image = config.get("image").cloned().or_else(|| self.default("image"));
+        let blocking = plan.blocking.and(&script::by_image(image.as_ref().map(|(_, node)| node)));
+        let mut steps = script::steps(self.tree, &lines, &variables, &runs, &blocking);
         if let Some((file, node)) = config.get("trigger") {
             let does = Does::Opaque(format!("the job `{name}` starts another pipeline"));
-            let blocking = plan.blocking.clone();
             steps.push(Step { file: file.clone(), place: node.place, runs, blocking, does });
         }
         let environment = get("environment")

@@ -63,6 +63,7 @@ fn conditions_are_asked_and_not_read_over() {
         ("if: needs.changes.outputs.rust == 'true'", "", Fail),
         ("", "if: steps.first.outputs.is == 'x'", Pass),
         ("", "if: steps.none.outputs.is == 'x'", Fail),
+        ("if: ''", "", Pass),
         ("if: github.actor == 'dependabot[bot]'", "", Fail),
         ("if: github.actor != 'dependabot[bot]'", "", Pass),
         ("if: github.actor == 'nobody'", "", Fail),

@@ -8,7 +8,8 @@ use crate::yaml::Node;
 
 /// On which occasions a condition holds.
 pub(super) fn runs(condition: Option<&Node>, scope: &Scope) -> Occasions {
-    let Some(text) = condition.and_then(Node::text) else {
+    // An empty one asks for nothing.
+    let Some(text) = condition.and_then(Node::text).filter(|text| !text.trim().is_empty()) else {
         return Occasions::from_fn(|_| Runs::Yes);
     };
     Occasions::from_fn(|occasion| {

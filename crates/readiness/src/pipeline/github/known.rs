@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::glob_matches;
-use crate::tree::Tree;
+use crate::tree::{Tree, name};
 
 /// Names of repositories that are kept.
 const NAMES_MAX: usize = 5_000;
@@ -31,7 +31,12 @@ impl Known {
         let mut known = Self::default();
         if ask("github.repository") || ask("github.event.repository") {
             let texts = tree.texts().filter(|(path, _)| !path.starts_with(".github/workflows/"));
-            texts.into_iter().for_each(|(_, text)| known.named_in(text));
+            for (path, text) in texts {
+                known.named_in(text);
+                if name(path) == "CODEOWNERS" {
+                    known.owners_in(text);
+                }
+            }
         }
         if ask("hashFiles") || ask("hashfiles") {
             known.paths = tree.paths().map(str::to_owned).collect();
@@ -39,22 +44,34 @@ impl Known {
         known
     }
 
-    /// The names in addresses of GitHub.
+    /// The names in addresses of GitHub and of its registry.
     fn named_in(&mut self, text: &str) {
-        for (at, host) in text.match_indices("github.com") {
-            let rest = &text[at + host.len()..];
-            let Some(rest) = rest.strip_prefix(['/', ':']) else { continue };
-            let Some((owner, rest)) = rest.split_once('/') else { continue };
-            let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-            let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-            let name = rest[..end].trim_end_matches('.').trim_end_matches(".git");
-            let fits = |part: &str| {
-                !part.is_empty() && part.len() <= NAME_BYTES_MAX && part.chars().all(is_part)
-            };
-            if fits(owner) && fits(name) && self.names.len() < NAMES_MAX {
-                self.names.insert(format!("{owner}/").to_lowercase());
-                self.names.insert(format!("{owner}/{name}").to_lowercase());
+        for host in ["github.com", "ghcr.io", "githubusercontent.com"] {
+            for (at, host) in text.match_indices(host) {
+                let rest = text[at + host.len()..].strip_prefix(['/', ':']);
+                let Some((owner, rest)) = rest.and_then(|rest| rest.split_once('/')) else {
+                    continue;
+                };
+                let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
+                let name = rest[..end].trim_end_matches('.').trim_end_matches(".git");
+                self.add(owner, "");
+                self.add(owner, name);
             }
+        }
+    }
+
+    /// Teams are those of the owner.
+    fn owners_in(&mut self, text: &str) {
+        let words = text.split_whitespace().filter_map(|word| word.strip_prefix('@'));
+        for (owner, _) in words.filter_map(|word| word.split_once('/')) {
+            self.add(owner, "");
+        }
+    }
+
+    fn add(&mut self, owner: &str, name: &str) {
+        let fits = |part: &str| part.len() <= NAME_BYTES_MAX && part.chars().all(is_part);
+        if !owner.is_empty() && fits(owner) && fits(name) && self.names.len() < NAMES_MAX {
+            self.names.insert(format!("{owner}/{name}").to_lowercase());
         }
     }
 
@@ -71,4 +88,8 @@ impl Known {
         self.fits.borrow_mut().insert(pattern.to_owned(), found);
         found
     }
+}
+
+fn is_part(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }

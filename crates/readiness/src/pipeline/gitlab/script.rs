@@ -41,6 +41,20 @@ pub(super) fn steps(
     all
 }
 
+/// Whether the image runs what it is given: the runner hands the script to its entrypoint.
+pub(super) fn by_image(image: Option<&Node>) -> Blocking {
+    let entrypoint = image.and_then(|image| image.get("entrypoint"));
+    let first = entrypoint.map(Node::texts).and_then(|words| words.first().copied());
+    let program = first.unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    if matches!(program, "" | "sh" | "bash" | "dash" | "ash" | "env" | "tini" | "dumb-init") {
+        return Blocking::Yes;
+    }
+    Blocking::Unsure(format!(
+        "the entrypoint `{}` of its image may run no script: leave it out, or name a shell",
+        crate::finding::excerpt(first.unwrap_or_default())
+    ))
+}
+
 /// What the lines make of each other, such as by `set +e` and `exit`.
 fn fates(lines: &[(&str, &Node)], variables: &Variables) -> Vec<Fate> {
     let texts: Vec<&str> =
