@@ -258,7 +258,9 @@ impl Reader<'_> {
             .filter_map(|key| config.get(key).cloned().or_else(|| self.default(key)))
             .collect();
         let mut lines = Vec::new();
-        parts.iter().for_each(|(file, node)| self.lines(file, node, &mut lines, 0));
+        for (file, node) in &parts {
+            self.lines(file, node, &mut lines, 0);
+        }
         let image = config.get("image").cloned().or_else(|| self.default("image"));
         let blocking = plan.blocking.and(&script::by_image(image.as_ref().map(|(_, node)| node)));
         let mut steps = script::steps(self.tree, &lines, &variables, &runs, &blocking);

@@ -177,8 +177,8 @@ fn a_report_that_knows_next_to_nothing_of_a_file_leaves_it_open() {
     let long = "x = 1\n".repeat(501);
     let files: Files<'_> = &[("app/a.py", &long), ("tests/test_a.py", "def test_a(): pass\n")];
     let report = |lines: u32| {
-        let lines: String = (1..=lines).map(|line| format!("DA:{line},1\n")).collect();
-        format!("SF:app/a.py\n{lines}end_of_record\n")
+        let lines: Vec<String> = (1..=lines).map(|line| format!("DA:{line},1")).collect();
+        format!("SF:app/a.py\n{}\nend_of_record\n", lines.join("\n"))
     };
     for (lines, outcome) in [(1, Outcome::Unknown), (50, Outcome::Unknown), (51, Outcome::Pass)] {
         let found = with(files, &[("lcov.info", &report(lines))]);

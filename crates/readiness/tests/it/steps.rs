@@ -191,15 +191,16 @@ fn a_workflow_of_another_repository_is_unknown() {
 #[test]
 fn a_workflow_that_github_does_not_call_is_unknown() {
     let caller = |uses: &str| format!("on: pull_request\njobs:\n  a:\n    uses: {uses}\n");
-    let called = |on: &str| format!("on: {on}\njobs:\n  a:\n    steps:\n      - run: cargo test\n");
+    let reusable =
+        |on: &str| format!("on: {on}\njobs:\n  a:\n    steps:\n      - run: cargo test\n");
     for (file, on, expected) in [
         (".github/workflows/r.yml", "workflow_call", Pass),
         (".github/workflows/r.yml", "{workflow_call: {}}", Pass),
         (".github/workflows/r.yml", "workflow_dispatch", Unknown),
         ("ci/r.yml", "workflow_call", Unknown),
     ] {
-        let (caller, called) = (caller(&format!("./{file}")), called(on));
-        let found = assessed(&with(&[RUST, &[(CI, &caller), (file, &called)]]));
+        let (calls, is_called) = (caller(&format!("./{file}")), reusable(on));
+        let found = assessed(&with(&[RUST, &[(CI, &calls), (file, &is_called)]]));
         let check = check(&found, "ci_cd.test_on_pull_request");
         assert_eq!(check.outcome, expected, "{file} {on}: {}", told(check));
     }

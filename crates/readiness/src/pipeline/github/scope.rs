@@ -173,13 +173,16 @@ fn event(occasion: Occasion, path: &[&str], main: &str) -> Value {
         | ["pull_request", "head", "repo", "fork"]
         | ["deleted" | "created" | "forced"] => Value::Bool(false),
         ["pull_request", "labels", ..] => Value::List(Vec::new()),
-        ["pull_request", "head", "repo", "full_name" | "id"] => Value::Repository,
+        ["pull_request", "head", "repo", "full_name" | "id"]
+        | ["workflow_run", "head_repository", "full_name"] => Value::Repository,
         ["pull_request", "head", "repo", "owner", "login"]
         | ["pull_request", "head", "user", "login"] => Value::Owner,
         ["pull_request", "user", "login"]
         | ["pusher", "name" | "email"]
         | ["head_commit", "author" | "committer", "name" | "username" | "email"] => Value::Person,
-        ["pull_request", "base", "ref"] => Value::Text(main.to_owned()),
+        ["pull_request", "base", "ref"] | ["workflow_run", "head_branch"] => {
+            Value::Text(main.to_owned())
+        }
         ["pull_request", "head", "ref"] => Value::Text("topic".into()),
         ["pull_request", "title" | "body"]
         | ["head_commit", "message"]
@@ -188,8 +191,6 @@ fn event(occasion: Occasion, path: &[&str], main: &str) -> Value {
         // A workflow that follows another one follows its success on main.
         ["workflow_run", "conclusion"] => Value::Text("success".into()),
         ["workflow_run", "event"] => Value::Text("push".into()),
-        ["workflow_run", "head_branch"] => Value::Text(main.to_owned()),
-        ["workflow_run", "head_repository", "full_name"] => Value::Repository,
         ["action"] if is_pull_request => Value::Text("synchronize".into()),
         ["action"] if occasion == Occasion::Release => Value::Text("published".into()),
         ["label" | "comment" | "issue", ..] => Value::Null,
@@ -220,7 +221,9 @@ impl Names for Scope {
                 }
                 None => Value::Unknown,
             },
-            ["secrets", "GITHUB_TOKEN"] => Value::Something,
+            ["secrets", "GITHUB_TOKEN"] | ["runner", "name" | "temp" | "tool_cache"] => {
+                Value::Something
+            }
             ["vars" | "secrets", ..] => Value::Setting,
             ["needs", "*", "result"] => {
                 let results = self.needs.values().map(|needed| self.outcome(Some(&needed.runs)));
@@ -242,7 +245,6 @@ impl Names for Scope {
             ["job", "status"] => Value::Text("success".into()),
             ["runner", "os"] => self.os.map_or(Value::Unknown, |os| Value::Text(os.into())),
             ["runner", "arch"] => self.arch.map_or(Value::Unknown, |one| Value::Text(one.into())),
-            ["runner", "name" | "temp" | "tool_cache"] => Value::Something,
             _ => Value::Unknown,
         }
     }

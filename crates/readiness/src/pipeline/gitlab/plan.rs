@@ -42,12 +42,11 @@ impl Plan {
         let get = |key: &str| config.get(key).map(|(_, node)| node);
         let own = get("when").and_then(Node::text);
         let allowed = get("allow_failure");
-        let When { runs, waits, is_soft } = match get("rules") {
-            Some(rules) => rules::when(rules, own, &global.with(get("variables")), tree),
-            None => {
-                let on = rules::only(get("only"), get("except"), global.main());
-                When::plain(&on, own, allowed.and_then(Node::truth) == Some(false))
-            }
+        let When { runs, waits, is_soft } = if let Some(rules) = get("rules") {
+            rules::when(rules, own, &global.with(get("variables")), tree)
+        } else {
+            let on = rules::only(get("only"), get("except"), global.main());
+            When::plain(&on, own, allowed.and_then(Node::truth) == Some(false))
         };
         let is_allowed =
             is_soft || allowed.is_some_and(|node| node.truth() == Some(true) || node.is_map());

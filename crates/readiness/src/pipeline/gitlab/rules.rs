@@ -135,9 +135,8 @@ pub(super) fn of_workflow(rules: &Node, variables: &Variables, tree: &Tree) -> O
     let first = |occasion| first(rules, variables, tree, occasion);
     Occasions::from_fn(|occasion| match first(occasion) {
         First::Rule(rule) if when_of(rule) == Some("never") => Runs::No,
-        First::Rule(_) => Runs::Yes,
         First::Unsure(why, rule) if rule.and_then(when_of) == Some("never") => Runs::Unsure(why),
-        First::Unsure(_, Some(_)) => Runs::Yes,
+        First::Rule(_) | First::Unsure(_, Some(_)) => Runs::Yes,
         First::Unsure(why, None) => Runs::Unsure(why),
         First::None => Runs::No,
     })
