@@ -1,6 +1,7 @@
 //! The six dimensions: what each of their checks comes to.
 
 mod branch_protection;
+mod changes;
 mod ci_cd;
 mod infrastructure;
 mod observability;
@@ -76,6 +77,12 @@ fn judge(seen: &Seen<'_>, wanted: &Wanted<'_>) -> Finding {
     let good: Vec<&&Act> = on_time.iter().filter(blocks).copied().collect();
     let (what, time) = (wanted.what, wanted.when);
     if !good.is_empty() {
+        if wanted.on == ON_CHANGES
+            && let Some(found) = changes::left_out(seen, &good)
+        {
+            let reason = format!("{what} {time}: {}", found.reason);
+            return Finding::new(found.outcome, reason).with(shown(&good));
+        }
         let why = good.iter().map(|act| act.why.as_str()).find(|why| !why.is_empty());
         let why = why.map_or_else(String::new, |why| format!(": {why}"));
         return Finding::pass(format!("{what} {time}{why}")).with(shown(&good));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attest::{Attestation, Suppression};
+use crate::secret::without_secrets;
 
 /// Longest excerpt, in characters.
 const EXCERPT_CHARS_MAX: usize = 160;
@@ -124,7 +125,7 @@ pub(crate) fn count(n: usize) -> u32 {
 
 /// One line, trimmed, without controls, and not longer than people look at.
 pub(crate) fn excerpt(line: &str) -> String {
-    cut(line, EXCERPT_CHARS_MAX)
+    cut(&without_secrets(line), EXCERPT_CHARS_MAX)
 }
 
 /// The same of another length.

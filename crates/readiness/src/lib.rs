@@ -27,6 +27,7 @@ mod package;
 pub mod path;
 mod pipeline;
 mod sarif;
+mod secret;
 mod serverless;
 mod shell;
 mod template;

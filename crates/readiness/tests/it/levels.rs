@@ -219,12 +219,95 @@ fn branch_protection() {
         let found = level(BranchProtection, &[(".github/rulesets/main.json", &rules)]);
         assert_eq!(found, expected, "{rules}");
     }
-    let settings = "branches:\n- name: main\n  protection:\n    required_pull_request_reviews: {required_approving_review_count: 1}\n    required_status_checks: {contexts: [ci]}\n";
-    assert_eq!(level(BranchProtection, &[(".github/settings.yml", settings)]), Some(2));
-    let terraform = "resource \"github_branch_protection\" \"main\" {\n  required_pull_request_reviews {\n  }\n}\n";
-    assert_eq!(level(BranchProtection, &[("github.tf", terraform)]), Some(1));
-    let aggregate = "on: pull_request\njobs:\n  a: {steps: [{run: cargo test}]}\n  b: {steps: [{run: cargo test}]}\n  ok:\n    needs: [a, b]\n    if: always()\n    steps: [{uses: 're-actors/alls-green@v1'}]\n";
-    assert_eq!(level(BranchProtection, &[owners, (".github/workflows/a.yml", aggregate)]), Some(2));
+    let settings = |branch: &str| {
+        format!(
+            "branches:\n- name: {branch}\n  protection:\n    required_pull_request_reviews: {{required_approving_review_count: 1}}\n    required_status_checks: {{contexts: [ci]}}\n"
+        )
+    };
+    for (branch, expected) in [("main", Some(2)), ("gh-pages", None)] {
+        let found = level(BranchProtection, &[(".github/settings.yml", &settings(branch))]);
+        assert_eq!(found, expected, "{branch}");
+    }
+    for (path, expected) in [
+        ("branch-protection.json", Some(3)),
+        ("infra/github/rulesets.json", Some(3)),
+        ("tests/fixtures/branch-protection.json", None),
+        ("x/ruleset-notes.json", None),
+    ] {
+        assert_eq!(level(BranchProtection, &[(path, &main)]), expected, "{path}");
+    }
+}
+
+#[test]
+fn branches_protected_by_terraform() {
+    let protection =
+        |body: &str| format!("resource \"github_branch_protection\" \"main\" {{\n{body}\n}}\n");
+    let ruleset = |of: &str, body: &str| {
+        format!(
+            "resource \"github_repository_ruleset\" \"main\" {{\n  enforcement = \"active\"\n{of}\n  rules {{\n{body}\n  }}\n}}\n"
+        )
+    };
+    let reviews = "  required_pull_request_reviews {\n  }";
+    let main = "  target = \"branch\"\n  conditions {\n    ref_name {\n      include = [\n        \"~DEFAULT_BRANCH\",\n      ]\n      exclude = []\n    }\n  }";
+    let pull = "    pull_request {\n      required_approving_review_count = 1\n    }\n    required_status_checks {\n    }";
+    for (text, expected) in [
+        (protection(reviews), Some(1)),
+        (
+            protection("  required_pull_request_reviews { required_approving_review_count = 2 }"),
+            Some(1),
+        ),
+        (protection(&format!("  pattern = var.branch\n{reviews}")), Some(1)),
+        (protection(&format!("  pattern = \"legacy/*\"\n{reviews}")), None),
+        (protection(&format!("  count = 0\n{reviews}")), None),
+        (
+            protection(
+                "  required_pull_request_reviews {\n    required_approving_review_count = 0\n  }",
+            ),
+            None,
+        ),
+        (protection(&format!("  /*\n{reviews}\n  */\n")), None),
+        (ruleset(main, pull), Some(3)),
+        (ruleset("", "pull_request {}"), None),
+        (ruleset("  target = \"tag\"", pull), None),
+        (ruleset(main, pull).replace("\"active\"", "\"evaluate\""), None),
+        (ruleset(&main.replace("~DEFAULT_BRANCH", "refs/heads/legacy"), pull), None),
+    ] {
+        assert_eq!(level(BranchProtection, &[("github.tf", &text)]), expected, "{text}");
+    }
+}
+
+#[test]
+fn robots_and_jobs_that_merges_wait_for() {
+    let owners = ("CODEOWNERS", "* @team\n");
+    let aggregate = |step: &str| {
+        format!(
+            "on: pull_request\njobs:\n  a: {{steps: [{{run: cargo test}}]}}\n  b: {{steps: [{{run: cargo test}}]}}\n  ok:\n    needs: [a, b]\n    if: always()\n    steps: [{step}]\n"
+        )
+    };
+    let queue = |job: &str| {
+        format!("on: merge_group\njobs: {{a: {{{job}steps: [{{run: cargo test}}]}}}}\n")
+    };
+    let workflow = ".github/workflows/a.yml";
+    for (file, text, expected) in [
+        (workflow, aggregate("{uses: 're-actors/alls-green@v1'}"), Some(2)),
+        (workflow, aggregate("{run: 'echo result success'}"), Some(1)),
+        (workflow, aggregate("{run: \"[ '${{ needs.a.result }}' = success ]\"}"), Some(2)),
+        (
+            workflow,
+            aggregate("{run: \"jq -e 'all(.result == 1)' <<< '${{ toJSON(needs) }}'\"}"),
+            Some(2),
+        ),
+        (workflow, queue(""), Some(2)),
+        (workflow, queue("if: false, "), Some(1)),
+        ("bors.toml", "status = ['ci']\n".into(), Some(2)),
+        ("bors.toml", "\n".into(), Some(1)),
+        (".coderabbit.yaml", "reviews: {profile: chill}\n".into(), Some(2)),
+        (".coderabbit.yaml", "reviews: {auto_review: {enabled: false}}\n".into(), Some(1)),
+        (".mergify.yml", "queue_rules: [{name: default}]\n".into(), Some(2)),
+        (".mergify.yml", "queue_rules: []\n".into(), Some(1)),
+    ] {
+        assert_eq!(level(BranchProtection, &[owners, (file, &text)]), expected, "{text}");
+    }
 }
 
 #[test]

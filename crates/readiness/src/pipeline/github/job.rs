@@ -1,13 +1,14 @@
 //! A job: its conditions and its steps, for every combination of its matrix.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::super::{Does, Job, Occasions, Script, Step};
 use super::condition::{blocking, is_always, runs};
 use super::expression::{Value, interpolate, whole};
 use super::matrix::combinations;
-use super::scope::Scope;
-use super::{CALLS_MAX, Call, Reader, STEPS_MAX};
+use super::scope::{Needed, Scope};
+use super::{CALLS_MAX, Call, Reader, STEPS_MAX, refused};
 use crate::finding::Place;
 use crate::shell::{Blocking, Options, UNKNOWN};
 use crate::tree::join;
@@ -38,9 +39,14 @@ impl Reader<'_> {
         call: &Call,
     ) -> (Occasions, Vec<Job>) {
         let node = &entry.value;
-        let mut scope =
-            Scope { main: self.main.clone(), inputs: call.inputs.clone(), ..Scope::default() };
-        scope.os = os(node);
+        let mut scope = Scope {
+            main: self.main.clone(),
+            inputs: call.inputs.clone(),
+            known: Rc::clone(&self.known),
+            needs: Rc::new(self::needs(root, node, needed)),
+            schedules: schedules(root),
+            ..Scope::default()
+        };
         extend_env(&mut scope, root.get("env"));
         let (all, known) = combinations(node, &scope);
         let always = is_always(node.get("if"));
@@ -62,6 +68,7 @@ impl Reader<'_> {
         };
         for combination in all {
             let mut scope = Scope { matrix: combination, matrix_known: known, ..scope.clone() };
+            scope.machine(node);
             extend_env(&mut scope, node.get("env"));
             let mut own = call.runs.and(&runs(node.get("if"), &scope));
             if !always {
@@ -138,6 +145,9 @@ impl Reader<'_> {
         let Some(root) = self.called(path) else {
             return opaque(format!("the workflow `{what}` cannot be read"));
         };
+        if let Some(why) = refused::why_not_called(path, &root) {
+            return opaque(why);
+        }
         let declared = root.at(&["on", "workflow_call", "inputs"]);
         let inputs = inputs(declared, node.get("with"), scope);
         let inner = Call {
@@ -153,14 +163,18 @@ impl Reader<'_> {
     /// The steps of a list, with those of actions in the same repository.
     pub(super) fn steps(&mut self, list: Option<&Node>, around: &Around<'_>) -> Vec<Step> {
         let mut all = Vec::new();
+        let mut ids = BTreeMap::new();
         for node in list.map(Node::items).unwrap_or_default() {
             if self.steps >= STEPS_MAX {
                 break;
             }
             self.steps += 1;
-            let mut scope = around.scope.clone();
+            let mut scope = Scope { steps: ids.clone(), ..around.scope.clone() };
             extend_env(&mut scope, node.get("env"));
             let own = around.runs.and(&runs(node.get("if"), &scope));
+            if let Some(id) = node.get("id").and_then(Node::text) {
+                ids.insert(id.to_owned(), own.clone());
+            }
             let fails = around.blocking.and(&blocking(node.get("continue-on-error"), &scope));
             let step = |place, does| Step {
                 file: around.file.to_owned(),
@@ -267,13 +281,22 @@ fn told(given: BTreeMap<String, Value>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Which machine a job asks for.
-fn os(job: &Node) -> Option<&'static str> {
-    let label = job.get("runs-on")?.texts().join(" ");
-    [("ubuntu", "Linux"), ("windows", "Windows"), ("macos", "macOS")]
-        .into_iter()
-        .find(|(word, _)| label.contains(word))
-        .map(|(_, os)| os)
+/// The jobs that a job needs, with what they hand on.
+fn needs(root: &Node, job: &Node, runs: &[&Occasions]) -> BTreeMap<String, Needed> {
+    let names = job.get("needs").map(Node::texts).unwrap_or_default();
+    let all = names.into_iter().zip(runs).filter_map(|(name, runs)| {
+        let job = root.at(&["jobs", name])?;
+        let outputs = job.get("outputs").map(Node::entries).unwrap_or_default();
+        let outputs = outputs.iter().map(|output| output.key.clone()).collect();
+        let outputs = job.get("uses").is_none().then_some(outputs);
+        Some((name.to_owned(), Needed { runs: (*runs).clone(), outputs }))
+    });
+    all.collect()
+}
+
+fn schedules(root: &Node) -> Rc<[String]> {
+    let all = root.at(&["on", "schedule"]).map(Node::items).unwrap_or_default();
+    all.iter().filter_map(|one| Some(one.get("cron")?.text()?.to_owned())).collect()
 }
 
 fn environment(job: &Node, scope: &Scope) -> Option<String> {
