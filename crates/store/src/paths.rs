@@ -207,7 +207,7 @@ fn criterion(judged: Judged) -> Criterion {
         State::NotMet => Some(false),
         State::Unknown => None,
     };
-    Criterion { measure: id.as_str().to_owned(), met, told }
+    Criterion { measure: id.spec().id.to_owned(), met, told }
 }
 
 /// Other agents with a version at an address of one of this agent's.
