@@ -86,8 +86,8 @@ async fn a_file_counts_when_it_is_whole() {
     let server = server().await;
     let admin = &server.admin;
     let begin = json!({ "digest": DIGEST, "name": "a\u{1b}.csv", "rows": 2 });
-    let begun = answered(server.post(IMPORTS, admin, begin.clone()).await, 200).await;
-    assert_eq!((&begun["taken"], &begun["name"]), (&json!(0), &json!("a.csv")));
+    let first = answered(server.post(IMPORTS, admin, begin).await, 200).await;
+    assert_eq!((&first["taken"], &first["name"]), (&json!(0), &json!("a.csv")));
     let rows = format!("{IMPORTS}/{DIGEST}/rows");
     let part = |first: u64, key: &str| json!({ "first": first, "events": [survey(key, None)] });
     problem(server.post(&rows, admin, part(1, "b")).await, 409).await;

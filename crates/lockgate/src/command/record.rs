@@ -38,7 +38,7 @@ Times are in RFC 3339, such as 2026-03-01T09:30:00Z.";
 #[derive(Debug, Args)]
 #[command(after_help = FIELDS)]
 pub(crate) struct Record {
-    /// What it is: survey, baseline, headcount, time_saved and others, see below
+    /// What it is: survey, baseline, headcount and others, see below
     #[arg(value_name = "KIND")]
     kind: String,
     /// Its fields

@@ -68,7 +68,9 @@ pub(crate) async fn tell(
     if would_be.new > 0 {
         // Keys are anyone's words; how many there are of each kind is ours.
         let mut kinds = std::collections::BTreeMap::<&str, u64>::new();
-        events.iter().for_each(|event| *kinds.entry(event.what.kind()).or_default() += 1);
+        for event in &events {
+            *kinds.entry(event.what.kind()).or_default() += 1;
+        }
         let detail = json!({ "new": would_be.new, "known": would_be.known, "kinds": kinds });
         record(&app, &principal, "value.record", "events", detail).await?;
     }
