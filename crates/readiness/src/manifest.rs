@@ -61,11 +61,24 @@ impl Manifests {
 
     /// The first dependency with one of these names; a name that ends with `*` is a beginning.
     pub(crate) fn any_of(&self, names: &[&str]) -> Option<&Dependency> {
-        self.dependencies.iter().find(|dependency| {
-            names.iter().any(|name| match name.strip_suffix('*') {
-                Some(start) => dependency.name.starts_with(start),
-                None => dependency.name == *name,
-            })
+        self.dependencies.iter().find(|dependency| dependency.is_one_of(names))
+    }
+
+    /// All of them.
+    pub(crate) fn all_of<'a>(
+        &'a self,
+        names: &'a [&'a str],
+    ) -> impl Iterator<Item = &'a Dependency> {
+        self.dependencies.iter().filter(|dependency| dependency.is_one_of(names))
+    }
+}
+
+impl Dependency {
+    /// Whether it has one of these names.
+    pub(crate) fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| match name.strip_suffix('*') {
+            Some(start) => self.name.starts_with(start),
+            None => self.name == *name,
         })
     }
 }

@@ -9,7 +9,6 @@ mod gate;
 mod markdown;
 mod repository;
 mod server;
-mod serverless;
 
 use std::collections::BTreeMap;
 
@@ -133,6 +132,12 @@ impl Finding {
             Outcome::Pass => 1,
             Outcome::NotApplicable => 0,
         }
+    }
+}
+
+impl From<crate::finding::Finding> for Finding {
+    fn from(found: crate::finding::Finding) -> Self {
+        Self::new(found.outcome, found.reason).with(&found.evidence)
     }
 }
 

@@ -94,9 +94,9 @@ fn infrastructure() {
             "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: 'AWS::Serverless::Function'}\n",
         ),
         ("serverless.yml", "service: a\nprovider: {name: aws}\nfunctions: {a: {handler: b}}\n"),
-        ("cdk.json", "{\"app\": \"node a\"}\n"),
-        ("Pulumi.yaml", "name: a\nruntime: go\n"),
-        ("ecs/task.json", "{\"containerDefinitions\": []}\n"),
+        ("stack/a.tf.json", "{\"module\": {\"a\": {\"source\": \"b/c/d\"}}}\n"),
+        ("Pulumi.yaml", "name: a\nruntime: yaml\nresources: {a: {type: b}}\n"),
+        ("ecs/task.json", "{\"containerDefinitions\": [{\"image\": \"a:1\"}]}\n"),
         ("site.yml", "- hosts: all\n  roles: [a]\n"),
         ("app.py", "import modal\napp = modal.App('a')\n"),
         deployment,
@@ -329,11 +329,14 @@ fn observability() {
     let rules = "groups:\n- rules:\n  - alert: Down\n    expr: up == 0\n";
     let route = "route: {receiver: team}\nreceivers:\n- name: team\n  slack_configs: [{channel: '#oncall'}]\n";
     let runbook = ("docs/runbooks/down.md", "# Down\n\nLook.\n\nRestart.\n");
-    assert_eq!(level(Observability, &[("Cargo.toml", &app(""))]), Some(0));
-    assert_eq!(level(Observability, &[("Cargo.toml", &logs)]), Some(1));
-    assert_eq!(level(Observability, &[("Cargo.toml", &metrics)]), Some(2));
+    let code =
+        ("src/main.rs", "use opentelemetry_otlp as otlp;\ntracing_subscriber::fmt::init();\n");
+    assert_eq!(level(Observability, &[("Cargo.toml", &app("")), code]), Some(0));
+    assert_eq!(level(Observability, &[("Cargo.toml", &logs), code]), Some(1));
+    assert_eq!(level(Observability, &[("Cargo.toml", &logs), ("src/main.rs", "")]), Some(0));
+    assert_eq!(level(Observability, &[("Cargo.toml", &metrics), code]), Some(2));
     let alerts: Vec<(&str, &str)> =
-        vec![("Cargo.toml", &metrics), ("ops/rules.yml", rules), ("ops/am.yml", route)];
+        vec![("Cargo.toml", &metrics), code, ("ops/rules.yml", rules), ("ops/am.yml", route)];
     assert_eq!(level(Observability, &alerts), Some(2), "no runbook");
     assert_eq!(level(Observability, &with(&[&alerts, &[runbook]])), Some(3));
     let dev = "[package]\nname = \"a\"\n[dependencies]\naxum = \"0.8\"\n[dev-dependencies]\ntracing-subscriber = \"0.3\"\n";

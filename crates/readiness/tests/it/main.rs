@@ -13,13 +13,16 @@ mod gitlab;
 mod given;
 mod given_drift;
 mod hostile;
+mod infrastructure;
 mod jenkins;
 mod levels;
+mod observability;
 mod packages;
 mod pages;
 mod reports;
 mod runners;
 mod steps;
+mod templates;
 mod traps;
 
 use lockgate_readiness::finding::{Check, Outcome};
@@ -54,6 +57,14 @@ fn assert_check(assessment: &Assessment, id: &str, outcome: Outcome, place: &str
     let first =
         check.evidence.first().map(|one| format!("{}:{}", one.file, one.line)).unwrap_or_default();
     assert_eq!((check.outcome, first.as_str()), (outcome, place), "{}", told(check));
+}
+
+/// What makes a tree one of something that is deployed.
+const CONTAINER: (&str, &str) = ("Dockerfile", "FROM scratch\n");
+
+/// The same of files beside a container.
+fn assert_of(files: Files<'_>, id: &str, outcome: Outcome, place: &str) {
+    assert_check(&assessed(&with(&[&[CONTAINER], files])), id, outcome, place);
 }
 
 /// A Rust package with a unit test.

@@ -301,6 +301,7 @@ jobs:
             "services/api/pyproject.toml",
             "[project]\ndependencies = [\"fastapi\", \"structlog>=1\"]\n",
         ),
+        ("services/api/app/main.py", "import structlog\n"),
         ("services/api/tests/integration/test_a.py", "def test(): pass\n"),
     ]);
     assert_check(&found, "tests.unit_on_pull_request", Pass, ".github/workflows/ci.yml:6");
