@@ -8,7 +8,7 @@ use crate::bounded;
 use crate::git_dir::GitDir;
 
 /// A longer index is not read.
-const BYTES_MAX: u64 = 256 * 1024 * 1024;
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Times, device, owner and the like, before the hash of an entry.
 const STAT_BYTES: usize = 40;

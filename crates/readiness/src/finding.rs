@@ -125,7 +125,9 @@ pub(crate) fn count(n: usize) -> u32 {
 
 /// One line, trimmed, without controls, and not longer than people look at.
 pub(crate) fn excerpt(line: &str) -> String {
-    cut(&without_secrets(line), EXCERPT_CHARS_MAX)
+    // A line may be a whole file.
+    let start: String = line.trim().chars().take(4 * EXCERPT_CHARS_MAX).collect();
+    cut(&without_secrets(&start), EXCERPT_CHARS_MAX)
 }
 
 /// The same of another length.

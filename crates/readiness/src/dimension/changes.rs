@@ -1,5 +1,7 @@
 //! Which changes start what runs on pull requests: filters of paths may leave the code out.
 
+use std::collections::BTreeSet;
+
 use super::Seen;
 use crate::act::{Act, is_test};
 use crate::finding::Finding;
@@ -12,15 +14,14 @@ const COMPARED_MAX: usize = 500_000;
 /// What steps come to whose pipelines start for few of the changes of code, all of them together; none where they start
 /// for most.
 pub(super) fn left_out(seen: &Seen<'_>, acts: &[&&Act]) -> Option<Finding> {
-    let mut filters: Vec<&Paths> = Vec::new();
-    for act in acts {
-        // A queue asks for no paths.
-        if *act.runs.on(Occasion::MergeQueue) == Runs::Yes {
-            return None;
-        }
-        filters.push(seen.pipelines.paths.get(&act.pipeline)?);
+    // A queue asks for no paths.
+    if acts.iter().any(|act| *act.runs.on(Occasion::MergeQueue) == Runs::Yes) {
+        return None;
     }
-    filters.dedup();
+    let pipelines: BTreeSet<&str> = acts.iter().map(|act| act.pipeline.as_str()).collect();
+    let filters: Option<Vec<&Paths>> =
+        pipelines.into_iter().map(|file| seen.pipelines.paths.get(file)).collect();
+    let filters = filters?;
     let sources: Vec<&str> =
         seen.tree.paths().filter(|path| is_source(path) && !is_test(path)).collect();
     let patterns: usize = filters.iter().map(|paths| paths.count()).sum();

@@ -212,6 +212,14 @@ fn branch_protection() {
     for (of, expected) in [
         ("\"target\": \"tag\"", None),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/release/*\"]}}", None),
+        (
+            "\"conditions\": {\"ref_name\": {\"include\": [\"~ALL\"], \"exclude\": [\"~DEFAULT_BRANCH\"]}}",
+            None,
+        ),
+        (
+            "\"conditions\": {\"ref_name\": {\"include\": [\"~ALL\"], \"exclude\": [\"refs/heads/x\"]}}",
+            Some(3),
+        ),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"~DEFAULT_BRANCH\"]}}", Some(3)),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/main\"]}}", Some(3)),
     ] {
@@ -267,6 +275,8 @@ fn branches_protected_by_terraform() {
         ),
         (protection(&format!("  /*\n{reviews}\n  */\n")), None),
         (ruleset(main, pull), Some(3)),
+        (ruleset(&main.replace("exclude = []", "exclude = [\"refs/heads/main\"]"), pull), None),
+        (protection(&format!("  for_each = toset([])\n{reviews}")), None),
         (ruleset("", "pull_request {}"), None),
         (ruleset("  target = \"tag\"", pull), None),
         (ruleset(main, pull).replace("\"active\"", "\"evaluate\""), None),

@@ -9,8 +9,8 @@ use crate::tree::{Tree, has_end, name};
 const FILES: [&str; 4] =
     [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"];
 
-/// Lines and files that are compared.
-const COMPARED_MAX: usize = 200_000;
+/// Patterns with stars and files that are compared.
+const COMPARED_MAX: usize = 300_000;
 
 /// Beginnings of names that stand for somebody who is still to be named.
 const PLACEHOLDERS: [&str; 6] = ["@your", "@<", "@todo", "@changeme", "@example", "@placeholder"];
@@ -163,7 +163,7 @@ fn taken(tree: &Tree, later: &[&Line<'_>]) -> Taken {
             if left == 0 {
                 return Taken::TooMuch;
             }
-            left -= 1;
+            left -= usize::from(is_wild(line.pattern));
             if names(line.pattern, path) {
                 if !line.is_owned {
                     return Taken::By(line.at, path.to_owned());
@@ -195,7 +195,11 @@ fn names(pattern: &str, path: &str) -> bool {
         if is_dir && !is_above || is_above && is_anchored && inner.ends_with("/*") {
             return false;
         }
-        let part = &path[..end];
-        glob_matches(inner, if is_anchored { part } else { name(part) })
+        let part = if is_anchored { &path[..end] } else { name(&path[..end]) };
+        if is_wild(inner) { glob_matches(inner, part) } else { inner == part }
     })
+}
+
+fn is_wild(pattern: &str) -> bool {
+    pattern.contains(['*', '?', '[', '\\'])
 }

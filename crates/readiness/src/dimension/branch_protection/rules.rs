@@ -150,11 +150,14 @@ fn is_in_force(rules: &Node) -> bool {
         matches!(of, "~DEFAULT_BRANCH" | "~ALL")
             || of.strip_prefix("refs/heads/").is_some_and(is_of_main)
     };
+    let names_main = |key: &str| {
+        let names = rules.at(&["conditions", "ref_name", key])?;
+        Some(names.texts().into_iter().any(is_included))
+    };
     state == "active"
         && text("target").is_none_or(|of| of == "branch")
-        && rules
-            .at(&["conditions", "ref_name", "include"])
-            .is_none_or(|include| include.texts().into_iter().any(is_included))
+        && names_main("include").unwrap_or(true)
+        && !names_main("exclude").unwrap_or(false)
 }
 
 /// Whether a name or a pattern is that of a main branch.

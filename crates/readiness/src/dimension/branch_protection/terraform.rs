@@ -38,8 +38,7 @@ pub(super) fn read(rules: &mut Rules, path: &str, text: &str) {
     }
     let top = blocks(text);
     for resource in top.named("resource") {
-        // Nothing is made of `count = 0`.
-        if resource.get("count") == Some("0") {
+        if is_none(resource) {
             continue;
         }
         let at = |block: &Block| {
@@ -76,6 +75,13 @@ pub(super) fn read(rules: &mut Rules, path: &str, text: &str) {
     }
 }
 
+/// Whether nothing is made of a resource.
+fn is_none(resource: &Block) -> bool {
+    let each = resource.get("for_each").map(|each| each.replace(' ', ""));
+    resource.get("count") == Some("0")
+        || each.is_some_and(|each| matches!(each.as_str(), "{}" | "[]" | "toset([])"))
+}
+
 /// One approval is what is asked for without a number.
 fn asks_for_reviews(block: &Block) -> bool {
     block.get("required_approving_review_count").is_none_or(|n| !is_number(n) || is_positive(n))
@@ -95,12 +101,16 @@ fn is_in_force(ruleset: &Block) -> bool {
     let is = |name: &str, wanted: &str| {
         ruleset.get(name).is_none_or(|value| !is_text(value) || unquoted(value) == wanted)
     };
-    let mut includes = ruleset.named("conditions").flat_map(|block| block.named("ref_name"));
-    let is_of_main = includes.next().and_then(|names| names.get("include")).is_none_or(|list| {
-        let mut names = list.trim_matches(['[', ']', ' ']).split(',').map(str::trim);
-        names.any(|name| !name.is_empty() && (!is_text(name) || is_of_main(unquoted(name))))
-    });
-    is("enforcement", "active") && is("target", "branch") && is_of_main
+    let names = ruleset.first("conditions").and_then(|block| block.first("ref_name"));
+    let listed = |key: &str| -> Option<Vec<&str>> {
+        let list = names?.get(key)?.trim_matches(['[', ']', ' ']).split(',').map(str::trim);
+        Some(list.filter(|name| !name.is_empty()).collect())
+    };
+    let is_main = |name: &str| is_text(name) && is_of_main(unquoted(name));
+    let is_included = listed("include")
+        .is_none_or(|all| all.into_iter().any(|name| !is_text(name) || is_main(name)));
+    let is_excluded = listed("exclude").is_some_and(|all| all.into_iter().any(is_main));
+    is("enforcement", "active") && is("target", "branch") && is_included && !is_excluded
 }
 
 fn is_number(text: &str) -> bool {

@@ -163,18 +163,20 @@ impl Reader<'_> {
     /// The steps of a list, with those of actions in the same repository.
     pub(super) fn steps(&mut self, list: Option<&Node>, around: &Around<'_>) -> Vec<Step> {
         let mut all = Vec::new();
-        let mut ids = BTreeMap::new();
+        let mut ids = Rc::new(BTreeMap::new());
+        let mut before = None;
         for node in list.map(Node::items).unwrap_or_default() {
             if self.steps >= STEPS_MAX {
                 break;
             }
             self.steps += 1;
-            let mut scope = Scope { steps: ids.clone(), ..around.scope.clone() };
+            if let Some((id, runs)) = before.take() {
+                Rc::make_mut(&mut ids).insert(id, runs);
+            }
+            let mut scope = Scope { steps: Rc::clone(&ids), ..around.scope.clone() };
             extend_env(&mut scope, node.get("env"));
             let own = around.runs.and(&runs(node.get("if"), &scope));
-            if let Some(id) = node.get("id").and_then(Node::text) {
-                ids.insert(id.to_owned(), own.clone());
-            }
+            before = node.get("id").and_then(Node::text).map(|id| (id.to_owned(), own.clone()));
             let fails = around.blocking.and(&blocking(node.get("continue-on-error"), &scope));
             let step = |place, does| Step {
                 file: around.file.to_owned(),

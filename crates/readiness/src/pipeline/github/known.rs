@@ -9,6 +9,9 @@ use crate::tree::{Tree, name};
 /// Names of repositories that are kept.
 const NAMES_MAX: usize = 5_000;
 
+/// Patterns that all files are compared with.
+const PATTERNS_MAX: usize = 100;
+
 /// Characters of a name of an owner or a repository.
 const NAME_BYTES_MAX: usize = 100;
 
@@ -83,6 +86,9 @@ impl Known {
         let pattern = pattern.trim_start_matches("./");
         if let Some(known) = self.fits.borrow().get(pattern) {
             return *known;
+        }
+        if self.fits.borrow().len() >= PATTERNS_MAX {
+            return false;
         }
         let found = self.paths.iter().any(|path| glob_matches(pattern, path));
         self.fits.borrow_mut().insert(pattern.to_owned(), found);

@@ -37,7 +37,7 @@ pub(super) struct Scope {
     pub(super) known: Rc<Known>,
     pub(super) needs: Rc<BTreeMap<String, Needed>>,
     /// When the steps before this one that have an id run.
-    pub(super) steps: BTreeMap<String, Occasions>,
+    pub(super) steps: Rc<BTreeMap<String, Occasions>>,
     /// When the schedules of the workflow are due.
     pub(super) schedules: Rc<[String]>,
 }
