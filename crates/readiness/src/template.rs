@@ -13,8 +13,8 @@ pub(crate) mod terraform;
 
 use self::fact::{About, Fact, Is};
 use self::kubernetes::Retagged;
-use self::terraform::Roots;
 pub(crate) use self::terraform::Root;
+use self::terraform::Roots;
 use crate::finding::Evidence;
 use crate::hcl;
 use crate::lines::File;

@@ -238,7 +238,8 @@ fn of_language(asked: &Asked<'_>, language: Language, words: &[&str], root: &str
     ];
     let mut packages: BTreeMap<String, Kinds> = BTreeMap::new();
     for file in &chosen {
-        let is_its = |dir: &&String| asked.roots.get(dir).is_some_and(|root| root.is_code(&file.path));
+        let is_its =
+            |dir: &&String| asked.roots.get(dir).is_some_and(|root| root.is_code(&file.path));
         let Some(package) = file.package.as_ref().filter(is_its) else { continue };
         let kinds = asked.kinds(file.kinds);
         match packages.get_mut(package) {

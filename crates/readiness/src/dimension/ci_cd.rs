@@ -63,8 +63,11 @@ fn delivered(seen: &Seen<'_>, found: Finding) -> Finding {
     match all.first() {
         Some(first) if found.outcome != Outcome::Pass => {
             let path = first.path.as_deref().unwrap_or_default();
-            Finding::pass(format!("{}: a cluster takes `{path}` of this repository by itself", first.what))
-                .with(all.iter().map(|one| one.evidence.clone()))
+            Finding::pass(format!(
+                "{}: a cluster takes `{path}` of this repository by itself",
+                first.what
+            ))
+            .with(all.iter().map(|one| one.evidence.clone()))
         }
         _ => found,
     }

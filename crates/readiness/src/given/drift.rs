@@ -180,10 +180,16 @@ fn judged(
     let is_compared = |root: &&Root| {
         newest.keys().any(|(kind, path)| *kind == RootKind::Terraform && place(path) == root.dir)
     };
-    let left: Vec<&str> = templates.roots.iter().filter(|root| !is_compared(root)).map(|root| root.dir.as_str()).collect();
+    let left: Vec<&str> = templates
+        .roots
+        .iter()
+        .filter(|root| !is_compared(root))
+        .map(|root| root.dir.as_str())
+        .collect();
     if let Some(first) = left.first() {
         let first = if first.is_empty() { "." } else { first };
-        let why = format!("{run}, and none compared {}; {}", named(first, left.len()), shown.reason);
+        let why =
+            format!("{run}, and none compared {}; {}", named(first, left.len()), shown.reason);
         return Finding::unknown(why).with(shown.evidence).with(evidence);
     }
     Finding::pass(format!("{run}: a run, not a schedule")).with(evidence)

@@ -63,9 +63,33 @@ pub(crate) fn is_put_in(node: &Node) -> bool {
 
 /// Stores and the like that others made, beside which the program itself runs.
 const STORES: &[&str] = &[
-    "postgres", "postgis", "pgvector", "timescaledb", "mysql", "mariadb", "mongo", "redis", "valkey", "memcached",
-    "rabbitmq", "kafka", "zookeeper", "nats", "elasticsearch", "opensearch", "clickhouse", "cassandra", "minio", "etcd",
-    "neo4j", "qdrant", "weaviate", "influxdb", "localstack", "mssql", "cockroach",
+    "postgres",
+    "postgis",
+    "pgvector",
+    "timescaledb",
+    "mysql",
+    "mariadb",
+    "mongo",
+    "redis",
+    "valkey",
+    "memcached",
+    "rabbitmq",
+    "kafka",
+    "zookeeper",
+    "nats",
+    "elasticsearch",
+    "opensearch",
+    "clickhouse",
+    "cassandra",
+    "minio",
+    "etcd",
+    "neo4j",
+    "qdrant",
+    "weaviate",
+    "influxdb",
+    "localstack",
+    "mssql",
+    "cockroach",
 ];
 
 /// Whether an image is one of a store: that it answers says nothing of the program that uses it.

@@ -6,7 +6,11 @@ use crate::yaml::Node;
 
 impl Templates {
     pub(super) fn reconciler(&mut self, file: File<'_>, root: &Node, version: &str, kind: &str) {
-        let found = if version.starts_with("argoproj.io/") { argo(root) } else { flux(root, version, kind) };
+        let found = if version.starts_with("argoproj.io/") {
+            argo(root)
+        } else {
+            flux(root, version, kind)
+        };
         self.reconcilers.extend(found.map(|(what, at, path)| Reconciler {
             what,
             evidence: file.shown(at),
@@ -26,7 +30,8 @@ fn flux<'a>(root: &'a Node, version: &str, kind: &str) -> Option<Told<'a>> {
     match kind {
         "Kustomization" if version.starts_with("kustomize.toolkit.fluxcd.io/") => {
             let prune = spec.get("prune").filter(|prune| prune.truth() == Some(true))?;
-            let is_git = spec.at(&["sourceRef", "kind"]).and_then(Node::text) == Some("GitRepository");
+            let is_git =
+                spec.at(&["sourceRef", "kind"]).and_then(Node::text) == Some("GitRepository");
             let path = spec.get("path").and_then(Node::text).filter(|_| is_git);
             Some(("Flux reconciles and prunes", prune, path.and_then(written)))
         }

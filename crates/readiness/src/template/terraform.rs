@@ -206,7 +206,9 @@ fn compares(resource: &Resource<'_>) -> Option<(&'static str, Compares)> {
                 blocks(body, "source").filter_map(|source| source.get("source_identifier"));
             let is_drift =
                 |node: &Node| node.text() == Some("CLOUDFORMATION_STACK_DRIFT_DETECTION_CHECK");
-            rules.any(is_drift).then_some(("AWS Config looks for drift of stacks", Compares::Stacks))
+            rules
+                .any(is_drift)
+                .then_some(("AWS Config looks for drift of stacks", Compares::Stacks))
         }
         _ => None,
     }

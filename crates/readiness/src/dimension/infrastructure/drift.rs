@@ -101,6 +101,7 @@ fn covers(act: &Act, root: &Root, roots: &[Root]) -> bool {
     }
     let is_below = dir.is_empty() || root.dir.starts_with(&format!("{dir}/"));
     let shown = &act.evidence.text;
-    let plans_one = ["terraform plan", "tofu plan", "-chdir="].iter().any(|text| shown.contains(text));
+    let plans_one =
+        ["terraform plan", "tofu plan", "-chdir="].iter().any(|text| shown.contains(text));
     is_below && !plans_one && !roots.iter().any(|other| other.dir == dir)
 }
