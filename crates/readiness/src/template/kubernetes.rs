@@ -172,10 +172,14 @@ impl Templates {
                         .push(format!("{}:{}: `{text}` is not there", file.path, item.place.line));
                     continue;
                 };
-                // One that puts nothing together describes nothing.
-                let has_kind =
-                    |path: &str| tree.text(path).is_none_or(|text| text.contains("kind"));
-                if !(tree.has(&path) && has_kind(&path) || tree.under(&path).any(has_kind)) {
+                // What puts nothing together describes nothing.
+                let says = |path: &str| {
+                    tree.text(path).is_none_or(|text| {
+                        let mut lines = text.lines().map(str::trim);
+                        lines.any(|line| !line.is_empty() && !line.starts_with(['#', '-']))
+                    })
+                };
+                if !(tree.has(&path) && says(&path) || tree.under(&path).any(says)) {
                     continue;
                 }
             }

@@ -49,6 +49,10 @@ fn token_ref(text: &str) -> Result<TokenRef, Infallible> {
 }
 
 impl ForgeArgs {
+    pub(super) fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
+    }
+
     /// Adds what the forge says to what was found.
     pub(super) async fn ask(&self, found: &mut Checkout) -> CliResult<()> {
         let (Some(name), Some(repository)) = (self.forge, &self.repository) else { return Ok(()) };

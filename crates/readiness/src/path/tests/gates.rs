@@ -189,7 +189,8 @@ fn a_word_in_a_report_is_about_its_step_and_its_texts_are_of_one_line() {
     let until = "2026-12-31".parse().unwrap();
     let check = |of: &str, link: &str, reason: &str| {
         let word = Word { of: of.into(), owner: "security".into(), link: link.into(), until };
-        let said = Finding { attested: vec![word], ..Finding::unknown(reason) };
+        let reason = reason.to_owned();
+        let said = Finding { attested: vec![word], reason, ..Finding::unknown("not shown") };
         check_report(path, &Findings::from([("monolith.tests".to_owned(), said)]))
     };
     let good = "https://wiki.example/tests";
