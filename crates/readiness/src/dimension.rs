@@ -83,8 +83,9 @@ fn judge(seen: &Seen<'_>, wanted: &Wanted<'_>) -> Finding {
             let reason = format!("{what} {time}: {}", found.reason);
             return Finding::new(found.outcome, reason).with(shown(&good));
         }
-        let why = good.iter().map(|act| act.why.as_str()).find(|why| !why.is_empty());
-        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        // The reason is of the step that is shown first.
+        let why = &good[0].why;
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         return Finding::pass(format!("{what} {time}{why}")).with(shown(&good));
     }
     for act in &acts {

@@ -39,6 +39,6 @@ pub use assess::{Assessment, Facts, JSON_SCHEMA, SCHEMA, Standing, assess};
 pub use badge::badge;
 pub use dimension::packages::{Package, Part};
 pub use gate::{Gate, Scenario, Short};
-pub use html::html;
+pub use html::{About, html};
 pub use markdown::markdown;
 pub use sarif::sarif;

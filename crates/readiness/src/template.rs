@@ -7,16 +7,18 @@ pub(crate) mod fact;
 mod helm;
 mod kubernetes;
 mod program;
+mod reconcile;
 mod secret;
 pub(crate) mod terraform;
 
 use self::fact::{About, Fact, Is};
 use self::kubernetes::Retagged;
+pub(crate) use self::terraform::Root;
 use self::terraform::Roots;
 use crate::finding::Evidence;
 use crate::hcl;
 use crate::lines::File;
-use crate::tree::{Contents, Tree, dir, has_end, is_aside, name};
+use crate::tree::{Contents, Tree, dir, has_end, is_aside, join, name};
 use crate::yaml::{self, Node, Unread};
 
 /// With more answers than this, those that are alike are no longer all kept.
@@ -35,6 +37,27 @@ pub(crate) struct Found {
     pub(crate) evidence: Evidence,
 }
 
+/// What is compared with what runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compares {
+    /// Objects of a cluster.
+    Cluster,
+    /// Roots of Terraform.
+    Terraform,
+    /// Stacks of `CloudFormation`.
+    Stacks,
+}
+
+/// What brings running things back to their templates, or looks whether they went astray.
+#[derive(Debug, Clone)]
+pub(crate) struct Reconciler {
+    pub(crate) what: &'static str,
+    pub(crate) evidence: Evidence,
+    pub(crate) compares: Compares,
+    /// The directory that it takes templates from, where it says so.
+    pub(crate) path: Option<String>,
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(crate) struct Templates {
@@ -43,7 +66,13 @@ pub(crate) struct Templates {
     /// Templates of real environments.
     pub(crate) environments: Vec<Found>,
     /// What brings running things back to their templates.
-    pub(crate) reconcilers: Vec<Found>,
+    pub(crate) reconcilers: Vec<Reconciler>,
+    /// What does so with things of other repositories.
+    pub(crate) elsewhere: Vec<Reconciler>,
+    /// The roots of Terraform, each of which is compared for itself.
+    pub(crate) roots: Vec<Root>,
+    /// Modules of Terraform that others use: nothing runs by them alone.
+    pub(crate) is_library: bool,
     /// Resources by their kinds, as Terraform and `CloudFormation` name them.
     pub(crate) declared: Vec<(String, Evidence)>,
     /// What they say of what is asked of all.
@@ -73,8 +102,8 @@ impl Templates {
             values: Default::default(),
         };
         for path in tree.paths() {
-            if is_aside(path) || path.starts_with(".github/") || path.starts_with(".devcontainer/")
-            {
+            let is_aside = is_aside(path) && !across.roots.is_environment(dir(path));
+            if is_aside || path.starts_with(".github/") || path.starts_with(".devcontainer/") {
                 continue;
             }
             let text = tree.text(path).unwrap_or_default();
@@ -86,7 +115,17 @@ impl Templates {
             all.file(tree, File::new(path, text, &lines), &mut across);
             all.bound();
         }
+        all.roots = across.roots.places();
+        all.is_library = all.configuration.is_empty()
+            && all.environments.iter().all(|found| found.what == "Terraform")
+            && across.roots.are_modules(tree);
         all.facts.extend(across.roots.facts());
+        let is_here = |one: &Reconciler| {
+            one.path.as_deref().is_none_or(|path| {
+                join("", path).is_some_and(|dir| tree.under(&dir).next().is_some())
+            })
+        };
+        (all.reconcilers, all.elsewhere) = all.reconcilers.into_iter().partition(is_here);
         if all.environments.is_empty() {
             all.facts.extend(across.local);
         }

@@ -158,8 +158,9 @@ impl Path {
         }
         if found.blocked {
             output::note(format!("the path of {} is blocked:", found.path));
+            // Why is told above.
             for step in found.blocking() {
-                output::note(format!("  {} is {}: {}", step.id, text::outcome(step), step.reason));
+                output::note(format!("  {} is {}", step.id, text::outcome(step)));
             }
         }
         for word in found.words() {

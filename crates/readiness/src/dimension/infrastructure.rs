@@ -1,9 +1,10 @@
 //! Environments from templates.
 
-use super::{Seen, Wanted, judge};
-use crate::act::{Act, Class};
+mod drift;
+
+use self::drift::drift;
+use super::Seen;
 use crate::finding::{Finding, Outcome};
-use crate::pipeline::Occasion;
 use crate::serverless;
 use crate::template::fact::{About, Fact, Is};
 
@@ -52,14 +53,21 @@ fn configuration(seen: &Seen<'_>) -> Finding {
 
 fn templates(seen: &Seen<'_>) -> Finding {
     let unread = &seen.templates.unread;
-    let Some(first) = seen.templates.environments.first() else {
+    let all = &seen.templates.environments;
+    if all.is_empty() {
         if !unread.is_empty() {
             return Finding::unknown("what a template makes is not seen").with(unread.clone());
         }
         return Finding::fail("no templates of environments");
-    };
-    Finding::pass(format!("{} and {} more", first.what, seen.templates.environments.len() - 1))
-        .with(seen.templates.environments.iter().map(|found| found.evidence.clone()))
+    }
+    let mut kinds: Vec<&str> = Vec::new();
+    for found in all {
+        if !kinds.contains(&found.what) {
+            kinds.push(found.what);
+        }
+    }
+    Finding::pass(format!("environments from {}", kinds.join(", ")))
+        .with(all.iter().map(|found| found.evidence.clone()))
 }
 
 /// What all templates say of one thing. One that is bad decides, and one that is not sure leaves it open.
@@ -86,31 +94,4 @@ fn said(seen: &Seen<'_>, about: About, good: &str) -> Finding {
         return Finding::new(Outcome::NotApplicable, "no template has anything of the kind");
     }
     Finding::pass(good).with(shown(&fine))
-}
-
-fn drift(seen: &Seen<'_>) -> Finding {
-    if !seen.templates.reconcilers.is_empty() {
-        let shown = seen.templates.reconcilers.iter().map(|found| found.evidence.clone());
-        return Finding::pass(seen.templates.reconcilers[0].what).with(shown);
-    }
-    let has_templates = |act: &Act| seen.templates.any_below(act.dir.as_deref());
-    let is = |act: &Act| act.class == Class::Drift && has_templates(act);
-    let wanted = Wanted {
-        is: &is,
-        on: &[Occasion::Schedule],
-        what: "comparisons with the templates",
-        when: "on a schedule",
-        by_scripts: false,
-        need_not_block: false,
-    };
-    let finding = judge(seen, &wanted);
-    let empty = seen.acts.iter().find(|act| act.class == Class::Drift && !has_templates(act));
-    match empty {
-        Some(act) if finding.outcome == Outcome::Fail && finding.evidence.is_empty() => {
-            let place = act.dir.as_deref().filter(|dir| !dir.is_empty()).unwrap_or("the directory");
-            Finding::fail(format!("looks for drift of templates that are not in {place}"))
-                .with([act.evidence.clone()])
-        }
-        _ => finding,
-    }
 }

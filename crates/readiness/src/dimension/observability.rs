@@ -2,6 +2,7 @@
 
 mod alerts;
 mod health;
+mod image;
 mod metrics;
 mod used;
 
@@ -92,8 +93,13 @@ fn logs(seen: &Seen<'_>) -> Finding {
         "vector.toml",
         "vector.yaml",
     ];
+    // Laravel's own file of channels.
+    let is_laravel = |path: &str, text: &str| {
+        (path == "config/logging.php" || path.ends_with("/config/logging.php"))
+            && text.contains("channels")
+    };
     for (path, text) in seen.tree.texts() {
-        if files.contains(&name(path)) && !is_aside(path) {
+        if (files.contains(&name(path)) || is_laravel(path, text)) && !is_aside(path) {
             return Finding::pass("logs are configured").with([Evidence::file(path, text)]);
         }
     }
@@ -105,21 +111,58 @@ fn logs(seen: &Seen<'_>) -> Finding {
                 "logging.config.dictConfig(",
                 "dictConfig(",
                 "logging.config.fileConfig(",
+                // Django takes it from its settings.
+                "LOGGING = {",
+                "LOGGING={",
+                "LOGGING: dict = {",
             ],
         ),
         ("go", &["slog.New(", "slog.SetDefault(", "log.SetFlags("]),
         ("cs", &["builder.Logging.", "AddConsole("]),
         ("rb", &["Rails.logger", "config.logger"]),
     ];
-    match in_code(seen.tree, calls) {
+    match in_code(seen.tree, calls, |_, _| true) {
         Some(shown) => Finding::pass("logs are configured").with([shown]),
         None => by_code
             .unwrap_or_else(|| Finding::fail("no logging library and no configuration of logs")),
     }
 }
 
-/// The first line of code, by the end of the file's name, that has one of these calls and is no comment.
-fn in_code(tree: &Tree, calls: &[(&str, &[&str])]) -> Option<Evidence> {
+/// Words before a path that is asked for elsewhere, in small letters.
+const ASKERS: &[&str] = &[
+    "requests.",
+    "httpx.",
+    "fetch(",
+    "axios",
+    "http.get(",
+    "http.newrequest",
+    "urlopen",
+    "urljoin",
+    "client.",
+    "session.",
+    "reqwest",
+    "new request(",
+    "resttemplate",
+    "webclient",
+    "getasync(",
+    "curl",
+    "supertest",
+    "request(",
+];
+
+/// Whether a path in code is one that the program answers: not one that it asks somebody else for.
+fn answered(code: &Code<'_>, at: usize) -> bool {
+    let line = code.masked[..at].rsplit('\n').next().unwrap_or_default().trim_end();
+    let lower = line.to_ascii_lowercase();
+    !line.ends_with('+') && !ASKERS.iter().any(|word| lower.contains(word))
+}
+
+/// The first line of code, by the end of the file's name, that has one of these calls, is no comment, and is meant.
+fn in_code(
+    tree: &Tree,
+    calls: &[(&str, &[&str])],
+    is_meant: impl Fn(&Code<'_>, usize) -> bool,
+) -> Option<Evidence> {
     tree.texts().find_map(|(path, text)| {
         let end = name(path).rsplit_once('.')?.1;
         let (_, calls) = calls.iter().find(|(wanted, _)| *wanted == end)?;
@@ -131,7 +174,7 @@ fn in_code(tree: &Tree, calls: &[(&str, &[&str])]) -> Option<Evidence> {
         // A text in quotes keeps its quotes and a call its letters; of what is in a comment nothing is left.
         let is_code = |at: usize| !code.masked[at..].starts_with(' ');
         let at = calls.iter().flat_map(|call| text.match_indices(call)).map(|(at, _)| at);
-        at.filter(|at| is_code(*at)).min().map(|at| code.shown(at))
+        at.filter(|at| is_code(*at) && is_meant(&code, *at)).min().map(|at| code.shown(at))
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use lockgate_model::config::Scenario;
 
 use super::catalog::{Step, checks_of, steps};
-use super::{Finding, Findings, Word, of_scenario};
+use super::{Finding, Findings, Word, listed, of_scenario};
 use crate::assess::{Assessment, Facts};
 use crate::attest::{self, Attestation};
 use crate::finding::{Check, Evidence, Outcome};
@@ -221,7 +221,7 @@ impl Looked<'_> {
         if asked.pass {
             return Finding::pass(format!("the gate `scenario={name}` passes"));
         }
-        let missing = asked.missing.join("; ");
+        let missing = listed(&asked.missing);
         if !gate::could_pass(scenario, self.assessment) {
             return Finding::fail(missing);
         }
@@ -246,9 +246,9 @@ impl Looked<'_> {
             open.iter().map(|check| format!("{}: {}", check.id, check.reason)).collect();
         let shown = open.iter().filter_map(|check| check.evidence.first());
         if open.iter().any(|check| check.outcome == Outcome::Fail) {
-            return Finding::fail(why.join("; ")).with(shown);
+            return Finding::fail(listed(&why)).with(shown);
         }
-        let mut finding = Finding::unknown(why.join("; ")).with(shown);
+        let mut finding = Finding::unknown(listed(&why)).with(shown);
         if open.iter().all(|check| check.attested.is_some()) {
             finding.attested.extend(open.iter().filter_map(|check| words(check)));
         }

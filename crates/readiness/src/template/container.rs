@@ -1,6 +1,6 @@
 //! Containers that compose and Amazon ECS run.
 
-use super::fact::{About, Fact, image};
+use super::fact::{About, Fact, image, is_store};
 use super::{Found, Templates, secret};
 use crate::lines::File;
 use crate::yaml::{Entry, Node};
@@ -57,9 +57,10 @@ impl Templates {
     pub(super) fn compose(&mut self, file: File<'_>, root: &Node, local: &mut Vec<Fact>) {
         for service in root.get("services").map(Node::entries).unwrap_or_default() {
             let of = |key: &str| service.value.entry(key);
+            let is_beside = of("build").is_none() && is_store(service.value.get("image"));
             self.facts.extend(
                 of("healthcheck")
-                    .filter(|check| is_on(check))
+                    .filter(|check| is_on(check) && !is_beside)
                     .map(|check| Fact::good(About::Health, file.at(check.key_place))),
             );
             if of("build").is_none() {

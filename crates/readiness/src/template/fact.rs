@@ -61,6 +61,44 @@ pub(crate) fn is_put_in(node: &Node) -> bool {
         })
 }
 
+/// Stores and the like that others made, beside which the program itself runs.
+const STORES: &[&str] = &[
+    "postgres",
+    "postgis",
+    "pgvector",
+    "timescaledb",
+    "mysql",
+    "mariadb",
+    "mongo",
+    "redis",
+    "valkey",
+    "memcached",
+    "rabbitmq",
+    "kafka",
+    "zookeeper",
+    "nats",
+    "elasticsearch",
+    "opensearch",
+    "clickhouse",
+    "cassandra",
+    "minio",
+    "etcd",
+    "neo4j",
+    "qdrant",
+    "weaviate",
+    "influxdb",
+    "localstack",
+    "mssql",
+    "cockroach",
+];
+
+/// Whether an image is one of a store: that it answers says nothing of the program that uses it.
+pub(crate) fn is_store(image: Option<&Node>) -> bool {
+    let name = image.and_then(Node::text).unwrap_or_default();
+    let last = name.split('@').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+    STORES.iter().any(|store| last.starts_with(store)) || name.contains("mssql/")
+}
+
 /// Whether an image has a version of its own.
 pub(crate) fn image(node: &Node, file: File<'_>) -> Option<Fact> {
     let at = file.shown(node);

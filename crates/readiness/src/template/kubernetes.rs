@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::fact::{About, Fact, Is, image, is_open};
+use super::fact::{About, Fact, Is, image, is_open, is_store};
 use super::{Found, Templates, helm, secret};
 use crate::finding::Evidence;
 use crate::lines::File;
@@ -83,7 +83,9 @@ impl Templates {
             }
             return;
         }
-        if WORKLOADS.contains(&kind_text) {
+        let is_of_others = ["Kustomization", "HelmRelease", "Application", "ApplicationSet"];
+        let says = root.get("spec").is_some_and(|spec| !spec.entries().is_empty());
+        if WORKLOADS.contains(&kind_text) && (says || !is_of_others.contains(&kind_text)) {
             self.environments.push(Found { what: "Kubernetes", evidence: file.shown(kind) });
         }
         self.reconciler(file, root, version, kind_text);
@@ -125,7 +127,7 @@ impl Templates {
                 });
             }
             self.facts.push(limit(one.at(&["resources", "limits", "memory"]), one, file));
-            if serves {
+            if serves && !is_store(one.get("image")) {
                 let keys = ["readinessProbe", "livenessProbe", "startupProbe"];
                 let given = keys.iter().filter_map(|key| one.entry(key));
                 let is_one = |node: &Node| !node.entries().is_empty();
@@ -134,45 +136,6 @@ impl Templates {
                     Some(entry) => Fact::good(About::Health, file.at(entry.key_place)),
                     None => probe(None, one, file),
                 });
-            }
-        }
-    }
-
-    fn reconciler(&mut self, file: File<'_>, root: &Node, version: &str, kind: &str) {
-        let is = |keys: &[&str], is: bool| root.at(keys).filter(|node| node.truth() == Some(is));
-        let suspended = is(&["spec", "suspend"], true).is_some();
-        let flux = version.starts_with("kustomize.toolkit.fluxcd.io/") && kind == "Kustomization";
-        if let Some(prune) = is(&["spec", "prune"], true).filter(|_| flux && !suspended) {
-            self.reconcilers
-                .push(Found { what: "Flux reconciles and prunes", evidence: file.shown(prune) });
-        }
-        if version.starts_with("helm.toolkit.fluxcd.io/") && kind == "HelmRelease" {
-            let mode = root.at(&["spec", "driftDetection", "mode"]);
-            if let Some(mode) = mode.filter(|mode| mode.text() == Some("enabled") && !suspended) {
-                self.reconcilers.push(Found {
-                    what: "Flux puts right what drifts from a release",
-                    evidence: file.shown(mode),
-                });
-            }
-        }
-        if version.starts_with("argoproj.io/") {
-            for policy in [
-                &["spec", "syncPolicy", "automated"][..],
-                &["spec", "template", "spec", "syncPolicy", "automated"],
-            ] {
-                let automated = root
-                    .at(policy)
-                    .filter(|node| node.get("enabled").and_then(Node::truth) != Some(false));
-                let heal = automated
-                    .and_then(|node| node.get("selfHeal"))
-                    .filter(|heal| heal.truth() == Some(true));
-                if let Some(heal) = heal {
-                    self.reconcilers.push(Found {
-                        what: "Argo CD heals what drifts",
-                        evidence: file.shown(heal),
-                    });
-                    break;
-                }
             }
         }
     }
@@ -201,12 +164,24 @@ impl Templates {
                         file.shown(item),
                     )
                 });
-            } else if !join(place, text)
-                .is_some_and(|path| tree.has(&path) || tree.under(&path).next().is_some())
-            {
-                self.notes
-                    .push(format!("{}:{}: `{text}` is not there", file.path, item.place.line));
-                continue;
+            } else {
+                let Some(path) = join(place, text)
+                    .filter(|path| tree.has(path) || tree.under(path).next().is_some())
+                else {
+                    self.notes
+                        .push(format!("{}:{}: `{text}` is not there", file.path, item.place.line));
+                    continue;
+                };
+                // What puts nothing together describes nothing.
+                let says = |path: &str| {
+                    tree.text(path).is_none_or(|text| {
+                        let mut lines = text.lines().map(str::trim);
+                        lines.any(|line| !line.is_empty() && !line.starts_with(['#', '-']))
+                    })
+                };
+                if !(tree.has(&path) && says(&path) || tree.under(&path).any(says)) {
+                    continue;
+                }
             }
             self.environments.push(Found { what: "Kustomize", evidence: file.shown(item) });
         }

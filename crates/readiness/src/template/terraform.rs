@@ -4,9 +4,10 @@ mod state;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::state::Root;
 pub(super) use self::state::Roots;
 use super::fact::{About, Fact, image, is_open};
-use super::{Found, Templates, container, kubernetes, secret};
+use super::{Compares, Found, Reconciler, Templates, container, kubernetes, secret};
 use crate::finding::Evidence;
 use crate::lines::File;
 use crate::tree::{dir, has_end};
@@ -90,8 +91,9 @@ impl Templates {
                 }
             }
         }
-        if let Some(what) = compares(resource) {
-            self.reconcilers.push(Found { what, evidence: file.shown(resource.body) });
+        if let Some((what, compares)) = compares(resource) {
+            let evidence = file.shown(resource.body);
+            self.reconcilers.push(Reconciler { what, evidence, compares, path: None });
         }
         if resource.kind == "aws_ecs_task_definition" {
             let all = resource.body.get("container_definitions");
@@ -188,23 +190,25 @@ impl Templates {
 }
 
 /// What compares templates with what runs, as a service that is set up here.
-fn compares(resource: &Resource<'_>) -> Option<&'static str> {
+fn compares(resource: &Resource<'_>) -> Option<(&'static str, Compares)> {
     let body = resource.body;
     let is = |key: &str| body.get(key).and_then(Node::truth) == Some(true);
     match resource.kind {
         "tfe_workspace" if is("assessments_enabled") => {
-            Some("HCP Terraform looks for drift in a workspace")
+            Some(("HCP Terraform looks for drift in a workspace", Compares::Terraform))
         }
         "spacelift_drift_detection" => {
             let is_planned = body.get("schedule").is_some_and(|all| !all.items().is_empty());
-            is_planned.then_some("Spacelift looks for drift on a schedule")
+            is_planned.then_some(("Spacelift looks for drift on a schedule", Compares::Terraform))
         }
         "aws_config_config_rule" => {
             let mut rules =
                 blocks(body, "source").filter_map(|source| source.get("source_identifier"));
             let is_drift =
                 |node: &Node| node.text() == Some("CLOUDFORMATION_STACK_DRIFT_DETECTION_CHECK");
-            rules.any(is_drift).then_some("AWS Config looks for drift of stacks")
+            rules
+                .any(is_drift)
+                .then_some(("AWS Config looks for drift of stacks", Compares::Stacks))
         }
         _ => None,
     }

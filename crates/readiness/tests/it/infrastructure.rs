@@ -3,7 +3,7 @@
 use lockgate_readiness::catalog::Dimension;
 use lockgate_readiness::finding::Outcome::{Fail, NotApplicable, Pass, Unknown};
 
-use super::{CONTAINER, assert_of, assessed, check};
+use super::{CONTAINER, Files, assert_check, assert_of, assessed, check, with};
 
 const TEMPLATES: &str = "infrastructure.templates";
 const LIMITS: &str = "infrastructure.limits";
@@ -53,7 +53,7 @@ fn a_template_declares_something_or_is_none() {
         ("app.py", "import modal\n\napp = modal.App('a')\n", "app.py:3"),
         ("app.py", "from modal import App\napp = App('a')\n", "app.py:2"),
     ] {
-        let more = [("app/templates/d.yaml", "a: b\n"), ("deploy/x.txt", ""), (file, text)];
+        let more = [("app/templates/d.yaml", "a: b\n"), ("deploy/x.yaml", "a: b\n"), (file, text)];
         assert_of(&more, TEMPLATES, Pass, place);
     }
     for (file, text) in [
@@ -368,7 +368,7 @@ fn services_that_look_for_drift_are_set_up_in_terraform() {
         (
             "aws_config_config_rule",
             "source {\n    source_identifier = \"CLOUDFORMATION_STACK_DRIFT_DETECTION_CHECK\"\n  }",
-            Pass,
+            Unknown,
         ),
         (
             "aws_config_config_rule",
@@ -377,7 +377,122 @@ fn services_that_look_for_drift_are_set_up_in_terraform() {
         ),
     ] {
         let text = resource(kind, body);
-        let place = if outcome == Pass { "a.tf:1" } else { "" };
+        let place = if outcome == Fail { "" } else { "a.tf:1" };
         assert_of(&[("a.tf", &text)], "infrastructure.drift", outcome, place);
     }
+}
+
+/// A root of Terraform with a state of its own.
+const ROOT: &str = "terraform {\n  backend \"s3\" {}\n}\nresource \"a\" \"b\" {}\n";
+
+fn nightly(run: &str) -> String {
+    format!(
+        "on: {{schedule: [{{cron: '0 3 * * *'}}]}}\njobs:\n  drift:\n    steps:\n      - run: {run}\n"
+    )
+}
+
+#[test]
+fn each_root_is_compared_for_itself() {
+    let two: Files<'_> = &[("prod/main.tf", ROOT), ("test/main.tf", ROOT)];
+    for (run, outcome, told) in [
+        ("terraform -chdir=prod plan -detailed-exitcode", Fail, "no comparison is seen of test"),
+        ("cd prod && terraform plan -detailed-exitcode", Fail, "no comparison is seen of test"),
+        ("terraform plan -detailed-exitcode", Fail, "no comparison is seen of prod, test"),
+        ("lockgate drift . --terraform prod --terraform test", Pass, ""),
+    ] {
+        let workflow = nightly(run);
+        let found = assessed(&with(&[two, &[(".github/workflows/d.yml", &workflow)]]));
+        let drift = check(&found, "infrastructure.drift");
+        assert_eq!(drift.outcome, outcome, "{run}: {}", drift.reason);
+        assert!(drift.reason.contains(told), "{run}: {}", drift.reason);
+    }
+    // What names no provider may be a module for others.
+    let plain = "resource \"a\" \"b\" {}\n";
+    let workflow = nightly("terraform -chdir=prod plan -detailed-exitcode");
+    let workflow = (".github/workflows/d.yml", workflow.as_str());
+    let of = |files: Files<'_>| {
+        check(&assessed(&with(&[files, &[workflow]])), "infrastructure.drift").outcome
+    };
+    assert_eq!(of(&[("prod/main.tf", ROOT), ("net/main.tf", plain)]), Unknown);
+    assert_eq!(of(&[("prod/main.tf", ROOT), ("modules/net/main.tf", plain)]), Pass);
+    assert_eq!(of(&[("prod/main.tf", ROOT), ("test/main.tf", plain)]), Pass, "a test");
+    let flux = (
+        "f.yaml",
+        "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {prune: true, path: ./k8s}\n",
+    );
+    let found = assessed(&[flux, ("k8s/d.yaml", "a: b\n"), ("infra/main.tf", ROOT)]);
+    let drift = check(&found, "infrastructure.drift");
+    assert_eq!(drift.outcome, Fail, "{}", drift.reason);
+    assert!(drift.reason.contains("no comparison is seen of infra"), "{}", drift.reason);
+}
+
+#[test]
+fn reconcilers_are_of_the_repository_that_they_take_templates_from() {
+    let deployment = deployment("a:1", "");
+    let flux = |path: &str| {
+        format!(
+            "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {{prune: true, path: {path}, sourceRef: {{kind: GitRepository, name: a}}}}\n"
+        )
+    };
+    let argo = |path: &str| {
+        format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Application\nspec: {{source: {{path: {path}}}, syncPolicy: {{automated: {{selfHeal: true}}}}}}\n"
+        )
+    };
+    for (text, drift, delivery) in [
+        (flux("./k8s"), Pass, Pass),
+        (flux("./other"), Unknown, Fail),
+        (argo("k8s"), Pass, Pass),
+        (argo("other"), Unknown, Fail),
+        (argo("'{{path}}'"), Pass, Fail),
+    ] {
+        let found = assessed(&[("k8s/d.yaml", &deployment), ("clusters/a.yaml", &text)]);
+        let told = &check(&found, "infrastructure.drift").reason;
+        assert_eq!(check(&found, "infrastructure.drift").outcome, drift, "{text}{told}");
+        let told = &check(&found, "ci_cd.delivery").reason;
+        assert_eq!(check(&found, "ci_cd.delivery").outcome, delivery, "{text}{told}");
+    }
+}
+
+#[test]
+fn what_puts_nothing_together_is_no_environment() {
+    for (file, text) in [
+        (
+            "k/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n",
+        ),
+        ("k/kustomization.yaml", "kind: Kustomization\nresources: [empty.yaml]\n"),
+        ("k/a.yaml", "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\n"),
+        ("k/a.yaml", "apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nspec: {}\n"),
+    ] {
+        assert_of(&[(file, text), ("k/empty.yaml", "# nothing\n")], TEMPLATES, Fail, "");
+    }
+}
+
+#[test]
+fn modules_for_others_run_nowhere_by_themselves() {
+    let module = "resource \"a\" \"b\" {}\nvariable \"x\" {}\n";
+    let example = "provider \"aws\" {}\nmodule \"a\" {\n  source = \"../../\"\n}\n";
+    let files: Files<'_> = &[("main.tf", module), ("examples/full/main.tf", example)];
+    for id in ["infrastructure.drift", "observability.logs"] {
+        assert_check(&assessed(files), id, NotApplicable, "");
+        assert_eq!(check(&assessed(&files[..1]), id).outcome, Fail, "{id} without an example");
+    }
+    let root = with(&[files, &[("versions.tf", "provider \"aws\" {}\n")]]);
+    assert_eq!(check(&assessed(&root), "infrastructure.drift").outcome, Fail);
+}
+
+#[test]
+fn templates_are_told_by_their_kinds() {
+    let found = assessed(&[
+        ("a.yaml", &deployment("a:1", "")),
+        ("b.yaml", &deployment("a:1", "")),
+        ("a/main.tf", "resource \"a\" \"b\" {}\n"),
+    ]);
+    assert_eq!(check(&found, TEMPLATES).reason, "environments from Kubernetes, Terraform");
+    let licence = "/*\n * Copyright\n */\n// more\n";
+    let chart =
+        format!("{}name: a\n", licence.replace("/*", "#").replace(" *", "#").replace("//", "#"));
+    let files = [("c/Chart.yaml", chart.as_str()), ("c/templates/d.yaml", "a: b\n")];
+    assert_of(&files, TEMPLATES, Pass, "c/Chart.yaml:5");
 }

@@ -55,7 +55,7 @@ fn a_dependency_counts_when_code_uses_it() {
         ),
         (
             "pom.xml",
-            "<artifactId>opentelemetry-api</artifactId>\n",
+            "<project><dependencies><dependency><artifactId>opentelemetry-api</artifactId></dependency></dependencies></project>\n",
             "A.java",
             "import io.opentelemetry.api.OpenTelemetry;\n",
             "// import io.opentelemetry.api.OpenTelemetry;\n",
@@ -90,7 +90,10 @@ fn a_dependency_counts_when_code_uses_it() {
         assert_of(&[(manifest, text), (file, looks)], METRICS, Fail, &place);
         assert_of(&[(manifest, text)], METRICS, Unknown, &place);
     }
-    let java = [("pom.xml", "<artifactId>spring-boot-starter-actuator</artifactId>\n")];
+    let java = [(
+        "pom.xml",
+        "<dependency><artifactId>spring-boot-starter-actuator</artifactId></dependency>\n",
+    )];
     assert_of(&java, METRICS, Pass, "pom.xml:1");
     let python = ("requirements.txt", "opentelemetry-distro\n");
     let code = ("app.py", "print(1)\n");
@@ -341,4 +344,138 @@ fn an_image_checks_its_health_unless_it_is_switched_off() {
     }
     let library = assessed(&[("Cargo.toml", "[package]\nname = \"a\"\n"), ("src/lib.rs", "")]);
     assert_eq!(check(&library, "observability.owners").outcome, NotApplicable);
+}
+
+/// What only tests need, or only a workspace has at hand, is nothing that the program has.
+#[test]
+fn a_dependency_of_tests_is_none_of_the_program() {
+    let java = ("A.java", "import io.opentelemetry.api.OpenTelemetry;\n");
+    let pom = |inside: &str| {
+        format!("<project>\n<dependencies>\n{inside}\n</dependencies>\n</project>\n")
+    };
+    let one = |more: &str| {
+        pom(&format!("<dependency><artifactId>opentelemetry-api</artifactId>{more}</dependency>"))
+    };
+    let spring = "<parent><artifactId>spring-boot-starter-parent</artifactId></parent>\n";
+    for (text, outcome) in [
+        (one(""), Pass),
+        (one("<scope>runtime</scope>"), Pass),
+        (one("<scope>test</scope>"), Fail),
+        (
+            one("")
+                .replace("<dependencies>", "<dependencyManagement><dependencies>")
+                .replace("</dependencies>", "</dependencies></dependencyManagement>"),
+            Fail,
+        ),
+        (format!("<!-- {} -->", one("")), Fail),
+    ] {
+        let found = assessed(&[CONTAINER, ("pom.xml", &text), java]);
+        assert_eq!(check(&found, METRICS).outcome, outcome, "{text}");
+    }
+    assert_of(&[("pom.xml", spring)], "observability.logs", Fail, "");
+    let gradle =
+        |line: &str| check(&assessed(&[CONTAINER, ("build.gradle", line), java]), METRICS).outcome;
+    assert_eq!(gradle("implementation 'io.opentelemetry:opentelemetry-api:1'\n"), Pass);
+    assert_eq!(
+        gradle("integrationTestImplementation 'io.opentelemetry:opentelemetry-api:1'\n"),
+        Fail
+    );
+    let catalog = (
+        "gradle/libs.versions.toml",
+        "[libraries]\notel-api = { module = \"io.opentelemetry:opentelemetry-api\" }\n",
+    );
+    for (line, outcome, place) in [
+        ("implementation(libs.otel.api)\n", Pass, "gradle/libs.versions.toml:2"),
+        ("testImplementation(libs.otel.api)\n", Fail, ""),
+        ("implementation(libs.otel.api2)\n", Fail, ""),
+    ] {
+        assert_of(&[catalog, ("build.gradle.kts", line), java], METRICS, outcome, place);
+    }
+    let ruby = ("app.rb", "OpenTelemetry::SDK.configure\n");
+    for (text, outcome) in [
+        ("group :test do\n  gem 'opentelemetry-sdk'\nend\n", Fail),
+        ("group :development, :test do\n  if a\n  end\n  gem 'opentelemetry-sdk'\nend\n", Fail),
+        ("group :production, :test do\n  gem 'opentelemetry-sdk'\nend\n", Pass),
+        ("group :test do\nend\ngem 'opentelemetry-sdk'\n", Pass),
+        ("gem 'opentelemetry-sdk', group: :test\n", Fail),
+    ] {
+        let found = assessed(&[CONTAINER, ("Gemfile", text), ruby]);
+        assert_eq!(check(&found, METRICS).outcome, outcome, "{text}");
+    }
+    let workspace = (
+        "Cargo.toml",
+        "[workspace]\nmembers = [\"a\"]\n[workspace.dependencies]\nmetrics = \"1\"\n",
+    );
+    let code = ("a/src/main.rs", "use metrics::counter;\n");
+    for (member, outcome, place) in [
+        (
+            "[package]\nname = \"a\"\n[dependencies]\nmetrics.workspace = true\n",
+            Pass,
+            "a/Cargo.toml:4",
+        ),
+        (
+            "[package]\nname = \"a\"\n[target.'cfg(unix)'.dependencies]\nmetrics = \"1\"\n",
+            Pass,
+            "a/Cargo.toml:4",
+        ),
+        ("[package]\nname = \"a\"\n[dev-dependencies]\nmetrics.workspace = true\n", Fail, ""),
+        ("[package]\nname = \"a\"\n", Fail, ""),
+    ] {
+        assert_of(&[workspace, ("a/Cargo.toml", member), code], METRICS, outcome, place);
+    }
+}
+
+#[test]
+fn an_image_is_checked_in_the_stage_that_runs() {
+    let health = |files: Files<'_>| check(&assessed(files), "observability.health_checks").outcome;
+    let built = "FROM a AS build\nHEALTHCHECK CMD curl http://a/\n";
+    for (text, outcome) in [
+        (format!("{built}FROM b\nCOPY --from=build /a /a\n"), Fail),
+        (format!("{built}FROM build AS run\nCMD a\n"), Pass),
+        (format!("{built}FROM build\nHEALTHCHECK NONE\n"), Fail),
+        ("FROM a\nHEALTHCHECK CMD [\"true\"]\n".to_owned(), Fail),
+        ("FROM a\nHEALTHCHECK CMD exit 0\n".to_owned(), Fail),
+    ] {
+        assert_eq!(health(&[("Dockerfile", &text)]), outcome, "{text}");
+    }
+    let two = format!("{built}FROM b AS debug\n");
+    let target = "services:\n  web:\n    build:\n      context: .\n      target: build\n";
+    assert_eq!(health(&[("Dockerfile", &two), ("compose.yaml", target)]), Pass);
+    assert_eq!(health(&[("Dockerfile", &two)]), Fail);
+    assert_eq!(
+        health(&[CONTAINER, (".devcontainer/Dockerfile", "FROM a\nHEALTHCHECK CMD a\n")]),
+        Fail
+    );
+}
+
+#[test]
+fn what_a_program_asks_for_elsewhere_is_no_health_of_its_own() {
+    for (file, text, outcome) in [
+        ("a.py", "@app.get(\"/health\")\n", Pass),
+        ("a.py", "requests.get(base + \"/health\")\n", Fail),
+        ("a.py", "url = base + \"/health\"\n", Fail),
+        ("a.ts", "app.get('/health', handler)\n", Pass),
+        ("a.ts", "await fetch('/health')\n", Fail),
+        ("a.go", "http.HandleFunc(\"/healthz\", ok)\n", Pass),
+        ("a.go", "http.Get(\"/healthz\")\n", Fail),
+    ] {
+        let found = assessed(&[CONTAINER, (file, text)]);
+        let health = check(&found, "observability.health_checks");
+        assert_eq!(health.outcome, outcome, "{text}{}", told(health));
+    }
+    // Nor is that of a store beside it.
+    let store =
+        "services:\n  db:\n    image: postgres:17\n    healthcheck: {test: [CMD, pg_isready]}\n";
+    assert_of(&[("compose.yaml", store)], "observability.health_checks", Fail, "");
+}
+
+#[test]
+fn frameworks_have_their_own_places_for_logs() {
+    let logs = |file: &str, text: &str| {
+        check(&assessed(&[CONTAINER, (file, text)]), "observability.logs").outcome
+    };
+    assert_eq!(logs("shop/settings.py", "LOGGING = {\n  \"version\": 1,\n}\n"), Pass);
+    assert_eq!(logs("shop/settings.py", "# LOGGING = {\n"), Fail);
+    assert_eq!(logs("config/logging.php", "<?php\nreturn ['channels' => []];\n"), Pass);
+    assert_eq!(logs("config/app.php", "<?php\nreturn ['channels' => []];\n"), Fail);
 }

@@ -1,10 +1,10 @@
 //! Whether health is checked where it runs.
 
-use super::in_code;
+use super::image::container;
+use super::{answered, in_code};
 use crate::dimension::Seen;
-use crate::finding::{Evidence, Finding};
+use crate::finding::Finding;
 use crate::template::fact::{About, Fact, Is};
-use crate::tree::{Tree, is_aside, name};
 
 /// Routes by which a program says how it is.
 const ROUTES: &[&str] =
@@ -25,7 +25,7 @@ pub(super) fn health(seen: &Seen<'_>) -> Finding {
     }
     let ends = ["rs", "py", "go", "js", "ts", "java", "kt", "cs", "rb"];
     let calls: Vec<(&str, &[&str])> = ends.into_iter().map(|end| (end, ROUTES)).collect();
-    let route = in_code(seen.tree, &calls);
+    let route = in_code(seen.tree, &calls, answered);
     if let Some(bad) = of(Is::Bad).next() {
         let nobody =
             if route.is_some() { ": it answers about its health, and nobody asks" } else { "" };
@@ -39,28 +39,4 @@ pub(super) fn health(seen: &Seen<'_>) -> Finding {
         }
         None => Finding::fail("no probes and no health checks"),
     }
-}
-
-/// `HEALTHCHECK` of an image, unless the last one takes it away.
-fn container(tree: &Tree) -> Option<Evidence> {
-    tree.texts().find_map(|(path, text)| {
-        let file = name(path);
-        let is_container = file.starts_with("Dockerfile")
-            || file == "Containerfile"
-            || file.ends_with(".dockerfile");
-        if !is_container || is_aside(path) || path.starts_with(".github/") {
-            return None;
-        }
-        let is_check = |line: &str| {
-            let mut words = line.split_whitespace();
-            words.next().is_some_and(|word| word.eq_ignore_ascii_case("healthcheck"))
-        };
-        let lines: Vec<&str> = text.lines().collect();
-        let last = lines.iter().rposition(|line| is_check(line))?;
-        let is_off = lines[last]
-            .split_whitespace()
-            .nth(1)
-            .is_some_and(|word| word.eq_ignore_ascii_case("none"));
-        (!is_off).then(|| Evidence::line(path, text, last))
-    })
 }

@@ -1,7 +1,7 @@
 //! Metrics, traces and dashboards.
 
 use super::used::used;
-use super::{in_code, is_yaml};
+use super::{answered, in_code, is_yaml};
 use crate::dimension::Seen;
 use crate::finding::{Evidence, Finding};
 use crate::hcl;
@@ -87,7 +87,7 @@ pub(super) fn metrics(seen: &Seen<'_>) -> Finding {
     let routes: &[&str] = &["\"/metrics\"", "'/metrics'"];
     let ends = ["rs", "py", "go", "js", "ts", "java", "kt", "cs", "rb"];
     let calls: Vec<(&str, &[&str])> = ends.into_iter().map(|end| (end, routes)).collect();
-    if let Some(shown) = in_code(seen.tree, &calls) {
+    if let Some(shown) = in_code(seen.tree, &calls, answered) {
         return Finding::pass("it answers with its metrics").with([shown]);
     }
     by_code.unwrap_or_else(|| Finding::fail("no metrics, traces or dashboards"))
