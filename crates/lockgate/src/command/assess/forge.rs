@@ -63,8 +63,8 @@ impl ForgeArgs {
         };
         let token = self.token.as_ref().map(token).transpose()?;
         let (repository, url) = (repository.clone(), self.forge_url.clone());
-        let said = forge(&Question { kind, repository, url, token });
-        let said = said.await.map_err(|error| refused(error, kind))?;
+        let question = Question { kind, repository, url, token };
+        let said = forge(&question).await.map_err(|error| refused(error, kind))?;
         if let (Some(there), Some(here)) = (&said.branch, &found.facts.main_branch)
             && there != here
         {
