@@ -6,6 +6,7 @@ pub(super) mod expression;
 mod job;
 mod matrix;
 mod scope;
+mod shell;
 mod triggers;
 
 use std::collections::BTreeMap;
