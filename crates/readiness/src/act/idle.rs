@@ -65,7 +65,7 @@ pub(super) fn is_idle(words: &[&str]) -> bool {
 fn asks_for_help(rest: &[&str], verb: &str) -> bool {
     let prints = |(i, word): (usize, &&str)| match *word {
         "--help" | "-h" => true,
-        "--version" | "-V" => {
+        "--version" => {
             rest.len() <= 2 && rest.get(i + 1).is_none_or(|next| next.starts_with('-'))
         }
         _ => false,
@@ -113,6 +113,7 @@ mod tests {
             "gradlew test --no-daemon",
             "npm audit",
             "ctest -V",
+            "mvn test -V",
         ] {
             assert!(!is_idle(&line.split(' ').collect::<Vec<_>>()), "{line}");
         }
