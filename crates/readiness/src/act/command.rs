@@ -135,6 +135,7 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
         // Programs that come with the packages of a language, or that its frameworks write into every project.
         "php" | "ruby" | "node" if rest.first().is_some_and(|path| is_installed(path)) => rest,
         name if name.starts_with("python3.") || name.starts_with("pypy") => return python(rest),
+        "c8" | "nyc" if rest.first() == Some(&"check-coverage") => return None,
         "c8" | "nyc" => after_options(
             rest,
             &[],

@@ -15,7 +15,7 @@ const ROWS: &[(&str, &[&str])] = &[
     ("deno", &["--no-run"]),
     ("go", &["-list", "--list", "-n", "-c", "-exec=true", "-skip=.", "-skip=.*"]),
     ("ginkgo", &["--dry-run", "-dry-run", "--dryRun"]),
-    ("cargo", &["--no-run", "--list", "--bench", "--benches", "--example", "--examples"]),
+    ("cargo", &["--no-run", "--list"]),
     ("gradle|gradlew", &["--dry-run", "-m"]),
     ("dotnet", &["--list-tests", "-t"]),
     ("phpunit|paratest|simple-phpunit|pest", &["--list-tests", "--list-groups", "--list-suites", "--list-tests-xml", "--list-test-files", "--check-version", "--generate-configuration", "--migrate-configuration"]),

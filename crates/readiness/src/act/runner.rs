@@ -102,6 +102,7 @@ fn recognise(words: &[&str]) -> Option<Run> {
         "pytest" | "py.test" | "unittest" | "nosetests" | "nose2" | "trial" | "green" | "ward"
         | "slipcover" => Run::Language(Python),
         "coverage" if matches!(verb, "report" | "xml" | "html" | "json" | "lcov") => Run::Threshold,
+        "nyc" | "c8" => Run::Threshold,
         "django-admin" | "manage.py" | "setup.py" if verb == "test" => Run::Language(Python),
         "behave" | "robot" => Run::Fixed(Kinds::END_TO_END),
         "jest" | "vitest" | "mocha" | "ava" | "tap" | "karma" | "uvu" | "qunit" | "jasmine"

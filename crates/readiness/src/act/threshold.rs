@@ -29,6 +29,7 @@ pub(super) fn done(tree: &Tree, words: &[&str], root: &str) -> Vec<Done> {
         ),
         "jest" | "react-scripts" | "craco" => jest(tree, words, root),
         "vitest" => vitest(tree, words, root),
+        "nyc" | "c8" => node_coverage(tree, words, root),
         "gradle" | "gradlew" => jvm::gradle(tree, words, root),
         "mvn" | "mvnw" => jvm::maven(tree, words, root),
         "rspec" | "rake" | "rails" => simplecov(tree, root),

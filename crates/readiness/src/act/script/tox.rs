@@ -3,7 +3,7 @@
 use super::super::Class;
 use super::super::flags;
 use super::super::invoke::{Asked, Done};
-use super::{LOOSE, script};
+use super::{LOOSE, named_for_tests, script};
 use crate::finding::Evidence;
 use crate::shell::{Blocking, UNKNOWN, Word};
 use crate::toml::Toml;
@@ -33,7 +33,11 @@ pub(super) fn tox(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: us
         }
         let shown = |line: usize| vec![Evidence::line(&file, text, line)];
         let (done, any) = of_ini(asked, &sections, &wanted, dir, depth, &shown);
-        return if done.is_empty() && any { opaque("nothing that tox runs is recognised") } else { done };
+        return if done.is_empty() && any && may_test(&wanted) {
+            opaque("nothing that tox runs is recognised")
+        } else {
+            done
+        };
     }
     let file = join(dir, "pyproject.toml").unwrap_or_default();
     let Some(toml) = asked.tree.text(&file).and_then(|text| Toml::read(&file, text)) else {
@@ -46,7 +50,17 @@ pub(super) fn tox(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: us
         }
         None => of_toml(asked, &toml, &wanted, dir, depth),
     };
-    if done.is_empty() { opaque("nothing that tox runs is recognised") } else { done }
+    if done.is_empty() && may_test(&wanted) {
+        opaque("nothing that tox runs is recognised")
+    } else {
+        done
+    }
+}
+
+/// Whether environments are such as run tests, by their names. Nothing asked for is everything.
+fn may_test(wanted: &[String]) -> bool {
+    let is = |env: &String| named_for_tests(env) || env.starts_with("py");
+    wanted.is_empty() || wanted.iter().any(is)
 }
 
 /// What the commands of the environments do, and whether there are any.
