@@ -18,6 +18,8 @@ use self::npm::{all_packages, npm, package_script};
 use self::python::{nox, python_task};
 use self::recipes::{just, task};
 use self::tox::tox;
+use super::command::unwrapped;
+use super::idle::is_idle;
 use super::invoke::{Asked, Done};
 use super::{Class, threshold};
 use crate::finding::Evidence;
@@ -109,13 +111,20 @@ fn script(
 fn runs_something(text: &str) -> bool {
     let commands = shell::commands(text, LOOSE, &BTreeMap::new());
     commands.iter().any(|command| {
-        let name = command.words[0].text.as_str();
-        !matches!(
-            name,
-            "true" | "false" | ":" | "echo" | "printf" | "exit" | "return" | "test" | "[" | "[[" | "cd"
-                | "mkdir" | "rm" | "export" | "set" | "sleep" | "touch" | "ls" | "pwd"
-        )
+        let words = command.words.iter().map(|word| word.text.clone()).collect();
+        let words = unwrapped(words).words;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        !(words.is_empty() || is_idle(&words) || is_harmless(words[0]))
     })
+}
+
+/// Programs that neither build nor test, whatever their words are.
+fn is_harmless(program: &str) -> bool {
+    matches!(
+        program,
+        "true" | "false" | ":" | "echo" | "printf" | "exit" | "return" | "test" | "[" | "[[" | "cd" | "mkdir"
+            | "rm" | "export" | "set" | "sleep" | "touch" | "ls" | "pwd"
+    )
 }
 
 fn named_for_tests(path: &str) -> bool {

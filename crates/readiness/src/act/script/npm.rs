@@ -179,7 +179,7 @@ fn run_package(
     let root = yaml::document(text).ok()??;
     let node = root.at(&["scripts", name])?;
     let shown = Evidence::at(file, text, node.place);
-    let mut all = Vec::new();
+    let (mut all, mut runs) = (Vec::new(), false);
     for name in [&format!("pre{name}"), name, &format!("post{name}")] {
         let Some(command) = root.at(&["scripts", name]).and_then(Node::text) else { continue };
         let mut line = command.to_owned();
@@ -187,9 +187,10 @@ fn run_package(
             line.push(' ');
             line.push_str(word);
         }
+        runs |= runs_something(&line);
         all.extend(script(asked, &line, LOOSE, Some(dir_of(file)), depth));
     }
-    if all.is_empty() && node.text().is_some_and(runs_something) {
+    if all.is_empty() && runs {
         if is_build(name) {
             all.push(Done::new(Class::Build));
         }
