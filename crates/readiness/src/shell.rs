@@ -3,6 +3,7 @@
 //!
 //! Unlike the reader of policies this one goes on where it does not understand: what it finds is evidence, not leave.
 
+mod caught;
 mod effects;
 mod expand;
 mod flow;
@@ -159,6 +160,7 @@ mod tests {
             ("set +e\nt\nx", GITHUB, "no"),
             ("set +e\nt\nr=$?\nexit $r", GITHUB, "unsure"),
             ("t\nx", plain, "no"),
+            ("for i in a; do t > log; if grep FAIL log; then exit 1; fi; done", plain, "unsure"),
             ("x\nt", plain, "yes"),
             ("t && x", GITHUB, "yes"),
             ("t && x\ny", GITHUB, "no"),

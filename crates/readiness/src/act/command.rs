@@ -24,12 +24,16 @@ pub(super) fn unwrapped(words: Vec<String>) -> Unwrapped {
         if inner.is_empty() {
             break;
         }
-        let own: Vec<String> =
-            words[..words.len().saturating_sub(inner.len()).max(1)].to_vec();
-        env.extend(own.iter().filter_map(|word| word.split_once('=')).filter(|(name, _)| {
-            name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
-        }).map(|(name, value)| (name.to_owned(), value.to_owned())));
-        if own[0] == "xargs" && own.iter().any(|word| matches!(word.as_str(), "-r" | "--no-run-if-empty")) {
+        let own: Vec<String> = words[..words.len().saturating_sub(inner.len()).max(1)].to_vec();
+        env.extend(
+            own.iter()
+                .filter_map(|word| word.split_once('='))
+                .filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        if own[0] == "xargs"
+            && own.iter().any(|word| matches!(word.as_str(), "-r" | "--no-run-if-empty"))
+        {
             blocking = Blocking::Unsure("`xargs -r` runs nothing where it gets nothing".into());
         }
         wrappers.push(own);
@@ -74,50 +78,6 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
             after_options(rest, &[], &["-s", "--server-args", "-n", "-e", "-f", "-t", "-d"])
         }
         "timeout" | "gtimeout" => after_options(rest, &[], &["-k", "-s"]).get(1..)?,
-        "npx" | "bunx" | "pnpx" | "uvx" => {
-            after_options(rest, &[], &["-p", "--package", "--from", "--with", "--python"])
-        }
-        "pnpm" | "yarn" | "npm" | "bun"
-            if matches!(rest.first(), Some(&("exec" | "dlx" | "x"))) =>
-        {
-            after_options(&rest[1..], &[], &["-p", "--package"])
-        }
-        "poetry" | "pipenv" if rest.first() == Some(&"run") => after_options(&rest[1..], &[], &[]),
-        "uv" if rest.first() == Some(&"run") => after_options(
-            &rest[1..],
-            &[],
-            &[
-                "--with",
-                "--extra",
-                "--group",
-                "--python",
-                "-p",
-                "--package",
-                "--project",
-                "--directory",
-                "--with-requirements",
-                "--only-group",
-                "--no-group",
-                "--env-file",
-            ],
-        ),
-        "uv" if rest.starts_with(&["tool", "run"]) => {
-            after_options(&rest[2..], &[], &["--from", "--with", "--python"])
-        }
-        "pipx" if rest.first() == Some(&"run") => {
-            after_options(&rest[1..], &[], &["--spec", "--python"])
-        }
-        "bundle" if rest.first() == Some(&"exec") => &rest[1..],
-        "mise" | "rtx" | "asdf" | "direnv" | "op" | "doppler" | "aws-vault" | "chamber" => {
-            let dashes = rest.iter().position(|word| *word == "--")?;
-            &rest[dashes + 1..]
-        }
-        "nix" | "nix-shell" | "devenv" => {
-            let at = rest
-                .iter()
-                .position(|word| matches!(*word, "-c" | "--command" | "--run" | "shell"))?;
-            return Some(split(rest.get(at + 1..)?));
-        }
         "cross" => {
             let mut words = vec!["cargo".to_owned()];
             words.extend(rest.iter().map(|&word| word.to_owned()));
@@ -168,6 +128,58 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
         }
         "docker" | "podman" => return container(rest),
         "docker-compose" => return composed(rest),
+        _ => return managed(program, rest),
+    };
+    Some(inner.iter().map(|&word| word.to_owned()).collect())
+}
+
+/// What managers of packages, tools and environments run.
+fn managed(program: &str, rest: &[&str]) -> Option<Vec<String>> {
+    let inner: &[&str] = match program {
+        "npx" | "bunx" | "pnpx" | "uvx" => {
+            after_options(rest, &[], &["-p", "--package", "--from", "--with", "--python"])
+        }
+        "pnpm" | "yarn" | "npm" | "bun"
+            if matches!(rest.first(), Some(&("exec" | "dlx" | "x"))) =>
+        {
+            after_options(&rest[1..], &[], &["-p", "--package"])
+        }
+        "poetry" | "pipenv" if rest.first() == Some(&"run") => after_options(&rest[1..], &[], &[]),
+        "uv" if rest.first() == Some(&"run") => after_options(
+            &rest[1..],
+            &[],
+            &[
+                "--with",
+                "--extra",
+                "--group",
+                "--python",
+                "-p",
+                "--package",
+                "--project",
+                "--directory",
+                "--with-requirements",
+                "--only-group",
+                "--no-group",
+                "--env-file",
+            ],
+        ),
+        "uv" if rest.starts_with(&["tool", "run"]) => {
+            after_options(&rest[2..], &[], &["--from", "--with", "--python"])
+        }
+        "pipx" if rest.first() == Some(&"run") => {
+            after_options(&rest[1..], &[], &["--spec", "--python"])
+        }
+        "bundle" if rest.first() == Some(&"exec") => &rest[1..],
+        "mise" | "rtx" | "asdf" | "direnv" | "op" | "doppler" | "aws-vault" | "chamber" => {
+            let dashes = rest.iter().position(|word| *word == "--")?;
+            &rest[dashes + 1..]
+        }
+        "nix" | "nix-shell" | "devenv" => {
+            let at = rest
+                .iter()
+                .position(|word| matches!(*word, "-c" | "--command" | "--run" | "shell"))?;
+            return Some(split(rest.get(at + 1..)?));
+        }
         _ => return None,
     };
     Some(inner.iter().map(|&word| word.to_owned()).collect())

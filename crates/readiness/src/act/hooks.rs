@@ -36,7 +36,8 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str]) -> Vec<Done> {
     match words {
         ["pre-commit" | "prek", "run", rest @ ..] => {
             // `run HOOK` runs that one.
-            let valued = ["--hook-stage", "--from-ref", "--to-ref", "-c", "--config", "--files", "-s", "-o"];
+            let valued =
+                ["--hook-stage", "--from-ref", "--to-ref", "-c", "--config", "--files", "-s", "-o"];
             let mut words = rest.iter().copied();
             let mut hook = None;
             while let Some(word) = words.next() {

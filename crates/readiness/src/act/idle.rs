@@ -65,9 +65,7 @@ pub(super) fn is_idle(words: &[&str]) -> bool {
 fn asks_for_help(rest: &[&str], verb: &str) -> bool {
     let prints = |(i, word): (usize, &&str)| match *word {
         "--help" | "-h" => true,
-        "--version" => {
-            rest.len() <= 2 && rest.get(i + 1).is_none_or(|next| next.starts_with('-'))
-        }
+        "--version" => rest.len() <= 2 && rest.get(i + 1).is_none_or(|next| next.starts_with('-')),
         _ => false,
     };
     rest.iter().enumerate().any(prints)
@@ -77,7 +75,21 @@ fn asks_for_help(rest: &[&str], verb: &str) -> bool {
 /// Patterns of `go test -run` that people write for no test at all, beside benchmarks.
 fn runs_none(rest: &[&str]) -> bool {
     super::flags::last(rest, &["-run", "--run", "-test.run"]).is_some_and(|pattern| {
-        matches!(pattern, "^$" | "$^" | "^a^" | "NONE" | "^NONE$" | "None" | "XXX" | "^XXX$" | "xxx" | "-" | "#" | "^#" | "notests")
+        matches!(
+            pattern,
+            "^$" | "$^"
+                | "^a^"
+                | "NONE"
+                | "^NONE$"
+                | "None"
+                | "XXX"
+                | "^XXX$"
+                | "xxx"
+                | "-"
+                | "#"
+                | "^#"
+                | "notests"
+        )
     })
 }
 

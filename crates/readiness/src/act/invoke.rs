@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::command::Unwrapped;
 use super::files::TestFiles;
-use super::script::Makefiles;
 use super::idle::is_idle;
+use super::script::Makefiles;
 use super::{Class, Kinds, command, hooks, runner, script, threshold, tool};
 use crate::finding::Evidence;
 use crate::package::Roots;

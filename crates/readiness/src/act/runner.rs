@@ -41,7 +41,10 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<
 
 /// Options by which a runner passes whatever becomes of the tests.
 const PASSES: &[(&str, &[&str])] = &[
-    ("mvn|mvnw", &["-fn", "--fail-never", "-Dmaven.test.failure.ignore", "-Dsurefire.testFailureIgnore"]),
+    (
+        "mvn|mvnw",
+        &["-fn", "--fail-never", "-Dmaven.test.failure.ignore", "-Dsurefire.testFailureIgnore"],
+    ),
     ("rspec", &["--failure-exit-code=0"]),
     ("robot", &["--nostatusrc"]),
     ("pytest|py.test", &["--suppress-tests-failed-exit-code"]),
@@ -57,7 +60,11 @@ const EMPTY: &[(&str, &[&str], &[&str])] = &[
     ),
     ("vitest", &["--passWithNoTests"], &["-t", "--testNamePattern", "--dir"]),
     ("playwright", &["--pass-with-no-tests"], &["-g", "--grep"]),
-    ("mvn|mvnw", &["-DfailIfNoTests=false", "-Dsurefire.failIfNoSpecifiedTests=false"], &["-Dtest"]),
+    (
+        "mvn|mvnw",
+        &["-DfailIfNoTests=false", "-Dsurefire.failIfNoSpecifiedTests=false"],
+        &["-Dtest"],
+    ),
 ];
 
 /// What the words make of tests that fail.

@@ -122,8 +122,25 @@ fn runs_something(text: &str) -> bool {
 fn is_harmless(program: &str) -> bool {
     matches!(
         program,
-        "true" | "false" | ":" | "echo" | "printf" | "exit" | "return" | "test" | "[" | "[[" | "cd" | "mkdir"
-            | "rm" | "export" | "set" | "sleep" | "touch" | "ls" | "pwd"
+        "true"
+            | "false"
+            | ":"
+            | "echo"
+            | "printf"
+            | "exit"
+            | "return"
+            | "test"
+            | "["
+            | "[["
+            | "cd"
+            | "mkdir"
+            | "rm"
+            | "export"
+            | "set"
+            | "sleep"
+            | "touch"
+            | "ls"
+            | "pwd"
     )
 }
 
@@ -210,7 +227,8 @@ fn interpreter(asked: &Asked<'_>, words: &[&str], dir: Option<&str>, depth: usiz
     }
     let given: Vec<&str> = words[1..at.min(words.len())].to_vec();
     let text = given.iter().any(|word| {
-        word.strip_prefix('-').is_some_and(|letters| !letters.starts_with('-') && letters.contains('c'))
+        word.strip_prefix('-')
+            .is_some_and(|letters| !letters.starts_with('-') && letters.contains('c'))
     });
     let shell: Vec<String> = std::iter::once(words[0].to_owned())
         .chain(given.iter().map(|word| {

@@ -92,14 +92,15 @@ fn coverlet(words: &[&str]) -> Vec<Done> {
     if !lower.iter().any(|word| word.contains("collectcoverage=true")) {
         return Vec::new();
     }
-    let numbers = lower.iter().filter_map(|word| word.split_once("threshold="));
-    let last = numbers.last().map(|(_, number)| number.trim_matches('"').parse().ok());
+    let mut numbers = lower.iter().filter_map(|word| word.split_once("threshold="));
+    let last = numbers.next_back().map(|(_, number)| number.trim_matches('"').parse().ok());
     last.map_or_else(Vec::new, |number| at_least(number, None))
 }
 
-/// `minimum_coverage` of SimpleCov, where the tests of Ruby are set up.
+/// `minimum_coverage` of `SimpleCov`, where the tests of Ruby are set up.
 fn simplecov(tree: &Tree, root: &str) -> Vec<Done> {
-    let files = [".simplecov", "spec/spec_helper.rb", "spec/rails_helper.rb", "test/test_helper.rb"];
+    let files =
+        [".simplecov", "spec/spec_helper.rb", "spec/rails_helper.rb", "test/test_helper.rb"];
     for file in files.iter().filter_map(|name| join(root, name)) {
         let text = tree.text(&file).unwrap_or_default();
         for (i, line) in text.lines().enumerate() {
@@ -109,7 +110,8 @@ fn simplecov(tree: &Tree, root: &str) -> Vec<Done> {
                 continue;
             }
             let digits = |c: &char| c.is_ascii_digit() || *c == '.';
-            let number: String = rest.chars().skip_while(|c| !digits(c)).take_while(digits).collect();
+            let number: String =
+                rest.chars().skip_while(|c| !digits(c)).take_while(digits).collect();
             return at_least(number.parse().ok(), Some(Evidence::line(&file, text, i)));
         }
     }

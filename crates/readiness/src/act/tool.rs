@@ -27,7 +27,13 @@ type Row = (&'static str, &'static [&'static str], &'static [Class], Fails);
 
 /// Formats in which govulncheck prints what it finds and ends well.
 const GOVULNCHECK_PRINTS: [&str; 8] = [
-    "-json", "--json", "-format=json", "--format=json", "-format=sarif", "--format=sarif", "-format=openvex",
+    "-json",
+    "--json",
+    "-format=json",
+    "--format=json",
+    "-format=sarif",
+    "--format=sarif",
+    "-format=openvex",
     "--format=openvex",
 ];
 
@@ -253,8 +259,15 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<
 }
 
 /// Options that leave files out, and what names them all.
-const EXCLUDES: [&str; 7] =
-    ["--exclude", "-x", "--skip-dirs", "--skip-path", "--exclude-dir", "--exclude-path", "--skip-files"];
+const EXCLUDES: [&str; 7] = [
+    "--exclude",
+    "-x",
+    "--skip-dirs",
+    "--skip-path",
+    "--exclude-dir",
+    "--exclude-path",
+    "--skip-files",
+];
 const EVERYTHING: [&str; 8] = ["*", "**", "**/*", ".", "./", "/", "/*", "./*"];
 
 /// What a scanner makes of findings where its words leave out all files, or some of the findings.

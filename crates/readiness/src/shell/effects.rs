@@ -1,10 +1,11 @@
 //! What builtins do to the rest of a script.
 
+use super::caught::no;
 use super::flow::Scope;
 use super::lex::Word;
 use super::parse::{self, Node};
 use super::status::keeps_status;
-use super::walk::{Walk, no};
+use super::walk::Walk;
 use super::{Blocking, SWAYING, UNKNOWN};
 use crate::tree::join;
 
@@ -84,10 +85,8 @@ impl Walk {
                 None => (*word, self.vars.get(*word).cloned().flatten()),
             };
             if exported && SWAYING.contains(&name) {
-                self.env.insert(
-                    name.to_owned(),
-                    value.clone().unwrap_or_else(|| UNKNOWN.to_string()),
-                );
+                self.env
+                    .insert(name.to_owned(), value.clone().unwrap_or_else(|| UNKNOWN.to_string()));
             }
             if word.contains('=') {
                 let value = value.filter(|value| !value.contains(UNKNOWN));
@@ -106,9 +105,8 @@ impl Walk {
         }
         let list = parse::script(script, 0);
         let body = self.functions.get(script.split_whitespace().next().unwrap_or_default());
-        let in_function = body.is_some_and(
-            |body| matches!(body, Node::Group { body, .. } if keeps_status(body)),
-        );
+        let in_function =
+            body.is_some_and(|body| matches!(body, Node::Group { body, .. } if keeps_status(body)));
         if in_function || keeps_status(&list) {
             return Blocking::Yes;
         }
@@ -116,7 +114,9 @@ impl Walk {
         match (ending.exits, ending.succeeds) {
             (false, _) | (true, Some(false)) => Blocking::Yes,
             (true, Some(true)) => no("a trap of the script ends it without a failure"),
-            (true, None) => Blocking::Unsure("a trap decides about the status of the script".into()),
+            (true, None) => {
+                Blocking::Unsure("a trap decides about the status of the script".into())
+            }
         }
     }
 }

@@ -70,3 +70,40 @@ impl Flow {
         Self { round: before.round, ..self }
     }
 }
+
+/// What is known of the commands before `&&` or `||`.
+#[derive(Clone, Copy)]
+pub(super) struct Left {
+    pub(super) succeeds: Option<bool>,
+    /// Either answer is an ordinary one.
+    pub(super) asks: bool,
+}
+
+/// Whether a command of a list runs.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Runs {
+    Yes,
+    Perhaps,
+    No,
+}
+
+impl Left {
+    /// Whether what follows runs. A command that only does something is taken to succeed.
+    pub(super) fn goes_on(self, or: bool) -> Runs {
+        match self.succeeds {
+            Some(succeeds) if succeeds != or => Runs::Yes,
+            Some(_) => Runs::No,
+            None if or || self.asks => Runs::Perhaps,
+            None => Runs::Yes,
+        }
+    }
+
+    /// With the command behind it, which ran.
+    pub(super) fn then(self, or: bool, next: Self) -> Self {
+        let decided = |succeeds: &bool| self.succeeds.is_some() || *succeeds == or;
+        Self {
+            succeeds: next.succeeds.filter(decided),
+            asks: next.asks || !or && self.succeeds.is_none() && self.asks,
+        }
+    }
+}

@@ -16,14 +16,22 @@ const STRICT: Options = Options { errexit: true, pipefail: true };
 
 /// What `-o` may be followed by that leaves the commands what they are.
 const SETTINGS: [&str; 10] = [
-    "errexit", "errtrace", "nounset", "pipefail", "xtrace", "posix", "igncr", "verbose", "noglob",
+    "errexit",
+    "errtrace",
+    "nounset",
+    "pipefail",
+    "xtrace",
+    "posix",
+    "igncr",
+    "verbose",
+    "noglob",
     "allexport",
 ];
 
 /// Programs that take a script and run none of it as commands.
 const OTHERS: [&str; 14] = [
-    "true", "false", "cat", "echo", "tee", "test", "python", "python3", "node", "perl", "ruby", "php",
-    "Rscript", "deno",
+    "true", "false", "cat", "echo", "tee", "test", "python", "python3", "node", "perl", "ruby",
+    "php", "Rscript", "deno",
 ];
 
 /// How the words before a script run it; where it stands may be written as `{0}`.
@@ -102,7 +110,8 @@ fn options(words: &[&str]) -> Option<Read> {
                     "pipefail" => options.pipefail = true,
                     _ => {}
                 },
-                'u' | 'x' | 'v' | 'l' | 'i' | 'a' | 'f' | 'E' | 'T' => {}
+                'u' | 'x' | 'v' | 'l' | 'i' | 'a' | 'f' | 'b' | 'h' | 'p' | 'B' | 'C' | 'E'
+                | 'H' | 'P' | 'T' => {}
                 _ => return None,
             }
         }
@@ -142,6 +151,7 @@ mod tests {
             ("bash -el {0}", read_as(true, false)),
             ("bash --noprofile --norc -eo pipefail {0}", read_as(true, true)),
             ("bash -e -o pipefail -u {0}", read_as(true, true)),
+            ("bash --noprofile --norc -CeEuxo pipefail {0}", read_as(true, true)),
             ("/bin/bash -eo pipefail", read_as(true, true)),
             ("/usr/bin/env bash -e", read_as(true, false)),
             ("env A=1 sh -e {0}", read_as(true, false)),
@@ -160,6 +170,7 @@ mod tests {
         }
         for line in [
             "bash -c true {0}",
+            "bash -t {0}",
             "bash -c 'set +e; . {0}; exit 0' {0}",
             "bash -e {0} || true",
             "bash -e {0} {0}",

@@ -195,7 +195,7 @@ pub(super) fn keeps_status(list: &List) -> bool {
         .any(of_node)
 }
 
-/// `exit $status` anywhere at the outermost level, or in a condition of it.
+/// `exit $status`, or a status of failure, anywhere but in a function.
 pub(super) fn exits_with_variable(list: &List) -> bool {
     let of_node = |node: &Node| match node {
         Node::Simple(Simple { words, .. }) => {
@@ -209,7 +209,10 @@ pub(super) fn exits_with_variable(list: &List) -> bool {
             branches.iter().any(|(_, body)| exits_with_variable(body))
                 || exits_with_variable(otherwise)
         }
-        _ => false,
+        Node::Loop { body, .. } | Node::For { body, .. } | Node::Case(body) => {
+            exits_with_variable(body)
+        }
+        Node::Function { .. } => false,
     };
     list.iter()
         .flat_map(|and_or| &and_or.pipelines)

@@ -4,7 +4,8 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::flow::Flow;
+use super::caught::{caught_by, is_cmdlet, no};
+use super::flow::{Flow, Left, Runs};
 use super::lex::{Raw, Word};
 use super::parse::{AndOr, List, Node, Pipeline, Simple};
 use super::status::exits_with_variable;
@@ -87,51 +88,12 @@ pub(super) struct Walk {
     keeps_failures: bool,
 }
 
-/// What is known of the commands before `&&` or `||`.
-#[derive(Clone, Copy)]
-struct Left {
-    succeeds: Option<bool>,
-    /// Either answer is an ordinary one.
-    asks: bool,
-}
-
-/// Whether a command of a list runs.
-#[derive(Clone, Copy, PartialEq)]
-enum Runs {
-    Yes,
-    Perhaps,
-    No,
-}
-
-impl Left {
-    /// Whether what follows runs. A command that only does something is taken to succeed.
-    fn goes_on(self, or: bool) -> Runs {
-        match self.succeeds {
-            Some(succeeds) if succeeds != or => Runs::Yes,
-            Some(_) => Runs::No,
-            None if or || self.asks => Runs::Perhaps,
-            None => Runs::Yes,
-        }
-    }
-
-    /// With the command behind it, which ran.
-    fn then(self, or: bool, next: Self) -> Self {
-        let decided = |succeeds: &bool| self.succeeds.is_some() || *succeeds == or;
-        Self {
-            succeeds: next.succeeds.filter(decided),
-            asks: next.asks || !or && self.succeeds.is_none() && self.asks,
-        }
-    }
-}
-
 impl Walk {
     fn list(&mut self, all: &List, context: &Context) {
         let last_that_counts = all.iter().rposition(|one| !is_cmdlet(one));
         for (i, one) in all.iter().enumerate() {
             self.visited += 1;
-            if self.out.len() >= COMMANDS_MAX
-                || self.visited > VISITS_MAX
-                || self.flow.has_ended()
+            if self.out.len() >= COMMANDS_MAX || self.visited > VISITS_MAX || self.flow.has_ended()
             {
                 return;
             }
@@ -404,37 +366,5 @@ impl Walk {
         self.arguments = before;
         self.calls -= 1;
         self.flow = self.flow.called(flow);
-    }
-}
-
-/// Commands of PowerShell itself leave the status of the last program as it is.
-fn is_cmdlet(and_or: &AndOr) -> bool {
-    let [Pipeline { parts, .. }] = and_or.pipelines.as_slice() else { return false };
-    let Some(Node::Simple(simple)) = parts.first() else { return false };
-    let name = simple.words.first().and_then(Raw::fixed).unwrap_or_default();
-    let starts = |part: &str| part.starts_with(|c: char| c.is_ascii_uppercase());
-    name.split_once('-').is_some_and(|(verb, noun)| starts(verb) && starts(noun))
-}
-
-pub(super) fn no(why: &str) -> Blocking {
-    Blocking::No(why.to_owned())
-}
-
-/// What becomes of a failure that this catches.
-fn caught_by(fallback: &Pipeline, succeeds: Option<bool>) -> Blocking {
-    match fallback.parts.first() {
-        Some(Node::Simple(simple)) if simple.words.is_empty() => {
-            Blocking::Unsure("the script keeps the failure for later".into())
-        }
-        Some(Node::Simple(simple)) => {
-            let name = simple.words[0].fixed().unwrap_or_default();
-            if succeeds == Some(true) {
-                no(&format!("`|| {name}` catches a failure"))
-            } else {
-                Blocking::Unsure(format!("after a failure `{name}` decides"))
-            }
-        }
-        _ if succeeds == Some(true) => no("what is behind `||` catches a failure"),
-        _ => Blocking::Unsure("after a failure something else decides".into()),
     }
 }

@@ -7,8 +7,10 @@ use super::{Files, assessed, check, told, with};
 const CI: &str = ".github/workflows/ci.yml";
 
 fn workflow(run: &str) -> String {
-    let lines: String = run.lines().map(|line| format!("          {line}\n")).collect();
-    format!("on: pull_request\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n{lines}")
+    let lines = run.replace('\n', "\n          ");
+    format!(
+        "on: pull_request\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n          {lines}\n"
+    )
 }
 
 /// Asserts what a check comes to with a workflow of one script.
@@ -77,10 +79,12 @@ fn a_run_that_only_lists_or_collects_tests_nothing() {
             ("tox --notest", Fail),
         ],
     );
-    let by_settings = with(&[PYTHON, &[("pytest.ini", "[pytest]\naddopts =\n    -ra\n    --co\n")]]);
+    let by_settings =
+        with(&[PYTHON, &[("pytest.ini", "[pytest]\naddopts =\n    -ra\n    --co\n")]]);
     let table = [("pytest", Fail), ("pytest -o addopts=-ra", Pass), ("pytest -c other.ini", Pass)];
     assert_each(&by_settings, "tests.unit_on_pull_request", &table);
-    let go: Files<'_> = &[("go.mod", "module a\n"), ("a_test.go", "package a\n\nfunc TestA(t *testing.T) {}\n")];
+    let go: Files<'_> =
+        &[("go.mod", "module a\n"), ("a_test.go", "package a\n\nfunc TestA(t *testing.T) {}\n")];
     assert_each(
         go,
         "tests.unit_on_pull_request",
@@ -106,7 +110,12 @@ fn a_run_that_only_lists_or_collects_tests_nothing() {
             ("cargo test -- --ignored", Unknown),
         ],
     );
-    let node: Files<'_> = &[("a.test.js", ""), ("package.json", "{\"scripts\": {\"test\": \"jest\"}}\n")];
+}
+
+#[test]
+fn runners_of_other_languages_list_too() {
+    let node: Files<'_> =
+        &[("a.test.js", ""), ("package.json", "{\"scripts\": {\"test\": \"jest\"}}\n")];
     assert_each(
         node,
         "tests.unit_on_pull_request",
@@ -130,7 +139,11 @@ fn a_run_that_only_lists_or_collects_tests_nothing() {
         ),
         (
             &[("build.gradle", ""), ("src/test/java/ATest.java", "")],
-            &[("./gradlew test", Pass), ("./gradlew test --dry-run", Fail), ("gradle -m test", Fail)],
+            &[
+                ("./gradlew test", Pass),
+                ("./gradlew test --dry-run", Fail),
+                ("gradle -m test", Fail),
+            ],
         ),
         (
             &[("spec/a_spec.rb", "")],
@@ -306,7 +319,9 @@ fn an_action_that_is_told_not_to_fail_proves_nothing() {
 #[test]
 fn a_plan_that_does_not_look_at_what_runs_compares_nothing() {
     let files: Files<'_> = &[("infra/main.tf", "resource \"x\" \"y\" {\n}\n")];
-    for (more, expected) in [("", Pass), (" -refresh=false", Fail), (" -target=x.y", Unknown), (" -help --help", Fail)] {
+    for (more, expected) in
+        [("", Pass), (" -refresh=false", Fail), (" -target=x.y", Unknown), (" -help --help", Fail)]
+    {
         let text = format!(
             "on:\n  schedule: [{{cron: '0 3 * * *'}}]\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: terraform plan -detailed-exitcode{more}\n        working-directory: infra\n"
         );

@@ -133,8 +133,10 @@ fn what_doubles_again_and_again_ends() {
 
 #[test]
 fn a_makefile_of_many_names_and_lines_is_read_once() {
-    let names: String = (0..3_000).map(|n| format!("V{n} = $(V{})x\n", n + 1)).collect();
-    let lines: String = (0..2_000).map(|n| format!("\techo $(V{n}) $(V0)\n")).collect();
+    let names: Vec<String> = (0..3_000).map(|n| format!("V{n} = $(V{})x\n", n + 1)).collect();
+    let names = names.concat();
+    let lines: Vec<String> = (0..2_000).map(|n| format!("\techo $(V{n}) $(V0)\n")).collect();
+    let lines = lines.concat();
     let makefile = format!("{names}test:\n{lines}\tcargo test\n");
     let workflow = "on: pull_request\njobs:\n  a:\n    steps:\n      - run: make test\n";
     let files = [(CI, workflow), ("Makefile", makefile.as_str())];
@@ -144,9 +146,11 @@ fn a_makefile_of_many_names_and_lines_is_read_once() {
 
 #[test]
 fn thousands_of_commands_over_thousands_of_tests_end_unknown() {
-    let runs: String = (0..15_000).map(|n| format!("          pytest -x{n}\n")).collect();
-    let workflow =
-        format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n{runs}          true || pytest\n");
+    let runs: Vec<String> = (0..15_000).map(|n| format!("          pytest -x{n}\n")).collect();
+    let runs = runs.concat();
+    let workflow = format!(
+        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n{runs}          true || pytest\n"
+    );
     let tests: Vec<(String, String)> =
         (0..2_000).map(|n| (format!("tests/e2e/test_{n}.py"), String::new())).collect();
     let mut files: Vec<(&str, &str)> =
@@ -160,7 +164,8 @@ fn thousands_of_commands_over_thousands_of_tests_end_unknown() {
 
 #[test]
 fn thousands_of_patterns_of_stars_end() {
-    let patterns: String = (0..3_000).map(|n| format!("      - '*a*b*c*{n}*'\n")).collect();
+    let patterns: Vec<String> = (0..3_000).map(|n| format!("      - '*a*b*c*{n}*'\n")).collect();
+    let patterns = patterns.concat();
     let workflow = format!(
         "on:\n  pull_request:\n    paths:\n{patterns}jobs:\n  a:\n    steps:\n      - run: cargo test\n"
     );

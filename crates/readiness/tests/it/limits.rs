@@ -13,8 +13,10 @@ const CODE: Files<'static> = &[
 ];
 
 fn outcome(files: Files<'_>, run: &str) -> (Outcome, String) {
-    let lines: String = run.lines().map(|line| format!("          {line}\n")).collect();
-    let text = format!("on: pull_request\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n{lines}");
+    let lines = run.replace('\n', "\n          ");
+    let text = format!(
+        "on: pull_request\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - run: |\n          {lines}\n"
+    );
     let found = assessed(&with(&[files, &[(CI, &text)]]));
     let check = check(&found, "tests.coverage_over_80");
     (check.outcome, told(check))
@@ -49,12 +51,45 @@ fn settings_bind_where_they_are_read() {
     for (files, run, expected) in [
         (settings(".coveragerc", rc), "pytest --cov", Pass),
         (settings(".coveragerc", rc), "pytest --cov --cov-config=/dev/null", Fail),
-        (settings("cov.ini", "[coverage:report]\nfail_under = 90\n"), "pytest --cov --cov-config=cov.ini", Pass),
-        (settings(".coveragerc", "[run]\nomit = *\n[report]\nfail_under = 90\n"), "pytest --cov", Unknown),
-        (settings(".coveragerc", "[run]\nomit =\n    tests/*\n    src/*\n[report]\nfail_under = 90\n"), "pytest --cov", Unknown),
-        (settings(".coveragerc", "[run]\nomit =\n    tests/*\n[report]\nfail_under = 90\n"), "pytest --cov", Pass),
-        (settings("pyproject.toml", "[tool.coverage.run]\nsource = [\"shop\"]\n[tool.coverage.report]\nfail_under = 90\n"), "pytest --cov", Pass),
-        (settings("pyproject.toml", "[tool.coverage.run]\nsource = [\"tests\"]\n[tool.coverage.report]\nfail_under = 90\n"), "pytest --cov", Unknown),
+        (
+            settings("cov.ini", "[coverage:report]\nfail_under = 90\n"),
+            "pytest --cov --cov-config=cov.ini",
+            Pass,
+        ),
+        (
+            settings(".coveragerc", "[run]\nomit = *\n[report]\nfail_under = 90\n"),
+            "pytest --cov",
+            Unknown,
+        ),
+        (
+            settings(
+                ".coveragerc",
+                "[run]\nomit =\n    tests/*\n    src/*\n[report]\nfail_under = 90\n",
+            ),
+            "pytest --cov",
+            Unknown,
+        ),
+        (
+            settings(".coveragerc", "[run]\nomit =\n    tests/*\n[report]\nfail_under = 90\n"),
+            "pytest --cov",
+            Pass,
+        ),
+        (
+            settings(
+                "pyproject.toml",
+                "[tool.coverage.run]\nsource = [\"shop\"]\n[tool.coverage.report]\nfail_under = 90\n",
+            ),
+            "pytest --cov",
+            Pass,
+        ),
+        (
+            settings(
+                "pyproject.toml",
+                "[tool.coverage.run]\nsource = [\"tests\"]\n[tool.coverage.report]\nfail_under = 90\n",
+            ),
+            "pytest --cov",
+            Unknown,
+        ),
     ] {
         let (found, told) = outcome(&files, run);
         assert_eq!(found, expected, "{run}: {told}");
@@ -82,7 +117,10 @@ fn limits_of_other_runners_bind_as_their_words_say() {
     assert_eq!(outcome(jest, "npx jest --coverage").0, Pass);
     assert_eq!(outcome(jest, "npx jest --coverage --coverageThreshold='{}'").0, Fail);
     let ruby = |helper: &'static str| [("spec/spec_helper.rb", helper), ("spec/a_spec.rb", "")];
-    assert_eq!(outcome(&ruby("SimpleCov.start do\n  minimum_coverage line: 90\nend\n"), "rspec").0, Pass);
+    assert_eq!(
+        outcome(&ruby("SimpleCov.start do\n  minimum_coverage line: 90\nend\n"), "rspec").0,
+        Pass
+    );
     assert_eq!(outcome(&ruby("# minimum_coverage 90\n"), "rspec").0, Fail);
     let go: Files<'_> = &[("go.mod", "module a\n"), ("a_test.go", "package a\n")];
     let compares = "go test -coverprofile=c.out ./...\ntotal=$(go tool cover -func=c.out | tail -1)\nif [ \"$total\" -lt 90 ]; then exit 1; fi";
@@ -93,7 +131,9 @@ fn limits_of_other_runners_bind_as_their_words_say() {
 #[test]
 fn a_limit_of_maven_is_that_of_the_plugin_that_checks() {
     let pom = |skip: &str, rest: &str| {
-        format!("<project><plugin><artifactId>other</artifactId><minimum>0.95</minimum></plugin><plugin><artifactId>jacoco-maven-plugin</artifactId><goal>check</goal>{skip}<minimum>{rest}</minimum></plugin></project>\n")
+        format!(
+            "<project><plugin><artifactId>other</artifactId><minimum>0.95</minimum></plugin><plugin><artifactId>jacoco-maven-plugin</artifactId><goal>check</goal>{skip}<minimum>{rest}</minimum></plugin></project>\n"
+        )
     };
     for (skip, minimum, expected) in [
         ("", "0.85", Pass),
@@ -102,7 +142,8 @@ fn a_limit_of_maven_is_that_of_the_plugin_that_checks() {
         ("<haltOnFailure>false</haltOnFailure>", "0.85", Fail),
     ] {
         let text = pom(skip, minimum);
-        let (found, told) = outcome(&[("pom.xml", &text), ("src/test/java/ATest.java", "")], "mvn verify");
+        let (found, told) =
+            outcome(&[("pom.xml", &text), ("src/test/java/ATest.java", "")], "mvn verify");
         assert_eq!(found, expected, "{skip} {minimum}: {told}");
     }
 }

@@ -44,7 +44,11 @@ fn make_runs_recipes_as_it_is_told() {
         ("test:\n\tcargo test; echo done\n", "make test", Fail),
         ("test:\n\tcargo test\n\techo done\n", "make test", Pass),
         ("test:\n\tset -e; cargo test; echo done\n", "make test", Pass),
-        (".SHELLFLAGS = -eu -o pipefail -c\ntest:\n\tcargo test | tee log; echo\n", "make test", Pass),
+        (
+            ".SHELLFLAGS = -eu -o pipefail -c\ntest:\n\tcargo test | tee log; echo\n",
+            "make test",
+            Pass,
+        ),
         (".ONESHELL:\ntest:\n\tcargo test\n\techo done\n", "make test", Fail),
         ("test: ; cargo test\n", "make test", Pass),
     ] {

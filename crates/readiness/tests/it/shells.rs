@@ -7,9 +7,9 @@ use super::{RUST, assessed, check, told, with};
 const CI: &str = ".github/workflows/ci.yml";
 
 fn outcome(job: &str, step: &str, run: &str) -> (Outcome, String) {
-    let lines: String = run.lines().map(|line| format!("          {line}\n")).collect();
+    let lines = run.replace('\n', "\n          ");
     let text = format!(
-        "on: pull_request\njobs:\n  a:\n    {job}\n    steps:\n      - {step}\n        run: |\n{lines}"
+        "on: pull_request\njobs:\n  a:\n    {job}\n    steps:\n      - {step}\n        run: |\n          {lines}\n"
     );
     let found = assessed(&with(&[RUST, &[(CI, &text)]]));
     let check = check(&found, "tests.unit_on_pull_request");
@@ -34,7 +34,8 @@ fn a_shell_of_the_step_counts_where_its_words_leave_the_script_what_it_is() {
         ("nix --version {0}", Unknown),
         ("${{ vars.SHELL }}", Unknown),
     ] {
-        let (found, told) = outcome("runs-on: ubuntu-latest", &format!("shell: \"{shell}\""), "cargo test");
+        let (found, told) =
+            outcome("runs-on: ubuntu-latest", &format!("shell: \"{shell}\""), "cargo test");
         assert_eq!(found, expected, "{shell}: {told}");
     }
 }
@@ -42,7 +43,8 @@ fn a_shell_of_the_step_counts_where_its_words_leave_the_script_what_it_is() {
 #[test]
 fn shells_of_windows_stop_at_no_failure() {
     let windows = "runs-on: windows-latest";
-    let both = "runs-on: ${{ matrix.os }}\n    strategy: {matrix: {os: [windows-latest, ubuntu-latest]}}";
+    let both =
+        "runs-on: ${{ matrix.os }}\n    strategy: {matrix: {os: [windows-latest, ubuntu-latest]}}";
     let after = "cargo test\npython x.py";
     for (job, step, run, expected) in [
         (windows, "name: a", after, Fail),
@@ -52,8 +54,18 @@ fn shells_of_windows_stop_at_no_failure() {
         (both, "name: a", after, Pass),
         ("runs-on: ubuntu-latest", "shell: pwsh", after, Fail),
         ("runs-on: ubuntu-latest", "shell: cmd", after, Fail),
-        (windows, "name: a", "cargo test\nif ($LASTEXITCODE -ne 0) { exit 1 }\npython x.py", Unknown),
-        (windows, "name: a", "$PSNativeCommandUseErrorActionPreference = $true\ncargo test\npython x.py", Pass),
+        (
+            windows,
+            "name: a",
+            "cargo test\nif ($LASTEXITCODE -ne 0) { exit 1 }\npython x.py",
+            Unknown,
+        ),
+        (
+            windows,
+            "name: a",
+            "$PSNativeCommandUseErrorActionPreference = $true\ncargo test\npython x.py",
+            Pass,
+        ),
         (windows, "name: a", ".\\scripts\\test.ps1", Unknown),
     ] {
         let (found, told) = outcome(job, step, run);

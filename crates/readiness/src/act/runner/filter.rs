@@ -271,4 +271,3 @@ fn is_source(path: &str) -> bool {
             | "kt"
     )
 }
-

@@ -45,7 +45,8 @@ pub(super) fn names_none<'t>(words: &[&str], texts: impl Iterator<Item = &'t str
     }
     !texts.flat_map(str::lines).any(|line| {
         // Suites have methods as their tests, which `-run` names by those that start them.
-        let name = line.strip_prefix("func ").map(|rest| rest.split('(').next().unwrap_or_default());
+        let name =
+            line.strip_prefix("func ").map(|rest| rest.split('(').next().unwrap_or_default());
         name.is_some_and(|name| name.contains(plain))
     })
 }

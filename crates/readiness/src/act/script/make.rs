@@ -81,9 +81,9 @@ pub(super) fn make(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: u
         if asks { vec![Done::new(Class::OpaqueTests).why(why)] } else { Vec::new() }
     };
     let Some(dir) = dir else { return opaque("make in a directory that is not known".into()) };
-    let names = ["GNUmakefile", "Makefile", "makefile"];
-    let named: Vec<&str> = wanted.file.map_or_else(|| names.to_vec(), |file| vec![file]);
-    let mut files = named.iter().filter_map(|name| join(&dir, name));
+    let usual = ["GNUmakefile", "Makefile", "makefile"];
+    let names: Vec<&str> = wanted.file.map_or_else(|| usual.to_vec(), |file| vec![file]);
+    let mut files = names.iter().filter_map(|name| join(&dir, name));
     let Some(file) = files.find(|file| asked.tree.has(file)) else {
         return opaque("no Makefile in the directory".into());
     };
@@ -110,7 +110,10 @@ pub(super) fn make(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: u
         done.push(Done::new(Class::Build));
     }
     if done.is_empty() && runs && wanted.targets.iter().any(|target| named_for_tests(target)) {
-        return opaque(format!("nothing that `make {}` runs is recognised", wanted.targets.join(" ")));
+        return opaque(format!(
+            "nothing that `make {}` runs is recognised",
+            wanted.targets.join(" ")
+        ));
     }
     done
 }
@@ -145,7 +148,8 @@ impl Made<'_> {
             if self.makefile.one_shell {
                 recipe = vec![recipe.join("\n")];
             }
-            runs |= recipe.iter().any(|line| runs_something(line.trim_start_matches(['@', '-', '+'])));
+            runs |=
+                recipe.iter().any(|line| runs_something(line.trim_start_matches(['@', '-', '+'])));
             let blocking = self.blocking(name, target.doubtful).and(&shell);
             for done_here in lines(self.asked, &recipe, options, self.dir, depth) {
                 let blocking = done_here.blocking.and(&blocking);
@@ -159,7 +163,10 @@ impl Made<'_> {
         let ignored = &self.makefile.ignored;
         if self.wanted.ignores {
             Blocking::No("make is told to ignore errors".into())
-        } else if ignored.as_ref().is_some_and(|all| all.is_empty() || all.iter().any(|one| one == target)) {
+        } else if ignored
+            .as_ref()
+            .is_some_and(|all| all.is_empty() || all.iter().any(|one| one == target))
+        {
             Blocking::No("`.IGNORE` of the Makefile".into())
         } else if doubtful {
             Blocking::Unsure("a condition of the Makefile decides about the recipe".into())

@@ -123,10 +123,10 @@ impl Makefile {
                 _ if name.starts_with('.') && !name.contains('/') => {}
                 _ => {
                     self.first.get_or_insert_with(|| name.to_owned());
-                    let target = self.targets.entry(name.to_owned()).or_insert_with(|| Target {
-                        line: at,
-                        ..Target::default()
-                    });
+                    let target = self
+                        .targets
+                        .entry(name.to_owned())
+                        .or_insert_with(|| Target { line: at, ..Target::default() });
                     target.needs.extend(needs.iter().cloned());
                     target.doubtful |= doubtful;
                     if let Some(recipe) = recipe {

@@ -3,11 +3,24 @@
 use super::super::Class;
 use super::super::invoke::Done;
 use super::named_for_tests;
+use crate::tree::has_end;
 
 /// Programs that run a file of the repository in a language of their own.
 const INTERPRETERS: [&str; 14] = [
-    "node", "deno", "bun", "tsx", "ts-node", "ruby", "php", "python", "python3", "perl", "lua", "Rscript",
-    "pwsh", "powershell",
+    "node",
+    "deno",
+    "bun",
+    "tsx",
+    "ts-node",
+    "ruby",
+    "php",
+    "python",
+    "python3",
+    "perl",
+    "lua",
+    "Rscript",
+    "pwsh",
+    "powershell",
 ];
 
 /// Runners of tasks whose files are not read.
@@ -26,8 +39,13 @@ pub(super) fn of_repository(words: &[&str]) -> Option<Vec<Done>> {
         }
         ["go", "run", rest @ ..] => {
             let path = rest.iter().find(|word| !word.starts_with('-'))?;
-            let own = path.starts_with('.') || path.ends_with(".go");
-            own.then(|| opaque(may_test(path) || rest.iter().any(|word| named_for_tests(word)), &format!("go run {path}")))?
+            let own = path.starts_with('.') || has_end(path, "go");
+            own.then(|| {
+                opaque(
+                    may_test(path) || rest.iter().any(|word| named_for_tests(word)),
+                    &format!("go run {path}"),
+                )
+            })?
         }
         [program, rest @ ..] if RUNNERS.contains(program) => task(program, rest),
         _ => None,

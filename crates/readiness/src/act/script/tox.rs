@@ -74,7 +74,8 @@ fn of_ini(
 ) -> (Vec<Done>, bool) {
     let listed = || {
         let list = ["envlist", "env_list"].iter().find_map(|key| sections.get("tox", key));
-        let list = list.map(|lines| lines.iter().map(|(_, line)| *line).collect::<Vec<_>>().join(","));
+        let list =
+            list.map(|lines| lines.iter().map(|(_, line)| *line).collect::<Vec<_>>().join(","));
         list.map_or_else(Vec::new, |list| names_of(&list))
     };
     let mut envs = if wanted.is_empty() { listed() } else { wanted.to_vec() };
@@ -185,9 +186,10 @@ impl<'a> Sections<'a> {
         let is = |name: &str| {
             let env = section.strip_prefix("testenv:");
             name == section
-                || name.strip_prefix("testenv:").zip(env).is_some_and(|(names, env)| {
-                    names_of(names).iter().any(|name| name == env)
-                })
+                || name
+                    .strip_prefix("testenv:")
+                    .zip(env)
+                    .is_some_and(|(names, env)| names_of(names).iter().any(|name| name == env))
         };
         let mut found = self.0.iter().filter(|section| is(section.name));
         let keys = found.find_map(|section| section.keys.iter().find(|(name, _)| *name == key));
@@ -199,7 +201,9 @@ impl<'a> Sections<'a> {
         let own = self.get(section, "commands").or_else(|| self.get("testenv", "commands"));
         let mut all: Vec<(usize, String)> = Vec::new();
         for (line, text) in own.unwrap_or_default() {
-            if let Some(named) = text.strip_prefix("{[").and_then(|rest| rest.strip_suffix("]commands}")) {
+            if let Some(named) =
+                text.strip_prefix("{[").and_then(|rest| rest.strip_suffix("]commands}"))
+            {
                 if depth < 5 {
                     all.extend(self.commands(named, env, depth + 1));
                 }
@@ -251,7 +255,12 @@ fn names_of(list: &str) -> Vec<String> {
             name.push(c);
         }
     }
-    names.iter().filter(|name| !name.is_empty()).flat_map(|name| braces(name)).take(ENVS_MAX).collect()
+    names
+        .iter()
+        .filter(|name| !name.is_empty())
+        .flat_map(|name| braces(name))
+        .take(ENVS_MAX)
+        .collect()
 }
 
 /// `a{b,c}` is `ab` and `ac`.
@@ -278,4 +287,3 @@ fn posargs(command: &str) -> String {
     out.push_str(rest);
     out
 }
-

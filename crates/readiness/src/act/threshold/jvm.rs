@@ -1,4 +1,4 @@
-//! Limits of JaCoCo and Kover, in the builds of Gradle and Maven.
+//! Limits of `JaCoCo` and Kover, in the builds of Gradle and Maven.
 
 use super::super::runner::without_comments;
 use super::at_least;
@@ -64,7 +64,8 @@ pub(super) fn maven(tree: &Tree, words: &[&str], root: &str) -> Vec<Done> {
         let plugins = plugins.map(|rest| rest.split("</plugin>").next().unwrap_or_default());
         for plugin in plugins.filter(|plugin| plugin.contains("jacoco-maven-plugin")) {
             let Some((_, rest)) = plugin.split_once("<minimum>") else { continue };
-            let is_on = plugin.contains("<goal>check</goal>") && !plugin.contains("<skip>true</skip>");
+            let is_on =
+                plugin.contains("<goal>check</goal>") && !plugin.contains("<skip>true</skip>");
             if !is_on {
                 continue;
             }

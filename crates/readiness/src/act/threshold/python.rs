@@ -9,7 +9,7 @@ use crate::finding::Evidence;
 use crate::pipeline::glob_matches;
 use crate::shell::{Blocking, UNKNOWN};
 use crate::toml::Toml;
-use crate::tree::{Tree, is_aside, join, name};
+use crate::tree::{Tree, has_end, is_aside, join, name};
 
 /// The limit that a run of pytest keeps.
 pub(super) fn pytest(tree: &Tree, words: &[&str], root: &str) -> Vec<Done> {
@@ -47,7 +47,11 @@ fn limit(
         all.iter().flat_map(|value| value.split(',')).map(str::to_owned).collect()
     };
     let mut measured = Measured {
-        sources: sources.iter().filter(|value| !value.starts_with('-')).map(|&v| v.into()).collect(),
+        sources: sources
+            .iter()
+            .filter(|value| !value.starts_with('-'))
+            .map(|&v| v.into())
+            .collect(),
         include: own("--include"),
         omit: own("--omit"),
     };
@@ -73,7 +77,7 @@ struct Measured {
 impl Measured {
     /// Whether it is at least half of the code, by lines. What cannot be told is taken to be.
     fn is_most(&self, tree: &Tree, root: &str) -> bool {
-        let is_python = |path: &&str| path.ends_with(".py");
+        let is_python = |path: &&str| has_end(path, "py");
         let is_code = |path: &str| {
             let of_tools = ["setup.py", "conftest.py", "noxfile.py", "manage.py"];
             let in_tests = path.split('/').any(|part| matches!(part, "test" | "tests"));
@@ -139,16 +143,21 @@ impl Settings {
             let prefix = if named.ends_with("coveragerc") { "" } else { "coverage:" };
             return file.and_then(|file| Self::of(tree, &file, prefix)).unwrap_or_default();
         }
-        let places = [(".coveragerc", ""), ("setup.cfg", "coverage:"), ("tox.ini", "coverage:"), ("pyproject.toml", "")];
-        let found = places.into_iter().find_map(|(name, prefix)| {
-            Self::of(tree, &present(tree, Some(root), name)?, prefix)
-        });
+        let places = [
+            (".coveragerc", ""),
+            ("setup.cfg", "coverage:"),
+            ("tox.ini", "coverage:"),
+            ("pyproject.toml", ""),
+        ];
+        let found = places
+            .into_iter()
+            .find_map(|(name, prefix)| Self::of(tree, &present(tree, Some(root), name)?, prefix));
         found.unwrap_or_default()
     }
 
     fn of(tree: &Tree, file: &str, prefix: &str) -> Option<Self> {
         let text = tree.text(file)?;
-        if file.ends_with(".toml") {
+        if has_end(file, "toml") {
             return Self::of_toml(&Toml::read(file, text)?);
         }
         let sections = [format!("{prefix}run"), format!("{prefix}report")];
@@ -279,4 +288,3 @@ pub(in crate::act) fn shell_words(text: &str) -> Vec<String> {
         .map(|command| command.words.into_iter().skip(1).map(|word| word.text).collect())
         .unwrap_or_default()
 }
-

@@ -180,4 +180,3 @@ pub(super) fn node_coverage(tree: &Tree, words: &[&str], root: &str) -> Vec<Done
     }
     Vec::new()
 }
-

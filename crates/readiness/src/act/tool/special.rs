@@ -69,7 +69,9 @@ pub(super) fn done(
                     (Some(sub), Some(dir)) => crate::tree::join(dir, sub),
                     _ => dir.map(str::to_owned),
                 };
-                return vec![Done::new(Class::Drift).in_dir(dir.as_deref()).blocks(compared(words))];
+                return vec![
+                    Done::new(Class::Drift).in_dir(dir.as_deref()).blocks(compared(words)),
+                ];
             }
             Vec::new()
         }
@@ -134,7 +136,12 @@ pub(super) fn done(
             if arguments.iter().any(|word| word.ends_with("dependencyCheckAnalyze")) =>
         {
             let of_file = by_score(asked, dir, "build.gradle", None);
-            vec![Done::new(Dependencies).blocks(of_file.min(by_score(asked, dir, "build.gradle.kts", None)))]
+            vec![Done::new(Dependencies).blocks(of_file.min(by_score(
+                asked,
+                dir,
+                "build.gradle.kts",
+                None,
+            )))]
         }
         _ => Vec::new(),
     }

@@ -1,10 +1,10 @@
 //! How GitHub runs the script of a step.
 
 use super::super::Script;
+use super::Reader;
+use super::expression::interpolate;
 use super::job::Around;
 use super::scope::Scope;
-use super::expression::interpolate;
-use super::Reader;
 use crate::shell::program::{Read, from_windows, of_windows, read};
 use crate::shell::{Blocking, Options, UNKNOWN};
 use crate::tree::join;
@@ -26,7 +26,7 @@ impl Reader<'_> {
                 .map(|text| interpolate(text, scope, UNKNOWN))
         };
         let text = interpolate(run.text()?, scope, UNKNOWN);
-        let (text, options, blocking) = shell(setting("shell"), scope.os, text)?;
+        let (text, options, blocking) = shell(setting("shell").as_deref(), scope.os, text)?;
         let dir = setting("working-directory").map_or(Some(String::new()), |dir| {
             if dir.contains(UNKNOWN) { None } else { join("", &dir) }
         });
@@ -43,8 +43,12 @@ impl Reader<'_> {
 }
 
 /// The script as its shell reads it, with what becomes of failures in it.
-fn shell(told: Option<String>, os: Option<&str>, text: String) -> Option<(String, Options, Blocking)> {
-    let told = match told.as_deref() {
+fn shell(
+    told: Option<&str>,
+    os: Option<&str>,
+    text: String,
+) -> Option<(String, Options, Blocking)> {
+    let told = match told {
         None if os == Some("Windows") => "pwsh",
         // Without a word about it, `bash -e`; with one, `bash -eo pipefail`.
         None | Some("sh") => "sh -e",
