@@ -1,4 +1,4 @@
-//! A whole assessment of one file that has the name of a pipeline, or of what a pipeline runs.
+//! A whole assessment of one file that has the name of a pipeline, of what a pipeline runs, or of a template.
 
 #![no_main]
 
@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use lockgate_readiness::tree::Tree;
 use lockgate_readiness::{Facts, assess};
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 14] = [
     ".github/workflows/ci.yml",
     ".gitlab-ci.yml",
     "Jenkinsfile",
@@ -17,6 +17,10 @@ const NAMES: [&str; 10] = [
     "Makefile",
     "CODEOWNERS",
     "ops/alerts.yml",
+    "main.tf",
+    "main.bicep",
+    "app.py",
+    "stack.ts",
 ];
 
 fuzz_target!(|data: (u8, &str)| {

@@ -13,7 +13,14 @@ given=()
 while IFS= read -r file; do
   if [ -n "$file" ]; then given+=("--evidence=$file"); fi
 done <<<"$ASSESS_EVIDENCE"
-if [ "$ASSESS_ZIZMOR" = true ]; then given+=(--zizmor); fi
+case $ASSESS_ZIZMOR in
+  true) given+=(--zizmor) ;;
+  false | "") ;;
+  *)
+    echo "::error::the input 'zizmor' is '$ASSESS_ZIZMOR': write true or false"
+    exit 2
+    ;;
+esac
 
 read -r -a scenarios <<<"$ASSESS_REQUIRE"
 gates=()
@@ -24,7 +31,11 @@ status=0
 case $status in
   0) passed=true ;;
   1) passed=false ;;
-  *) exit "$status" ;;
+  *)
+    # What is empty is no SARIF, and is not left for a later step to upload.
+    rm -f -- "$ASSESS_SARIF"
+    exit "$status"
+    ;;
 esac
 "$ASSESS_LOCKGATE" assess "${given[@]}" --format=markdown -- "$ASSESS_PATH" >>"$GITHUB_STEP_SUMMARY"
 echo "passed=$passed" >>"$GITHUB_OUTPUT"

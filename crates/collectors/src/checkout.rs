@@ -29,6 +29,9 @@ pub enum CollectError {
     /// The path is a file.
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
+    /// There are no files, only commits.
+    #[error("{} is a bare repository, without files: name a revision with `--rev`", .0.display())]
+    Bare(PathBuf),
     /// There is no repository.
     #[error("{} is neither the root of a checkout nor a bare repository", .0.display())]
     NotARepository(PathBuf),
@@ -61,7 +64,7 @@ pub enum Submodules {
     Read,
 }
 
-/// Reads a checkout. Files that `.gitignore` names are no part of it, nor are `.git` and other repositories in it; links
+/// Reads a checkout. Files that `.gitignore` names and git does not have are no part of it, nor are `.git` and other repositories in it; links
 /// are followed to files inside only.
 pub fn checkout(path: &Path) -> Result<Checkout, CollectError> {
     checkout_with(path, Submodules::Named)
@@ -74,7 +77,11 @@ pub fn checkout_with(path: &Path, submodules: Submodules) -> Result<Checkout, Co
     if !root.is_dir() {
         return Err(CollectError::NotADirectory(path.to_owned()));
     }
-    let main_branch = GitDir::of_checkout(&root).and_then(|git| git.main_branch());
+    let git = GitDir::of(&root);
+    if git.as_ref().is_some_and(GitDir::is_bare) {
+        return Err(CollectError::Bare(path.to_owned()));
+    }
+    let main_branch = git.and_then(|git| git.main_branch());
     let mut walk = Walk {
         ignored: Arc::new(Ignored::new(&root)),
         read: BTreeSet::new(),
@@ -83,6 +90,7 @@ pub fn checkout_with(path: &Path, submodules: Submodules) -> Result<Checkout, Co
     };
     walk.submodules(submodules);
     walk.run();
+    walk.weigh();
     let facts = Facts { main_branch, ..Facts::default() };
     Ok(Checkout { tree: walk.gathered.finish(), facts })
 }
@@ -140,6 +148,23 @@ impl Walk {
                 return;
             }
             self.entry(&entry);
+        }
+    }
+
+    /// Tells what makes all of it less than it seems.
+    fn weigh(&mut self) {
+        if self.ignored.is_part(&self.root) {
+            self.gathered.is_part(
+                "this directory is a part of a repository, whose pipelines, owners and rules are above it: name the root to see them",
+            );
+        }
+        if self.ignored.is_spent() {
+            self.gathered.is_part(
+                "`.gitignore` has more patterns with several stars than are compared with all files; the rest is left out",
+            );
+        }
+        if self.gathered.is_empty() {
+            self.gathered.is_part("there is no file in it");
         }
     }
 

@@ -92,7 +92,7 @@ impl Reply {
     /// As evidence. `grant`: what a token must have that is refused.
     fn answer(self, api: &Api, about: About, grant: &str) -> Answer {
         let said = match self.said {
-            Ok(value) => api.told(&value),
+            Ok(value) => Said::Json(serde_json::to_string_pretty(&value).unwrap_or_default()),
             Err(refusal) => Said::Unknown(self::refused(api, &self.path, &refusal, grant)),
         };
         Answer { about, path: self.path, said, whole: self.whole }

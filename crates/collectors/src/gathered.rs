@@ -99,6 +99,16 @@ impl Gathered {
         self.tree.submodules.push(name.to_owned());
     }
 
+    /// Says that there is more than what was listed, so that what is not seen is not known to be missing.
+    pub(crate) fn is_part(&mut self, note: &str) {
+        self.tree.notes.push(note.to_owned());
+        self.tree.incomplete = true;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tree.paths().next().is_none()
+    }
+
     pub(crate) fn finish(mut self) -> Tree {
         for (why, (count, names)) in self.left_out {
             let mut note = names.join(", ");

@@ -61,6 +61,15 @@ impl GitDir {
         Self { own, shared, is_bare }
     }
 
+    /// What is to be in the next commit; each working tree has its own.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.own.join("index")
+    }
+
+    pub(crate) fn is_bare(&self) -> bool {
+        self.is_bare
+    }
+
     /// Where its objects are.
     pub(crate) fn objects(&self) -> PathBuf {
         self.shared.join("objects")

@@ -15,6 +15,7 @@ pub mod program;
 mod revision;
 mod submodules;
 pub mod terraform;
+mod tracked;
 mod zizmor;
 
 pub use checkout::{Checkout, CollectError, Submodules, checkout, checkout_with};

@@ -173,7 +173,7 @@ async fn begin(
         Ok(defined) => defined,
         Err(reason) => return Ok(refused(reason)),
     };
-    let Start { agent, plan, .. } = defined;
+    let Start { config, agent, plan, .. } = defined;
     let stable = pass.store.split(asked.agent).await?.map(|split| split.stable);
     let mut of_path = Vec::new();
     // Asked first: what is refused takes nothing back either. What is stable is only returned to.
@@ -198,7 +198,7 @@ async fn begin(
         agent: asked.agent.clone(),
         candidate: asked.candidate.clone(),
         stable,
-        plan: plan.clone(),
+        plan: config.plan_for(agent, &plan.name).unwrap_or_else(|| plan.clone()),
         by_key: agent.sticky.is_some(),
         latency: agent.latency,
         sources: agent.sources(),

@@ -31,12 +31,13 @@ pub(crate) async fn of(pass: &Pass, rollout: &Rollout) -> Result<Option<Event>, 
 /// can be released by it.
 fn edited(pass: &Pass, rollout: &Rollout) -> Option<Event> {
     let (config, by) = pass.definitions.active()?;
-    let plan = config.plan(&rollout.plan.name)?;
+    let agent = config.agent(&rollout.agent)?;
+    let plan = config.plan_for(agent, &rollout.plan.name)?;
     let known = rollout.next_plan.as_ref().unwrap_or(&rollout.plan);
-    if **known == *plan || !misfits(config.agent(&rollout.agent)?, plan).is_empty() {
+    if **known == plan || !misfits(agent, &plan).is_empty() {
         return None;
     }
-    Some(Event::PlanChanged { plan: Arc::new(plan.clone()), by: by.to_owned() })
+    Some(Event::PlanChanged { plan: Arc::new(plan), by: by.to_owned() })
 }
 
 /// The agent's probes as the active configuration has them, when they are others than those that it

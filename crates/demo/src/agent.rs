@@ -27,6 +27,8 @@ use crate::server;
 use crate::text::{draw, draw_unit, tokens};
 use crate::toolbox::{ToolError, Toolbox};
 
+/// Share of questions that are handed to a person although the documents answer them.
+const HANDED_OVER: f64 = 0.2;
 /// Time to the first word of an answer.
 const FIRST_WORD_MS: u64 = 40;
 /// Time for each further one, up to [`TIMED_TOKENS_MAX`].
@@ -84,12 +86,23 @@ async fn complete(State(agent): State<Arc<Agent>>, headers: HeaderMap, body: Byt
     }
     let reply = agent.compose(&request, &question, &passages, request_key);
     let (first, last) = agent.pace(&reply, request_key);
+    let outcome = [(OUTCOME, outcome(&passages, request_key))];
     if !request.stream {
         sleep_until(started + last).await;
-        return Json(reply.whole()).into_response();
+        return (outcome, Json(reply.whole())).into_response();
     }
     let usage = request.stream_options.is_some_and(|options| options.include_usage);
-    stream(reply.events(PIECES, usage), started + first, last.saturating_sub(first))
+    let events = reply.events(PIECES, usage);
+    (outcome, stream(events, started + first, last.saturating_sub(first))).into_response()
+}
+
+/// The header by which an agent says what came of an interaction.
+const OUTCOME: &str = "lockgate-outcome";
+
+/// What it says: without a passage to answer from, and now and then with one, a person takes over.
+fn outcome(passages: &[Passage], request_key: u64) -> &'static str {
+    let hands_over = passages.is_empty() || chance("hand over", request_key) < HANDED_OVER;
+    if hands_over { "escalated" } else { "resolved" }
 }
 
 impl Agent {

@@ -13,6 +13,7 @@ mod children;
 mod config_file;
 mod documents;
 mod error;
+mod facts;
 mod live;
 mod model;
 mod questions;

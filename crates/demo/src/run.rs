@@ -12,6 +12,7 @@ use crate::api::Api;
 use crate::args::DemoArgs;
 use crate::config_file::{self, AGENT};
 use crate::error::DemoError;
+use crate::facts;
 use crate::live::Live;
 use crate::report::{DemoReport, RolledBack};
 use crate::server::signalled;
@@ -55,6 +56,7 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         running.token_file.display(),
         running.ingress,
     ));
+    running.api.tell(facts::events(AGENT)).await?;
     let users = running.users("", args.seed)?.at_most(in_flight_max(args.rate));
     let stop = CancellationToken::new();
     let asking = tokio::spawn({

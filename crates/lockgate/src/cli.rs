@@ -64,6 +64,13 @@ enum Command {
     Drift(command::drift::Drift),
     /// Say where an agent stands on its path to production, and what blocks it
     Path(command::path::Path),
+    /// Say what agents are worth
+    #[command(subcommand)]
+    Value(command::value::Value),
+    /// Record what Lockgate does not see: a survey's answer, a baseline, an incident, a cost
+    Record(command::record::Record),
+    /// Import a file of such events, or a bill
+    Import(command::import::Import),
     /// Say what a plan would do, without a server
     Simulate(command::simulate::Simulate),
     /// Say beforehand whether a plan can be decided
@@ -161,6 +168,9 @@ fn dispatch(cli: Cli) -> CliResult {
         Command::Assess(assess) => wait(assess.run(format)),
         Command::Drift(drift) => wait(drift.run(format)),
         Command::Path(path) => wait(path.run(format)),
+        Command::Value(value) => wait(value.run(format)),
+        Command::Record(record) => wait(record.run(format)),
+        Command::Import(import) => wait(import.run(format)),
         Command::Simulate(simulate) => simulate.run(format),
         Command::Plan(plan) => plan.run(format),
         Command::Policy(policy) => wait(policy.run(format)),

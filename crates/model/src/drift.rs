@@ -186,6 +186,9 @@ pub enum InvalidReport {
     /// It compares nothing, or more than a report can.
     #[error("it has {0} roots, and not 1 to {ROOTS_MAX}")]
     Roots(usize),
+    /// A root says that there is no drift, and counts some.
+    #[error("a root says `none`, and counts {0} changes")]
+    Counts(u64),
     /// Its outcome is not what follows from its roots.
     #[error("it says `{}`, and its roots come to `{}`", said.as_str(), follows.as_str())]
     Outcome {
@@ -227,6 +230,12 @@ impl Report {
         if self.roots.is_empty() || self.roots.len() > ROOTS_MAX {
             return Err(InvalidReport::Roots(self.roots.len()));
         }
+        for root in &self.roots {
+            let changes = root.changes_total.max(root.changes.len() as u64);
+            if root.outcome == Drift::None && changes > 0 {
+                return Err(InvalidReport::Counts(changes));
+            }
+        }
         let follows = Drift::of(self.roots.iter().map(|root| root.outcome));
         if follows != self.outcome {
             return Err(InvalidReport::Outcome { said: self.outcome, follows });
@@ -262,6 +271,24 @@ pub struct DriftGate {
     pub max_age_ms: u64,
     /// Each of these must have said that there is none.
     pub of: Vec<DriftSource>,
+}
+
+impl DriftGate {
+    /// Whether it asks for all that another one asks for.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.max_age_ms <= other.max_age_ms
+            && other.of.iter().all(|source| self.of.contains(source))
+    }
+
+    /// What both ask for.
+    #[must_use]
+    pub fn and(mut self, other: &Self) -> Self {
+        self.max_age_ms = self.max_age_ms.min(other.max_age_ms);
+        let more = other.of.iter().filter(|source| !self.of.contains(source)).cloned();
+        let more: Vec<DriftSource> = more.collect();
+        self.of.extend(more);
+        self
+    }
 }
 
 /// What was said last on behalf of an agent.

@@ -111,6 +111,17 @@ pub struct Ended {
     pub taken_back: u64,
 }
 
+/// How one criterion of success came out over the year up to now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Criterion {
+    /// The measure, as reports of value call it.
+    pub measure: String,
+    /// Whether it is met; `None` when nobody can say.
+    pub met: Option<bool>,
+    /// Its value and what success asks for, or why nobody can say.
+    pub told: String,
+}
+
 /// What a server knows of an agent's path. It is the server's own word: no caller gives any of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ServerFacts {
@@ -134,6 +145,9 @@ pub struct ServerFacts {
     pub first_promoted_wall_ms: Option<i64>,
     /// How its releases have ended.
     pub ended: Ended,
+    /// What it was worth, by the criteria of success.
+    #[serde(default)]
+    pub worth: Vec<Criterion>,
     /// When this was looked at, milliseconds since the Unix epoch.
     pub at_wall_ms: i64,
 }

@@ -242,8 +242,11 @@ const SERVERS: &[&str] = &[
     "modal",
 ];
 
-/// A library or a tool: it has a manifest, and nothing in it says that it is run anywhere.
+/// A library or a tool: it has a manifest, and nothing in it says that it is run anywhere; or modules of Terraform for others.
 fn deploys_nothing(manifests: &Manifests, templates: &Templates) -> bool {
+    if templates.is_library && manifests.any_of(SERVERS).is_none() {
+        return true;
+    }
     manifests.any
         && templates.configuration.is_empty()
         && templates.environments.is_empty()

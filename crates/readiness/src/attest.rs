@@ -15,6 +15,8 @@ use crate::path::catalog::step_of;
 use crate::pipeline::glob_matches;
 use crate::tree::Tree;
 
+pub(crate) use read::is_link;
+
 /// Where it is written, at the root of what is assessed.
 pub const FILE: &str = "lockgate.attest.yaml";
 

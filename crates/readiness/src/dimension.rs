@@ -1,6 +1,7 @@
 //! The six dimensions: what each of their checks comes to.
 
 mod branch_protection;
+mod changes;
 mod ci_cd;
 mod infrastructure;
 mod observability;
@@ -76,8 +77,15 @@ fn judge(seen: &Seen<'_>, wanted: &Wanted<'_>) -> Finding {
     let good: Vec<&&Act> = on_time.iter().filter(blocks).copied().collect();
     let (what, time) = (wanted.what, wanted.when);
     if !good.is_empty() {
-        let why = good.iter().map(|act| act.why.as_str()).find(|why| !why.is_empty());
-        let why = why.map_or_else(String::new, |why| format!(": {why}"));
+        if wanted.on == ON_CHANGES
+            && let Some(found) = changes::left_out(seen, &good)
+        {
+            let reason = format!("{what} {time}: {}", found.reason);
+            return Finding::new(found.outcome, reason).with(shown(&good));
+        }
+        // The reason is of the step that is shown first.
+        let why = &good[0].why;
+        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
         return Finding::pass(format!("{what} {time}{why}")).with(shown(&good));
     }
     for act in &acts {

@@ -92,7 +92,17 @@ pub fn unknown(kind: RootKind, path: &str, why: impl Into<String>) -> Root {
 #[must_use]
 pub fn without(mut root: Root, secrets: &[String]) -> Root {
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        root.reason = root.reason.replace(secret.as_str(), "(not shown)");
+        let cut = |text: &mut String| {
+            if text.contains(secret.as_str()) {
+                *text = text.replace(secret.as_str(), "(not shown)");
+            }
+        };
+        cut(&mut root.reason);
+        for one in root.changes.iter_mut().chain(&mut root.noise) {
+            cut(&mut one.what);
+            cut(&mut one.how);
+            one.attributes.iter_mut().for_each(cut);
+        }
     }
     root
 }
@@ -124,8 +134,12 @@ mod tests {
 
     #[test]
     fn what_may_be_a_secret_is_not_shown() {
-        let said = unknown(RootKind::Terraform, "infra", "no such token: hunter2-example");
+        let mut said = unknown(RootKind::Terraform, "infra", "no such token: hunter2-example");
+        let [what, how] = ["a.b[\"hunter2-example\"]", "moves"].map(str::to_owned);
+        said.changes.push(Difference { what, how, attributes: vec!["hunter2-example".into()] });
         let shown = without(said, &["hunter2-example".into(), String::new()]);
         assert_eq!(shown.reason, "no such token: (not shown)");
+        assert_eq!(shown.changes[0].what, "a.b[\"(not shown)\"]");
+        assert_eq!(shown.changes[0].attributes, ["(not shown)"]);
     }
 }

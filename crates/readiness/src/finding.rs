@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::attest::{Attestation, Suppression};
+use crate::secret::without_secrets;
 
 /// Longest excerpt, in characters.
 const EXCERPT_CHARS_MAX: usize = 160;
@@ -99,7 +100,23 @@ impl Evidence {
 
     /// The file itself, by its first line that says something.
     pub(crate) fn file(file: &str, text: &str) -> Self {
-        let says = |line: &str| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+        let mut ends: Option<&str> = None;
+        let says = |line: &str| {
+            let line = line.trim();
+            if let Some(end) = ends {
+                ends = ends.filter(|_| !line.contains(end));
+                return false;
+            }
+            let begun =
+                [("/*", "*/"), ("<!--", "-->"), ("{-", "-}"), ("{{/*", "*/"), ("{{- /*", "*/")];
+            if let Some((start, end)) = begun.into_iter().find(|(start, _)| line.starts_with(start))
+            {
+                ends = Some(end).filter(|end| !line[start.len()..].contains(end));
+                return false;
+            }
+            let marks = ["#", "//", "--", ";", "<?xml"];
+            !line.is_empty() && !marks.iter().any(|mark| line.starts_with(mark))
+        };
         let at = text.lines().position(says).unwrap_or(0);
         Self::line(file, text, at)
     }
@@ -124,7 +141,9 @@ pub(crate) fn count(n: usize) -> u32 {
 
 /// One line, trimmed, without controls, and not longer than people look at.
 pub(crate) fn excerpt(line: &str) -> String {
-    cut(line, EXCERPT_CHARS_MAX)
+    // A line may be a whole file.
+    let start: String = line.trim().chars().take(4 * EXCERPT_CHARS_MAX).collect();
+    cut(&without_secrets(&start), EXCERPT_CHARS_MAX)
 }
 
 /// The same of another length.

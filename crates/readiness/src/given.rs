@@ -89,7 +89,9 @@ impl Given {
     #[must_use]
     pub fn made_on(mut self, day: Date) -> Self {
         match &mut self.kind {
-            Kind::Coverage(coverage) => coverage.date = coverage.date.or(Some(day)),
+            Kind::Coverage(coverage) => {
+                coverage.date = coverage.date.or(Some(day).filter(|_| coverage.odd_day.is_none()));
+            }
             Kind::Scans(scans) => {
                 for scan in scans {
                     scan.date = scan.date.or(Some(day));
@@ -115,6 +117,9 @@ impl Given {
         match &self.kind {
             // How old a comparison may be is weighed with what it found.
             Kind::Drift(compared) => compared.why_not(templates),
+            Kind::Coverage(Coverage { odd_day: Some(day), .. }) => {
+                Some(format!("its day, `{day}`, cannot be read, so that it counts for nothing"))
+            }
             Kind::Coverage(_) | Kind::Scans(_) => too_old(self.date(), today),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use jiff::civil::Date;
+
 use crate::assess::{Assessment, Standing};
 use crate::baseline::Changes;
 use crate::catalog::Dimension;
@@ -17,17 +19,41 @@ const NOTES_MAX: usize = 50;
 /// Most characters that are shown of a text.
 const TEXT_CHARS_MAX: usize = 600;
 
+/// Of what a page is, for who finds it later.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    /// What the repository is called.
+    pub repository: &'a str,
+    /// The revision that was asked for; none for files as they lie there.
+    pub revision: Option<&'a str>,
+    /// The day of the assessment.
+    pub date: Option<Date>,
+    /// The version of the program.
+    pub version: &'a str,
+}
+
+impl About<'_> {
+    fn line(&self) -> String {
+        let revision = self.revision.map_or_else(
+            || "its files as they were checked out".to_owned(),
+            |revision| format!("revision {revision}"),
+        );
+        let date = self.date.map_or_else(String::new, |date| format!(", on {date}"));
+        format!("Of {}, {revision}{date}, by lockgate {}", self.repository, self.version)
+    }
+}
+
 /// The report, with what changed when that is known. The same text for the same assessment.
-pub fn html(assessment: &Assessment, changes: Option<&Changes>) -> String {
+pub fn html(assessment: &Assessment, about: &About<'_>, changes: Option<&Changes>) -> String {
     let mut page = Page(String::new());
     page.0.push_str("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     // Whatever got past the escaping would still run and fetch nothing.
     page.0.push_str("<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n");
     page.0.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"referrer\" content=\"no-referrer\">\n");
-    page.0.push_str("<title>Readiness</title>\n<style>\n");
+    page.put("<title>Readiness of {}</title>\n<style>\n", &[about.repository]);
     page.0.push_str(STYLE);
     page.0.push_str("</style>\n</head>\n<body>\n<main>\n");
-    page.put("<header><h1>Readiness</h1><p>What files show of six dimensions. A level holds when all its checks and all below hold; what is unknown passes nothing.</p></header>\n", &[]);
+    page.put("<header><h1>Readiness</h1><p>What files show of six dimensions. A level holds when all its checks and all below hold; what is unknown passes nothing.</p><p class=\"soft\">{}.</p></header>\n", &[&about.line()]);
     page.overview(assessment);
     page.gates(assessment);
     for dimension in Dimension::ALL {

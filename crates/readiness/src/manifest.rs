@@ -1,5 +1,10 @@
 //! What a repository depends on, by its manifests.
 
+mod jvm;
+
+use std::collections::BTreeSet;
+
+use self::jvm::Catalogs;
 use crate::finding::Evidence;
 use crate::toml::Toml;
 use crate::tree::{Tree, has_end, is_aside, name};
@@ -25,20 +30,27 @@ const DEPENDENCIES_MAX: usize = 20_000;
 impl Manifests {
     pub(crate) fn read(tree: &Tree) -> Self {
         let mut all = Self::default();
+        let own = own_crates(tree);
+        let catalogs = Catalogs::read(tree);
         for (path, text) in tree.texts() {
             if is_aside(path) || all.dependencies.len() > DEPENDENCIES_MAX {
                 continue;
             }
             let found = match name(path) {
-                "Cargo.toml" => cargo(path, text),
+                "Cargo.toml" => cargo(path, text, &own),
                 "pyproject.toml" => pyproject(path, text),
                 "package.json" | "composer.json" => package(path, text),
                 "go.mod" => go(path, text),
-                "pom.xml" => lines(path, text, pom),
-                "build.gradle" | "build.gradle.kts" | "libs.versions.toml" => {
-                    lines(path, text, gradle)
+                "pom.xml" => jvm::pom(path, text),
+                "build.gradle" | "build.gradle.kts" => lines(path, text, jvm::gradle),
+                "libs.versions.toml" => lines(path, text, |line| catalogs.dependency(line)),
+                "Gemfile" => gemfile(path, text),
+                // A project of tests.
+                other
+                    if has_end(other, "csproj") && other.to_ascii_lowercase().contains("test") =>
+                {
+                    Vec::new()
                 }
-                "Gemfile" => lines(path, text, gemfile),
                 other if has_end(other, "csproj") || other == "Directory.Packages.props" => {
                     lines(path, text, csproj)
                 }
@@ -61,23 +73,53 @@ impl Manifests {
 
     /// The first dependency with one of these names; a name that ends with `*` is a beginning.
     pub(crate) fn any_of(&self, names: &[&str]) -> Option<&Dependency> {
-        self.dependencies.iter().find(|dependency| {
-            names.iter().any(|name| match name.strip_suffix('*') {
-                Some(start) => dependency.name.starts_with(start),
-                None => dependency.name == *name,
-            })
+        self.dependencies.iter().find(|dependency| dependency.is_one_of(names))
+    }
+
+    /// All of them.
+    pub(crate) fn all_of<'a>(
+        &'a self,
+        names: &'a [&'a str],
+    ) -> impl Iterator<Item = &'a Dependency> {
+        self.dependencies.iter().filter(|dependency| dependency.is_one_of(names))
+    }
+}
+
+impl Dependency {
+    /// Whether it has one of these names.
+    pub(crate) fn is_one_of(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| match name.strip_suffix('*') {
+            Some(start) => self.name.starts_with(start),
+            None => self.name == *name,
         })
     }
 }
 
-fn cargo(path: &str, text: &str) -> Vec<Dependency> {
+/// What the workspaces of the tree call packages of their own.
+fn own_crates(tree: &Tree) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (path, text) in tree.texts().filter(|(path, _)| name(path) == "Cargo.toml") {
+        let Some(toml) = Toml::read(path, text) else { continue };
+        let names = toml.names_in(&["workspace", "dependencies"]);
+        let is_own =
+            |name: &String| toml.at(&["workspace", "dependencies", name, "path"]).is_some();
+        all.extend(names.into_iter().filter(is_own));
+    }
+    all
+}
+
+/// What a package itself asks for; what its workspace only has at hand is not a dependency of any.
+fn cargo(path: &str, text: &str, own: &BTreeSet<String>) -> Vec<Dependency> {
     let Some(toml) = Toml::read(path, text) else { return Vec::new() };
+    let targets = toml.names_in(&["target"]);
+    let of_targets = targets.iter().map(|target| vec!["target", target.as_str(), "dependencies"]);
     let mut all = Vec::new();
-    for table in [&["dependencies"][..], &["workspace", "dependencies"]] {
-        for name in toml.names_in(table) {
+    for table in std::iter::once(vec!["dependencies"]).chain(of_targets) {
+        for name in toml.names_in(&table) {
             let keys: Vec<&str> = table.iter().copied().chain([name.as_str()]).collect();
+            let has = |key: &str| toml.at(&[&keys[..], &[key]].concat()).is_some();
             // Another package of the repository.
-            if toml.at(&[&keys[..], &["path"]].concat()).is_some() {
+            if has("path") || has("workspace") && own.contains(&name) {
                 continue;
             }
             all.push(Dependency {
@@ -150,23 +192,52 @@ fn lines(path: &str, text: &str, read: impl Fn(&str) -> Option<String>) -> Vec<D
         .collect()
 }
 
-fn pom(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("<artifactId>")?;
-    Some(rest.split('<').next()?.to_ascii_lowercase())
-}
-
-/// `implementation("group:artifact:version")`; what tests alone need is left out.
-fn gradle(line: &str) -> Option<String> {
-    if line.starts_with("test") || line.starts_with("//") {
-        return None;
+/// What is in a group for tests and the like is left out.
+fn gemfile(path: &str, text: &str) -> Vec<Dependency> {
+    let (mut depth, mut left_out_at) = (0, None);
+    let mut all = Vec::new();
+    for (i, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.starts_with("group")
+            && line.ends_with(" do")
+            && left_out_at.is_none()
+            && is_for_tests(line)
+        {
+            left_out_at = Some(depth);
+        }
+        if line.ends_with(" do")
+            || ["if ", "unless ", "case "].iter().any(|word| line.starts_with(word))
+        {
+            depth += 1;
+        } else if line == "end" {
+            depth -= 1;
+            left_out_at = left_out_at.filter(|at| *at != depth);
+        }
+        let Some(rest) = line.strip_prefix("gem ").filter(|_| left_out_at.is_none()) else {
+            continue;
+        };
+        let name = rest.trim_start_matches(['"', '\'', '(']).split(['"', '\'']).next();
+        let options = rest.split_once("group").map_or("", |(_, groups)| groups);
+        if let Some(name) = name.filter(|_| options.is_empty() || !is_for_tests(options)) {
+            let evidence = Evidence::line(path, text, i);
+            all.push(Dependency { name: name.to_ascii_lowercase(), evidence });
+        }
     }
-    let quoted = line.split(['"', '\'']).find(|part| part.contains(':') && !part.contains(' '))?;
-    Some(quoted.split(':').nth(1)?.to_ascii_lowercase())
+    all
 }
 
-fn gemfile(line: &str) -> Option<String> {
-    let rest = line.strip_prefix("gem ")?;
-    Some(rest.trim_start_matches(['"', '\'']).split(['"', '\'']).next()?.to_ascii_lowercase())
+/// Whether all groups that a line names are for tests and development.
+fn is_for_tests(line: &str) -> bool {
+    let mut groups = line
+        .split(':')
+        .skip(1)
+        .map(|part| {
+            part.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default()
+        })
+        .filter(|group| !group.is_empty())
+        .peekable();
+    groups.peek().is_some()
+        && groups.all(|group| matches!(group, "test" | "development" | "ci" | "lint" | "docs"))
 }
 
 fn csproj(line: &str) -> Option<String> {
@@ -174,10 +245,9 @@ fn csproj(line: &str) -> Option<String> {
         return Some("microsoft.net.sdk.web".into());
     }
     let (_, rest) = line.split_once("Include=\"")?;
-    (line.contains("PackageReference")
-        || line.contains("PackageVersion")
-        || line.contains("FrameworkReference"))
-    .then(|| rest.split('"').next().unwrap_or_default().to_ascii_lowercase())
+    // A `PackageVersion` only says which version projects get that ask for it.
+    (line.contains("PackageReference") || line.contains("FrameworkReference"))
+        .then(|| rest.split('"').next().unwrap_or_default().to_ascii_lowercase())
 }
 
 fn requirement(line: &str) -> Option<String> {

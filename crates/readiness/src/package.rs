@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::toml::Toml;
-use crate::tree::{Tree, dir, is_aside, join, name};
+use crate::tree::{Tree, dir, has_end, is_aside, join, name};
 use crate::yaml;
 
 /// Most packages that are told apart; what is in others belongs to the directories around them.
@@ -28,11 +28,11 @@ impl Root {
         self.manifests.iter().any(|manifest| {
             let ends: &[&str] = match name(manifest) {
                 "Cargo.toml" => &["rs"],
-                "pyproject.toml" | "setup.py" => &["py"],
+                "pyproject.toml" | "setup.py" | "requirements.txt" => &["py"],
                 "package.json" => &["js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx"],
                 "go.mod" => &["go"],
                 "composer.json" => &["php"],
-                _ => &["java", "kt"],
+                _ => &["java", "kt", "scala", "groovy"],
             };
             ends.contains(&end)
         })
@@ -136,12 +136,23 @@ fn is_manifest(tree: &Tree, path: &str, text: &str) -> bool {
             root.is_some_and(|root| root.get("workspaces").is_none())
                 && !join(dir(path), "pnpm-workspace.yaml").is_some_and(|file| tree.has(&file))
         }
+        "requirements.txt" => is_service(tree, dir(path)),
         "pom.xml" => !text.contains("<packaging>pom</packaging>"),
         "build.gradle" | "build.gradle.kts" => {
             join(dir(path), "src").is_some_and(|src| tree.under(&src).next().is_some())
         }
         _ => false,
     }
+}
+
+/// Whether a directory has a program of Python that runs by itself: requirements alone are also those of tools and pages.
+fn is_service(tree: &Tree, dir: &str) -> bool {
+    let starts = ["Dockerfile", "Procfile", "main.py", "app.py", "manage.py", "wsgi.py", "asgi.py"];
+    let is_aside =
+        dir.split('/').any(|part| matches!(part, "docs" | "doc" | "scripts" | "tools" | "ci"));
+    !is_aside
+        && starts.iter().any(|file| join(dir, file).is_some_and(|path| tree.has(&path)))
+        && tree.under(dir).any(|path| has_end(path, "py"))
 }
 
 fn has_table(path: &str, text: &str, tables: &[&[&str]]) -> bool {

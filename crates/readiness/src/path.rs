@@ -9,9 +9,9 @@ mod gate;
 mod markdown;
 mod repository;
 mod server;
-mod serverless;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use jiff::civil::Date;
 use lockgate_model::config::Scenario;
@@ -86,7 +86,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(outcome: Outcome, reason: impl Into<String>) -> Self {
-        let reason = crate::finding::cut(&reason.into(), TEXT_CHARS_MAX);
+        let reason = whole_words(&reason.into());
         Self { outcome, reason, evidence: Vec::new(), attested: Vec::new(), awaited: false }
     }
 
@@ -133,6 +133,36 @@ impl Finding {
             Outcome::Pass => 1,
             Outcome::NotApplicable => 0,
         }
+    }
+}
+
+/// A text of one line that ends behind a word where it is too long.
+fn whole_words(text: &str) -> String {
+    let cut = crate::finding::cut(text, TEXT_CHARS_MAX);
+    match cut.strip_suffix('…').and_then(|kept| kept.rsplit_once(' ')) {
+        Some((kept, _)) if text.chars().count() > TEXT_CHARS_MAX => format!("{kept} …"),
+        _ => cut,
+    }
+}
+
+/// Reasons in a row, as many as there is room for, and how many are left out.
+fn listed(all: &[String]) -> String {
+    let mut told = String::new();
+    for (at, one) in all.iter().enumerate() {
+        // Room for the words behind it stays.
+        if at > 0 && told.chars().count() + one.chars().count() + 30 > TEXT_CHARS_MAX {
+            let _ = write!(told, "; and {} more", all.len() - at);
+            break;
+        }
+        let between = if at > 0 { "; " } else { "" };
+        let _ = write!(told, "{between}{one}");
+    }
+    told
+}
+
+impl From<crate::finding::Finding> for Finding {
+    fn from(found: crate::finding::Finding) -> Self {
+        Self::new(found.outcome, found.reason).with(&found.evidence)
     }
 }
 

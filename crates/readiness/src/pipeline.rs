@@ -148,6 +148,21 @@ pub(crate) enum System {
     Prow,
     Zuul,
     Bazel,
+    Forgejo,
+    Gitea,
+    CloudBuild,
+    CodeBuild,
+    Semaphore,
+    Earthly,
+    SourceHut,
+    Harness,
+    Codemagic,
+    Bitrise,
+    Codefresh,
+    Vela,
+    Screwdriver,
+    OneDev,
+    Packit,
 }
 
 impl System {
@@ -164,6 +179,21 @@ impl System {
             Self::Prow => "Prow",
             Self::Zuul => "Zuul",
             Self::Bazel => "Bazel CI",
+            Self::Forgejo => "Forgejo Actions",
+            Self::Gitea => "Gitea Actions",
+            Self::CloudBuild => "Google Cloud Build",
+            Self::CodeBuild => "AWS CodeBuild",
+            Self::Semaphore => "Semaphore",
+            Self::Earthly => "Earthly",
+            Self::SourceHut => "SourceHut builds",
+            Self::Harness => "Harness",
+            Self::Codemagic => "Codemagic",
+            Self::Bitrise => "Bitrise",
+            Self::Codefresh => "Codefresh",
+            Self::Vela => "Vela",
+            Self::Screwdriver => "Screwdriver",
+            Self::OneDev => "OneDev",
+            Self::Packit => "Packit",
         }
     }
 }
@@ -273,6 +303,13 @@ pub(crate) enum Paths {
 }
 
 impl Paths {
+    /// How many patterns it has.
+    pub(crate) fn count(&self) -> usize {
+        match self {
+            Self::Only(patterns) | Self::Ignored(patterns) => patterns.len(),
+        }
+    }
+
     /// Whether a change of this file starts the pipeline.
     pub(crate) fn let_through(&self, path: &str) -> bool {
         match self {
@@ -304,7 +341,7 @@ impl Pipelines {
 }
 
 /// A file that only people read, which an ordinary change of code does not touch.
-fn is_prose(path: &str) -> bool {
+pub(crate) fn is_prose(path: &str) -> bool {
     let ends = |end: &str| name(path).to_ascii_lowercase().ends_with(end);
     ends(".md")
         || ends(".rst")

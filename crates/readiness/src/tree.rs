@@ -164,6 +164,17 @@ pub(crate) fn is_aside(path: &str) -> bool {
     })
 }
 
+/// Whether a file is code of this repository, or a template of what it runs in.
+pub(crate) fn is_source(path: &str) -> bool {
+    const ENDS: [&str; 40] = [
+        "rs", "py", "js", "mjs", "cjs", "jsx", "ts", "mts", "cts", "tsx", "vue", "svelte", "go",
+        "java", "kt", "kts", "scala", "groovy", "cs", "fs", "vb", "rb", "php", "c", "cc", "cpp",
+        "cxx", "h", "hpp", "m", "swift", "dart", "ex", "exs", "erl", "clj", "hs", "ml", "tf",
+        "bicep",
+    ];
+    ENDS.iter().any(|end| has_end(path, end)) && !is_aside(path)
+}
+
 /// Whether the contents of such a file matter. Others are only listed.
 pub fn wanted(path: &str) -> bool {
     let name = name(path);

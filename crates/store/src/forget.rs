@@ -156,6 +156,8 @@ async fn columns(conn: &mut SqliteConnection, name: &str) -> Result<(), StoreErr
         "UPDATE quarantine SET principal = ?1, reason = ?1 WHERE principal = ?2",
         "UPDATE approval_vote SET principal = ?1 || ' ' || rowid, reason = ?1 WHERE principal = ?2",
         "UPDATE path_report SET principal = ?1 WHERE principal = ?2",
+        "UPDATE value_event SET principal = ?1 WHERE principal = ?2",
+        "UPDATE value_import SET principal = ?1 WHERE principal = ?2",
         "UPDATE quarantine SET lifted_by = ?1, lifted_reason = ?1 WHERE lifted_by = ?2",
     ] {
         sqlx::query(update).bind(ERASED).bind(name).execute(&mut *conn).await?;

@@ -59,6 +59,4 @@ pub use retention::Compacted;
 pub use rollouts::{StepCommit, TransitionRecord, Versioned};
 pub use store::Store;
 pub use tokens::{Role, TokenRecord};
-pub use value::{
-    EventRow, Import, NewImport, NotImported, NotTaken, Resolution, Taken,
-};
+pub use value::{EventRow, Import, NewImport, NotImported, NotTaken, Resolution, Taken};

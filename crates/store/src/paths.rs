@@ -3,10 +3,13 @@
 use lockgate_model::agent::Agent;
 use lockgate_model::config::{Config, Scenario};
 use lockgate_model::ids::{AgentName, VersionName};
-use lockgate_model::path::{Ended, Oversight, ReleaseShown, ServerFacts};
+use lockgate_model::path::{Criterion, Ended, Oversight, ReleaseShown, ServerFacts};
 use lockgate_model::plan::Plan;
 use lockgate_rollout::shown::shown;
 use lockgate_rollout::state::Phase;
+use lockgate_value::judge::{Judged, State};
+use lockgate_value::report::report;
+use lockgate_value::window::Window;
 use serde_json::Value;
 use sqlx::FromRow;
 
@@ -19,6 +22,9 @@ const GATEWAY_SEEN_WITHIN_MS: u64 = 10_000;
 
 /// Releases of an agent that are looked back at.
 const RELEASES_MAX: u32 = 50;
+
+/// What a review looks back at.
+const YEAR_MS: i64 = 365 * 24 * 60 * 60 * 1_000;
 
 /// Reports of one agent, at most: the oldest makes room.
 const REPORTS_MAX: i64 = 500;
@@ -154,8 +160,23 @@ impl Store {
             releases: self.releases_shown(&agent.name).await?,
             first_promoted_wall_ms,
             ended,
+            worth: self.worth_of(&agent.name, at_wall_ms).await?,
             at_wall_ms,
         })
+    }
+
+    /// The criteria of success over the year up to now.
+    async fn worth_of(
+        &self,
+        agent: &AgentName,
+        at_wall_ms: i64,
+    ) -> Result<Vec<Criterion>, StoreError> {
+        // A clock that is no time of this century knows nothing.
+        let Ok(year) = Window::new(at_wall_ms - YEAR_MS, at_wall_ms, "UTC") else {
+            return Ok(Vec::new());
+        };
+        let report = report(&self.value_gathered(year, Some(agent)).await?);
+        Ok(report.success.into_iter().map(criterion).collect())
     }
 
     async fn ended_of(&self, agent: &AgentName) -> Result<(Option<i64>, Ended), StoreError> {
@@ -172,6 +193,21 @@ impl Store {
         let taken_back = codec::unsigned("releases", taken_back)?;
         Ok((first, Ended { promoted, taken_back }))
     }
+}
+
+fn criterion(judged: Judged) -> Criterion {
+    let Judged { id, threshold, state, value, why, .. } = judged;
+    let told = match (value, why) {
+        (_, Some(why)) => why,
+        (Some(value), None) => format!("{value}, and success asks for more than {threshold}"),
+        (None, None) => "it was not measured".to_owned(),
+    };
+    let met = match state {
+        State::Met => Some(true),
+        State::NotMet => Some(false),
+        State::Unknown => None,
+    };
+    Criterion { measure: id.spec().id.to_owned(), met, told }
 }
 
 /// Other agents with a version at an address of one of this agent's.

@@ -21,6 +21,8 @@ const INTERACTIONS_KEPT_MS: i64 = 90 * DAY_MS;
 const HANDLED_KEPT_MS: i64 = 90 * DAY_MS;
 /// What happened and who did it: a year, and time to ask about it.
 const HISTORY_KEPT_MS: i64 = 400 * DAY_MS;
+/// Imports that were cut off: who wants to go on does so within this time.
+const IMPORTS_KEPT_MS: i64 = 7 * DAY_MS;
 /// Rows of one kind in one call: others wait for the writer meanwhile.
 const ROWS_MAX: i64 = 1_000;
 
@@ -38,7 +40,7 @@ pub struct Compacted {
 }
 
 /// One statement for each kind of row, with the age that ends it. Each binds a moment and a limit.
-const DELETIONS: [(&str, i64); 13] = [
+const DELETIONS: [(&str, i64); 16] = [
     (
         "DELETE FROM rollup WHERE (resolution_ms, start_wall_ms, agent, version, rollout, epoch) IN
              (SELECT resolution_ms, start_wall_ms, agent, version, rollout, epoch
@@ -108,6 +110,27 @@ const DELETIONS: [(&str, i64); 13] = [
         "DELETE FROM path_report WHERE id IN
              (SELECT id FROM path_report WHERE at_wall_ms < ? LIMIT ?)",
         HISTORY_KEPT_MS,
+    ),
+    // Days last, and come to the same.
+    (
+        "DELETE FROM value_rollup WHERE (resolution_ms, agent, start_wall_ms, version) IN
+             (SELECT resolution_ms, agent, start_wall_ms, version FROM value_rollup
+              WHERE resolution_ms = 3600000 AND start_wall_ms < ? LIMIT ?)",
+        HISTORY_KEPT_MS,
+    ),
+    // An import that nobody went on with never counted. Its rows go first.
+    (
+        "DELETE FROM value_event WHERE id IN
+             (SELECT value_event.id FROM value_event JOIN value_import ON value_import.id = import
+              WHERE is_done = 0 AND touched_wall_ms < ? LIMIT ?)",
+        IMPORTS_KEPT_MS,
+    ),
+    (
+        "DELETE FROM value_import WHERE id IN
+             (SELECT id FROM value_import WHERE is_done = 0 AND touched_wall_ms < ?
+                 AND id NOT IN (SELECT import FROM value_event WHERE import IS NOT NULL)
+              LIMIT ?)",
+        IMPORTS_KEPT_MS,
     ),
     // One that nobody has acknowledged is latched somewhere.
     (

@@ -224,4 +224,19 @@ mod tests {
             assert_eq!(serde_json::to_value(id).unwrap(), id.spec().id);
         }
     }
+
+    #[test]
+    fn the_documentation_has_every_measure_with_its_formula() {
+        let page = include_str!("../../../docs/value.md");
+        for id in MeasureId::ALL {
+            let spec = id.spec();
+            let row = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{}` {} |", spec.id, spec.label)));
+            let row = row.unwrap_or_else(|| panic!("{} has no row", spec.id));
+            for text in [spec.formula, spec.denominator, spec.window] {
+                assert!(row.contains(&format!("| {text} |")), "{}: {text}", spec.id);
+            }
+        }
+    }
 }

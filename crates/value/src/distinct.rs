@@ -69,11 +69,11 @@ impl Users {
         match (&mut self.0, &other.0) {
             (Kept::Exact(users), Kept::Exact(others)) => users.extend(others),
             (Kept::Sketch(registers), Kept::Exact(others)) => {
-                others.iter().for_each(|hash| note(registers, *hash));
+                note_all(registers, others);
             }
             (Kept::Exact(users), Kept::Sketch(others)) => {
                 let mut registers = others.clone();
-                users.iter().for_each(|hash| note(&mut registers, *hash));
+                note_all(&mut registers, users);
                 self.0 = Kept::Sketch(registers);
             }
             (Kept::Sketch(registers), Kept::Sketch(others)) => {
@@ -91,7 +91,7 @@ impl Users {
             && users.len() > EXACT_MAX
         {
             let mut registers = vec![0; REGISTERS].into_boxed_slice();
-            users.iter().for_each(|hash| note(&mut registers, *hash));
+            note_all(&mut registers, users);
             self.0 = Kept::Sketch(registers);
         }
     }
@@ -114,11 +114,14 @@ impl Users {
         matches!(&self.0, Kept::Exact(users) if users.is_empty())
     }
 
-    /// A compact form: a byte that says which, then hashes of 8 bytes in order, or registers of 6 bits.
+    /// A compact form: a byte that says which, then how many hashes there are in two bytes and the hashes in order, or
+    /// registers of 6 bits.
     pub fn to_bytes(&self) -> Vec<u8> {
         match &self.0 {
             Kept::Exact(users) => {
-                std::iter::once(0).chain(users.iter().flat_map(|hash| hash.to_be_bytes())).collect()
+                let count = u16::try_from(users.len()).unwrap_or(u16::MAX).to_be_bytes();
+                let hashes = users.iter().flat_map(|hash| hash.to_be_bytes());
+                std::iter::once(0).chain(count).chain(hashes).collect()
             }
             Kept::Sketch(registers) => {
                 std::iter::once(1).chain(registers.chunks(4).flat_map(packed)).collect()
@@ -128,14 +131,15 @@ impl Users {
 
     /// Reads what [`Users::to_bytes`] wrote, and nothing else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotUsers> {
-        let users = match bytes.split_first() {
-            Some((0, rest)) if rest.len().is_multiple_of(8) && rest.len() / 8 <= EXACT_MAX => {
-                let (hashes, _) = rest.as_chunks::<8>();
+        let users = match bytes {
+            [0, _, _, hashes @ ..] if hashes.len() <= 8 * EXACT_MAX => {
+                let (hashes, _) = hashes.as_chunks::<8>();
                 Self(Kept::Exact(hashes.iter().map(|hash| u64::from_be_bytes(*hash)).collect()))
             }
-            Some((1, rest)) if rest.len() == REGISTERS * REGISTER_BITS / 8 => {
+            [1, packed @ ..] if packed.len() == REGISTERS * REGISTER_BITS / 8 => {
+                let (threes, _) = packed.as_chunks::<3>();
                 let registers: Box<[u8]> =
-                    rest.as_chunks::<3>().0.iter().flat_map(unpacked).collect();
+                    threes.iter().flat_map(|three| unpacked(*three)).collect();
                 if registers.iter().any(|rank| *rank > RANK_MAX) {
                     return Err(NotUsers);
                 }
@@ -143,7 +147,7 @@ impl Users {
             }
             _ => return Err(NotUsers),
         };
-        // Out of order or twice is another writer's.
+        // Cut short, out of order or twice is another writer's.
         (users.to_bytes() == bytes).then_some(users).ok_or(NotUsers)
     }
 }
@@ -155,8 +159,14 @@ fn packed(four: &[u8]) -> [u8; 3] {
     [a, b, c]
 }
 
-fn unpacked([a, b, c]: &[u8; 3]) -> [u8; 4] {
+fn unpacked([a, b, c]: [u8; 3]) -> [u8; 4] {
     [a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63]
+}
+
+fn note_all(registers: &mut [u8], hashes: &BTreeSet<u64>) {
+    for hash in hashes {
+        note(registers, *hash);
+    }
 }
 
 fn note(registers: &mut [u8], hash: u64) {
@@ -288,10 +298,11 @@ mod tests {
             vec![],
             vec![2],
             vec![0, 1],
-            [&[0][..], &[0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1]].concat(),
+            vec![0, 0, 1],
+            vec![0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1],
             vec![1; 3_072],
             [&[1][..], &[255; 3_072]].concat(),
-            vec![0; 1 + 8 * (EXACT_MAX + 1)],
+            vec![0; 3 + 8 * (EXACT_MAX + 1)],
         ] {
             assert_eq!(Users::from_bytes(&bad), Err(NotUsers));
         }

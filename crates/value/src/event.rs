@@ -2,6 +2,8 @@
 //!
 //! An event is never changed. A correction is a new event that names the one it replaces ([`crate::ledger`]).
 
+mod baseline;
+mod bounds;
 mod read;
 mod what;
 
@@ -12,7 +14,8 @@ use lockgate_model::ids::{AgentName, VersionName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use what::{Arm, Baseline, Fact, Finish, Stage, What};
+pub use baseline::Baseline;
+pub use what::{Arm, Fact, Finish, Stage, What};
 
 /// Bytes of an event's key, at most.
 pub const KEY_BYTES_MAX: usize = 128;

@@ -94,7 +94,11 @@ fn fill(forecast: &mut Forecast, gathered: &Gathered) -> Result<(), Missing> {
             ..missing
         })?;
         is_bounded &= sum.total.is_exact();
-        let net_usd = tidy(sum.total.value).unwrap_or_default();
+        let Some(net_usd) = tidy(sum.total.value) else {
+            let why =
+                format!("the net saving of {} is too large a number", month.strftime("%Y-%m"));
+            return Err(Missing::new(why, []));
+        };
         forecast.months.push(MonthNet { month, net_usd, cumulative_usd: None });
     }
     let nets: Vec<f64> = forecast.months.iter().map(|month| month.net_usd).collect();

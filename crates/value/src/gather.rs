@@ -2,6 +2,7 @@
 //! versions, not with interactions or events.
 
 mod facts;
+mod given;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -16,77 +17,11 @@ use crate::rollup::{Bucket, Slot};
 use crate::window::Window;
 
 pub use facts::{Facts, Figure, People};
+pub use given::{Deployment, End, Incident, Milestones};
 pub use tally::{Group, Groups, Tally};
 
 /// Whose: one agent's, or nobody's in particular.
 pub type Party = Option<AgentName>;
-
-/// How a release ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum End {
-    /// Its version became the stable one.
-    Promoted,
-    /// Taken back by a trigger or a gate.
-    RolledBack,
-    /// Taken back by a person.
-    Aborted,
-    /// A newer release took its place; it came to no end of its own.
-    Superseded,
-}
-
-/// A release that is over.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Deployment {
-    /// When it ended, milliseconds since the Unix epoch.
-    pub finished_wall_ms: i64,
-    /// Tells it from others: the rollout's id, or the event's key.
-    pub id: String,
-    /// The agent.
-    pub agent: AgentName,
-    /// The version that was released.
-    pub version: Option<VersionName>,
-    /// How it ended.
-    pub end: End,
-    /// Whether users met it; a release that ended in the test environment is none to production.
-    pub in_production: bool,
-    /// When it started.
-    pub started_wall_ms: Option<i64>,
-    /// When its oldest change was committed.
-    pub committed_wall_ms: Option<i64>,
-    /// When what it broke was noticed: the trigger or the gate.
-    pub detected_wall_ms: Option<i64>,
-    /// When every user was served by the stable version again.
-    pub recovered_wall_ms: Option<i64>,
-}
-
-/// Something that was broken.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Incident {
-    /// When it was noticed.
-    pub detected_wall_ms: i64,
-    /// The event's key.
-    pub key: Key,
-    /// Whose.
-    pub agent: Party,
-    /// When it was over.
-    pub recovered_wall_ms: Option<i64>,
-    /// The version that caused it.
-    pub version: Option<VersionName>,
-    /// The release that caused it, by its id.
-    pub release: Option<String>,
-}
-
-/// Firsts of an agent, over all time.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Milestones {
-    /// When it was first tried: the first release's start or probe, a use case or a system in `test`.
-    pub first_test_wall_ms: Option<i64>,
-    /// When something of worth was first measured: an interaction that resolved something, or time saved.
-    pub first_value_wall_ms: Option<i64>,
-    /// Whether its stable version answers users now.
-    pub in_production: bool,
-}
 
 /// What happened on one day, or over some.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -236,7 +171,7 @@ impl Gathered {
             What::Deployment { .. } => self.told(event),
             What::ExternalCost { .. } => self.charge(event),
             What::ReplacementCheck { interaction, verified } => {
-                self.check(event, *interaction, *verified)
+                self.check(event, *interaction, *verified);
             }
             _ => self.count(event),
         }

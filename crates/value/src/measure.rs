@@ -37,7 +37,9 @@ impl<'a> View<'a> {
     pub(crate) fn of(gathered: &'a Gathered, days: f64, wanted: impl Fn(Date) -> bool) -> Self {
         let parties = gathered.totals(wanted);
         let mut sum = Day::default();
-        parties.values().for_each(|day| sum.merge(day));
+        for day in parties.values() {
+            sum.merge(day);
+        }
         Self { gathered, parties, sum, days }
     }
 

@@ -169,10 +169,6 @@ impl Estimate {
         }
     }
 
-    pub(crate) fn minus(self, other: Self) -> Self {
-        self.plus(other.times(-1.0))
-    }
-
     pub(crate) fn times(self, factor: f64) -> Self {
         let scaled = |end: Option<f64>| end.map(|end| end * factor);
         let (low, high) = (scaled(self.low), scaled(self.high));
@@ -199,7 +195,7 @@ mod tests {
     fn what_was_not_seen_stays_where_it_can_be() {
         let gross = Estimate::between(10.0, 14.0);
         let cost = Estimate { value: 3.0, low: Some(3.0), high: None };
-        let net = gross.minus(cost);
+        let net = gross.plus(cost.times(-1.0));
         assert_eq!((net.value, net.low, net.high), (7.0, None, Some(11.0)));
         assert_eq!(
             gross.times(-2.0),

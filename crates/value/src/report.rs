@@ -110,8 +110,9 @@ impl ValueReport {
     #[must_use]
     pub fn compared_with(mut self, before: &Self) -> Self {
         let rows = self.measures.iter().filter_map(|now| {
-            let then = before.measure(now.id).and_then(|then| then.value);
-            (now.value.is_some() || then.is_some()).then(|| change(now.id, then, now.value, None))
+            let then = before.measure(now.id);
+            let is_there = now.value.or_else(|| then?.value).is_some();
+            is_there.then(|| change(now.id, then, Some(now)))
         });
         self.compared = Some(Comparison { before: before.window.clone(), rows: rows.collect() });
         self

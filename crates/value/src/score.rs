@@ -106,7 +106,7 @@ impl TermId {
             && match self {
                 Self::DeploymentSuccess | Self::Replacement => (0.0..=100.0).contains(&value),
                 Self::HoursPerWeek => (-168.0..=168.0).contains(&value),
-                Self::CostSaving => value <= 1e9 && value >= -1e9,
+                Self::CostSaving => (-1e9..=1e9).contains(&value),
                 Self::Nps => (-100.0..=100.0).contains(&value),
             }
     }

@@ -88,13 +88,21 @@ impl Share {
 /// Interval of `a − b` in percentage points. Newcombe, Interval estimation for the difference between independent
 /// proportions, Statistics in Medicine 17 (1998), method 10.
 pub(crate) fn newcombe(a: Share, b: Share) -> Option<Interval> {
-    let ((low_a, high_a), (low_b, high_b)) =
-        (wilson_ends(a.part, a.whole)?, wilson_ends(b.part, b.whole)?);
-    let (p, q) = (a.value()?, b.value()?);
-    let difference = p - q;
-    let low = difference - (p - low_a).hypot(high_b - q);
-    let high = difference + (high_a - p).hypot(q - low_b);
+    let ends = |share: Share| wilson_ends(share.part, share.whole);
+    let (low, high) = apart((a.value()?, ends(a)?), (b.value()?, ends(b)?));
     interval(100.0 * low, 100.0 * high, "Newcombe, method 10")
+}
+
+/// Interval of `a − b` out of the intervals of both, each with its value. Zou and Donner, Construction of confidence limits
+/// about effect measures, Statistics in Medicine 27 (2008); of two shares it is Newcombe's.
+pub(crate) fn difference(a: (f64, &Interval), b: (f64, &Interval)) -> Option<Interval> {
+    let (low, high) = apart((a.0, (a.1.low, a.1.high?)), (b.0, (b.1.low, b.1.high?)));
+    interval(low, high, "Zou and Donner, of both intervals")
+}
+
+/// Each a value and its ends.
+fn apart((p, a): (f64, (f64, f64)), (q, b): (f64, (f64, f64))) -> (f64, f64) {
+    (p - q - (p - a.0).hypot(b.1 - q), p - q + (a.1 - p).hypot(q - b.0))
 }
 
 /// Interval of `100 × (a / b − 1)`, by the logarithm of the ratio; none when a part is none. Katz et al., Obtaining

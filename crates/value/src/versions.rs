@@ -8,10 +8,10 @@ use crate::catalog::MeasureId;
 use crate::gather::{Gathered, Seen};
 use crate::measure::saving::{Sum, per_resolved};
 use crate::measure::{business, error_rate, replacement_rate};
-use crate::measured::{Estimate, Interval, Measured, Missing, tidy};
+use crate::measured::{Estimate, Measured, Missing, tidy};
 use crate::report::{Change, VersionChange, VersionValue};
 use crate::rollup::Bucket;
-use crate::stats::{Share, newcombe};
+use crate::stats;
 
 /// Measures of a version that are compared.
 const COMPARED: [MeasureId; 4] =
@@ -28,14 +28,14 @@ pub(crate) fn versions(gathered: &Gathered) -> Vec<VersionValue> {
     let mut all = Vec::new();
     for (agent, mut seen) in by_agent {
         seen.sort_by_key(|(first, version, _)| (*first, *version));
-        let mut before: Option<(&VersionName, &Bucket, Vec<Measured>)> = None;
+        let mut before: Option<(&VersionName, Vec<Measured>)> = None;
         for (first_wall_ms, version, Seen { bucket, .. }) in seen {
             let measures = measures(bucket);
-            let change = before.as_ref().map(|(against, then, measured)| VersionChange {
+            let change = before.as_ref().map(|(against, measured)| VersionChange {
                 against: (*against).clone(),
-                rows: changes(then, measured, bucket, &measures),
+                rows: changes(measured, &measures),
             });
-            before = Some((version, bucket, measures.clone()));
+            before = Some((version, measures.clone()));
             let end = end(gathered, agent, version);
             all.push(VersionValue {
                 agent: agent.clone(),
@@ -87,48 +87,37 @@ fn cost_per_resolved(bucket: &Bucket) -> Measured {
         notes.push(format!("the cost of {} interactions is unknown and not in it", cost.unknown));
     }
     per_resolved(
-        Sum { total, n: cost.known, notes },
+        &Sum { total, n: cost.known, notes },
         bucket.outcomes.resolved,
         bucket.outcomes.unknown,
     )
 }
 
-fn changes(then: &Bucket, before: &[Measured], now: &Bucket, after: &[Measured]) -> Vec<Change> {
-    let of = |measures: &[Measured], id| {
-        measures.iter().find(|measured| measured.id == id).and_then(|one| one.value)
-    };
-    let share = |bucket: &Bucket, part| Share { part, whole: bucket.interactions() };
+fn changes(before: &[Measured], after: &[Measured]) -> Vec<Change> {
+    let of =
+        |measures: &[Measured], id| measures.iter().find(|measured| measured.id == id).cloned();
     COMPARED
         .into_iter()
-        .map(|id| {
-            let interval = match id {
-                MeasureId::ReplacementRate => {
-                    newcombe(share(now, now.outcomes.resolved), share(then, then.outcomes.resolved))
-                }
-                MeasureId::ErrorRate => {
-                    newcombe(share(now, now.errors_charged()), share(then, then.errors_charged()))
-                }
-                _ => None,
-            };
-            change(id, of(before, id), of(after, id), interval)
-        })
+        .map(|id| change(id, of(before, id).as_ref(), of(after, id).as_ref()))
         .collect()
 }
 
-/// A change is for better or worse when its interval, where there is one, leaves no change out.
-pub(crate) fn change(
-    id: MeasureId,
-    before: Option<f64>,
-    after: Option<f64>,
-    interval: Option<Interval>,
-) -> Change {
-    let change = before.zip(after).and_then(|(before, after)| tidy(after - before));
-    let interval = interval.filter(|_| change.is_some());
+/// A change is for better or worse when its interval leaves no change out. Where there is no interval, nobody can say.
+pub(crate) fn change(id: MeasureId, before: Option<&Measured>, after: Option<&Measured>) -> Change {
+    let value = |measured: Option<&Measured>| measured.and_then(|measured| measured.value);
+    let ends =
+        |measured: Option<&Measured>| measured.and_then(|measured| measured.interval.clone());
+    let (then, now) = (value(before), value(after));
+    let change = then.zip(now).and_then(|(then, now)| tidy(now - then));
+    let interval = match (now.zip(ends(after)), then.zip(ends(before))) {
+        (Some(now), Some(then)) => stats::difference((now.0, &now.1), (then.0, &then.1)),
+        _ => None,
+    };
     let is_clear = interval
         .as_ref()
-        .is_none_or(|ends| ends.low > 0.0 || ends.high.is_some_and(|high| high < 0.0));
+        .is_some_and(|ends| ends.low > 0.0 || ends.high.is_some_and(|high| high < 0.0));
     let better = change
         .filter(|change| *change != 0.0 && is_clear)
         .and_then(|change| id.spec().more_is_better.map(|more| (change > 0.0) == more));
-    Change { id, before, after, change, interval, better }
+    Change { id, before: then, after: now, change, interval, better }
 }

@@ -10,6 +10,8 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use lockgate_model::agent::Agent;
 use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity, Source};
+use lockgate_model::ids::AgentName;
+use lockgate_model::plan::Plan;
 use lockgate_store::{ConfigOrigin, NewConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -218,16 +220,32 @@ fn for_admins(old: Option<&Config>, new: &Config) -> Vec<(&'static str, &'static
     if before != new.audit {
         found.push(("audit", "Changing how the audit log is kept (`audit`)"));
     }
-    let path_of =
-        |config: &Config, agent: &Agent| config.plan(&agent.plan).and_then(|plan| plan.path);
-    let loses = |agent: &Agent| {
-        let before = old.and_then(|old| path_of(old, old.agent(&agent.name)?));
-        before.is_some() && before != path_of(new, agent)
+    // An agent that goes loses what its plan asked for as well: it could come back without it.
+    let before = || old.iter().flat_map(|old| &old.agents);
+    let plans = |agent: &Agent| Some((old?.plan(&agent.plan)?, own_plan(new, &agent.name)));
+    let loses_path = |agent: &Agent| {
+        plans(agent).is_some_and(|(was, is)| {
+            was.path.is_some() && was.path != is.and_then(|plan| plan.path)
+        })
     };
-    if new.agents.iter().any(loses) {
+    if before().any(loses_path) {
         found.push(("plans", "Taking the path to production out of an agent's plan (`path`)"));
     }
+    let loses_drift = |agent: &Agent| {
+        plans(agent).is_some_and(|(was, is)| {
+            let is = is.and_then(|plan| plan.drift.as_ref());
+            was.drift.as_ref().is_some_and(|was| is.is_none_or(|is| !is.covers(was)))
+        })
+    };
+    if before().any(loses_drift) {
+        found.push(("plans", "Asking less about drift in an agent's plan (`drift`)"));
+    }
     found
+}
+
+/// The plan of an agent, if both are there.
+fn own_plan<'a>(config: &'a Config, agent: &AgentName) -> Option<&'a Plan> {
+    config.agent(agent).and_then(|agent| config.plan(&agent.plan))
 }
 
 /// The text alone, or as JSON with the files that it names.
@@ -281,5 +299,42 @@ fn item(diagnostic: &Diagnostic) -> ProblemItem {
         severity: Some(diagnostic.severity.to_string()),
         message: diagnostic.message.clone(),
         hint: diagnostic.hint.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(agents: &str, plan: &str) -> Config {
+        let text = format!(
+            "agents: [{agents}]\nplans:\n  - name: gated\n    stages: [{{weight: 0, duration: 24h, gates: {{}}}}, {{weight: 10, duration: 4h, gates: {{}}}}, {{weight: 50, duration: 4h, gates: {{}}}}, {{weight: 100}}]\n{plan}"
+        );
+        config::read("lockgate.yaml", &text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
+    }
+
+    const SUPPORT: &str = "{name: support, plan: gated, health: off, versions: [{name: v1, endpoint: \"http://127.0.0.1:9\"}]}";
+    const RENAMED: &str = "{name: other, plan: gated, health: off, versions: [{name: v1, endpoint: \"http://127.0.0.1:9\"}]}";
+
+    /// What an operator may not take away in one step must not go in two.
+    #[test]
+    fn what_a_plan_asks_before_releases_goes_by_an_admin_alone() {
+        let (path, drift) = ("    path: monolith\n", "    drift: {max_age: 1h}\n");
+        let told = |old: (&str, &str), new: (&str, &str)| {
+            let (old, new) = (config(old.0, old.1), config(new.0, new.1));
+            for_admins(Some(&old), &new).into_iter().map(|(_, what)| what).collect::<Vec<_>>()
+        };
+        for (of_plan, named) in [(path, "path to production"), (drift, "drift")] {
+            let before = (SUPPORT, of_plan);
+            assert!(told(before, before).is_empty());
+            assert!(told((SUPPORT, ""), before).is_empty(), "asking for more is anyone's");
+            for after in [(SUPPORT, ""), (RENAMED, of_plan), (RENAMED, "")] {
+                let told = told(before, after);
+                assert!(told.len() == 1 && told[0].contains(named), "{after:?}: {told:?}");
+            }
+        }
+        let older = told((SUPPORT, drift), (SUPPORT, "    drift: {max_age: 2h}\n"));
+        assert_eq!(older.len(), 1, "older results are less");
+        assert!(told((SUPPORT, drift), (SUPPORT, "    drift: {max_age: 30m}\n")).is_empty());
     }
 }

@@ -28,6 +28,7 @@ mod query;
 mod rollouts;
 mod security;
 mod tokens;
+mod value;
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -42,6 +43,7 @@ mod tokens;
     tags(
         (name = "agents", description = "Agents, their versions and what users asked them."),
         (name = "rollouts", description = "Releases on their way, and their history."),
+        (name = "value", description = "What agents are worth: events that are told, and reports."),
         (name = "configuration", description = "The configuration that is active."),
         (name = "events", description = "What happens, as it happens."),
         (name = "administration", description = "Tokens of people and of agents' versions, and the journal."),
@@ -106,6 +108,11 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(identities::revoke))
         .routes(routes!(identity_keys::list, identity_keys::rotate))
         .routes(routes!(identity_keys::retire))
+        .routes(routes!(value::events::list, value::events::tell))
+        .routes(routes!(value::imports::list, value::imports::begin))
+        .routes(routes!(value::imports::rows))
+        .routes(routes!(value::imports::discard))
+        .routes(routes!(value::reports::one))
         .routes(routes!(journal::recent))
         .routes(routes!(audit::erase))
         .routes(routes!(audit::holds, audit::hold))

@@ -11,6 +11,7 @@ use crate::state::App;
 
 pub(crate) mod events;
 pub(crate) mod imports;
+pub(crate) mod reports;
 
 /// Events in one request, at most.
 const EVENTS_MAX: usize = 1_000;
@@ -21,7 +22,8 @@ async fn check(app: &App, principal: &Principal, events: &[Event]) -> Result<(),
         let text = format!("Send 1 to {EVENTS_MAX} events, not {}.", events.len());
         return Err(ApiError::new(Kind::Invalid, text));
     }
-    let mut agents: Vec<&AgentName> = events.iter().filter_map(|event| event.agent.as_ref()).collect();
+    let mut agents: Vec<&AgentName> =
+        events.iter().filter_map(|event| event.agent.as_ref()).collect();
     agents.sort_unstable();
     agents.dedup();
     if events.iter().any(|event| event.agent.is_none()) {
@@ -33,8 +35,8 @@ async fn check(app: &App, principal: &Principal, events: &[Event]) -> Result<(),
     Ok(())
 }
 
-/// Which event was refused, and why.
-fn not_taken(error: NotTaken, first: u64) -> ApiError {
+/// Which event was refused, and why. `first` is the row of the first one, from 0, where they are rows of a file.
+fn not_taken(error: NotTaken, first: Option<u64>) -> ApiError {
     let text = match &error {
         NotTaken::Conflict { why, .. } => why.to_string(),
         NotTaken::InImport { key, import, .. } => format!(
@@ -45,20 +47,24 @@ fn not_taken(error: NotTaken, first: u64) -> ApiError {
     match error {
         NotTaken::Store(error) => error.into(),
         NotTaken::Conflict { index, .. } | NotTaken::InImport { index, .. } => {
-            let place = first + index as u64;
             let item = ProblemItem {
-                path: Some(format!("events[{place}]")),
+                path: Some(format!("events[{index}]")),
                 message: text.clone(),
                 ..ProblemItem::default()
             };
-            ApiError::new(Kind::Conflict, sentence(&format!("event {place}: {text}")))
-                .errors(vec![item])
-                .hint("Nothing of this request was recorded. Mend that event and send all of it again.")
+            let detail = match first {
+                Some(first) => format!("event {} of the file: {text}", first + index as u64 + 1),
+                None if index > 0 => format!("event {} of this request: {text}", index + 1),
+                None => text,
+            };
+            ApiError::new(Kind::Conflict, sentence(&detail)).errors(vec![item]).hint(
+                "Nothing of this request was recorded. Mend that event and send all of it again.",
+            )
         }
     }
 }
 
-fn not_imported(error: NotImported, first: u64) -> ApiError {
+fn not_imported(error: NotImported, first: Option<u64>) -> ApiError {
     match error {
         NotImported::Event(error) => not_taken(error, first),
         NotImported::Unknown(_) => ApiError::new(Kind::NotFound, sentence(&error))

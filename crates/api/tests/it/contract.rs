@@ -55,6 +55,7 @@ async fn every_path_of_the_document_is_served_and_says_who_may() {
                 .replace("{agent}", "support")
                 .replace("{version}", "v1")
                 .replace("{source}", "infra")
+                .replace("{digest}", &format!("sha256:{}", "0".repeat(64)))
                 .replace("{id}", "latest")
                 .replace("{command}", "1");
             let method: Method = method.to_uppercase().parse().unwrap();
@@ -63,7 +64,7 @@ async fn every_path_of_the_document_is_served_and_says_who_may() {
             assert_eq!(bare.await.unwrap().status(), expected, "{path}");
         }
     }
-    assert_eq!(paths, 54);
+    assert_eq!(paths, 61);
     let answer = json(server.get("/api/v1/openapi.json", "").await, 200).await;
     assert_eq!(answer, document);
 }
@@ -89,7 +90,14 @@ async fn answers_are_what_the_document_says() {
     let pause = json!({"reason": "look"});
     let paused = server.post(&format!("/api/v1/rollouts/{id}/pause"), admin, pause).await;
     check(&document, "post", "/api/v1/rollouts/{id}/pause", "200", &json(paused, 200).await);
+    let survey = json!({
+        "key": "s1", "at": "2026-11-20T10:00:00Z", "source": "survey", "kind": "survey", "score": 9,
+    });
+    let told = server.post("/api/v1/value/events", admin, json!({ "events": [survey] })).await;
+    check(&document, "post", "/api/v1/value/events", "201", &json(told, 201).await);
     for (pattern, path) in [
+        ("/api/v1/value/events", "/api/v1/value/events".to_owned()),
+        ("/api/v1/value/report", "/api/v1/value/report?compare=true".to_owned()),
         ("/api/v1/agents", "/api/v1/agents".to_owned()),
         ("/api/v1/agents/{agent}", "/api/v1/agents/support".to_owned()),
         ("/api/v1/agents/{agent}/versions", "/api/v1/agents/support/versions".to_owned()),

@@ -17,7 +17,7 @@ fn report(outcome: Drift, seconds_ago: i64) -> Value {
         outcome,
         reason: "the plan".into(),
         program: Some("terraform 1.11.4".into()),
-        changes_total: 3,
+        changes_total: if outcome == Drift::None { 0 } else { 3 },
         changes: Vec::new(),
         noise_total: 0,
         noise: Vec::new(),
@@ -34,9 +34,9 @@ async fn the_newest_of_each_source_is_kept_and_everything_is_written_down() {
     let operator = server.token(Role::Operator, Some(&["support"])).await;
     let kept = json(server.post(INFRA, &operator, report(Drift::None, 60)).await, 201).await;
     assert_eq!((&kept["source"], &kept["outcome"]), (&json!("infra"), &json!("none")));
-    assert_eq!(kept["roots"][0]["changes_total"], 3);
     let again = json(server.post(INFRA, &operator, report(Drift::Drifted, 30)).await, 201).await;
     assert_eq!(again["outcome"], "drifted");
+    assert_eq!(again["roots"][0]["changes_total"], 3);
     let cluster = "/api/v1/agents/support/drift/cluster";
     json(server.post(cluster, &operator, report(Drift::Unknown, 30)).await, 201).await;
     let rows = json(server.get(ALL, &operator).await, 200).await;
@@ -75,6 +75,9 @@ async fn what_is_of_a_time_to_come_or_contradicts_itself_is_refused() {
     let mut claims = report(Drift::Drifted, 30);
     claims["outcome"] = json!("none");
     problem(server.post(INFRA, admin, claims).await, 422).await;
+    let mut counts = report(Drift::None, 30);
+    counts["roots"][0]["changes_total"] = json!(2);
+    problem(server.post(INFRA, admin, counts).await, 422).await;
     let mut empty = report(Drift::None, 30);
     empty["roots"] = json!([]);
     problem(server.post(INFRA, admin, empty).await, 422).await;

@@ -14,5 +14,6 @@ mod paths;
 mod security;
 mod server;
 mod starting;
+mod value;
 mod witness;
 mod world;

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use lockgate_readiness::forge::{Kind, Said};
+use lockgate_readiness::forge::Kind;
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, LINK, RETRY_AFTER};
 use reqwest::{Client, Response, Url, redirect};
 use serde_json::Value;
@@ -111,16 +111,12 @@ impl Api {
         self.token.is_some()
     }
 
-    /// An answer as evidence. What repeats the token is not kept.
-    pub(super) fn told(&self, value: &Value) -> Said {
-        let text = serde_json::to_string_pretty(value).unwrap_or_default();
-        if self.token.as_ref().is_some_and(|token| token.is_in(&text)) {
-            let forge = self.kind.words();
-            return Said::Unknown(format!(
-                "{forge} repeats the token in its answer, which is not kept"
-            ));
+    /// What repeats the token is not kept: parts of answers are asked for and told.
+    fn kept(&self, page: Page) -> Result<Page, Refusal> {
+        if self.token.as_ref().is_some_and(|token| token.is_in(&page.value)) {
+            return Err(Refusal::Why("repeats the token in its answer, which is not kept".into()));
         }
-        Said::Json(text)
+        Ok(page)
     }
 
     /// Asks for one thing. Segments of the path are escaped.
@@ -185,7 +181,7 @@ impl Api {
             let (response, body) = asked.map_err(|_| late())??;
             let status = response.status;
             let Some(wait) = wait(status, &response.headers, tries) else {
-                return page(status, response.headers, &body);
+                return page(status, response.headers, &body).and_then(|page| self.kept(page));
             };
             if tries == TRIES_MAX {
                 return Err(Refusal::Why(format!(

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lockgate_readiness::forge::Kind;
 use reqwest::header::HeaderValue;
+use serde_json::Value;
 
 /// A secret, kept from whatever is printed.
 #[derive(Clone)]
@@ -44,9 +45,30 @@ impl Token {
         self.0.starts_with("eyJ") && self.0.matches('.').count() == 2
     }
 
-    /// Whether a text repeats it.
-    pub(super) fn is_in(&self, text: &str) -> bool {
-        self.0.len() >= SECRET_BYTES_MIN && text.contains(&self.0)
+    /// Whether an answer repeats it, as it is or as it was sent.
+    pub(super) fn is_in(&self, answer: &Value) -> bool {
+        if self.0.len() < SECRET_BYTES_MIN {
+            return false;
+        }
+        let [alone, sent] = [self.0.clone(), format!(":{}", self.0)].map(|text| {
+            let encoded = STANDARD.encode(text);
+            encoded.trim_end_matches('=').to_owned()
+        });
+        is_any_in(&[&self.0, &alone, &sent], answer)
+    }
+}
+
+/// Whether a text or a name of an answer holds one of these.
+fn is_any_in(secrets: &[&str], answer: &Value) -> bool {
+    let holds = |text: &str| secrets.iter().any(|secret| text.contains(secret));
+    match answer {
+        Value::String(text) => holds(text),
+        Value::Array(items) => items.iter().any(|item| is_any_in(secrets, item)),
+        Value::Object(all) => {
+            all.iter().any(|(name, value)| holds(name) || is_any_in(secrets, value))
+        }
+        Value::Number(number) => holds(&number.to_string()),
+        Value::Null | Value::Bool(_) => false,
     }
 }
 

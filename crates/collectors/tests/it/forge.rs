@@ -1,5 +1,7 @@
 //! Forges asked over HTTP, as they answer on good days and on bad ones.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lockgate_collectors::{ForgeError, Question, Token, forge};
 use lockgate_readiness::finding::{Check, Outcome};
 use lockgate_readiness::forge::{About, Forge, Kind, Said};
@@ -294,6 +296,14 @@ async fn a_forge_that_repeats_the_token_is_not_repeated() {
         "parameters": {"required_status_checks": [{"context": format!("dco {TOKEN}")}]}}]);
     let (found, _fake) = github(but(RULES, ok(&echo))).await;
     assert!(why(&found, About::Rules).contains("repeats the token"));
+    // Nor is what would be asked for next.
+    for branch in [TOKEN.to_owned(), STANDARD.encode(TOKEN), STANDARD.encode(format!(":{TOKEN}"))] {
+        let replies = but(REPOSITORY, ok(&json!({"default_branch": branch})));
+        let (found, fake) = github(replies).await;
+        assert!(why(&found, About::Repository).contains("repeats the token"));
+        assert_eq!((found.branch.as_ref(), fake.paths().len()), (None, 1));
+        assert!(!format!("{found:?}").contains(branch.trim_end_matches('=')), "{found:?}");
+    }
     let refused = vec![Reply::new(403, json!({"message": format!("bad {TOKEN}")}).to_string())];
     let (found, _fake) = github(but(PROTECTION, refused)).await;
     assert!(!why(&found, About::Protection).contains("bad"));

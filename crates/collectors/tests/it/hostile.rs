@@ -212,3 +212,18 @@ fn workflows_of_ten_thousand_lines_and_bombs_come_to_an_end() {
     assert!(told.is_some_and(|note| note.contains("more than 200000 values")), "{:?}", found.notes);
     assert_eq!(found.check("tests.unit").unwrap().outcome, Outcome::Pass, "the other one is read");
 }
+
+#[test]
+fn patterns_that_take_long_are_asked_for_a_while_and_the_rest_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path();
+    let patterns: Vec<String> = (0..3_000).map(|n| format!("*a*b*c*{n}*")).collect();
+    write(root, ".gitignore", &patterns.join("\n"));
+    for n in 0..400 {
+        write(root, &format!("f{n:03}.yml"), "x");
+    }
+    let found = checkout(root).unwrap();
+    assert!(found.tree.incomplete && notes(&found).contains("several stars"), "{}", notes(&found));
+    let listed = found.tree.paths().count();
+    assert!((1..400).contains(&listed), "{listed}");
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use lockgate_collectors::kubernetes;
 use lockgate_collectors::program::{Environment, Run};
 use lockgate_readiness::drift::{Ended, Ran};
 
@@ -114,4 +115,29 @@ fn a_program_is_found_in_absolute_directories_alone() {
     assert_eq!(environment.find(Path::new("src/none")), None);
     let nowhere = Environment::of(variables(&[("PATH", ".:")]), &[], &[]);
     assert_eq!(nowhere.find(Path::new("Cargo.toml")), None, "an empty list is not this directory");
+}
+
+#[test]
+fn a_kustomization_that_would_fetch_is_refused() {
+    for (base, is_refused) in [
+        ("resources: [a.yaml]\n", false),
+        ("resources: ['https://acme.io/a.yaml']\n", true),
+        ("resources: [github.com/acme/app//deploy?ref=v1]\n", true),
+        ("resources: [\n", true),
+    ] {
+        let dir = tempfile::tempdir().expect("made");
+        crate::write(dir.path(), "prod/kustomization.yaml", "resources: [../base, ../prod]\n");
+        crate::write(dir.path(), "base/kustomization.yml", base);
+        let environment = Environment::of(variables(&[]), &[], &[]);
+        let ran = kubernetes::diff(&kubernetes::Asked {
+            program: Path::new("/bin/true"),
+            directory: &dir.path().join("prod"),
+            kubeconfig: None,
+            context: None,
+            stop: &AtomicBool::new(false),
+            environment: &environment,
+            time_max: LONG,
+        });
+        assert_eq!(matches!(ran.ended, Ended::NotStarted(_)), is_refused, "{base}: {ran:?}");
+    }
 }

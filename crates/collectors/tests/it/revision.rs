@@ -299,3 +299,41 @@ fn repositories_with_long_hashes_are_read() {
         assert_eq!(text(dir.path(), rev), "long", "{rev}");
     }
 }
+
+#[test]
+fn a_part_of_a_repository_and_a_bare_one_are_told() {
+    let dir = history();
+    let part = checkout(&dir.path().join("two")).unwrap();
+    assert!(part.tree.incomplete && part.tree.notes[0].contains("is a part of a repository"));
+    let whole = checkout(dir.path()).unwrap();
+    assert!(!whole.tree.incomplete && whole.tree.notes.is_empty());
+    // What git does not have is no part of it.
+    write(dir.path(), "new/a.yml", "x");
+    assert!(!checkout(&dir.path().join("new")).unwrap().tree.incomplete);
+    let bare = tempfile::tempdir().unwrap();
+    git(bare.path(), &["init", "-q", "--bare", "."]);
+    let refused = checkout(bare.path()).unwrap_err();
+    assert!(matches!(refused, CollectError::Bare(_)) && refused.to_string().contains("--rev"));
+}
+
+#[test]
+fn what_git_has_is_a_part_of_it_whatever_gitignore_says() {
+    for version in ["2", "4"] {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        git(root, &["init", "-q"]);
+        git(root, &["config", "index.version", version]);
+        for path in ["hard/b.py", "hard/more/c.py", "hard/.env", "a.log", "b.log", "hardly.py"] {
+            write(root, path, "x");
+        }
+        git(root, &["add", "hard/b.py", "hard/more/c.py", "a.log", "hardly.py"]);
+        write(root, ".gitignore", "hard/\n*.log\n");
+        symlink("hard/.env", root.join("secret.yml")).unwrap();
+        symlink("hard/b.py", root.join("link.py")).unwrap();
+        let found = checkout(root).unwrap();
+        let paths: Vec<&str> = found.tree.paths().collect();
+        let expected =
+            [".gitignore", "a.log", "hard/b.py", "hard/more/c.py", "hardly.py", "link.py"];
+        assert_eq!(paths, expected, "version {version}");
+    }
+}

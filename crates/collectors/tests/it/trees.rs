@@ -76,3 +76,10 @@ fn a_path_that_is_no_checkout_is_an_error() {
     assert!(matches!(checkout(&dir.path().join("a")), Err(CollectError::NotADirectory(_))));
     assert!(matches!(checkout(&dir.path().join("b")), Err(CollectError::Unreadable { .. })));
 }
+
+#[test]
+fn a_place_that_is_no_root_of_a_checkout_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = checkout(dir.path()).unwrap();
+    assert!(empty.tree.incomplete && empty.tree.notes == ["there is no file in it"]);
+}

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use lockgate_model::config::{Diagnostic, Diagnostics, Severity};
 use lockgate_readiness::Scenario;
 use lockgate_readiness::advise::{
-    self, Advice, Answer, Answers, Change, Mistake, NotAnAnswer, Question, Unknown,
+    self, Advice, Answer, Answers, Change, Mistake, Question, Unknown,
 };
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
@@ -62,8 +62,10 @@ fn word(question: Question) -> impl TypedValueParser<Value = Answer> {
 
 fn number(
     question: Question,
-) -> impl Fn(&str) -> Result<Answer, NotAnAnswer> + Clone + Send + Sync + 'static {
-    move |text: &str| question.answer(text)
+) -> impl Fn(&str) -> Result<Answer, String> + Clone + Send + Sync + 'static {
+    move |text: &str| {
+        question.answer(text).map_err(|error| format!("{error}: write {}", question.hint()))
+    }
 }
 
 impl Advise {
@@ -95,7 +97,14 @@ impl Advise {
             None => Answers::default(),
         };
         options.into_iter().flatten().for_each(|answer| answers.set(answer));
-        Ok(answers)
+        match &self.answers {
+            Some(path) if answers.iter().next().is_none() => {
+                let text = format!("{} answers nothing", path.display());
+                Err(CliError::usage(text)
+                    .hint("write `question: answer` lines, such as `agents: 1`"))
+            }
+            _ => Ok(answers),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lockgate_collectors::{Checkout, Submodules, checkout_with, revision};
 use lockgate_readiness::baseline::{Baseline, Changes};
-use lockgate_readiness::{Assessment, Scenario, assess, badge, fix, html, markdown, sarif};
+use lockgate_readiness::{About, Assessment, Scenario, assess, badge, fix, html, markdown, sarif};
 use serde::Serialize;
 
 use self::forge::ForgeArgs;
@@ -120,7 +120,7 @@ impl Assess {
         }
         let assessment = assess(&found.tree, &found.facts);
         let changes = baseline.map(|baseline| baseline.changes(&assessment));
-        self.print(format, &assessment, changes.as_ref())?;
+        self.print(format, &assessment, found.facts.today, changes.as_ref())?;
         let mut exit = Exit::Done;
         for Required(scenario) in self.require {
             let gate = assessment.gate(scenario);
@@ -156,6 +156,16 @@ impl Assess {
         Ok(())
     }
 
+    /// What the repository is called: as the forge knows it, or by its directory.
+    fn called(&self) -> String {
+        let by_directory = || {
+            let path = std::fs::canonicalize(&self.path).ok()?;
+            Some(path.file_name()?.to_string_lossy().into_owned())
+        };
+        let of_forge = self.forge.repository().map(str::to_owned);
+        of_forge.or_else(by_directory).unwrap_or_else(|| "a repository".to_owned())
+    }
+
     fn collect(&self) -> CliResult<Checkout> {
         let submodules = if self.submodules { Submodules::Read } else { Submodules::Named };
         let found = match &self.rev {
@@ -169,12 +179,22 @@ impl Assess {
         &self,
         format: Format,
         assessment: &Assessment,
+        date: Option<jiff::civil::Date>,
         changes: Option<&Changes>,
     ) -> CliResult<()> {
         let required = || self.require.iter().map(|required| required.0);
         match (self.format, format) {
             (Some(Report::Markdown), _) => return output::print(&markdown(assessment, changes)),
-            (Some(Report::Html), _) => return output::print(&html(assessment, changes)),
+            (Some(Report::Html), _) => {
+                let repository = self.called();
+                let about = About {
+                    repository: &repository,
+                    revision: self.rev.as_deref(),
+                    date,
+                    version: env!("CARGO_PKG_VERSION"),
+                };
+                return output::print(&html(assessment, &about, changes));
+            }
             (None, Format::Json) => return output::print_json(&Printed { assessment, changes }),
             (Some(Report::Badge), _) => {
                 output::print(&badge(assessment, required().next()))?;

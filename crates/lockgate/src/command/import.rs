@@ -69,7 +69,9 @@ impl Import {
         }
         let client = Client::new(&self.server)?;
         if let Some(reason) = &self.discard {
-            client.delete_because(&["value", "imports", looked.digest.as_str()], reason.as_str()).await?;
+            client
+                .delete_because(&["value", "imports", looked.digest.as_str()], reason.as_str())
+                .await?;
             output::note("what was taken of it is forgotten");
             return Ok(Exit::Done);
         }
@@ -110,7 +112,8 @@ impl Import {
 
     fn kind(&self) -> CliResult<Kind> {
         let source = self.source.clone().unwrap_or_else(|| self.name());
-        let source = Text::try_from(source).map_err(|error| CliError::usage(format!("--source: {error}")))?;
+        let source = Text::try_from(source)
+            .map_err(|error| CliError::usage(format!("--source: {error}")))?;
         let named = self.file.extension().and_then(|extension| extension.to_str());
         let by_name = match named.map(str::to_ascii_lowercase).as_deref() {
             Some("csv") => Some(As::Csv),

@@ -101,14 +101,21 @@ impl Init {
                 text = replace_value(&text, &version.endpoint, endpoint);
             }
             let tests = old.versions.iter().filter_map(|version| version.test_endpoint.as_ref());
-            for (was, endpoint) in tests.zip(&self.test_endpoints) {
-                text = replace_value(&text, was, endpoint);
+            for (index, was) in tests.enumerate() {
+                match self.test_endpoints.get(index) {
+                    Some(endpoint) => text = replace_value(&text, was, endpoint),
+                    // Nobody said that it has one, and a first version needs none.
+                    None if index < self.endpoints.len() => text = without_test(&text, was),
+                    None => {}
+                }
             }
             let further = self.endpoints.iter().enumerate().skip(old.versions.len());
             for (index, endpoint) in further {
-                // Until someone says otherwise, the test environment is where the version runs.
-                let trial = self.test_endpoints.get(index).unwrap_or(endpoint);
-                text = add_version(&text, old, index + 1, [endpoint, trial]);
+                let trial = self.test_endpoints.get(index);
+                text = add_version(&text, old, index + 1, endpoint, trial);
+            }
+            if self.endpoints.len() > old.versions.len() {
+                text = without_advice(&text);
             }
         }
         match config::read(&self.file.display().to_string(), &text) {
@@ -160,8 +167,37 @@ fn replace_name(text: &str, old: &str, new: &str) -> String {
     text.replacen(&format!("name: {old}"), &format!("name: {new}"), 1)
 }
 
+/// Takes out the line with the address of a test environment.
+fn without_test(text: &str, was: &str) -> String {
+    let line = format!("test_endpoint: {was}");
+    let mut taken = false;
+    let mut keeps = |told: &&str| {
+        let is_it = !taken && told.trim() == line;
+        taken |= is_it;
+        !is_it
+    };
+    text.lines().filter(|told| keeps(told)).fold(String::new(), |text, line| text + line + "\n")
+}
+
+/// Takes out the comment that says how the next version is added.
+fn without_advice(text: &str) -> String {
+    let mut inside = false;
+    let mut keeps = |line: &&str| {
+        let line = line.trim_start();
+        inside = line.starts_with("# Add the next version here") || inside && line.starts_with('#');
+        !inside
+    };
+    text.lines().filter(|line| keeps(line)).fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// Adds a version below the last one of the template's agent, laid out like it.
-fn add_version(text: &str, template: &Agent, number: usize, endpoints: [&str; 2]) -> String {
+fn add_version(
+    text: &str,
+    template: &Agent,
+    number: usize,
+    endpoint: &str,
+    trial: Option<&String>,
+) -> String {
     let Some(last) = template.versions.last() else {
         return text.to_owned();
     };
@@ -175,8 +211,15 @@ fn add_version(text: &str, template: &Agent, number: usize, endpoints: [&str; 2]
     let length = lines[start + 1..].iter().take_while(|line| line.starts_with(&inside)).count();
     let entry = [
         format!("{}- name: v{number}", " ".repeat(indent)),
-        format!("{inside}endpoint: {}", json!(endpoints[0])),
-        format!("{inside}test_endpoint: {}", json!(endpoints[1])),
+        format!("{inside}endpoint: {}", json!(endpoint)),
+        match trial {
+            Some(trial) => format!("{inside}test_endpoint: {}", json!(trial)),
+            // Until someone says otherwise, the test environment is where the version runs.
+            None => format!(
+                "{inside}test_endpoint: {} # the same as above: write where it runs for tests",
+                json!(endpoint)
+            ),
+        },
     ];
     // Versions that were added before stand there already; a new one goes below them.
     let added = entry.len() * (number - 1 - template.versions.len());

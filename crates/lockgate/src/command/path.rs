@@ -6,7 +6,7 @@ mod text;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use lockgate_collectors::{Checkout, checkout, head};
+use lockgate_collectors::{Checkout, checkout, head, revision};
 use lockgate_model::config::Scenario;
 use lockgate_model::ids::{AgentName, PlanName, VersionName};
 use lockgate_readiness::path::{self, Evaluation, Findings, Seen, evaluate, markdown, repository};
@@ -64,11 +64,23 @@ struct Looked {
 
 impl Looked {
     fn at(dir: &std::path::Path) -> CliResult<Self> {
-        let mut checkout = checkout(dir).or_exit(Exit::Usage, "cannot look at the checkout")?;
+        Ok(Self::of(checkout(dir).or_exit(Exit::Usage, "cannot look at the checkout")?))
+    }
+
+    /// What the commit has, whatever lies beside it, is hidden from git, or was not checked out.
+    fn of_commit(dir: &std::path::Path, commit: &str) -> CliResult<Self> {
+        let doing = "cannot look at the commit that the report is of";
+        let checkout = revision(dir, commit).or_exit(Exit::Usage, doing).map_err(|error| {
+            error.hint("report from the top of the repository, with its whole history there")
+        })?;
+        Ok(Self::of(checkout))
+    }
+
+    fn of(mut checkout: Checkout) -> Self {
         let now = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now());
         checkout.facts.today = Some(now.date());
         let assessment = assess(&checkout.tree, &checkout.facts);
-        Ok(Self { checkout, assessment })
+        Self { checkout, assessment }
     }
 
     fn seen(&self, path: Scenario) -> Seen {
@@ -84,7 +96,11 @@ impl Looked {
 impl Path {
     pub(crate) async fn run(self, format: Format) -> CliResult {
         let (named, dir) = self.named()?;
-        let looked = Looked::at(&dir)?;
+        let commit = self.report.then(|| committed(&dir)).transpose()?;
+        let looked = match &commit {
+            Some(commit) => Looked::of_commit(&dir, commit)?,
+            None => Looked::at(&dir)?,
+        };
         let client = self.agent.as_ref().map(|_| Client::new(&self.server)).transpose()?;
         let mut answer = match (&client, &self.agent) {
             (Some(client), Some(agent)) => Some(self.ask(client, agent).await?),
@@ -94,11 +110,11 @@ impl Path {
         let path = named.or(of_plan).or_else(|| of_file(&dir, self.agent.as_ref()));
         let Some(path) = path else { return self.all(&looked, answer.as_ref(), format) };
         let seen = looked.seen(path);
-        if self.report
-            && let (Some(client), Some(agent), Some(asked)) = (&client, &self.agent, &answer)
+        if let (Some(commit), Some(client), Some(agent), Some(asked)) =
+            (&commit, &client, &self.agent, &answer)
         {
             let version = asked.version.clone();
-            post(client, agent, &version, path, &dir, &seen.findings).await?;
+            post(client, agent, &version, path, commit, &seen.findings).await?;
             answer = Some(self.ask(client, agent).await?);
         }
         let found = looked.evaluate(path, &seen, answer.as_ref());
@@ -142,8 +158,9 @@ impl Path {
         }
         if found.blocked {
             output::note(format!("the path of {} is blocked:", found.path));
+            // Why is told above.
             for step in found.blocking() {
-                output::note(format!("  {} is {}: {}", step.id, text::outcome(step), step.reason));
+                output::note(format!("  {} is {}", step.id, text::outcome(step)));
             }
         }
         for word in found.words() {
@@ -202,30 +219,28 @@ fn of_file(dir: &std::path::Path, agent: Option<&AgentName>) -> Option<Scenario>
     }
 }
 
-/// Posts what a checkout shows. It must be what its commit has: otherwise it would be evidence of nothing.
+/// The commit of a checkout that is as its commit has it: otherwise who reports would take one for the other.
+fn committed(dir: &std::path::Path) -> CliResult<String> {
+    let head = head(dir).or_exit(Exit::Usage, "cannot report without a commit")?;
+    if head.changed.is_empty() {
+        return Ok(head.commit);
+    }
+    let changed = head.changed.join(", ");
+    let text = format!("{} is not as its commit has it: {changed}", dir.display());
+    Err(CliError::usage(text).hint("commit or stash what has changed, then report"))
+}
+
+/// Posts what a commit shows.
 async fn post(
     client: &Client,
     agent: &AgentName,
     version: &VersionName,
     path: Scenario,
-    dir: &std::path::Path,
+    commit: &str,
     findings: &Findings,
 ) -> CliResult<()> {
-    let head = head(dir).or_exit(Exit::Usage, "cannot report without a commit")?;
-    if !head.changed.is_empty() {
-        return Err(CliError::usage(format!(
-            "{} is not as its commit has it: {}",
-            dir.display(),
-            head.changed.join(", ")
-        ))
-        .hint("commit or stash what has changed, then report"));
-    }
-    let body =
-        json!({ "version": version, "path": path, "commit": head.commit, "findings": findings });
+    let body = json!({ "version": version, "path": path, "commit": commit, "findings": findings });
     client.post(&["agents", agent.as_str(), "path", "reports"], &body).await?;
-    output::note(format!(
-        "reported: version {version}, commit {}; it counts for 7 days",
-        head.commit
-    ));
+    output::note(format!("reported: version {version}, commit {commit}; it counts for 7 days"));
     Ok(())
 }

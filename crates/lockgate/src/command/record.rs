@@ -25,6 +25,7 @@ Kinds and their fields ([] may be left out):
                     service_name=TEXT [provider_name=TEXT] [charge_category=TEXT] [model_usage=true]
   use_case, system  name=TEXT stage=test|production|retired
   deployment        outcome=succeeded|failed finished=TIME [committed=TIME] [detected=TIME] [recovered=TIME]
+                    [release=ID]
   replacement_check interaction=ID verified=true|false
   error_introduced  [count=N] [detail=TEXT]
   withdrawn         reason=TEXT, with --corrects
@@ -37,7 +38,7 @@ Times are in RFC 3339, such as 2026-03-01T09:30:00Z.";
 #[derive(Debug, Args)]
 #[command(after_help = FIELDS)]
 pub(crate) struct Record {
-    /// What it is: survey, baseline, headcount, time_saved and others, see below
+    /// What it is: survey, baseline, headcount and others, see below
     #[arg(value_name = "KIND")]
     kind: String,
     /// Its fields
@@ -120,12 +121,10 @@ impl Record {
         let own = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let (names, values): (Vec<&str>, Vec<&str>) = common.chain(own).unzip();
         let defaults = Defaults { agent: self.agent.clone(), ..Defaults::default() };
-        Columns::of(names, defaults)
-            .and_then(|columns| columns.event(1, values))
-            .map_err(|error| {
-                CliError::usage(error.invalid.to_string())
-                    .hint("`lockgate record --help` lists the fields of each kind")
-            })
+        Columns::of(names, defaults).and_then(|columns| columns.event(1, values)).map_err(|error| {
+            CliError::usage(error.invalid.to_string())
+                .hint("`lockgate record --help` lists the fields of each kind")
+        })
     }
 }
 

@@ -56,3 +56,4 @@ mod serve;
 mod simulate;
 mod support;
 mod testing;
+mod value;

@@ -135,11 +135,13 @@ fn drift_weakened(old: &Plan, new: &Plan) -> Option<String> {
     let Some(is) = &new.drift else {
         return Some(format!("plan `{name}` no longer asks whether there is drift"));
     };
+    if is.covers(was) {
+        return None;
+    }
     let gone = was.of.iter().find(|source| !is.of.contains(source));
     let how = match gone {
         Some(source) => format!("no longer asks `{source}` whether there is drift"),
-        None if is.max_age_ms > was.max_age_ms => "takes older results about drift".into(),
-        None => return None,
+        None => "takes older results about drift".into(),
     };
     Some(format!("plan `{name}` {how}"))
 }

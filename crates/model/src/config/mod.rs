@@ -224,6 +224,20 @@ impl Config {
         self.plans.iter().find(|plan| plan.name == *name)
     }
 
+    /// The plan called `name` as it holds for an agent: what the agent's own plan asks of its releases before they may
+    /// start or go on is asked whichever plan they follow.
+    pub fn plan_for(&self, agent: &Agent, name: &PlanName) -> Option<Plan> {
+        let mut plan = self.plan(name)?.clone();
+        if let Some(own) = self.plan(&agent.plan) {
+            plan.path = own.path.or(plan.path);
+            plan.drift = match (plan.drift, &own.drift) {
+                (Some(asked), Some(own)) => Some(asked.and(own)),
+                (asked, own) => asked.or_else(|| own.clone()),
+            };
+        }
+        Some(plan)
+    }
+
     /// The channel called `name`.
     pub fn channel(&self, name: &ChannelName) -> Option<&Channel> {
         self.channels.iter().find(|channel| channel.name == *name)

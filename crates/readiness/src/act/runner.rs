@@ -286,12 +286,18 @@ fn of_language(asked: &Asked<'_>, language: Language, words: &[&str], root: &str
     ];
     let mut packages: BTreeMap<String, Kinds> = BTreeMap::new();
     for file in &chosen {
-        let Some(package) = &file.package else { continue };
+        let is_its =
+            |dir: &&String| asked.roots.get(dir).is_some_and(|root| root.is_code(&file.path));
+        let Some(package) = file.package.as_ref().filter(is_its) else { continue };
         let kinds = asked.kinds(file.kinds);
         match packages.get_mut(package) {
             Some(known) => *known = known.or(kinds),
             None => _ = packages.insert(package.clone(), kinds),
         }
+    }
+    if packages.is_empty() {
+        // Tests that are in no package are none of any.
+        packages.insert(root.to_owned(), Kinds::default());
     }
     let done = Done::new(Class::Test(asked.kinds(kinds))).also(also.into_iter().flatten());
     Done { packages, ..done }

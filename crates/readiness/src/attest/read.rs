@@ -285,7 +285,8 @@ fn is_day(text: &str) -> bool {
             .all(|(at, b)| if matches!(at, 4 | 7) { b == b'-' } else { b.is_ascii_digit() })
 }
 
-fn is_link(text: &str) -> bool {
+/// Whether a text is an http or https URL without a user.
+pub(crate) fn is_link(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")) else {
         return false;
     };

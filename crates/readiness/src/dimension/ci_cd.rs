@@ -2,8 +2,9 @@
 
 use super::{ON_CHANGES, Seen, Wanted, judge};
 use crate::act::{Act, Class};
-use crate::finding::Finding;
+use crate::finding::{Finding, Outcome};
 use crate::pipeline::Occasion;
+use crate::template::{Compares, Reconciler};
 
 /// Where something comes onto the main branch.
 const ON_MAIN: &[Occasion] = &[Occasion::Main, Occasion::MergeQueue];
@@ -47,7 +48,27 @@ pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
         ("ci_cd.test_on_main", judge(&tests, ON_MAIN, "tests", "on the main branch", true)),
         (
             "ci_cd.delivery",
-            judge(&delivers, ON_DELIVERY, "deliveries", "from main, tags or releases", false),
+            delivered(
+                seen,
+                judge(&delivers, ON_DELIVERY, "deliveries", "from main, tags or releases", false),
+            ),
         ),
     ]
+}
+
+/// What a cluster takes from a directory of this repository by itself needs no step that brings it there.
+fn delivered(seen: &Seen<'_>, found: Finding) -> Finding {
+    let is_one = |one: &&Reconciler| one.compares == Compares::Cluster && one.path.is_some();
+    let all: Vec<&Reconciler> = seen.templates.reconcilers.iter().filter(is_one).collect();
+    match all.first() {
+        Some(first) if found.outcome != Outcome::Pass => {
+            let path = first.path.as_deref().unwrap_or_default();
+            Finding::pass(format!(
+                "{}: a cluster takes `{path}` of this repository by itself",
+                first.what
+            ))
+            .with(all.iter().map(|one| one.evidence.clone()))
+        }
+        _ => found,
+    }
 }

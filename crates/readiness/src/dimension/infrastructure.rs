@@ -1,12 +1,24 @@
 //! Environments from templates.
 
-use super::{Seen, Wanted, judge};
-use crate::act::{Act, Class};
+mod drift;
+
+use self::drift::drift;
+use super::Seen;
 use crate::finding::{Finding, Outcome};
-use crate::pipeline::Occasion;
+use crate::serverless;
+use crate::template::fact::{About, Fact, Is};
 
 pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
-    let ids = ["infrastructure.configuration", "infrastructure.templates", "infrastructure.drift"];
+    let ids = [
+        "infrastructure.configuration",
+        "infrastructure.templates",
+        "infrastructure.drift",
+        "infrastructure.limits",
+        "infrastructure.pinned",
+        "infrastructure.state",
+        "infrastructure.secrets",
+        "infrastructure.functions",
+    ];
     if seen.deploys_nothing {
         let nothing = || {
             Finding::new(
@@ -16,7 +28,18 @@ pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
         };
         return ids.into_iter().map(|id| (id, nothing())).collect();
     }
-    ids.into_iter().zip([configuration(seen), templates(seen), drift(seen)]).collect()
+    ids.into_iter()
+        .zip([
+            configuration(seen),
+            templates(seen),
+            drift(seen),
+            said(seen, About::Limits, "what templates run has a limit of memory"),
+            said(seen, About::Pinned, "versions are fixed"),
+            said(seen, About::State, "the state is kept where all share it"),
+            said(seen, About::Secrets, "secrets stand elsewhere"),
+            serverless::functions(seen.tree),
+        ])
+        .collect()
 }
 
 fn configuration(seen: &Seen<'_>) -> Finding {
@@ -29,36 +52,46 @@ fn configuration(seen: &Seen<'_>) -> Finding {
 }
 
 fn templates(seen: &Seen<'_>) -> Finding {
-    let Some(first) = seen.templates.environments.first() else {
+    let unread = &seen.templates.unread;
+    let all = &seen.templates.environments;
+    if all.is_empty() {
+        if !unread.is_empty() {
+            return Finding::unknown("what a template makes is not seen").with(unread.clone());
+        }
         return Finding::fail("no templates of environments");
-    };
-    Finding::pass(format!("{} and {} more", first.what, seen.templates.environments.len() - 1))
-        .with(seen.templates.environments.iter().map(|found| found.evidence.clone()))
+    }
+    let mut kinds: Vec<&str> = Vec::new();
+    for found in all {
+        if !kinds.contains(&found.what) {
+            kinds.push(found.what);
+        }
+    }
+    Finding::pass(format!("environments from {}", kinds.join(", ")))
+        .with(all.iter().map(|found| found.evidence.clone()))
 }
 
-fn drift(seen: &Seen<'_>) -> Finding {
-    if !seen.templates.reconcilers.is_empty() {
-        let shown = seen.templates.reconcilers.iter().map(|found| found.evidence.clone());
-        return Finding::pass(seen.templates.reconcilers[0].what).with(shown);
-    }
-    let has_templates = |act: &Act| seen.templates.any_below(act.dir.as_deref());
-    let is = |act: &Act| act.class == Class::Drift && has_templates(act);
-    let wanted = Wanted {
-        is: &is,
-        on: &[Occasion::Schedule],
-        what: "comparisons with the templates",
-        when: "on a schedule",
-        by_scripts: false,
-        need_not_block: false,
+/// What all templates say of one thing. One that is bad decides, and one that is not sure leaves it open.
+fn said(seen: &Seen<'_>, about: About, good: &str) -> Finding {
+    let all: Vec<&Fact> = seen.templates.said(about).collect();
+    let of = |is: Is| all.iter().filter(|fact| fact.is == is).copied().collect::<Vec<_>>();
+    let shown = |facts: &[&Fact]| facts.iter().map(|fact| fact.at.clone()).collect::<Vec<_>>();
+    let told = |facts: &[&Fact]| {
+        let more =
+            if facts.len() > 1 { format!(", and {} more", facts.len() - 1) } else { String::new() };
+        format!("{}{more}", facts[0].why)
     };
-    let finding = judge(seen, &wanted);
-    let empty = seen.acts.iter().find(|act| act.class == Class::Drift && !has_templates(act));
-    match empty {
-        Some(act) if finding.outcome == Outcome::Fail && finding.evidence.is_empty() => {
-            let place = act.dir.as_deref().filter(|dir| !dir.is_empty()).unwrap_or("the directory");
-            Finding::fail(format!("looks for drift of templates that are not in {place}"))
-                .with([act.evidence.clone()])
-        }
-        _ => finding,
+    let (bad, unsure, fine) = (of(Is::Bad), of(Is::Unsure), of(Is::Good));
+    if !bad.is_empty() {
+        return Finding::fail(told(&bad)).with(shown(&bad));
     }
+    if !unsure.is_empty() {
+        return Finding::unknown(told(&unsure)).with(shown(&unsure));
+    }
+    if !seen.templates.unread.is_empty() {
+        return Finding::unknown("not all templates are read").with(seen.templates.unread.clone());
+    }
+    if fine.is_empty() {
+        return Finding::new(Outcome::NotApplicable, "no template has anything of the kind");
+    }
+    Finding::pass(good).with(shown(&fine))
 }

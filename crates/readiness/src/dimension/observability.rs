@@ -1,12 +1,20 @@
 //! What is seen of it in production.
 
 mod alerts;
+mod health;
+mod image;
+mod metrics;
+mod used;
 
 use self::alerts::Alerts;
+use self::health::health;
+use self::metrics::metrics;
+use self::used::used;
 use super::Seen;
+use crate::code::Code;
 use crate::finding::{Evidence, Finding, Outcome};
 use crate::tree::{Tree, has_end, is_aside, name};
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
 
 pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
     let ids = [
@@ -14,6 +22,7 @@ pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
         "observability.metrics",
         "observability.alerts",
         "observability.escalation",
+        "observability.owners",
         "observability.health_checks",
     ];
     if seen.deploys_nothing {
@@ -32,6 +41,7 @@ pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
             metrics(seen),
             alerts.routed(),
             alerts.escalated(seen.tree),
+            alerts.owned(),
             health(seen),
         ])
         .collect()
@@ -67,41 +77,10 @@ const LOGS: &[&str] = &[
     "spring-boot-starter*",
 ];
 
-const METRICS: &[&str] = &[
-    "opentelemetry*",
-    "@opentelemetry/*",
-    "go.opentelemetry.io/*",
-    "io.opentelemetry*",
-    "prometheus*",
-    "prom-client",
-    "github.com/prometheus/client-golang",
-    "github.com/prometheus/client_golang",
-    "metrics",
-    "metrics-exporter-prometheus",
-    "tracing-opentelemetry",
-    "micrometer*",
-    "spring-boot-starter-actuator",
-    "statsd*",
-    "dd-trace",
-    "ddtrace",
-    "datadog*",
-    "newrelic*",
-    "azure-monitor-opentelemetry",
-    "azure.monitor.opentelemetry*",
-    "applicationinsights",
-    "logfire",
-    "langfuse",
-    "express-prom-bundle",
-    "starlette-exporter",
-    "django-prometheus",
-    "actix-web-prom",
-    "axum-prometheus",
-    "yabeda*",
-];
-
 fn logs(seen: &Seen<'_>) -> Finding {
-    if let Some(found) = seen.manifests.any_of(LOGS) {
-        return Finding::pass(format!("logs by {}", found.name)).with([found.evidence.clone()]);
+    let by_code = used(seen, LOGS, "logs");
+    if let Some(finding) = by_code.as_ref().filter(|finding| finding.outcome == Outcome::Pass) {
+        return finding.clone();
     }
     let files = [
         "logback.xml",
@@ -114,8 +93,13 @@ fn logs(seen: &Seen<'_>) -> Finding {
         "vector.toml",
         "vector.yaml",
     ];
+    // Laravel's own file of channels.
+    let is_laravel = |path: &str, text: &str| {
+        (path == "config/logging.php" || path.ends_with("/config/logging.php"))
+            && text.contains("channels")
+    };
     for (path, text) in seen.tree.texts() {
-        if files.contains(&name(path)) && !is_aside(path) {
+        if (files.contains(&name(path)) || is_laravel(path, text)) && !is_aside(path) {
             return Finding::pass("logs are configured").with([Evidence::file(path, text)]);
         }
     }
@@ -127,108 +111,81 @@ fn logs(seen: &Seen<'_>) -> Finding {
                 "logging.config.dictConfig(",
                 "dictConfig(",
                 "logging.config.fileConfig(",
+                // Django takes it from its settings.
+                "LOGGING = {",
+                "LOGGING={",
+                "LOGGING: dict = {",
             ],
         ),
         ("go", &["slog.New(", "slog.SetDefault(", "log.SetFlags("]),
         ("cs", &["builder.Logging.", "AddConsole("]),
         ("rb", &["Rails.logger", "config.logger"]),
     ];
-    match in_code(seen.tree, calls) {
+    match in_code(seen.tree, calls, |_, _| true) {
         Some(shown) => Finding::pass("logs are configured").with([shown]),
-        None => Finding::fail("no logging library and no configuration of logs"),
+        None => by_code
+            .unwrap_or_else(|| Finding::fail("no logging library and no configuration of logs")),
     }
 }
 
-fn metrics(seen: &Seen<'_>) -> Finding {
-    if let Some(found) = seen.manifests.any_of(METRICS) {
-        return Finding::pass(format!("metrics or traces by {}", found.name))
-            .with([found.evidence.clone()]);
-    }
-    for (path, text) in seen.tree.texts() {
-        if is_aside(path) {
-            continue;
-        }
-        let dashboard = has_end(path, "json")
-            && text.contains("\"panels\"")
-            && text.contains("\"schemaVersion\"");
-        if dashboard {
-            return Finding::pass("a dashboard").with([Evidence::file(path, text)]);
-        }
-        if !is_yaml(path)
-            || !["scrape_configs", "ServiceMonitor", "PodMonitor", "exporters:"]
-                .iter()
-                .any(|mark| text.contains(mark))
-        {
-            continue;
-        }
-        for root in yaml::documents(text).unwrap_or_default() {
-            let kind = root.get("kind").filter(|kind| {
-                matches!(
-                    kind.text(),
-                    Some("ServiceMonitor" | "PodMonitor" | "OpenTelemetryCollector")
-                )
-            });
-            let scrape = root.get("scrape_configs").filter(|list| !list.items().is_empty());
-            let pipelines =
-                root.at(&["service", "pipelines"]).filter(|_| root.get("exporters").is_some());
-            if let Some(node) = kind.or(scrape).or(pipelines) {
-                return Finding::pass("metrics are collected")
-                    .with([Evidence::at(path, text, node.place)]);
-            }
-        }
-    }
-    Finding::fail("no metrics, traces or dashboards")
+/// Words before a path that is asked for elsewhere, in small letters.
+const ASKERS: &[&str] = &[
+    "requests.",
+    "httpx.",
+    "fetch(",
+    "axios",
+    "http.get(",
+    "http.newrequest",
+    "urlopen",
+    "urljoin",
+    "client.",
+    "session.",
+    "reqwest",
+    "new request(",
+    "resttemplate",
+    "webclient",
+    "getasync(",
+    "curl",
+    "supertest",
+    "request(",
+];
+
+/// Whether a path in code is one that the program answers: not one that it asks somebody else for.
+fn answered(code: &Code<'_>, at: usize) -> bool {
+    let line = code.masked[..at].rsplit('\n').next().unwrap_or_default().trim_end();
+    let lower = line.to_ascii_lowercase();
+    !line.ends_with('+') && !ASKERS.iter().any(|word| lower.contains(word))
 }
 
-fn health(seen: &Seen<'_>) -> Finding {
-    for (path, text) in seen.tree.texts() {
-        if is_aside(path) || path.starts_with(".github/") {
-            continue;
-        }
-        let is_container = name(path).starts_with("Dockerfile") || name(path) == "Containerfile";
-        let line = text.lines().position(|line| {
-            let line = line.trim_start();
-            is_container && line.starts_with("HEALTHCHECK ") && !line.contains("NONE")
-                || is_yaml(path)
-                    && ["livenessProbe:", "readinessProbe:", "healthcheck:"]
-                        .iter()
-                        .any(|key| line.starts_with(key))
-                || has_end(path, "tf")
-                    && (line.starts_with("health_check {") || line.starts_with("liveness_probe {"))
-        });
-        if let Some(line) = line {
-            return Finding::pass("health is checked where it runs")
-                .with([Evidence::line(path, text, line)]);
-        }
-    }
-    let routes: &[&str] =
-        &["\"/healthz\"", "'/healthz'", "\"/readyz\"", "\"/livez\"", "\"/health\"", "'/health'"];
-    let calls: Vec<(&str, &[&str])> = ["rs", "py", "go", "js", "ts", "java", "kt", "cs", "rb"]
-        .into_iter()
-        .map(|end| (end, routes))
-        .collect();
-    match in_code(seen.tree, &calls) {
-        Some(shown) => Finding::pass("it answers about its health").with([shown]),
-        None => Finding::fail("no probes and no health checks"),
-    }
-}
-
-/// The first line of code, by the end of the file's name, that has one of these calls and is no comment.
-fn in_code(tree: &Tree, calls: &[(&str, &[&str])]) -> Option<Evidence> {
+/// The first line of code, by the end of the file's name, that has one of these calls, is no comment, and is meant.
+fn in_code(
+    tree: &Tree,
+    calls: &[(&str, &[&str])],
+    is_meant: impl Fn(&Code<'_>, usize) -> bool,
+) -> Option<Evidence> {
     tree.texts().find_map(|(path, text)| {
         let end = name(path).rsplit_once('.')?.1;
         let (_, calls) = calls.iter().find(|(wanted, _)| *wanted == end)?;
-        if is_aside(path)
-            || name(path).contains("test")
-            || !calls.iter().any(|call| text.contains(call))
-        {
+        let is_test = is_aside(path) || name(path).contains("test");
+        if is_test || !calls.iter().any(|call| text.contains(call)) {
+            return None;
+        }
+        let code = Code::read(path, text)?;
+        // A text in quotes keeps its quotes and a call its letters; of what is in a comment nothing is left.
+        let is_code = |at: usize| !code.masked[at..].starts_with(' ');
+        let at = calls.iter().flat_map(|call| text.match_indices(call)).map(|(at, _)| at);
+        at.filter(|at| is_code(*at) && is_meant(&code, *at)).min().map(|at| code.shown(at))
+    })
+}
+
+/// The first line of such files that has one of these and is no comment.
+fn in_code_of(tree: &Tree, is: impl Fn(&str) -> bool, calls: &[&str]) -> Option<Evidence> {
+    tree.texts().filter(|(path, _)| is(path) && !is_aside(path)).find_map(|(path, text)| {
+        if !calls.iter().any(|call| text.contains(call)) {
             return None;
         }
         let line = text.lines().position(|line| {
-            let code = line.trim_start();
-            !code.starts_with(['#', '*'])
-                && !code.starts_with("//")
-                && calls.iter().any(|call| code.contains(call))
+            !line.trim_start().starts_with('#') && calls.iter().any(|call| line.contains(call))
         })?;
         Some(Evidence::line(path, text, line))
     })

@@ -79,10 +79,10 @@ pub(crate) fn packages(seen: &Seen<'_>, roots: &Roots, counting: &Counting<'_>) 
             path: if dir.is_empty() { ".".into() } else { dir.to_owned() },
             manifests: root.manifests.clone(),
             asked: about.is_asked(),
-            build: about.part(&|act| about.builds(act), "builds"),
+            build: about.finding(&|act, place| about.builds(act, place), "builds").into(),
             unit,
-            integration: about.part(&|act| about.kinds(act).integration, "integration tests"),
-            end_to_end: about.part(&|act| about.kinds(act).end_to_end, "end-to-end tests"),
+            integration: about.tests(|kinds| kinds.integration, "integration tests").into(),
+            end_to_end: about.tests(|kinds| kinds.end_to_end, "end-to-end tests").into(),
             coverage: Counting::covered(reached.get(dir)).into(),
         }
     })
@@ -168,25 +168,38 @@ impl About<'_> {
         !is_aside && self.held.is_some_and(|held| held.code_lines >= CODE_LINES_MIN)
     }
 
-    fn part(&self, is: &dyn Fn(&Act) -> bool, what: &str) -> Part {
-        self.finding(is, what).into()
+    fn finding(&self, is: &dyn Fn(&Act, Unplaced) -> bool, what: &str) -> Finding {
+        let judged = |unplaced: Unplaced| {
+            let is = |act: &Act| is(act, unplaced);
+            let (on, when) = (ON_CHANGES, "on pull requests");
+            let wanted =
+                Wanted { is: &is, on, what, when, by_scripts: true, need_not_block: false };
+            judge(self.seen, &wanted)
+        };
+        let found = judged(Unplaced::Nowhere);
+        if found.outcome == Outcome::Pass {
+            return found;
+        }
+        let loose = judged(Unplaced::Anywhere);
+        if loose.outcome != Outcome::Pass {
+            return found;
+        }
+        let why = format!("{what} run in directories that no file writes out");
+        Finding::unknown(why).with(loose.evidence)
     }
 
-    fn finding(&self, is: &dyn Fn(&Act) -> bool, what: &str) -> Finding {
-        let when = "on pull requests";
-        let wanted =
-            Wanted { is, on: ON_CHANGES, what, when, by_scripts: true, need_not_block: false };
-        judge(self.seen, &wanted)
+    fn tests(&self, is: impl Fn(Kinds) -> bool, what: &str) -> Finding {
+        self.finding(&|act, unplaced| is(self.kinds(act, unplaced)), what)
     }
 
     fn unit(&self, is_reached: bool) -> Part {
-        let found = self.finding(&|act| self.kinds(act).unit, "unit tests");
+        let found = self.tests(|kinds| kinds.unit, "unit tests");
         if found.outcome != Outcome::Fail || !found.evidence.is_empty() {
             return found.into();
         }
         let units = self.held.and_then(|held| held.unit_tests.as_ref());
         let others = self.held.and_then(|held| held.other_tests.as_ref());
-        let run = || self.finding(&|act| self.kinds(act).any(), "tests");
+        let run = || self.tests(Kinds::any, "tests");
         match units.or(others) {
             Some(_) if units.is_none() && run().outcome == Outcome::Pass => {
                 Finding::pass("its tests run, and none of them are unit tests")
@@ -208,20 +221,25 @@ impl About<'_> {
         }
     }
 
-    /// Which of its tests a step runs.
-    fn kinds(&self, act: &Act) -> Kinds {
-        match act.class {
-            Class::Test(_) if !self.starts(act) => Kinds::default(),
-            Class::Test(_) if !act.packages.is_empty() => {
-                act.packages.get(self.dir).copied().unwrap_or_default()
-            }
-            Class::Test(kinds) if self.is_in(act) => kinds,
-            _ => Kinds::default(),
+    /// Which of its tests a step runs. Where they are not told apart, it runs none of a package that has none.
+    fn kinds(&self, act: &Act, unplaced: Unplaced) -> Kinds {
+        let Class::Test(kinds) = act.class else { return Kinds::default() };
+        let is_placed = act.dir.is_some() || unplaced == Unplaced::Anywhere;
+        if !is_placed || !self.starts(act) {
+            return Kinds::default();
         }
+        if !act.packages.is_empty() {
+            return act.packages.get(self.dir).copied().unwrap_or_default();
+        }
+        let has_tests =
+            self.held.is_some_and(|held| held.unit_tests.is_some() || held.other_tests.is_some());
+        if has_tests && self.is_in(act) { kinds } else { Kinds::default() }
     }
 
-    fn builds(&self, act: &Act) -> bool {
-        self.kinds(act).any() || act.class == Class::Build && self.starts(act) && self.is_in(act)
+    fn builds(&self, act: &Act, unplaced: Unplaced) -> bool {
+        let is_placed = act.dir.is_some() || unplaced == Unplaced::Anywhere;
+        let is_build = act.class == Class::Build && is_placed;
+        self.kinds(act, unplaced).any() || is_build && self.starts(act) && self.is_in(act)
     }
 
     /// Whether a change of the package starts the pipeline.
@@ -229,7 +247,7 @@ impl About<'_> {
         self.started.get(&act.pipeline).is_none_or(|packages| packages.contains(self.dir))
     }
 
-    /// Whether a step works in the package, or around it. One that does not say where works on all.
+    /// Whether a step works in the package, or around it.
     fn is_in(&self, act: &Act) -> bool {
         let is_below = |inner: &str, outer: &str| {
             outer.is_empty()
@@ -240,4 +258,11 @@ impl About<'_> {
         let dir = act.dir.as_deref().unwrap_or_default();
         is_below(self.dir, dir) || !self.dir.is_empty() && is_below(dir, self.dir)
     }
+}
+
+/// Where a step is taken to work whose directory is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unplaced {
+    Nowhere,
+    Anywhere,
 }

@@ -4,6 +4,7 @@
 use lockgate_model::drift::{Difference, Drift, Root, RootKind};
 
 use super::{Ended, Ran, counted, listed, root, unknown};
+use crate::yaml::Node;
 
 /// What it comes to.
 pub fn judge(path: &str, diff: &Ran) -> Root {
@@ -30,6 +31,61 @@ pub fn judge(path: &str, diff: &Ran) -> Root {
     };
     judged.program = Some("kubectl".into());
     judged
+}
+
+/// Keys of a kustomization whose texts name no files.
+const NO_FILES: [&str; 11] = [
+    "apiVersion",
+    "kind",
+    "metadata",
+    "namespace",
+    "namePrefix",
+    "nameSuffix",
+    "commonLabels",
+    "commonAnnotations",
+    "labels",
+    "images",
+    "literals",
+];
+
+/// What a kustomization is made of: all that may be a file, a directory or an address. None when it cannot be read.
+pub fn kustomization_parts(text: &str) -> Option<Vec<String>> {
+    let mut all = Vec::new();
+    for document in crate::yaml::documents(text).ok()? {
+        parts(&document, &mut all);
+    }
+    Some(all)
+}
+
+fn parts(node: &Node, all: &mut Vec<String>) {
+    // Patches that stand in the file have several lines.
+    all.extend(node.text().filter(|text| !text.contains('\n')).map(str::to_owned));
+    node.items().iter().for_each(|item| parts(item, all));
+    for entry in node.entries().iter().filter(|entry| !NO_FILES.contains(&entry.key.as_str())) {
+        parts(&entry.value, all);
+    }
+}
+
+/// Whether a part of a kustomization is fetched from elsewhere.
+pub fn is_remote(part: &str) -> bool {
+    // `key=https://…` names a file of a generator.
+    let part = part
+        .rsplit_once('=')
+        .map_or(part, |(key, value)| if key.contains(['/', ':', '?']) { part } else { value });
+    let hosts = ["github.com/", "gitlab.com/", "bitbucket.org/", "www.github.com/"];
+    let is_address = part.split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.is_empty()
+            && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+.-:".contains(c))
+    });
+    let is_shell_address =
+        part.split_once('@').is_some_and(|(user, rest)| !user.contains('/') && rest.contains(':'));
+    is_address
+        || is_shell_address
+        || part.starts_with("git::")
+        || hosts.iter().any(|host| part.to_ascii_lowercase().starts_with(host))
+        || part.contains("?ref=")
+        || part.contains(".git//")
+        || part.contains("_git/")
 }
 
 /// Objects whose files differ. The files are named `group.version.Kind.namespace.name`, in two directories
@@ -118,6 +174,28 @@ diff -u -N /tmp/LIVE-123/v1.ConfigMap.web.c /tmp/MERGED-456/v1.ConfigMap.web.c
         assert_eq!(odd.outcome, Drift::Unknown, "1 without an object is no difference");
         let slow = Ran { ended: Ended::TimedOut(9), ..ran(0, "", "") };
         assert_eq!(judge("k8s", &slow).outcome, Drift::Unknown);
+    }
+
+    #[test]
+    fn what_would_be_fetched_is_told_from_what_is_there() {
+        let text = "resources: [a.yaml, ../base]\nnamespace: x\ncommonAnnotations: {docs: 'https://acme.io'}\nimages: [{name: a, newName: ghcr.io/a}]\nconfigMapGenerator:\n- {name: c, files: ['k=a.txt'], literals: ['URL=https://acme.io']}\npatches:\n- {path: p.yaml}\n";
+        let parts = kustomization_parts(text).unwrap();
+        for part in ["a.yaml", "../base", "p.yaml", "k=a.txt"] {
+            assert!(parts.iter().any(|one| one == part), "{part}");
+        }
+        assert!(!parts.iter().any(|part| is_remote(part)), "{parts:?}");
+        for part in [
+            "https://acme.io/a.yaml",
+            "github.com/acme/app//deploy?ref=v1",
+            "git@github.com:acme/app.git",
+            "ssh://git@acme.io/app",
+            "git::https://acme.io/app",
+            "acme.io/app.git//deploy",
+            "k=https://acme.io/a.txt",
+        ] {
+            assert!(is_remote(part), "{part}");
+        }
+        assert_eq!(kustomization_parts("a: [\n"), None);
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(super) fn starters(
         ));
     } else {
         all.extend(pipelines::tests(tree, facts, fails));
+        notes.extend(pipelines::why_no_tests(tree, fails).map(str::to_owned));
         all.extend(pipelines::security(tree, facts, fails));
         all.extend(drift(tree));
     }

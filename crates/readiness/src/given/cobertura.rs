@@ -5,22 +5,29 @@ use jiff::civil::Date;
 use super::GivenError;
 use super::coverage::{Builder, Coverage, day_of};
 use super::xml::{self, Seen};
+use crate::finding::cut;
 
 const KIND: &str = "a Cobertura report";
 
+/// Longest day that is told as it is written.
+const DAY_CHARS_MAX: usize = 40;
+
 /// From here on a timestamp is in milliseconds; in seconds it would be the year 5138.
-const MILLISECONDS_FROM: u64 = 100_000_000_000;
+const MILLISECONDS_FROM: f64 = 1e11;
 
 pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
     let mut builder = Builder::new(KIND, "Cobertura");
-    let mut date = None;
+    let (mut date, mut odd_day) = (None, None);
     let mut has_packages = false;
     let mut class_depth = None;
     xml::walk(text, KIND, |seen| {
         match seen {
             Seen::Begins(element) => match element.name() {
                 b"coverage" if element.depth == 1 => {
-                    date = element.number("timestamp").and_then(day);
+                    if let Some(written) = element.attribute("timestamp") {
+                        date = day(&written);
+                        odd_day = date.is_none().then(|| cut(&written, DAY_CHARS_MAX));
+                    }
                 }
                 b"packages" => has_packages = true,
                 b"class" => {
@@ -49,9 +56,12 @@ pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
             "XML that begins with <coverage> and is not Cobertura's".into(),
         ));
     }
-    Ok(builder.finish(date))
+    Ok(builder.finish(date).with_odd_day(odd_day))
 }
 
-fn day(timestamp: u64) -> Option<Date> {
-    day_of(if timestamp < MILLISECONDS_FROM { timestamp.checked_mul(1000)? } else { timestamp })
+/// The day of a time in seconds or milliseconds, whole or not.
+fn day(timestamp: &str) -> Option<Date> {
+    let time = timestamp.trim().parse::<f64>().ok().filter(|time| (1.0..1e15).contains(time))?;
+    let ms = if time < MILLISECONDS_FROM { time * 1000.0 } else { time };
+    day_of(format!("{ms:.0}").parse().ok()?)
 }

@@ -16,6 +16,13 @@ const FILES_MAX: usize = 200_000;
 /// Most lines of a report, over all files.
 const LINES_MAX: usize = 5_000_000;
 
+/// A report knows at least one of so many lines of a file that may run: what is no statement, such as a bracket or the
+/// middle of a long one, is not counted by any.
+const SPARSE: u64 = 10;
+
+/// Shorter files may have next to no statements.
+const SPARSE_LINES_MIN: u64 = 50;
+
 /// What has to be passed, in percent.
 const PERCENT_MIN: u64 = 80;
 
@@ -25,6 +32,8 @@ pub(super) struct Coverage {
     format: &'static str,
     /// The last day that it names.
     pub(super) date: Option<Date>,
+    /// It names a day that cannot be read; how.
+    pub(super) odd_day: Option<String>,
     files: Vec<Covered>,
 }
 
@@ -40,6 +49,11 @@ struct Covered {
 }
 
 impl Coverage {
+    /// The same where it names a day that cannot be read.
+    pub(super) fn with_odd_day(self, odd_day: Option<String>) -> Self {
+        Self { odd_day, ..self }
+    }
+
     pub(super) fn says(&self) -> String {
         let total = Total::of(&self.files);
         match total.percent() {
@@ -162,7 +176,7 @@ impl Builder {
             let last = file.by_number.last_key_value().map_or(0, |(number, _)| *number);
             Covered { path, lines, reached, last }
         });
-        Coverage { format: self.format, date, files: files.collect() }
+        Coverage { format: self.format, date, odd_day: None, files: files.collect() }
     }
 }
 
@@ -236,13 +250,33 @@ fn reached(reports: &[(&str, &Coverage)], tree: &Tree) -> (Outcome, String) {
         return (worst, format!("{reason}, which is not above {PERCENT_MIN} %"));
     }
     let (files, lines) = left_out(tree, &known);
+    let sparse = sparse(reports, &places, tree);
+    let (files, lines) = (files + sparse.0, lines.saturating_add(sparse.1));
     if files > 0 && !(Total { lines: all.lines.saturating_add(lines), ..all }).is_enough() {
         reason = format!(
-            "{reason}; source files with up to {lines} lines are in no report ({files} of them), and decide"
+            "{reason}; source files with up to {lines} lines are in no report{} ({files} of them), and decide",
+            if sparse.0 > 0 { ", or hardly" } else { "" }
         );
         return (Outcome::Unknown, reason);
     }
     (worst, reason)
+}
+
+/// How many files reports know next to nothing of, and how many lines of them may run besides.
+fn sparse(reports: &[(&str, &Coverage)], places: &Places<'_>, tree: &Tree) -> (usize, u64) {
+    let mut known: BTreeMap<&str, u64> = BTreeMap::new();
+    for file in reports.iter().flat_map(|(_, report)| &report.files) {
+        if let Some(path) = places.find(&file.path) {
+            let lines = known.entry(path).or_default();
+            *lines = file.lines.max(*lines);
+        }
+    }
+    let rest = known.into_iter().filter_map(|(path, lines)| {
+        let all = tree.text(path)?.lines().filter(|line| may_run(line)).count() as u64;
+        let is_sparse = all >= SPARSE_LINES_MIN && lines.saturating_mul(SPARSE) < all;
+        (is_sparse && !is_test(path)).then(|| all - lines)
+    });
+    rest.fold((0, 0), |(files, sum), lines| (files + 1, sum + lines))
 }
 
 /// How many source files in the languages of reports no report knows, and how many lines of them may run at most.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use lockgate_model::drift::{Drift, Report, Root, RootKind};
+use lockgate_model::drift::{Drift, Report, Root as Run, RootKind};
 use serde::Deserialize;
 
 use super::GivenError;
 use crate::finding::{Evidence, Finding, Outcome, Place, count};
-use crate::template::Templates;
+use crate::template::{Root, Templates};
 
 /// Days after which a run no longer says how things are.
 pub const DAYS_MAX: i32 = 7;
@@ -82,9 +82,13 @@ struct Newest<'a> {
 }
 
 /// Whether a root compares templates that are in the repository.
-fn is_about(root: &Root, templates: &Templates) -> bool {
-    let place = if root.path == "." { "" } else { root.path.as_str() };
-    root.kind.is_infrastructure() && templates.any_below(Some(place))
+fn is_about(root: &Run, templates: &Templates) -> bool {
+    root.kind.is_infrastructure() && templates.any_below(Some(place(&root.path)))
+}
+
+/// A path of a report as one of the tree.
+fn place(path: &str) -> &str {
+    if path == "." { "" } else { path }
 }
 
 /// What files show, and what was run. Drift that was seen is no pass, whoever looks for it. A run that found none, lately,
@@ -116,7 +120,7 @@ pub(super) fn weigh(
     if newest.is_empty() {
         return shown;
     }
-    judged(shown, &newest, today)
+    judged(shown, &newest, templates, today)
 }
 
 /// How old a run is in days; `None` when that is not known, or it is of a day to come.
@@ -128,6 +132,7 @@ fn age_days(of: Date, today: Option<Date>) -> Option<i32> {
 fn judged(
     shown: Finding,
     newest: &BTreeMap<(RootKind, &str), Newest<'_>>,
+    templates: &Templates,
     today: Option<Date>,
 ) -> Finding {
     let day = |one: &Newest<'_>| day(one.at);
@@ -171,6 +176,21 @@ fn judged(
     if shown.outcome == Outcome::Pass {
         let reason = format!("{}; {run}", shown.reason);
         return Finding::pass(reason).with(shown.evidence).with(evidence);
+    }
+    let is_compared = |root: &&Root| {
+        newest.keys().any(|(kind, path)| *kind == RootKind::Terraform && place(path) == root.dir)
+    };
+    let left: Vec<&str> = templates
+        .roots
+        .iter()
+        .filter(|root| !is_compared(root))
+        .map(|root| root.dir.as_str())
+        .collect();
+    if let Some(first) = left.first() {
+        let first = if first.is_empty() { "." } else { first };
+        let why =
+            format!("{run}, and none compared {}; {}", named(first, left.len()), shown.reason);
+        return Finding::unknown(why).with(shown.evidence).with(evidence);
     }
     Finding::pass(format!("{run}: a run, not a schedule")).with(evidence)
 }

@@ -3,12 +3,20 @@
 use super::GivenError;
 use super::coverage::{Builder, Coverage, day_of};
 use super::xml::{self, Element, Seen};
+use crate::finding::cut;
 
 const KIND: &str = "a JaCoCo report";
 
+/// Longest day that is told as it is written.
+const DAY_CHARS_MAX: usize = 40;
+
 pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
-    let mut reading =
-        Reading { builder: Builder::new(KIND, "JaCoCo"), at: Vec::new(), last_ms: None };
+    let mut reading = Reading {
+        builder: Builder::new(KIND, "JaCoCo"),
+        at: Vec::new(),
+        last_ms: None,
+        odd_day: None,
+    };
     let mut is_one = false;
     xml::walk(text, KIND, |seen| {
         match seen {
@@ -26,7 +34,8 @@ pub(super) fn read(text: &str) -> Result<Coverage, GivenError> {
             "XML that begins with <report> and is not JaCoCo's".into(),
         ));
     }
-    Ok(reading.builder.finish(reading.last_ms.and_then(day_of)))
+    let Reading { builder, last_ms, odd_day, .. } = reading;
+    Ok(builder.finish(last_ms.and_then(day_of)).with_odd_day(odd_day))
 }
 
 /// A group, package or source file that is open.
@@ -48,13 +57,19 @@ struct Reading {
     at: Vec<Place>,
     /// When the last of the runs ended, in milliseconds since the epoch.
     last_ms: Option<u64>,
+    odd_day: Option<String>,
 }
 
 impl Reading {
     fn begins(&mut self, element: &Element<'_>) -> Result<(), GivenError> {
         let kind = match element.name() {
             b"sessioninfo" => {
-                self.last_ms = self.last_ms.max(element.number("dump"));
+                let written = element.attribute("dump");
+                let ms = element.number("dump").filter(|ms| day_of(*ms).is_some());
+                if ms.is_none() {
+                    self.odd_day = written.map(|written| cut(&written, DAY_CHARS_MAX));
+                }
+                self.last_ms = self.last_ms.max(ms);
                 return Ok(());
             }
             b"group" => PlaceKind::Group,

@@ -101,8 +101,7 @@ use Scenario::{Microservices, Monolith, Serverless};
 use Sees::{Both, Either, Repository, Server};
 
 const RELEASE: &str = "give the plan what is missing, then release a version through all its stages: `lockgate rollout start`";
-const REVIEW: &str =
-    "measure it, and attest the step with a link to the review in `lockgate.attest.yaml`";
+const REVIEW: &str = "`lockgate value report` says what is missing, and how to record it";
 const ASSESS: &str = "`lockgate assess` lists what is missing, and what would change it";
 
 /// All steps.
@@ -159,7 +158,7 @@ pub const STEPS: &[Step] = &[
     step(
         "monolith.review",
         Monolith,
-        (After, Both),
+        (After, Either),
         "a review after 6 to 12 months: deployment success, replacement, productivity",
         REVIEW,
     ),
@@ -222,7 +221,7 @@ pub const STEPS: &[Step] = &[
     step(
         "microservices.review",
         Microservices,
-        (After, Both),
+        (After, Either),
         "a review within 12 months: deployment success, replacement, business value",
         REVIEW,
     ),
@@ -278,7 +277,7 @@ pub const STEPS: &[Step] = &[
     step(
         "serverless.review",
         Serverless,
-        (After, Both),
+        (After, Either),
         "a review after 6 to 12 months: deployment success, replacement, cost saving",
         REVIEW,
     ),
@@ -292,4 +291,32 @@ pub fn steps(path: Scenario) -> impl Iterator<Item = &'static Step> {
 /// The step of an id.
 pub(crate) fn step_of(id: &str) -> Option<&'static Step> {
     STEPS.iter().find(|step| step.id == id)
+}
+
+/// The checks of an assessment that a step asks for, all of which must be shown. `foundations` asks for those of a gate.
+pub(super) fn checks_of(step: &Step) -> Option<&'static [&'static str]> {
+    let (_, name) = step.id.split_once('.')?;
+    Some(match name {
+        "tests" => &[
+            "tests.unit_on_pull_request",
+            "tests.integration_on_pull_request",
+            "tests.end_to_end_on_pull_request",
+            "tests.coverage_over_80",
+        ],
+        "analysis" => &["security.static", "security.dynamic"],
+        "observability" => &[
+            "observability.logs",
+            "observability.metrics",
+            "observability.alerts",
+            "observability.health_checks",
+        ],
+        "scans" => &[
+            "security.dependencies_on_pull_request",
+            "security.secrets_on_pull_request",
+            "security.code_on_pull_request",
+        ],
+        "watched" => &["observability.metrics"],
+        "templates" => &["infrastructure.drift"],
+        _ => return None,
+    })
 }

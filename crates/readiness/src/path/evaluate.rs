@@ -130,7 +130,7 @@ fn evaluated(
 /// The side that is further from a pass decides, and what the other one says is told beside it.
 fn both(one: Finding, other: Finding) -> Finding {
     let (mut worse, better) = if one.rank() >= other.rank() { (one, other) } else { (other, one) };
-    if better.outcome != Outcome::NotApplicable {
+    if better.outcome != Outcome::NotApplicable && better.reason != worse.reason {
         worse.reason = format!("{}; {}", worse.reason, better.reason);
     }
     worse.evidence.extend(better.evidence);

@@ -8,8 +8,9 @@ use lockgate_model::ids::{AgentName, VersionName};
 use lockgate_model::path::ServerFacts;
 use serde::Serialize;
 
-use super::catalog::steps;
+use super::catalog::{Step, checks_of, steps};
 use super::{Evaluated, Evaluation, Findings, Word, evaluate, server};
+use crate::attest::is_link;
 use crate::catalog::entry_of;
 
 /// How long a report counts: a week.
@@ -93,31 +94,43 @@ const LISTED_MAX: usize = 40;
 
 /// Refuses a report that says anything but what files can show of this path, or too much of it.
 pub fn check_report(path: Scenario, findings: &Findings) -> Result<(), String> {
-    let ours = |id: &str| steps(path).any(|step| step.id == id && step.sees.repository());
     for (id, finding) in findings {
-        if !ours(id) {
-            return Err(format!("`{id}` is no step of the path `{path}` that a repository shows"));
+        let step = steps(path).find(|step| step.id == id && step.sees.repository());
+        let step = step.ok_or_else(|| {
+            format!("`{id}` is no step of the path `{path}` that a repository shows")
+        })?;
+        if let Some(word) = finding.attested.iter().find(|word| !is_asked(step, &word.of)) {
+            return Err(format!("`{}` is nothing that `{id}` asks for", word.of));
         }
-        let is_known = |of: &str| entry_of(of).is_some() || steps(path).any(|step| step.id == of);
-        if let Some(word) = finding.attested.iter().find(|word| !is_known(&word.of)) {
+        if let Some(word) = finding.attested.iter().find(|word| !is_link(&word.link)) {
             return Err(format!(
-                "`{}` is neither a step nor a check that can be attested",
+                "the link of `{}` is no http or https URL without a user",
                 word.of
             ));
         }
         let texts = finding.evidence.iter().flat_map(|one| [&one.place, &one.text]);
         let words = finding.attested.iter().flat_map(|one| [&one.of, &one.owner, &one.link]);
-        let long = |text: &String| text.chars().count() > TEXT_CHARS_MAX;
+        let texts = || texts.clone().chain(words.clone()).chain([&finding.reason]);
         if finding.evidence.len() > LISTED_MAX
             || finding.attested.len() > LISTED_MAX
-            || texts.chain(words).chain([&finding.reason]).any(long)
+            || texts().any(|text| text.chars().count() > TEXT_CHARS_MAX)
         {
             return Err(format!(
                 "`{id}` says too much: at most {TEXT_CHARS_MAX} characters and {LISTED_MAX} places"
             ));
         }
+        if texts().any(|text| text.chars().any(char::is_control)) {
+            return Err(format!("`{id}` has line breaks or other control characters in a text"));
+        }
     }
     Ok(())
+}
+
+/// Whether a word about this is one about the step: about itself, or about a check that it asks for.
+fn is_asked(step: &Step, of: &str) -> bool {
+    of == step.id
+        || checks_of(step).is_some_and(|checks| checks.contains(&of))
+        || (step.id.ends_with(".foundations") && entry_of(of).is_some())
 }
 
 /// Whether a path lets a release start. Without a report that counts, it does not.

@@ -5,15 +5,16 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use lockgate_model::config::Scenario;
 
-use super::catalog::{Step, steps};
-use super::{Finding, Findings, Word, of_scenario, serverless};
+use super::catalog::{Step, checks_of, steps};
+use super::{Finding, Findings, Word, listed, of_scenario};
 use crate::assess::{Assessment, Facts};
 use crate::attest::{self, Attestation};
 use crate::finding::{Check, Evidence, Outcome};
 use crate::gate;
 use crate::manifest::{Dependency, Manifests};
+use crate::serverless;
 use crate::template::Templates;
-use crate::tree::{Tree, has_end, is_aside};
+use crate::tree::Tree;
 
 /// What a repository shows, and what there is to tell beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,17 +140,18 @@ const STORES: &[&str] = &[
 
 /// The same as resources of templates.
 const STORE_RESOURCES: &[&str] = &[
-    "\"aws_db_instance\"",
-    "\"aws_rds_cluster\"",
-    "\"aws_dynamodb_table\"",
-    "\"aws_elasticache_",
-    "\"google_sql_database_instance\"",
-    "\"google_redis_instance\"",
-    "\"azurerm_cosmosdb_account\"",
-    "\"azurerm_postgresql",
-    "AWS::RDS::",
+    "aws_db_instance",
+    "aws_rds_cluster",
+    "aws_dynamodb_table",
+    "aws_elasticache_*",
+    "google_sql_database_instance",
+    "google_redis_instance",
+    "azurerm_cosmosdb_account",
+    "azurerm_postgresql*",
+    "AWS::RDS::*",
     "AWS::DynamoDB::Table",
-    "AWS::ElastiCache::",
+    "AWS::Serverless::SimpleTable",
+    "AWS::ElastiCache::*",
 ];
 
 /// Clients of feature gates.
@@ -175,18 +177,15 @@ const FLAGS: &[&str] = &[
 
 /// Workloads of Terraform on Kubernetes or ECS.
 const ORCHESTRATED: &[&str] = &[
-    "resource \"aws_ecs_service\"",
-    "resource \"aws_ecs_task_definition\"",
-    "resource \"kubernetes_deployment",
-    "resource \"kubernetes_stateful_set",
-    "resource \"kubernetes_manifest\"",
-    "resource \"helm_release\"",
+    "aws_ecs_service",
+    "aws_ecs_task_definition",
+    "kubernetes_deployment*",
+    "kubernetes_stateful_set*",
+    "kubernetes_manifest",
+    "helm_release",
     "AWS::ECS::Service",
     "AWS::ECS::TaskDefinition",
 ];
-
-/// Lines of files that are looked through for a resource.
-const LINES_MAX: usize = 200_000;
 
 struct Looked<'a> {
     tree: &'a Tree,
@@ -201,33 +200,17 @@ impl Looked<'_> {
         match (step.path, name) {
             (path, "foundations") => self.foundations(path),
             (_, "agent") => self.agent(),
-            (_, "tests") => self.checks(&[
-                "tests.unit_on_pull_request",
-                "tests.integration_on_pull_request",
-                "tests.end_to_end_on_pull_request",
-                "tests.coverage_over_80",
-            ]),
-            (_, "analysis") => self.checks(&["security.static", "security.dynamic"]),
-            (_, "observability") => self.checks(&[
-                "observability.logs",
-                "observability.metrics",
-                "observability.alerts",
-                "observability.health_checks",
-            ]),
             (_, "services") => self.services(),
-            (_, "templates") => self.orchestrated_and_compared(),
-            (_, "scans") => self.checks(&[
-                "security.dependencies_on_pull_request",
-                "security.secrets_on_pull_request",
-                "security.code_on_pull_request",
-            ]),
+            (_, "templates") => self.orchestrated_and_compared(step),
             (_, "rollback") => self.feature_gates(),
-            (_, "platform") => serverless::platform(self.tree),
-            (_, "sizing") => serverless::sizing(self.tree),
-            (_, "scaling") => serverless::scaling(self.tree),
-            (_, "watched") => self.checks(&["observability.metrics"]),
-            // Only the review is left: what it asks for has no measure yet.
-            _ => Finding::awaited("nothing measures the value yet"),
+            (_, "platform") => serverless::platform(self.tree).into(),
+            (_, "sizing") => serverless::sizing(self.tree).into(),
+            (_, "scaling") => serverless::scaling(self.tree).into(),
+            _ => match checks_of(step) {
+                Some(ids) => self.checks(ids),
+                // Only the review is left, which files have no say in.
+                None => Finding::awaited("a server's report of value shows it"),
+            },
         }
     }
 
@@ -238,7 +221,7 @@ impl Looked<'_> {
         if asked.pass {
             return Finding::pass(format!("the gate `scenario={name}` passes"));
         }
-        let missing = asked.missing.join("; ");
+        let missing = listed(&asked.missing);
         if !gate::could_pass(scenario, self.assessment) {
             return Finding::fail(missing);
         }
@@ -263,9 +246,9 @@ impl Looked<'_> {
             open.iter().map(|check| format!("{}: {}", check.id, check.reason)).collect();
         let shown = open.iter().filter_map(|check| check.evidence.first());
         if open.iter().any(|check| check.outcome == Outcome::Fail) {
-            return Finding::fail(why.join("; ")).with(shown);
+            return Finding::fail(listed(&why)).with(shown);
         }
-        let mut finding = Finding::unknown(why.join("; ")).with(shown);
+        let mut finding = Finding::unknown(listed(&why)).with(shown);
         if open.iter().all(|check| check.attested.is_some()) {
             finding.attested.extend(open.iter().filter_map(|check| words(check)));
         }
@@ -296,13 +279,12 @@ impl Looked<'_> {
         finding.with(&workloads)
     }
 
-    fn orchestrated_and_compared(&self) -> Finding {
+    fn orchestrated_and_compared(&self, step: &Step) -> Finding {
         let workloads = self.orchestrated();
-        let drift = self.checks(&["infrastructure.drift"]);
         if workloads.is_empty() {
             return Finding::fail("no templates for Kubernetes or ECS");
         }
-        drift.with(&workloads)
+        self.checks(checks_of(step).unwrap_or_default()).with(&workloads)
     }
 
     fn feature_gates(&self) -> Finding {
@@ -329,21 +311,16 @@ impl Looked<'_> {
         found
     }
 
-    /// The first line of a template that names one of these.
-    fn resource(&self, names: &[&str]) -> Option<Evidence> {
-        let templates = self.tree.texts().filter(|(path, _)| {
-            !is_aside(path)
-                && ["tf", "tofu", "yml", "yaml", "json"].iter().any(|end| has_end(path, end))
-        });
-        let lines = templates.flat_map(|(path, text)| {
-            text.lines().enumerate().map(move |(at, line)| (path, text, at, line))
-        });
-        lines
-            .take(LINES_MAX)
-            .find(|(.., line)| {
-                !line.trim_start().starts_with('#') && names.iter().any(|name| line.contains(name))
+    /// The first resource of the templates that is of one of these kinds; one that ends with `*` is a beginning.
+    fn resource(&self, kinds: &[&str]) -> Option<Evidence> {
+        let is = |kind: &str| {
+            kinds.iter().any(|wanted| match wanted.strip_suffix('*') {
+                Some(start) => kind.starts_with(start),
+                None => kind == *wanted,
             })
-            .map(|(path, text, at, _)| Evidence::line(path, text, at))
+        };
+        let found = self.templates.declared.iter().find(|(kind, _)| is(kind));
+        found.map(|(_, evidence)| evidence.clone())
     }
 }
 

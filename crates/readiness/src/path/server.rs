@@ -373,9 +373,34 @@ fn review(path: Scenario, facts: &ServerFacts) -> Finding {
         format!("due from {from} to {until}")
     };
     let ended = facts.ended.promoted + facts.ended.taken_back;
-    Finding::awaited(format!(
-        "{due}; {} of {ended} finished releases were promoted",
-        facts.ended.promoted
-    ))
-    .at("releases", format!("the first was promoted on {first}"))
+    let releases = format!("{} of {ended} finished releases were promoted", facts.ended.promoted);
+    let asked = || facts.worth.iter().filter(|one| criteria(path).contains(&&*one.measure));
+    let told: Vec<String> = asked().map(|one| format!("{}: {}", one.measure, one.told)).collect();
+    let is_due = today.is_some_and(|today| today >= from);
+    let finding = if is_due && asked().any(|one| one.met == Some(false)) {
+        let short: Vec<String> = asked()
+            .filter(|one| one.met == Some(false))
+            .map(|one| format!("{}: {}", one.measure, one.told))
+            .collect();
+        Finding::fail(format!("{due}; {}", short.join("; ")))
+    } else if is_due
+        && asked().count() == criteria(path).len()
+        && asked().all(|one| one.met == Some(true))
+    {
+        Finding::pass(format!("the year's value meets what success asks for: {}", told.join("; ")))
+    } else {
+        let told = [vec![due, releases], told].concat();
+        Finding::awaited(told.join("; "))
+    };
+    finding.at("releases", format!("the first was promoted on {first}"))
+}
+
+/// What a review asks for, as reports of value call it.
+fn criteria(path: Scenario) -> [&'static str; 3] {
+    let of_path = match path {
+        Scenario::Monolith => "hours_saved",
+        // What business gets of it is what it saves, its own cost taken off.
+        Scenario::Microservices | Scenario::Serverless => "cost_saving",
+    };
+    ["deployment_success", "replacement_rate", of_path]
 }

@@ -8,7 +8,7 @@ use lockgate_model::agent::SignalSource;
 use lockgate_model::config::{self, Scenario};
 use lockgate_model::ids::RolloutId;
 use lockgate_model::path::{
-    AuditWatch, Ended, PolicyWatch, ReleaseShown, ServerFacts, StageShown, Verified,
+    AuditWatch, Criterion, Ended, PolicyWatch, ReleaseShown, ServerFacts, StageShown, Verified,
 };
 use lockgate_model::plan::{Environment, Metric, Plan};
 
@@ -87,6 +87,7 @@ fn facts() -> ServerFacts {
         releases: Vec::new(),
         first_promoted_wall_ms: None,
         ended: Ended::default(),
+        worth: Vec::new(),
         at_wall_ms: NOW_MS,
     }
 }

@@ -24,8 +24,32 @@ pub(super) fn system(path: &str) -> Option<System> {
             System::Zuul
         }
         (".bazelci", name) if is_yaml(name) => System::Bazel,
+        (".forgejo/workflows", name) if is_yaml(name) => System::Forgejo,
+        (".gitea/workflows", name) if is_yaml(name) => System::Gitea,
+        ("" | ".cloudbuild" | "cloudbuild", name) if is_cloud_build(name) => System::CloudBuild,
+        (".cloudbuild", name) if is_yaml(name) => System::CloudBuild,
+        ("", "buildspec.yml" | "buildspec.yaml") => System::CodeBuild,
+        (".semaphore", name) if is_yaml(name) => System::Semaphore,
+        ("", "Earthfile") => System::Earthly,
+        ("", ".build.yml") => System::SourceHut,
+        (".builds", name) if is_yaml(name) => System::SourceHut,
+        (dir, name) if dir.split('/').next() == Some(".harness") && is_yaml(name) => {
+            System::Harness
+        }
+        ("", "codemagic.yaml") => System::Codemagic,
+        ("", "bitrise.yml") => System::Bitrise,
+        ("", "codefresh.yml" | "codefresh.yaml") => System::Codefresh,
+        ("", ".vela.yml" | ".vela.yaml") => System::Vela,
+        ("", "screwdriver.yaml") => System::Screwdriver,
+        ("", ".onedev-buildspec.yml") => System::OneDev,
+        ("", ".packit.yaml" | ".packit.yml") => System::Packit,
         _ => return None,
     })
+}
+
+/// `cloudbuild.yaml`, or one of several, such as `cloudbuild-test.yaml`.
+fn is_cloud_build(name: &str) -> bool {
+    name.starts_with("cloudbuild") && (is_yaml(name) || has_end(name, "json"))
 }
 
 fn is_yaml(name: &str) -> bool {

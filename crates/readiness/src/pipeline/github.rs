@@ -4,14 +4,19 @@ mod action;
 mod condition;
 pub(super) mod expression;
 mod job;
+mod known;
 mod matrix;
+mod number;
+mod refused;
 mod scope;
 mod shell;
 mod triggers;
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use self::expression::Value;
+use self::known::Known;
 use super::source::document;
 use super::{Job, Occasion, Occasions, Pipeline, Pipelines, Runs, Unread, gather};
 use crate::finding::Evidence;
@@ -39,9 +44,15 @@ pub(super) fn read(tree: &Tree, main: Option<&str>, found: &mut Pipelines) {
                     .is_some_and(|end| end == "yml" || end == "yaml")
         })
         .collect();
+    let known = Rc::new(Known::of(tree, &files));
     let mut parsed = Vec::new();
     for file in files {
-        match document(tree, file) {
+        let read =
+            document(tree, file).and_then(|root| match root.as_ref().and_then(refused::why) {
+                Some(refused) => Err(refused),
+                None => Ok(root),
+            });
+        match read {
             Ok(Some(root)) => parsed.push((file, root)),
             Ok(None) => found.notes.push(format!("{file}: the file is empty")),
             Err((place, why)) => {
@@ -52,7 +63,7 @@ pub(super) fn read(tree: &Tree, main: Option<&str>, found: &mut Pipelines) {
         }
     }
     let main = main.map_or_else(|| main_branch(&parsed), str::to_owned);
-    let mut reader = Reader { tree, main, steps: 0, found, files: BTreeMap::new() };
+    let mut reader = Reader { tree, main, steps: 0, found, files: BTreeMap::new(), known };
     let mut read = Vec::new();
     for (file, root) in &parsed {
         let triggers = triggers::read(root, tree, &reader.main);
@@ -77,7 +88,12 @@ pub(super) fn read(tree: &Tree, main: Option<&str>, found: &mut Pipelines) {
             depth: 0,
             prefix: String::new(),
         };
-        let jobs = reader.jobs(file, root, &call);
+        let mut jobs = reader.jobs(file, root, &call);
+        if is_by_push(&triggers) {
+            let steps = jobs.iter_mut().flat_map(|job| &mut job.steps);
+            steps.for_each(|step| step.runs = as_of_push(&step.runs));
+            triggers = as_of_push(&triggers);
+        }
         reader.found.all.push(Pipeline { file: file.to_owned(), triggers, jobs });
     }
     if reader.steps >= STEPS_MAX {
@@ -86,6 +102,23 @@ pub(super) fn read(tree: &Tree, main: Option<&str>, found: &mut Pipelines) {
             .notes
             .push(format!("more than {STEPS_MAX} steps of workflows; the rest is not read"));
     }
+}
+
+/// Whether it looks at what is pushed to any branch, and not at pull requests.
+fn is_by_push(triggers: &Occasions) -> bool {
+    *triggers.on(Occasion::PullRequest) == Runs::No && *triggers.on(Occasion::Branch) == Runs::Yes
+}
+
+/// What a push to a branch starts is shown on the pull request of that branch, when the branch is in this repository.
+fn as_of_push(runs: &Occasions) -> Occasions {
+    let mut all = runs.clone();
+    if *runs.on(Occasion::Branch) == Runs::Yes {
+        let why = "it runs on pushes, and so on no pull request from a fork: start it `on: pull_request` too";
+        all.set(Occasion::PullRequest, Runs::Unsure(why.into()));
+    } else {
+        all.set(Occasion::PullRequest, runs.on(Occasion::Branch).clone());
+    }
+    all
 }
 
 /// The name that the filters of the workflows speak of.
@@ -130,6 +163,7 @@ struct Reader<'a> {
     found: &'a mut Pipelines,
     /// Files that were called and are read already.
     files: BTreeMap<String, Option<Node>>,
+    known: Rc<Known>,
 }
 
 impl Reader<'_> {

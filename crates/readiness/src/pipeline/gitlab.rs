@@ -3,18 +3,23 @@
 //!
 //! A branch's pipeline is shown on its merge request and holds it up, so that it counts as one of the merge request.
 
+mod condition;
+mod plan;
 mod rules;
+mod script;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
-use self::rules::{Variables, when};
+use self::plan::Plan;
+use self::rules::Variables;
+pub(super) use self::script::after;
 use super::{
-    Does, Job, Occasion, Occasions, Pipeline, Pipelines, Runs, Script, Step, Unread, glob_matches,
+    Does, Job, Occasion, Occasions, Pipeline, Pipelines, Runs, Step, Unread, glob_matches,
 };
 use crate::finding::{Evidence, Place};
-use crate::shell::{Blocking, Options};
-use crate::tree::{Tree, join};
+use crate::shell::Blocking;
+use crate::tree::Tree;
 use crate::yaml::{self, Node};
 
 const FILES: [&str; 2] = [".gitlab-ci.yml", ".gitlab-ci.yaml"];
@@ -170,24 +175,24 @@ impl Reader<'_> {
     fn jobs(&mut self, file: &str) -> (Occasions, Vec<Job>) {
         let global = Variables::of(self.merged.get("variables").map(|(_, node)| node), self.main);
         let triggers = match self.merged.get("workflow").and_then(|(_, node)| node.get("rules")) {
-            Some(rules) => when(Some(rules), &global, self.tree, true).0,
+            Some(rules) => rules::of_workflow(rules, &global, self.tree),
             None => Occasions::from_fn(
                 |occasion| if rules::exists(occasion) { Runs::Yes } else { Runs::No },
             ),
         };
-        let mut jobs = Vec::new();
+        let mut plans = Vec::new();
         for name in self.merged.keys() {
             if name.starts_with('.') || GLOBAL.contains(&name.as_str()) {
                 continue;
             }
             let config = self.extended(name, 0);
-            if config.contains_key("script")
-                || config.contains_key("trigger")
-                || config.contains_key("run")
-            {
-                jobs.push(self.job(file, name, &config, &triggers, &global));
+            if ["script", "trigger", "run"].iter().any(|key| config.contains_key(*key)) {
+                plans.push(Plan::of(name, config, &triggers, &global, self.tree));
             }
         }
+        let stages = self.merged.get("stages").map(|(_, node)| node.texts()).unwrap_or_default();
+        plan::wait(&mut plans, &stages, !self.steps.is_empty());
+        let mut jobs: Vec<Job> = plans.iter().map(|plan| self.job(file, plan, &global)).collect();
         if !self.steps.is_empty() {
             let steps = std::mem::take(&mut self.steps);
             let steps = steps
@@ -239,52 +244,26 @@ impl Reader<'_> {
         config
     }
 
-    fn job(
-        &self,
-        file: &str,
-        name: &str,
-        config: &Config,
-        triggers: &Occasions,
-        global: &Variables,
-    ) -> Job {
+    fn job(&self, file: &str, plan: &Plan, global: &Variables) -> Job {
+        let Plan { name, config, .. } = plan;
         let get = |key: &str| config.get(key).map(|(_, node)| node);
         let variables = global.with(get("variables"));
-        let (mut runs, soft) = match get("rules") {
-            Some(rules) => when(Some(rules), &variables, self.tree, false),
-            None => (rules::only(get("only"), get("except"), self.main), false),
-        };
-        if get("when").and_then(Node::text) == Some("manual") {
-            runs = Occasions::from_fn(|_| Runs::No);
-        }
-        let runs = on_merge_requests(&runs.and(triggers));
-        let allowed =
-            get("allow_failure").is_some_and(|node| node.truth() == Some(true) || node.is_map());
-        let blocking = if allowed || soft {
-            Blocking::No("`allow_failure: true`".into())
-        } else {
-            Blocking::Yes
-        };
+        let runs = on_merge_requests(&plan.runs);
         let (own_file, place) = self
             .merged
             .get(name)
             .map_or((file, Place::START), |(file, node)| (file.as_str(), node.place));
-        let mut steps = Vec::new();
-        let mut dir = Some(String::new());
-        let fallback = |key: &str| self.default(key);
-        for key in ["before_script", "script"] {
-            let Some((file, node)) = config.get(key).cloned().or_else(|| fallback(key)) else {
-                continue;
-            };
-            let mut lines = Vec::new();
-            self.lines(&file, &node, &mut lines, 0);
-            for (file, line) in lines {
-                let script = script(self.tree, file, line, &variables, dir.clone());
-                dir = after(&script);
-                let does = Does::Script(script);
-                let (runs, blocking) = (runs.clone(), blocking.clone());
-                steps.push(Step { file: file.to_owned(), place: line.place, runs, blocking, does });
-            }
+        let parts: Vec<(String, Node)> = ["before_script", "script"]
+            .into_iter()
+            .filter_map(|key| config.get(key).cloned().or_else(|| self.default(key)))
+            .collect();
+        let mut lines = Vec::new();
+        for (file, node) in &parts {
+            self.lines(file, node, &mut lines, 0);
         }
+        let image = config.get("image").cloned().or_else(|| self.default("image"));
+        let blocking = plan.blocking.and(&script::by_image(image.as_ref().map(|(_, node)| node)));
+        let mut steps = script::steps(self.tree, &lines, &variables, &runs, &blocking);
         if let Some((file, node)) = config.get("trigger") {
             let does = Does::Opaque(format!("the job `{name}` starts another pipeline"));
             steps.push(Step { file: file.clone(), place: node.place, runs, blocking, does });
@@ -292,9 +271,7 @@ impl Reader<'_> {
         let environment = get("environment")
             .and_then(|node| node.get("name").unwrap_or(node).text())
             .map(str::to_owned);
-        let needs = get("needs")
-            .map(|needs| needs.texts().into_iter().map(str::to_owned).collect())
-            .unwrap_or_default();
+        let needs = plan.needs.iter().flatten().map(|need| need.job.clone()).collect();
         let services = config.contains_key("services") || self.default("services").is_some();
         Job {
             name: name.to_owned(),
@@ -344,33 +321,6 @@ impl Reader<'_> {
         } else if node.text().is_some() {
             lines.push((file, node));
         }
-    }
-}
-
-/// The directory after a line: all lines of a job are one shell's.
-pub(super) fn after(script: &Script) -> Option<String> {
-    let commands = crate::shell::commands(&script.text, script.options, &script.vars);
-    match commands.iter().rfind(|command| command.words[0].text == "cd") {
-        Some(command) => join(script.dir.as_deref()?, command.dir.as_deref()?),
-        None => script.dir.clone(),
-    }
-}
-
-fn script(
-    tree: &Tree,
-    file: &str,
-    line: &Node,
-    variables: &Variables,
-    dir: Option<String>,
-) -> Script {
-    Script {
-        text: line.text().unwrap_or_default().to_owned(),
-        line: line.lines_start(tree.text(file).unwrap_or_default()),
-        literal: true,
-        // Each line's status is looked at, as `set -e` does; pipes only with `set -o pipefail`, which the runner sets for bash.
-        options: Options { errexit: true, pipefail: true },
-        vars: variables.known(),
-        dir,
     }
 }
 

@@ -28,6 +28,12 @@ pub(crate) struct Entry {
     pub(crate) value: Node,
 }
 
+impl Default for Node {
+    fn default() -> Self {
+        Self::null(Place::START)
+    }
+}
+
 impl Node {
     pub(crate) fn null(place: Place) -> Self {
         let kind = Kind::Scalar { text: String::new(), plain: true, literal: false };

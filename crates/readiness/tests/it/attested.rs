@@ -20,6 +20,7 @@ const SERVICE: Files<'static> = &[
         "pyproject.toml",
         "[project]\ndependencies = [\"fastapi\", \"structlog\", \"opentelemetry-sdk\"]\n",
     ),
+    ("app/main.py", "import structlog\nfrom opentelemetry import trace\n"),
     (
         ".github/workflows/ci.yml",
         "on: pull_request\njobs:\n  a:\n    steps:\n      - run: pytest --cov=app --cov-fail-under=85\n",

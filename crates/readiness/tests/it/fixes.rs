@@ -162,3 +162,47 @@ fn only_what_is_missing_is_offered() {
         paths(&elsewhere)
     );
 }
+
+#[test]
+fn what_is_offered_runs_on_the_main_branch_whatever_it_is_called() {
+    let of = |main: Option<&str>| {
+        let facts = Facts { main_branch: main.map(str::to_owned), ..Facts::default() };
+        let found = fix(&tree(&with(&[RUST])), &facts);
+        let tests = offered(&found, ".github/workflows/tests.yml");
+        assert!(tests.passes.contains(&"ci_cd.test_on_main"), "{:?}", tests.passes);
+        tests.text.clone()
+    };
+    assert!(of(Some("trunk")).contains("    branches: [trunk]\n"));
+    let text = of(None);
+    assert!(text.contains("    branches: [main, master]\n"), "{text}");
+    // It shows the same once somebody knows which of the two it is.
+    for main in ["main", "master"] {
+        let files = with(&[RUST, &[(".github/workflows/tests.yml", text.as_str())]]);
+        let facts = Facts { main_branch: Some(main.to_owned()), ..Facts::default() };
+        let found = assess(&tree(&files), &facts);
+        assert_eq!(check(&found, "ci_cd.test_on_main").outcome, Outcome::Pass, "{main}");
+    }
+}
+
+#[test]
+fn what_nothing_is_known_to_build_is_scanned_and_the_rest_is_told() {
+    for (files, dependencies) in [
+        (
+            vec![("a.csproj", "<Project Sdk=\"Microsoft.NET.Sdk\"/>\n"), ("P.cs", "class P {}\n")],
+            false,
+        ),
+        (vec![("Gemfile", "gem 'rails'\n"), ("Gemfile.lock", "GEM\n"), ("a.rb", "a\n")], true),
+        (vec![("main.tf", "resource \"a\" \"b\" {}\n")], false),
+    ] {
+        let found = fixes(&files);
+        assert!(!paths(&found).contains(&".github/workflows/tests.yml"));
+        assert!(
+            found.notes[0].starts_with("nothing that builds and tests is offered"),
+            "{:?}",
+            found.notes
+        );
+        let security = offered(&found, ".github/workflows/security.yml");
+        assert!(security.passes.contains(&"security.secrets_on_pull_request"));
+        assert_eq!(security.text.contains("osv-scanner"), dependencies, "{}", security.text);
+    }
+}

@@ -40,6 +40,7 @@ jobs:
         "pyproject.toml",
         "[project]\ndependencies = [\"fastapi\", \"structlog\", \"opentelemetry-sdk\"]\n",
     ),
+    ("app/main.py", "import structlog\nfrom opentelemetry import trace\n"),
     ("tests/unit/test_a.py", ""),
     ("tests/integration/test_b.py", ""),
     ("tests/e2e/test_c.py", ""),

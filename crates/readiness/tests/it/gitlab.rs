@@ -12,6 +12,28 @@ fn outcome(id: &str, pipeline: &str) -> (Outcome, String) {
     (check.outcome, told(check))
 }
 
+/// Jobs to wait for: one at any time, and two that wait for a person.
+const OTHERS: &str = "stages: [build, test, gate, late]
+free: {stage: build, script: echo}
+manual: {stage: gate, when: manual, allow_failure: false, script: echo}
+manual-too: {stage: build, rules: [{when: manual, allow_failure: true}], script: echo}
+";
+
+#[test]
+fn the_lines_of_a_job_are_one_shells() {
+    for (lines, expected) in [
+        ("[cargo test, echo done]", Pass),
+        ("[set +e, cargo test, echo done]", Fail),
+        ("[set +e, echo, cargo test]", Pass),
+        ("[set +e, true, set -e, cargo test, echo done]", Pass),
+        ("['if [ -n \"$X\" ]; then', cargo test, fi]", Unknown),
+    ] {
+        let (found, told) =
+            outcome("tests.unit_on_pull_request", &format!("test:\n  script: {lines}\n"));
+        assert_eq!(found, expected, "{lines}: {told}");
+    }
+}
+
 #[test]
 fn a_job_runs_when_its_rules_say_so() {
     for (job, expected) in [
@@ -33,11 +55,29 @@ fn a_job_runs_when_its_rules_say_so() {
         ("except: [branches]", Fail),
         ("allow_failure: true", Fail),
         ("allow_failure: false", Pass),
+        ("allow_failure: 'yes'", Unknown),
+        ("image: {name: rust, entrypoint: ['']}", Pass),
+        ("image: {name: rust, entrypoint: [/bin/sh, -c]}", Pass),
+        ("image: {name: rust, entrypoint: [/bin/true]}", Unknown),
         ("when: manual", Fail),
+        ("when: never", Fail),
+        ("when: on_failure", Fail),
+        ("when: always", Pass),
+        ("rules: [{if: $CI_MERGE_REQUEST_IID, when: on_failure}]", Fail),
+        ("rules: [{when: on_success}]\n  when: manual", Pass),
+        ("needs: [free]", Pass),
+        ("needs: [manual]", Fail),
+        ("needs: [{job: manual, optional: true}]", Pass),
+        ("needs: [manual-too]", Fail),
+        ("needs: [nothere]", Unknown),
+        ("needs: [{job: nothere, optional: true}]", Pass),
+        ("needs: [test]", Unknown),
+        ("stage: late", Fail),
+        ("stage: late\n  needs: []", Pass),
     ] {
         let (found, told) = outcome(
             "tests.unit_on_pull_request",
-            &format!("test:\n  script: [cargo test]\n  {job}\n"),
+            &format!("{OTHERS}test:\n  script: [cargo test]\n  {job}\n"),
         );
         assert_eq!(found, expected, "{job}: {told}");
     }

@@ -172,6 +172,37 @@ fn what_is_old_or_not_yet_made_counts_for_nothing_and_is_told() {
     assert_eq!(found.given[0].why_not, None);
 }
 
+#[test]
+fn a_report_that_knows_next_to_nothing_of_a_file_leaves_it_open() {
+    let long = "x = 1\n".repeat(501);
+    let files: Files<'_> = &[("app/a.py", &long), ("tests/test_a.py", "def test_a(): pass\n")];
+    let report = |lines: u32| {
+        let lines: Vec<String> = (1..=lines).map(|line| format!("DA:{line},1")).collect();
+        format!("SF:app/a.py\n{}\nend_of_record\n", lines.join("\n"))
+    };
+    for (lines, outcome) in [(1, Outcome::Unknown), (50, Outcome::Unknown), (51, Outcome::Pass)] {
+        let found = with(files, &[("lcov.info", &report(lines))]);
+        let why = reason(&found, outcome, CHECK);
+        assert_eq!(why.contains("or hardly (1 of them)"), outcome == Outcome::Unknown, "{why}");
+    }
+}
+
+#[test]
+fn a_day_that_is_written_and_cannot_be_read_counts_for_nothing() {
+    let line = "<line number=\"1\" hits=\"1\"/>";
+    for day in ["-5", "yesterday", "", "NaN", "1e400", "0"] {
+        let found = with(SOURCES, &[("coverage.xml", &cobertura(day, line))]);
+        reason(&found, Outcome::Fail, CHECK);
+        let told = found.given[0].line();
+        assert!(told.contains(&format!("its day, `{day}`, cannot be read")), "{told}");
+    }
+    let found = with(SOURCES, &[("coverage.xml", &cobertura("1.7810e12", line))]);
+    assert_eq!((found.given[0].date, &found.given[0].why_not), (Some(date(2026, 6, 9)), &None));
+    let jacoco = "<report><sessioninfo id=\"a\" dump=\"then\"/><package name=\"app\"><sourcefile name=\"a.py\"><line nr=\"1\" ci=\"1\"/></sourcefile></package></report>";
+    let found = with(SOURCES, &[("jacoco.xml", jacoco)]);
+    assert!(found.given[0].line().contains("`then`, cannot be read"), "{}", found.given[0].line());
+}
+
 fn sarif(tool: &str, more: &Value, results: &Value) -> String {
     let mut run = json!({"tool": {"driver": {"name": tool}}, "results": results});
     run.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());

@@ -8,10 +8,12 @@ use lockgate_readiness::{Facts, assess};
 
 use crate::{check, tree};
 
-const TEMPLATES: [(&str, &str); 2] = [
+const ROOTS: [(&str, &str); 2] = [
     ("infra/prod/main.tf", "resource \"x\" \"y\" {\n}\n"),
     ("infra/stage/main.tf", "resource \"x\" \"y\" {\n}\n"),
 ];
+
+const TEMPLATES: [(&str, &str); 1] = [ROOTS[0]];
 
 const NIGHTLY: (&str, &str) = (
     ".github/workflows/drift.yml",
@@ -92,11 +94,14 @@ fn the_newest_run_on_a_root_counts_and_each_root_for_itself() {
         run(25, "infra/prod", Drift::Drifted),
         run(26, "infra/stage", Drift::None),
     ];
-    assert_eq!(drift(&TEMPLATES, mended).0, Pass);
+    assert_eq!(drift(&ROOTS, mended).0, Pass);
     let other = vec![run(26, "infra/prod", Drift::None), run(25, "infra/stage", Drift::Drifted)];
-    assert_eq!(drift(&TEMPLATES, other).0, Fail);
+    assert_eq!(drift(&ROOTS, other).0, Fail);
     let old = vec![run(26, "infra/prod", Drift::None), run(2, "infra/stage", Drift::None)];
-    assert_eq!(drift(&TEMPLATES, old).0, Unknown);
+    assert_eq!(drift(&ROOTS, old).0, Unknown);
+    let (outcome, reason) = drift(&ROOTS, vec![run(26, "infra/prod", Drift::None)]);
+    assert_eq!(outcome, Unknown, "{reason}");
+    assert!(reason.contains("none compared infra/stage"), "{reason}");
 }
 
 #[test]

@@ -82,8 +82,8 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[a-z:\\- \n\\[\\]{}&*!|>'\"$#()]{0,200}", run in ".{0,80}") {
         let workflow = format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
-        for file in [CI, "package.json", "pyproject.toml", "CODEOWNERS", "Makefile", "tox.ini", "ops/a.yml", "main.tf", "azure-pipelines.yml", ".circleci/config.yml"] {
-            assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text)]);
+        for file in [CI, "package.json", "pyproject.toml", "CODEOWNERS", "Makefile", "tox.ini", "ops/a.yml", "main.tf", "a.bicep", "app.py", "stack.ts", "cdk.json", "Pulumi.yaml", "c/templates/a.yaml", "kustomization.yaml", "compose.yaml", "azure-pipelines.yml", ".circleci/config.yml"] {
+            assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text), ("c/Chart.yaml", "name: a\n")]);
         }
     }
 }
@@ -174,4 +174,32 @@ fn thousands_of_patterns_of_stars_end() {
     files.push((CI, &workflow));
     let found = assessed(&super::with(&[super::RUST, &files]));
     assert_eq!(check(&found, "tests.unit_on_pull_request").evidence[0].file, CI);
+}
+
+/// What is looked at again for every line of a file would not end here.
+#[test]
+fn files_with_as_many_lines_as_are_read_end() {
+    let many = |line: &str| line.repeat(900_000 / line.len());
+    let pod = "---\napiVersion: v1\nkind: Pod\nspec: {containers: [{image: a}]}\n";
+    let opened = format!("kind: Pod\n{}", many("{{ if .Values.a }}\n- b: {{ .c }}\n"));
+    let rules =
+        format!("groups:\n- rules:\n{}", many("  - {alert: A, expr: b, labels: {team: c}}\n"));
+    let found = assessed(&[
+        ("deploy/pods.yaml", &many(pod)),
+        ("c/Chart.yaml", "name: c\n"),
+        ("c/templates/a.yaml", &opened),
+        ("infra/a.tf", &many("resource \"a\" \"b\" {\n  password = \"c\"\n}\n")),
+        ("infra/a.bicep", &many("param password string\n")),
+        (
+            "infra/stack.ts",
+            &format!("// cdk lambda\n{}", many("new lambda.Function(this, 'a', {});\n")),
+        ),
+        ("app.py", &format!("import modal\n{}", many("@app.function(memory=1)\n"))),
+        ("ops/rules.yml", &rules),
+    ]);
+    let outcome = |id: &str| check(&found, id).outcome;
+    assert_eq!(outcome("infrastructure.pinned"), Outcome::Fail);
+    assert_eq!(outcome("infrastructure.secrets"), Outcome::Fail);
+    assert_eq!(outcome("infrastructure.functions"), Outcome::Fail);
+    assert_eq!(outcome("observability.owners"), Outcome::Pass);
 }

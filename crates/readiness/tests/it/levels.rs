@@ -94,9 +94,9 @@ fn infrastructure() {
             "Transform: AWS::Serverless-2016-10-31\nResources:\n  F: {Type: 'AWS::Serverless::Function'}\n",
         ),
         ("serverless.yml", "service: a\nprovider: {name: aws}\nfunctions: {a: {handler: b}}\n"),
-        ("cdk.json", "{\"app\": \"node a\"}\n"),
-        ("Pulumi.yaml", "name: a\nruntime: go\n"),
-        ("ecs/task.json", "{\"containerDefinitions\": []}\n"),
+        ("stack/a.tf.json", "{\"module\": {\"a\": {\"source\": \"b/c/d\"}}}\n"),
+        ("Pulumi.yaml", "name: a\nruntime: yaml\nresources: {a: {type: b}}\n"),
+        ("ecs/task.json", "{\"containerDefinitions\": [{\"image\": \"a:1\"}]}\n"),
         ("site.yml", "- hosts: all\n  roles: [a]\n"),
         ("app.py", "import modal\napp = modal.App('a')\n"),
         deployment,
@@ -124,7 +124,9 @@ fn infrastructure() {
         assert_eq!(level(Infrastructure, &files), Some(expected), "{file}");
     }
     for (run, on, expected) in [
-        ("terraform plan -detailed-exitcode", "{schedule: [{cron: '0 0 * * *'}]}", 3),
+        ("cd infra && terraform plan -detailed-exitcode", "{schedule: [{cron: '0 0 * * *'}]}", 3),
+        // There is nothing to plan at the root.
+        ("terraform plan -detailed-exitcode", "schedule", 2),
         ("terraform -chdir=infra plan -detailed-exitcode", "schedule", 3),
         ("terraform plan -detailed-exitcode || true", "schedule", 2),
         ("terraform plan", "schedule", 2),
@@ -212,6 +214,14 @@ fn branch_protection() {
     for (of, expected) in [
         ("\"target\": \"tag\"", None),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/release/*\"]}}", None),
+        (
+            "\"conditions\": {\"ref_name\": {\"include\": [\"~ALL\"], \"exclude\": [\"~DEFAULT_BRANCH\"]}}",
+            None,
+        ),
+        (
+            "\"conditions\": {\"ref_name\": {\"include\": [\"~ALL\"], \"exclude\": [\"refs/heads/x\"]}}",
+            Some(3),
+        ),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"~DEFAULT_BRANCH\"]}}", Some(3)),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/main\"]}}", Some(3)),
     ] {
@@ -219,12 +229,97 @@ fn branch_protection() {
         let found = level(BranchProtection, &[(".github/rulesets/main.json", &rules)]);
         assert_eq!(found, expected, "{rules}");
     }
-    let settings = "branches:\n- name: main\n  protection:\n    required_pull_request_reviews: {required_approving_review_count: 1}\n    required_status_checks: {contexts: [ci]}\n";
-    assert_eq!(level(BranchProtection, &[(".github/settings.yml", settings)]), Some(2));
-    let terraform = "resource \"github_branch_protection\" \"main\" {\n  required_pull_request_reviews {\n  }\n}\n";
-    assert_eq!(level(BranchProtection, &[("github.tf", terraform)]), Some(1));
-    let aggregate = "on: pull_request\njobs:\n  a: {steps: [{run: cargo test}]}\n  b: {steps: [{run: cargo test}]}\n  ok:\n    needs: [a, b]\n    if: always()\n    steps: [{uses: 're-actors/alls-green@v1'}]\n";
-    assert_eq!(level(BranchProtection, &[owners, (".github/workflows/a.yml", aggregate)]), Some(2));
+    let settings = |branch: &str| {
+        format!(
+            "branches:\n- name: {branch}\n  protection:\n    required_pull_request_reviews: {{required_approving_review_count: 1}}\n    required_status_checks: {{contexts: [ci]}}\n"
+        )
+    };
+    for (branch, expected) in [("main", Some(2)), ("gh-pages", None)] {
+        let found = level(BranchProtection, &[(".github/settings.yml", &settings(branch))]);
+        assert_eq!(found, expected, "{branch}");
+    }
+    for (path, expected) in [
+        ("branch-protection.json", Some(3)),
+        ("infra/github/rulesets.json", Some(3)),
+        ("tests/fixtures/branch-protection.json", None),
+        ("x/ruleset-notes.json", None),
+    ] {
+        assert_eq!(level(BranchProtection, &[(path, &main)]), expected, "{path}");
+    }
+}
+
+#[test]
+fn branches_protected_by_terraform() {
+    let protection =
+        |body: &str| format!("resource \"github_branch_protection\" \"main\" {{\n{body}\n}}\n");
+    let ruleset = |of: &str, body: &str| {
+        format!(
+            "resource \"github_repository_ruleset\" \"main\" {{\n  enforcement = \"active\"\n{of}\n  rules {{\n{body}\n  }}\n}}\n"
+        )
+    };
+    let reviews = "  required_pull_request_reviews {\n  }";
+    let main = "  target = \"branch\"\n  conditions {\n    ref_name {\n      include = [\n        \"~DEFAULT_BRANCH\",\n      ]\n      exclude = []\n    }\n  }";
+    let pull = "    pull_request {\n      required_approving_review_count = 1\n    }\n    required_status_checks {\n    }";
+    for (text, expected) in [
+        (protection(reviews), Some(1)),
+        (
+            protection("  required_pull_request_reviews { required_approving_review_count = 2 }"),
+            Some(1),
+        ),
+        (protection(&format!("  pattern = var.branch\n{reviews}")), Some(1)),
+        (protection(&format!("  pattern = \"legacy/*\"\n{reviews}")), None),
+        (protection(&format!("  count = 0\n{reviews}")), None),
+        (
+            protection(
+                "  required_pull_request_reviews {\n    required_approving_review_count = 0\n  }",
+            ),
+            None,
+        ),
+        (protection(&format!("  /*\n{reviews}\n  */\n")), None),
+        (ruleset(main, pull), Some(3)),
+        (ruleset(&main.replace("exclude = []", "exclude = [\"refs/heads/main\"]"), pull), None),
+        (protection(&format!("  for_each = toset([])\n{reviews}")), None),
+        (ruleset("", "pull_request {}"), None),
+        (ruleset("  target = \"tag\"", pull), None),
+        (ruleset(main, pull).replace("\"active\"", "\"evaluate\""), None),
+        (ruleset(&main.replace("~DEFAULT_BRANCH", "refs/heads/legacy"), pull), None),
+    ] {
+        assert_eq!(level(BranchProtection, &[("github.tf", &text)]), expected, "{text}");
+    }
+}
+
+#[test]
+fn robots_and_jobs_that_merges_wait_for() {
+    let owners = ("CODEOWNERS", "* @team\n");
+    let aggregate = |step: &str| {
+        format!(
+            "on: pull_request\njobs:\n  a: {{steps: [{{run: cargo test}}]}}\n  b: {{steps: [{{run: cargo test}}]}}\n  ok:\n    needs: [a, b]\n    if: always()\n    steps: [{step}]\n"
+        )
+    };
+    let queue = |job: &str| {
+        format!("on: merge_group\njobs: {{a: {{{job}steps: [{{run: cargo test}}]}}}}\n")
+    };
+    let workflow = ".github/workflows/a.yml";
+    for (file, text, expected) in [
+        (workflow, aggregate("{uses: 're-actors/alls-green@v1'}"), Some(2)),
+        (workflow, aggregate("{run: 'echo result success'}"), Some(1)),
+        (workflow, aggregate("{run: \"[ '${{ needs.a.result }}' = success ]\"}"), Some(2)),
+        (
+            workflow,
+            aggregate("{run: \"jq -e 'all(.result == 1)' <<< '${{ toJSON(needs) }}'\"}"),
+            Some(2),
+        ),
+        (workflow, queue(""), Some(2)),
+        (workflow, queue("if: false, "), Some(1)),
+        ("bors.toml", "status = ['ci']\n".into(), Some(2)),
+        ("bors.toml", "\n".into(), Some(1)),
+        (".coderabbit.yaml", "reviews: {profile: chill}\n".into(), Some(2)),
+        (".coderabbit.yaml", "reviews: {auto_review: {enabled: false}}\n".into(), Some(1)),
+        (".mergify.yml", "queue_rules: [{name: default}]\n".into(), Some(2)),
+        (".mergify.yml", "queue_rules: []\n".into(), Some(1)),
+    ] {
+        assert_eq!(level(BranchProtection, &[owners, (file, &text)]), expected, "{text}");
+    }
 }
 
 #[test]
@@ -236,11 +331,14 @@ fn observability() {
     let rules = "groups:\n- rules:\n  - alert: Down\n    expr: up == 0\n";
     let route = "route: {receiver: team}\nreceivers:\n- name: team\n  slack_configs: [{channel: '#oncall'}]\n";
     let runbook = ("docs/runbooks/down.md", "# Down\n\nLook.\n\nRestart.\n");
-    assert_eq!(level(Observability, &[("Cargo.toml", &app(""))]), Some(0));
-    assert_eq!(level(Observability, &[("Cargo.toml", &logs)]), Some(1));
-    assert_eq!(level(Observability, &[("Cargo.toml", &metrics)]), Some(2));
+    let code =
+        ("src/main.rs", "use opentelemetry_otlp as otlp;\ntracing_subscriber::fmt::init();\n");
+    assert_eq!(level(Observability, &[("Cargo.toml", &app("")), code]), Some(0));
+    assert_eq!(level(Observability, &[("Cargo.toml", &logs), code]), Some(1));
+    assert_eq!(level(Observability, &[("Cargo.toml", &logs), ("src/main.rs", "")]), Some(0));
+    assert_eq!(level(Observability, &[("Cargo.toml", &metrics), code]), Some(2));
     let alerts: Vec<(&str, &str)> =
-        vec![("Cargo.toml", &metrics), ("ops/rules.yml", rules), ("ops/am.yml", route)];
+        vec![("Cargo.toml", &metrics), code, ("ops/rules.yml", rules), ("ops/am.yml", route)];
     assert_eq!(level(Observability, &alerts), Some(2), "no runbook");
     assert_eq!(level(Observability, &with(&[&alerts, &[runbook]])), Some(3));
     let dev = "[package]\nname = \"a\"\n[dependencies]\naxum = \"0.8\"\n[dev-dependencies]\ntracing-subscriber = \"0.3\"\n";

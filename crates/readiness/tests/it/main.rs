@@ -14,9 +14,11 @@ mod gitlab;
 mod given;
 mod given_drift;
 mod hostile;
+mod infrastructure;
 mod jenkins;
 mod levels;
 mod limits;
+mod observability;
 mod packages;
 mod pages;
 mod recipes;
@@ -24,6 +26,7 @@ mod reports;
 mod runners;
 mod shells;
 mod steps;
+mod templates;
 mod traps;
 
 use lockgate_readiness::finding::{Check, Outcome};
@@ -58,6 +61,14 @@ fn assert_check(assessment: &Assessment, id: &str, outcome: Outcome, place: &str
     let first =
         check.evidence.first().map(|one| format!("{}:{}", one.file, one.line)).unwrap_or_default();
     assert_eq!((check.outcome, first.as_str()), (outcome, place), "{}", told(check));
+}
+
+/// What makes a tree one of something that is deployed.
+const CONTAINER: (&str, &str) = ("Dockerfile", "FROM scratch\n");
+
+/// The same of files beside a container.
+fn assert_of(files: Files<'_>, id: &str, outcome: Outcome, place: &str) {
+    assert_check(&assessed(&with(&[&[CONTAINER], files])), id, outcome, place);
 }
 
 /// A Rust package with a unit test.

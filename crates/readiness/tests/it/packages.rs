@@ -232,3 +232,38 @@ fn other_tests_stand_in_for_unit_tests_that_are_not_there_and_for_none_that_are(
         "it has tests, and no pipeline runs them on its pull requests"
     );
 }
+
+/// Enough lines of another language.
+const GO_CODE: &str = "package a\nfunc a() {}\nfunc b() {}\nfunc c() {}\nfunc d() {}\nfunc e() {}\nfunc f() {}\nfunc g() {}\nfunc h() {}\nfunc i() {}
+func j() {}\nfunc k() {}\nfunc l() {}\nfunc m() {}\nfunc n() {}\nfunc o() {}\nfunc p() {}\nfunc q() {}\nfunc r() {}\nfunc s() {}\n";
+
+#[test]
+fn tests_of_one_service_are_none_of_another() {
+    let ci = "on: pull_request\njobs:\n  a:\n    steps:\n      - run: dotnet test src/cart/\n      - run: |\n          for d in one two; do\n            cd $UNKNOWN/$d && go test\n          done\n";
+    let found = assessed(&[
+        (".github/workflows/ci.yml", ci),
+        ("src/cart/tests/cart.tests.csproj", "<Project/>\n"),
+        ("src/cart/tests/CartTest.cs", "class CartTest { [Fact] void A() {} }\n"),
+        ("src/ads/build.gradle", "plugins {}\n"),
+        ("src/ads/src/main/java/Ads.java", CODE),
+        ("src/ads/src/test/java/AdsTest.java", "class AdsTest { @Test void a() {} }\n"),
+        ("src/pay/package.json", "{\"name\": \"pay\"}\n"),
+        ("src/pay/index.js", CODE),
+        ("src/out/go.mod", "module out\n"),
+        ("src/out/out.go", GO_CODE),
+        ("src/out/out_test.go", "package out\nfunc TestA(t *testing.T) {}\n"),
+        ("src/mail/requirements.txt", "grpcio\n"),
+        ("src/mail/Dockerfile", "FROM python:3.13\n"),
+        ("src/mail/server.py", CODE),
+        ("docs/requirements.txt", "sphinx\n"),
+        ("docs/conf.py", CODE),
+    ]);
+    unit(&found, "src/ads", Outcome::Fail);
+    unit(&found, "src/pay", Outcome::Unknown);
+    assert_eq!(
+        unit(&found, "src/out", Outcome::Unknown),
+        "unit tests run in directories that no file writes out"
+    );
+    unit(&found, "src/mail", Outcome::Unknown);
+    assert_eq!(found.packages.len(), 4, "{:?}", found.packages);
+}

@@ -4,7 +4,7 @@ use jiff::civil::date;
 use lockgate_readiness::attest::FILE;
 use lockgate_readiness::baseline::Baseline;
 use lockgate_readiness::given::Given;
-use lockgate_readiness::{Assessment, Facts, JSON_SCHEMA, Scenario, assess, badge, html};
+use lockgate_readiness::{About, Assessment, Facts, JSON_SCHEMA, Scenario, assess, badge, html};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use serde_json::{Value, json};
@@ -29,6 +29,13 @@ suppress:
     ("tests/test_a.py", ""),
 ];
 
+const ABOUT: About<'_> = About {
+    repository: "<shop>",
+    revision: Some("v1\"><script>"),
+    date: Some(date(2026, 6, 15)),
+    version: "1.2.3",
+};
+
 fn hostile() -> Assessment {
     let given = vec![Given::read("<i>.info", "SF:<u>\nDA:1,1\nend_of_record\n").expect("evidence")];
     let today = Some(date(2026, 6, 15));
@@ -37,7 +44,7 @@ fn hostile() -> Assessment {
 
 #[test]
 fn a_page_opens_no_markup_of_others_and_fetches_nothing() {
-    let page = html(&hostile(), None);
+    let page = html(&hostile(), &ABOUT, None);
     for part in [
         "a&lt;script&gt;alert(1)&quot;&#39;&amp;.yml:5",
         "&lt;img src=x onerror=alert(1)&gt; \u{fffd}",
@@ -59,7 +66,7 @@ fn a_page_opens_no_markup_of_others_and_fetches_nothing() {
         .iter()
         .filter(|text| !text.starts_with("https://a.io/") && !text.starts_with("http-equiv"));
     assert_eq!(unexpected.count(), 0, "{addresses:?}");
-    assert_eq!(page, html(&hostile(), None), "the same bytes");
+    assert_eq!(page, html(&hostile(), &ABOUT, None), "the same bytes");
 }
 
 #[test]
@@ -68,7 +75,13 @@ fn a_page_tells_every_check_with_its_line_and_what_would_change_it() {
         RUST,
         &[(".github/workflows/ci.yml", "on: push\njobs: {a: {steps: [{run: cargo test}]}}\n")],
     ]));
-    let page = html(&found, None);
+    let page = html(&found, &ABOUT, None);
+    assert!(page.contains("<title>Readiness of &lt;shop&gt;</title>"), "{page}");
+    let about =
+        "Of &lt;shop&gt;, revision v1&quot;&gt;&lt;script&gt;, on 2026-06-15, by lockgate 1.2.3.";
+    assert!(page.contains(about), "{page}");
+    let plain = html(&found, &About { revision: None, date: None, ..ABOUT }, None);
+    assert!(plain.contains("its files as they were checked out, by lockgate 1.2.3."), "{plain}");
     for dimension in
         ["CI/CD", "Tests", "Infrastructure", "Security", "Branch protection", "Observability"]
     {

@@ -43,7 +43,7 @@ fn markdown_tells_levels_what_is_missing_where_and_gates() {
         markdown(&on(&with(&[RUST, &[CI, ("CODEOWNERS", "# * @team\n"), (FILE, SAID)]])), None);
     for part in [
         "| dimension | level | before the next level |",
-        "| ci_cd | L1 | `ci_cd.build_on_pull_request` missing: <code>",
+        "| ci_cd | L1 | `ci_cd.build_on_pull_request` unknown: <code>",
         "[<code>&#46;github/workflows/ci&#46;yml&#58;5</code>](.github/workflows/ci.yml#L5)",
         "| tests | L0 | `tests.unit` missing: <code>",
         "](.github/workflows/ci.yml#L5) **suppressed** until 2026-12-31: <code>",

@@ -27,8 +27,15 @@ fn a_step_proves_what_it_does_on_an_ordinary_pull_request() {
         ("{pull_request: {paths: ['src/**']}}", Pass),
         ("{pull_request: {paths-ignore: ['docs/**']}}", Pass),
         ("{pull_request: {paths-ignore: ['**']}}", Fail),
+        ("{pull_request: {paths-ignore: ['src/**']}}", Fail),
+        ("{pull_request: {paths-ignore: ['**.rs']}}", Fail),
+        ("{pull_request: {paths: ['**', '!src/**']}}", Fail),
+        ("{pull_request: {paths: ['**/*.yaml?']}}", Fail),
+        ("{pull_request: {paths: ['**.rs', Cargo.toml]}}", Pass),
         ("{merge_group: }", Pass),
-        ("push", Fail),
+        ("push", Unknown),
+        ("{push: {branches: [main]}}", Fail),
+        ("{push: {paths: ['docs/**']}}", Fail),
         ("pull_request_target", Fail),
         ("schedule", Fail),
         ("workflow_call", Fail),
@@ -49,8 +56,46 @@ fn conditions_are_asked_and_not_read_over() {
         ("if: \"!github.event.pull_request.draft\"", "", Pass),
         ("if: contains(github.event.pull_request.labels.*.name, 'test')", "", Fail),
         ("if: github.repository == 'acme/app'", "", Pass),
-        ("if: needs.changes.outputs.rust == 'true'", "", Pass),
+        ("if: github.repository_owner == 'Acme'", "", Pass),
+        ("if: github.repository == 'other/app'", "", Unknown),
+        ("needs: changes\n    if: needs.changes.outputs.rust == 'true'", "", Pass),
+        ("needs: changes\n    if: needs.changes.outputs.go == 'true'", "", Fail),
+        ("if: needs.changes.outputs.rust == 'true'", "", Fail),
+        ("", "if: steps.first.outputs.is == 'x'", Pass),
+        ("", "if: steps.none.outputs.is == 'x'", Fail),
+        ("if: ''", "", Pass),
         ("if: github.actor == 'dependabot[bot]'", "", Fail),
+        ("if: github.actor != 'dependabot[bot]'", "", Pass),
+        ("if: github.actor == 'nobody'", "", Fail),
+        ("if: github.run_attempt > 100", "", Fail),
+        ("if: github.sha == 'abc'", "", Unknown),
+        ("if: hashFiles('src/*.rs') != ''", "", Pass),
+        ("if: hashFiles('nothing') != ''", "", Unknown),
+        ("if: github.event.number == -1", "", Unknown),
+        ("if: github.event.pull_request.head.repo.full_name == github.repository", "", Pass),
+        ("runs-on: ubuntu-latest", "if: runner.arch == 'ARM64'", Fail),
+        ("runs-on: ubuntu-24.04-arm", "if: runner.arch == 'ARM64'", Pass),
+        (
+            "strategy: {matrix: {on: [ubuntu-latest]}}\n    runs-on: '${{ matrix.on }}'",
+            "if: runner.os == 'Linux'",
+            Pass,
+        ),
+        ("", "if: env.NOPE == 'yes'", Unknown),
+        ("", "if: ${{ !env.ACT }}", Pass),
+        ("if: NaN", "", Fail),
+        ("if: ${{ this is not ) valid }}", "", Unknown),
+        ("strategy: {matrix: {a: []}}", "", Fail),
+        ("strategy: {matrix: {include: []}}", "", Fail),
+        ("strategy: {matrix: \"${{ fromJSON('[]') }}\"}", "", Fail),
+        (
+            "needs: changes\n    strategy: {matrix: '${{ fromJSON(needs.changes.outputs.rust) }}'}",
+            "",
+            Pass,
+        ),
+        ("needs: nothere", "", Unknown),
+        ("needs: a", "", Unknown),
+        ("continue-on-error: false\n    continue-on-error: false", "", Unknown),
+        ("", "uses: actions/checkout@v4", Unknown),
         ("if: vars.TESTS == 'on'", "", Unknown),
         ("continue-on-error: true", "", Fail),
         ("", "continue-on-error: ${{ github.event_name == 'pull_request' }}", Unknown),
@@ -59,9 +104,12 @@ fn conditions_are_asked_and_not_read_over() {
         ("needs: never\n    if: always()", "", Pass),
     ] {
         let workflow = format!(
-            "on: pull_request\njobs:\n  never:\n    if: ${{{{ false }}}}\n    steps: []\n  a:\n    {job}\n    steps:\n      - run: cargo test\n        {step}\n"
+            "on: pull_request\njobs:\n  never:\n    if: ${{{{ false }}}}\n    steps: []\n  changes:\n    outputs: {{rust: x}}\n    steps: []\n  a:\n    {job}\n    steps:\n      - id: first\n        run: echo\n      - run: cargo test\n        {step}\n"
         );
-        let (found, told) = outcome(&workflow);
+        let readme = ("README.md", "<https://github.com/acme/app>\n");
+        let found = assessed(&with(&[RUST, &[(CI, &workflow), readme]]));
+        let check = check(&found, "ci_cd.test_on_pull_request");
+        let (found, told) = (check.outcome, told(check));
         assert_eq!(found, expected, "{job} {step}: {told}");
     }
 }
@@ -138,6 +186,24 @@ fn a_workflow_of_another_repository_is_unknown() {
     let found = assessed(&with(&[RUST, &[(CI, &osv)]]));
     assert_eq!(check(&found, "security.dependencies_on_pull_request").outcome, Pass);
     assert_eq!(check(&found, "tests.unit").outcome, Fail, "what it does is known");
+}
+
+#[test]
+fn a_workflow_that_github_does_not_call_is_unknown() {
+    let caller = |uses: &str| format!("on: pull_request\njobs:\n  a:\n    uses: {uses}\n");
+    let reusable =
+        |on: &str| format!("on: {on}\njobs:\n  a:\n    steps:\n      - run: cargo test\n");
+    for (file, on, expected) in [
+        (".github/workflows/r.yml", "workflow_call", Pass),
+        (".github/workflows/r.yml", "{workflow_call: {}}", Pass),
+        (".github/workflows/r.yml", "workflow_dispatch", Unknown),
+        ("ci/r.yml", "workflow_call", Unknown),
+    ] {
+        let (calls, is_called) = (caller(&format!("./{file}")), reusable(on));
+        let found = assessed(&with(&[RUST, &[(CI, &calls), (file, &is_called)]]));
+        let check = check(&found, "ci_cd.test_on_pull_request");
+        assert_eq!(check.outcome, expected, "{file} {on}: {}", told(check));
+    }
 }
 
 #[test]

@@ -105,12 +105,36 @@ fn an_owner_of_everything_in_a_comment_owns_nothing() {
         ("# Owners\n# * @team\n/docs @writers\n", Unknown, 2),
         ("# Owners\n* @team\n", Pass, 2),
         ("* @team # all of it\n/docs @writers\n", Pass, 1),
-        ("* @team\n*\n", Unknown, 1),
+        ("* @team\n*\n", Unknown, 2),
         ("*\n", Unknown, 1),
         ("*.rs @team\n", Unknown, 1),
         ("* team\n", Unknown, 1),
+        ("* @\n", Unknown, 1),
+        ("*\t#@own\n", Unknown, 1),
+        ("* @your-org/your-team\n", Unknown, 1),
+        ("* @own\n/src/\n", Unknown, 2),
+        ("* @own\n*.py\n", Unknown, 2),
+        ("* @own\n/*\n", Unknown, 2),
+        ("* @own\n*.*\n", Unknown, 2),
+        ("* @own\nsrc\n", Unknown, 2),
+        ("* @own\nsrc/*\n", Pass, 1),
+        ("* @own\n/src/\n/src/ @b\n", Pass, 1),
+        ("* @own\n/web/\n", Pass, 1),
+        ("* @own\n/docs/\n*.md\npoetry.lock\n", Pass, 1),
+        ("* own@acme.io\n", Pass, 1),
+        ("* @acme/team @@maintainer\n", Pass, 1),
+        ("[Optional][0]\n* @own\n", Unknown, 1),
+        ("^[Optional]\n* @own\n", Unknown, 1),
+        ("[All] @own\n*\n", Pass, 2),
+        ("* @own\n[Code]\n/src/\n", Pass, 1),
     ] {
-        let found = assessed(&[("CODEOWNERS", text)]);
+        let found = assessed(&[
+            ("CODEOWNERS", text),
+            ("docs/a.md", "x"),
+            ("poetry.lock", "x"),
+            ("setup.py", "x"),
+            ("src/a/b.py", "x"),
+        ]);
         assert_check(&found, "branch_protection.review", outcome, &format!("CODEOWNERS:{line}"));
         let level = found.standing(Dimension::BranchProtection).level;
         assert_eq!(level, (outcome == Pass).then_some(1), "{text}");
@@ -277,6 +301,7 @@ jobs:
             "services/api/pyproject.toml",
             "[project]\ndependencies = [\"fastapi\", \"structlog>=1\"]\n",
         ),
+        ("services/api/app/main.py", "import structlog\n"),
         ("services/api/tests/integration/test_a.py", "def test(): pass\n"),
     ]);
     assert_check(&found, "tests.unit_on_pull_request", Pass, ".github/workflows/ci.yml:6");
@@ -313,4 +338,25 @@ fn triggers_outside_the_files_are_unknown_and_not_absent() {
     }
     let nothing = assessed(RUST);
     assert_eq!(nothing.standing(Dimension::CiCd).level, Some(0), "no pipeline at all is L0");
+}
+
+#[test]
+fn a_system_that_is_not_read_yet_leaves_open_what_it_does() {
+    for file in [
+        ".forgejo/workflows/ci.yml",
+        ".gitea/workflows/ci.yaml",
+        "cloudbuild.yaml",
+        "buildspec.yml",
+        ".semaphore/semaphore.yml",
+        "Earthfile",
+        ".build.yml",
+        ".builds/debian.yml",
+        ".harness/pipelines/ci.yaml",
+        ".travis.yml",
+    ] {
+        let found = assessed(&with(&[RUST, &[(file, "x: 1\n")]]));
+        assert_check(&found, "tests.unit", Unknown, &format!("{file}:1"));
+    }
+    let found = assessed(&with(&[RUST, &[("examples/cloudbuild.yaml", "x: 1\n")]]));
+    assert_eq!(check(&found, "tests.unit").outcome, Fail);
 }

@@ -46,7 +46,9 @@ pub enum NotTaken {
         why: Conflict,
     },
     /// One of them is part of an import that is not whole.
-    #[error("event {index}: key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it")]
+    #[error(
+        "event {index}: key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it"
+    )]
     InImport {
         /// Which, from 0.
         index: usize,

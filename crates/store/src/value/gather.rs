@@ -50,10 +50,10 @@ impl Store {
         gathered: &mut Gathered,
         only: Option<&AgentName>,
     ) -> Result<(), StoreError> {
-        // What lasts, and what names times of its own, may have been told of any time before the end.
+        // What lasts may have been said at any time before the end, and what names times of its own at any time.
         let sql = format!(
             "SELECT body FROM value_event
-             WHERE at_wall_ms < ?2
+             WHERE (at_wall_ms < ?2 OR kind IN ('incident', 'deployment', 'external_cost'))
                  AND (at_wall_ms >= ?1 OR kind NOT IN
                      ('survey', 'conversion', 'replacement_check', 'error_introduced'))
                  AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}"

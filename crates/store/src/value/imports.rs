@@ -230,7 +230,7 @@ fn from(first: usize, error: NotTaken) -> NotTaken {
         NotTaken::InImport { index, key, import } => {
             NotTaken::InImport { index: index + first, key, import }
         }
-        other => other,
+        other @ NotTaken::Store(_) => other,
     }
 }
 

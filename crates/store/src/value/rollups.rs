@@ -53,8 +53,10 @@ impl Row {
 }
 
 pub(super) fn bucket(bytes: &[u8]) -> Result<Bucket, StoreError> {
-    Bucket::from_bytes(bytes)
-        .map_err(|error| StoreError::Value { what: "a rollup of interactions", value: error.to_string() })
+    Bucket::from_bytes(bytes).map_err(|error| StoreError::Value {
+        what: "a rollup of interactions",
+        value: error.to_string(),
+    })
 }
 
 impl Store {

@@ -19,6 +19,7 @@ mod people;
 mod retention;
 mod rollouts;
 mod sqlite;
+mod value;
 mod world;
 
 /// Runs every case of the suite against databases that `$open` gives. `$open` is an async

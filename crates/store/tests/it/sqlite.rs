@@ -40,6 +40,15 @@ conformance!(open:
         nobody_answers_for_whom_it_is_asked,
         the_wait_ends_with_the_answer,
     }
+    value::{
+        each_interaction_is_counted_once_by_the_hour_and_by_the_day,
+        what_is_said_late_counts_in_the_hour_of_its_interaction,
+        an_event_is_told_once_and_corrected_by_a_new_one,
+        an_import_counts_when_it_is_whole_and_goes_on_where_it_stopped,
+        what_an_import_corrects_counts_until_it_is_whole_and_one_given_up_leaves_nothing,
+        an_import_that_nobody_goes_on_with_is_forgotten,
+        releases_that_are_over_are_deployments,
+    }
     drift::{
         the_newest_of_each_source_is_kept,
         sources_are_bounded,

@@ -32,7 +32,7 @@ pub(super) fn event(value: Value) -> Result<Event, Invalid> {
         version: optional(&mut fields, "version")?,
         corrects: optional(&mut fields, "corrects")?,
         source: required(&mut fields, "source", "where it is from")?,
-        what: what(fields)?,
+        what: what(&fields)?,
     })
 }
 
@@ -72,7 +72,7 @@ fn required<T: DeserializeOwned>(
     optional(fields, name)?.ok_or_else(|| Invalid::new(name, format!("missing: {what}")))
 }
 
-fn what(fields: Map<String, Value>) -> Result<What, Invalid> {
+fn what(fields: &Map<String, Value>) -> Result<What, Invalid> {
     let kind = fields.get("kind").and_then(Value::as_str);
     if !kind.is_some_and(|kind| What::KINDS.contains(&kind)) {
         return Err(Invalid::new("kind", format!("use one of {}", What::KINDS.join(", "))));
@@ -80,7 +80,12 @@ fn what(fields: Map<String, Value>) -> Result<What, Invalid> {
     let parsed = |fields: &Map<String, Value>| {
         serde_json::from_value::<What>(Value::Object(fields.clone())).map_err(|error| plain(&error))
     };
-    parsed(&fields).map_err(|reason| Invalid::new(&culprit(&fields, &reason, parsed), reason))
+    parsed(fields).map_err(|reason| match culprit(fields, &reason, parsed).as_str() {
+        "as_of" if !reason.starts_with("missing") => {
+            Invalid::new("as_of", "write the date like 2026-01-31")
+        }
+        field => Invalid::new(field, reason),
+    })
 }
 
 /// A wrong value is not named by its error; it is the one without which the error is another.

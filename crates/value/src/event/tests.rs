@@ -7,7 +7,7 @@ fn refused(value: Value) -> (String, String) {
     (field, reason)
 }
 
-fn with(what: Value) -> Value {
+fn with(what: &Value) -> Value {
     let mut event = json!({"key": "k-1", "at": "2026-03-01T09:30:00Z", "agent": "support", "source": "survey of March"});
     event.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
     event
@@ -15,7 +15,7 @@ fn with(what: Value) -> Value {
 
 #[test]
 fn an_event_is_one_flat_object_and_comes_back_as_it_was() {
-    let event = Event::from_json(with(json!({"kind": "survey", "score": 9}))).unwrap();
+    let event = Event::from_json(with(&json!({"kind": "survey", "score": 9}))).unwrap();
     assert_eq!(event.at_wall_ms, 1_772_357_400_000);
     assert_eq!(event.what, What::Survey { score: 9 });
     let text = serde_json::to_string(&event).unwrap();
@@ -47,8 +47,7 @@ fn every_kind_is_read_and_written() {
     let names: Vec<&str> = kinds.iter().map(|kind| kind["kind"].as_str().unwrap()).collect();
     assert_eq!(names, What::KINDS);
     for kind in kinds {
-        let event =
-            Event::from_json(with(kind.clone())).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let event = Event::from_json(with(&kind)).unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert_eq!(event.what.kind(), kind["kind"]);
         let again = serde_json::from_value(serde_json::to_value(&event).unwrap()).unwrap();
         assert_eq!(event, again);
@@ -137,7 +136,7 @@ fn what_is_wrong_is_said_with_its_field() {
         ),
         (json!({"kind": "withdrawn", "reason": "x"}), "corrects", "withdrawn"),
     ] {
-        let (at, reason) = refused(with(what.clone()));
+        let (at, reason) = refused(with(&what));
         assert_eq!(at, field, "{what}: {reason}");
         assert!(reason.contains(word), "{what}: {reason}");
     }
@@ -147,7 +146,7 @@ fn what_is_wrong_is_said_with_its_field() {
 #[test]
 fn an_offset_makes_a_time_the_same_everywhere() {
     let at = |text: &str| {
-        Event::from_json(with(json!({"kind": "survey", "score": 1, "at": text})))
+        Event::from_json(with(&json!({"kind": "survey", "score": 1, "at": text})))
             .unwrap()
             .at_wall_ms
     };

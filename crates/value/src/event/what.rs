@@ -4,14 +4,9 @@ use jiff::civil::Date;
 use lockgate_model::ids::{InteractionId, RolloutId, VersionName};
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, Text, in_range};
+use super::bounds::{MINUTES_MAX, after, counted, headcount, is_currency, within};
+use super::{Baseline, Invalid, Text, in_range};
 use crate::amount::Amount;
-
-/// The largest count in one event.
-const COUNT_MAX: u64 = 1_000_000_000_000;
-
-/// Minutes that one task can save or cost: a year.
-const MINUTES_MAX: u64 = 525_600;
 
 /// Which group of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,81 +38,6 @@ pub enum Finish {
     Succeeded,
     /// Taken back, or not got there.
     Failed,
-}
-
-/// What was so before the agent, or is so outside it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Baseline {
-    /// Minutes that a person takes for what one resolved interaction does.
-    MinutesPerTask,
-    /// Minutes of a person that one resolved interaction still takes, such as reading the answer.
-    MinutesWithAgent,
-    /// What one hour of that person costs, everything included.
-    LabourCostPerHour,
-    /// Errors by hand, percent of tasks.
-    ErrorRateByHand,
-    /// What one error costs.
-    CostPerError,
-    /// What the work cost in a year before the agent.
-    YearlyCost,
-    /// Net promoter score before the agent, points.
-    Nps,
-    /// What was spent once to build and introduce the agent.
-    Investment,
-}
-
-impl Baseline {
-    /// The name in JSON and on the command line.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MinutesPerTask => "minutes_per_task",
-            Self::MinutesWithAgent => "minutes_with_agent",
-            Self::LabourCostPerHour => "labour_cost_per_hour",
-            Self::ErrorRateByHand => "error_rate_by_hand",
-            Self::CostPerError => "cost_per_error",
-            Self::YearlyCost => "yearly_cost",
-            Self::Nps => "nps",
-            Self::Investment => "investment",
-        }
-    }
-
-    /// Whether its unit is a currency.
-    pub fn is_money(self) -> bool {
-        matches!(
-            self,
-            Self::LabourCostPerHour | Self::CostPerError | Self::YearlyCost | Self::Investment
-        )
-    }
-
-    /// The unit that it must have, where that is no currency.
-    fn unit(self) -> &'static str {
-        match self {
-            Self::MinutesPerTask | Self::MinutesWithAgent => "minutes",
-            Self::ErrorRateByHand => "percent",
-            Self::Nps => "points",
-            _ => "a currency such as USD",
-        }
-    }
-
-    fn check(self, value: Amount, unit: &str) -> Result<(), Invalid> {
-        let is_unit = if self.is_money() { is_currency(unit) } else { unit == self.unit() };
-        if !is_unit {
-            return Err(Invalid::new(
-                "unit",
-                format!("`{}` is given in {}", self.as_str(), self.unit()),
-            ));
-        }
-        let (least, most) = match self {
-            Self::Nps => (-Amount::whole(100), Amount::whole(100)),
-            Self::ErrorRateByHand => (Amount::ZERO, Amount::whole(100)),
-            Self::MinutesPerTask | Self::MinutesWithAgent => {
-                (Amount::ZERO, Amount::whole(MINUTES_MAX))
-            }
-            _ => (Amount::ZERO, Amount::whole(COUNT_MAX)),
-        };
-        within("value", value, least, most)
-    }
 }
 
 /// Something that stays so until it is said otherwise; it is read as of the end of a window.
@@ -419,44 +339,4 @@ impl What {
             _ => Ok(()),
         }
     }
-}
-
-/// Three capital letters.
-pub(crate) fn is_currency(text: &str) -> bool {
-    text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-fn within(field: &str, value: Amount, least: Amount, most: Amount) -> Result<(), Invalid> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Invalid::new(field, format!("{value} is not between {least} and {most}")))
-}
-
-fn counted(field: &str, count: u64) -> Result<(), Invalid> {
-    if (1..=COUNT_MAX).contains(&count) {
-        return Ok(());
-    }
-    Err(Invalid::new(field, format!("{count} is not between 1 and {COUNT_MAX}")))
-}
-
-fn headcount(counts: &[(&str, Option<u64>)]) -> Result<(), Invalid> {
-    let mut given =
-        counts.iter().filter_map(|(field, count)| count.map(|count| (*field, count))).peekable();
-    if given.peek().is_none() {
-        return Err(Invalid::new(
-            "employees",
-            "give at least one of employees, knowledge_workers and seats",
-        ));
-    }
-    given.try_for_each(|(field, count)| counted(field, count))
-}
-
-fn after(field: &str, at: Option<i64>, least: i64, what: &str) -> Result<(), Invalid> {
-    let Some(at) = at else { return Ok(()) };
-    in_range(field, at)?;
-    if at < least {
-        return Err(Invalid::new(field, format!("it is before {what}")));
-    }
-    Ok(())
 }

@@ -74,7 +74,7 @@ impl Facts {
                 keep(&mut self.use_cases, (party, name.clone()), newness(None), *stage);
             }
             What::System { name, stage } => {
-                keep(&mut self.systems, name.clone(), newness(None), *stage)
+                keep(&mut self.systems, name.clone(), newness(None), *stage);
             }
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! Bills in FOCUS, the `FinOps` Open Cost and Usage Specification (1.0 to 1.3): charges that Lockgate does not see.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
@@ -124,6 +126,10 @@ fn key(cells: &[(&str, &str)]) -> Result<Key, Invalid> {
         hash.update(text.as_bytes());
     }
     let bytes = hash.finalize();
-    let hex: String = bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("focus-{hex}").parse()
+    let mut key = String::from("focus-");
+    for byte in bytes.iter().take(16) {
+        // Writing to a String does not fail.
+        let _ = write!(key, "{byte:02x}");
+    }
+    key.parse()
 }

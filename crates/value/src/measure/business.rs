@@ -20,7 +20,7 @@ pub(super) fn hours_saved(view: &View) -> Measured {
         (Some(seats), _) => (seats as f64, "seats"),
         (None, Some(workers)) => (workers as f64, "knowledge workers, as seats were not recorded"),
         (None, None) => {
-            let how = view.record("headcount", "--seats N");
+            let how = view.record("headcount", "seats=N");
             return Measured::absent(
                 id,
                 Missing::new("how many seats there are was not recorded", [how]),
@@ -44,10 +44,7 @@ fn groups(view: &View) -> Result<(Share, Share), Missing> {
     for (name, group) in [("agent", groups.agent), ("control", groups.control)] {
         if group.visitors == 0 {
             let how = ["agent", "control"].map(|arm| {
-                view.record_of_agent(
-                    "conversion",
-                    &format!("--arm {arm} --visitors N --converted N"),
-                )
+                view.record_of_agent("conversion", &format!("arm={arm} visitors=N converted=N"))
             });
             return Err(Missing::new(
                 format!("no visitors of the {name} group were recorded"),
@@ -105,7 +102,7 @@ pub(super) fn nps(view: &View) -> Measured {
     net_promoter(&votes).unwrap_or_else(|| {
         let how = [
             "send votes with their ticket: see `/feedback` in docs/configuration.md".to_owned(),
-            view.record("survey", "--score 0..10"),
+            view.record("survey", "score=0..10"),
         ];
         Measured::absent(MeasureId::Nps, Missing::new("nobody voted in this window", how))
     })
@@ -116,7 +113,7 @@ pub(super) fn nps_change(view: &View) -> Measured {
     let now = nps(view);
     let Some(value) = now.value else { return Measured { id, ..now } };
     let Some(before) = view.gathered.facts.baseline(view.only(), Baseline::Nps) else {
-        let how = view.record("baseline", "--measure nps --value N --unit points --as-of DATE");
+        let how = view.record("baseline", "measure=nps value=N unit=points as_of=DATE");
         return Measured::absent(
             id,
             Missing::new("the NPS before the agent was not recorded", [how]),

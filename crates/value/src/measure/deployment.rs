@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{View, no_interactions};
 use crate::catalog::MeasureId;
+use crate::distinct::STANDARD_ERROR;
 use crate::event::Stage;
 use crate::gather::{Deployment, End, Incident, People};
 use crate::measured::{Estimate, Measured, Missing};
@@ -22,8 +23,8 @@ fn no_release(view: &View) -> Missing {
     Missing::new(
         "no release to production ended in this window",
         [
-            "lockgate rollout start AGENT VERSION".to_owned(),
-            view.record_of_agent("deployment", "--outcome succeeded --finished TIME"),
+            "lockgate rollout start AGENT VERSION reason=TEXT".to_owned(),
+            view.record_of_agent("deployment", "outcome=succeeded finished=TIME"),
         ],
     )
 }
@@ -95,7 +96,7 @@ pub(super) fn lead_time(view: &View) -> Measured {
     let Some(median) = stats::median(&known) else {
         let how = view.record_of_agent(
             "deployment",
-            "--release ROLLOUT --outcome succeeded --finished TIME --committed TIME",
+            "release=ROLLOUT outcome=succeeded finished=TIME committed=TIME",
         );
         return Measured::absent(
             id,
@@ -118,7 +119,7 @@ pub(super) fn recovery(view: &View) -> Measured {
     for one in all.iter().filter(|one| !is_promoted(one) || caused_incident(view, one)) {
         match failure_times(view, one) {
             (Some(detected), Some(recovered)) => {
-                minutes.push((recovered - detected) as f64 / MINUTE_MS)
+                minutes.push((recovered - detected) as f64 / MINUTE_MS);
             }
             _ => open += 1,
         }
@@ -129,8 +130,7 @@ pub(super) fn recovery(view: &View) -> Measured {
             (_, 0) => "no release of this window failed",
             _ => "no failed release of this window has both times",
         };
-        let how =
-            view.record_of_agent("incident", "--release ROLLOUT --detected TIME --recovered TIME");
+        let how = view.record_of_agent("incident", "release=ROLLOUT detected=TIME recovered=TIME");
         return Measured::absent(id, Missing::new(why, [how]));
     };
     Measured::number(id, median, minutes.len() as u64).note_if(open > 0, || {
@@ -159,7 +159,7 @@ pub(super) fn production_share(view: &View) -> Measured {
     systems.extend(gathered.facts.systems());
     systems.retain(|_, stage| *stage != Stage::Retired);
     if systems.is_empty() {
-        let how = view.record("system", "--name NAME --stage production");
+        let how = view.record("system", "name=NAME stage=production");
         return Measured::absent(id, Missing::new("no system is known", [how]));
     }
     let production = systems.values().filter(|stage| **stage == Stage::Production).count();
@@ -182,7 +182,7 @@ pub(super) fn time_to_value(view: &View) -> Measured {
     }
     let Some(median) = stats::median(&days) else {
         let how = [
-            view.record_of_agent("use_case", "--name NAME --stage test --at TIME"),
+            view.record_of_agent("use_case", "name=NAME stage=test --at TIME"),
             "report outcomes: see `lockgate-outcome` in docs/configuration.md".to_owned(),
         ];
         return Measured::absent(
@@ -201,7 +201,7 @@ pub(super) fn time_to_value(view: &View) -> Measured {
 pub(super) fn adoption(view: &View) -> Measured {
     let id = MeasureId::Adoption;
     let Some(employees) = view.gathered.facts.people(view.only(), People::Employees) else {
-        let how = view.record("headcount", "--employees N");
+        let how = view.record("headcount", "employees=N");
         return Measured::absent(
             id,
             Missing::new("how many employees there are was not recorded", [how]),
@@ -215,15 +215,16 @@ pub(super) fn adoption(view: &View) -> Measured {
     };
     let employees = employees as f64;
     let sum: f64 = counts.iter().sum();
-    if largest > employees {
+    let is_exact = view.parties.values().all(|day| day.bucket.users.is_exact());
+    // All employees may look like some more to a sketch.
+    let most = if is_exact { employees } else { employees * (1.0 + 3.0 * STANDARD_ERROR) };
+    if largest > most {
         let why = format!(
             "{largest} users and {employees} employees: the users are not employees alone, or `sticky` does not name people"
         );
-        return Measured::absent(
-            id,
-            Missing::new(why, [view.record("headcount", "--employees N")]),
-        );
+        return Measured::absent(id, Missing::new(why, [view.record("headcount", "employees=N")]));
     }
+    let largest = largest.min(employees);
     let percent = |users: f64| 100.0 * users / employees;
     let anonymous = view.sum.bucket.anonymous;
     let most = sum.min(employees);
@@ -231,12 +232,11 @@ pub(super) fn adoption(view: &View) -> Measured {
     if anonymous > 0 {
         estimate.high = Some(100.0);
     }
-    let is_exact = view.parties.values().all(|day| day.bucket.users.is_exact());
     Measured::of(id, estimate, view.interactions())
         .over(largest, employees)
         .note_if(counts.len() > 1, || "users of different agents cannot be told to be the same: the value is the largest agent's, the range goes up to the sum".to_owned())
         .note_if(anonymous > 0, || format!("{anonymous} interactions name no user"))
-        .note_if(!is_exact, || sketched())
+        .note_if(!is_exact, sketched)
 }
 
 pub(super) fn no_users() -> Missing {
@@ -251,7 +251,7 @@ pub(super) fn sketched() -> String {
 pub(super) fn use_cases(view: &View, id: MeasureId) -> Measured {
     let facts = &view.gathered.facts;
     let [production, test] = [Stage::Production, Stage::Test].map(|stage| facts.use_cases(stage));
-    let how = |stage: &str| view.record("use_case", &format!("--name NAME --stage {stage}"));
+    let how = |stage: &str| view.record("use_case", &format!("name=NAME stage={stage}"));
     if !facts.has_use_cases() {
         let missing = Missing::new("no use case was recorded", [how("test"), how("production")]);
         return Measured::absent(id, missing);

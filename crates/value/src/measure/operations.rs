@@ -80,7 +80,7 @@ pub(super) fn verified_share(view: &View) -> Measured {
 }
 
 fn nobody_looked(view: &View) -> Missing {
-    let how = view.record_of_agent("replacement_check", "--interaction ID --verified true");
+    let how = view.record_of_agent("replacement_check", "interaction=ID verified=true");
     Missing::new("no person looked whether resolved interactions were", [how])
 }
 
@@ -129,7 +129,7 @@ pub(super) fn mttr(view: &View, id: MeasureId) -> Measured {
             0 => "no incident and no failed release was seen in this window".to_owned(),
             open => format!("{open} incidents last, and none is over"),
         };
-        let how = view.record("incident", "--detected TIME --recovered TIME");
+        let how = view.record("incident", "detected=TIME recovered=TIME");
         return Measured::absent(id, Missing::new(why, [how]));
     };
     Measured::number(id, value, minutes.len() as u64).note_if(open > 0, || {

@@ -76,7 +76,7 @@ impl<'a> Lacking<'a> {
         let measures: Vec<&str> = self.measures.iter().map(|measure| measure.as_str()).collect();
         let mut why = format!("not recorded: {}", measures.join(", "));
         if !self.agents.is_empty() && view.only().is_none() {
-            why.push_str(&format!(" of {}", named(&self.agents)));
+            why = format!("{why} of {}", named(&self.agents));
         }
         if !self.foreign.is_empty() {
             let units: Vec<String> = self.foreign.into_iter().collect();
@@ -94,8 +94,15 @@ fn how(agent: Option<&AgentName>, measure: Baseline) -> String {
         Baseline::Nps => "points",
         _ => CURRENCY,
     };
-    let options = format!("--measure {} --value N --unit {unit} --as-of DATE", measure.as_str());
+    let options = format!("measure={} value=N unit={unit} as_of=DATE", measure.as_str());
     record(agent, "baseline", &options)
+}
+
+/// Whether resolved interactions stand for time saved: not beside reports of it, whether they name the agent or none. What is
+/// reported for all is not counted again by agent.
+fn is_estimated(view: &View, day: &Day) -> bool {
+    let for_all = view.parties.get(&None).map_or(0, |day| day.tally.saved_reports);
+    day.bucket.outcomes.known() > 0 && day.tally.saved_reports == 0 && for_all == 0
 }
 
 /// Minutes that one agent's people saved, or those of nobody's in particular.
@@ -111,18 +118,16 @@ fn minutes_of<'a>(
         sum.note("minutes as reported".to_owned());
         return Some(sum);
     }
-    let outcomes = day.bucket.outcomes;
-    if outcomes.known() == 0 {
+    if !is_estimated(view, day) {
         return None;
     }
     let by_hand = lacking.need(view, party, Baseline::MinutesPerTask);
     let with_agent = lacking.need(view, party, Baseline::MinutesWithAgent);
     let each = by_hand? - with_agent?;
+    let outcomes = day.bucket.outcomes;
     let resolved = outcomes.resolved as f64;
-    sum.add(
-        Estimate::between(resolved * each, (resolved + outcomes.unknown as f64) * each),
-        outcomes.resolved,
-    );
+    let most = resolved + outcomes.unknown as f64;
+    sum.add(Estimate::between(resolved * each, most * each), outcomes.resolved);
     sum.note("minutes estimated from resolved interactions and recorded baselines".to_owned());
     Some(sum)
 }
@@ -137,7 +142,7 @@ pub(crate) fn labour(view: &View) -> Result<Sum, Missing> {
     per_party(view, |party, day, lacking| {
         let minutes = minutes_of(view, party, day, lacking);
         // Of one that has no minutes for want of a baseline, the rate is asked for all the same.
-        let is_there = minutes.is_some() || day.bucket.outcomes.known() > 0;
+        let is_there = minutes.is_some() || is_estimated(view, day);
         let rate =
             if is_there { lacking.need(view, party, Baseline::LabourCostPerHour) } else { None };
         let (mut minutes, rate) = (minutes?, rate?);
@@ -160,7 +165,7 @@ fn per_party<'a>(
         }
     }
     if !is_any && lacking.measures.is_empty() {
-        let how = view.record("time_saved", "--minutes N --tasks N");
+        let how = view.record("time_saved", "minutes=N tasks=N");
         let why = "no time saved was reported, and no outcome of an interaction is known";
         return Err(Missing::new(why, [how]));
     }
@@ -235,7 +240,7 @@ pub(crate) fn cost(view: &View) -> Result<Sum, Missing> {
 }
 
 fn no_cost(view: &View) -> Missing {
-    let how = "lockgate import focus FILE --source TEXT".to_owned();
+    let how = "lockgate import FILE --as focus --source TEXT".to_owned();
     match view.sum.bucket.cost.unknown {
         0 if view.interactions() == 0 => no_interactions(),
         unknown => Missing::new(
@@ -319,14 +324,14 @@ pub(super) fn agent_cost(view: &View) -> Measured {
 pub(super) fn cost_per_resolved(view: &View) -> Measured {
     match cost(view) {
         Ok(sum) => {
-            per_resolved(sum, view.sum.bucket.outcomes.resolved, view.sum.bucket.outcomes.unknown)
+            per_resolved(&sum, view.sum.bucket.outcomes.resolved, view.sum.bucket.outcomes.unknown)
         }
         Err(missing) => Measured::absent(MeasureId::CostPerResolved, missing),
     }
 }
 
 /// Unknown outcomes may have been resolved, which makes each cost less.
-pub(crate) fn per_resolved(sum: Sum, resolved: u64, unknown: u64) -> Measured {
+pub(crate) fn per_resolved(sum: &Sum, resolved: u64, unknown: u64) -> Measured {
     let id = MeasureId::CostPerResolved;
     if resolved == 0 {
         let how = "report outcomes: see `lockgate-outcome` in docs/configuration.md".to_owned();
@@ -339,5 +344,5 @@ pub(crate) fn per_resolved(sum: Sum, resolved: u64, unknown: u64) -> Measured {
         low: ends(sum.total.low).map(|(a, b)| a.min(b)),
         high: ends(sum.total.high).map(|(a, b)| a.max(b)),
     };
-    told(id, estimate, &sum).over(sum.total.value, few)
+    told(id, estimate, sum).over(sum.total.value, few)
 }

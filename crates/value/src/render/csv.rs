@@ -75,7 +75,8 @@ fn number(value: Option<f64>) -> String {
 
 /// A text is no formula: one that begins like one gets an apostrophe before it, which spreadsheets take as text.
 fn text(text: &str) -> String {
-    let is_formula = text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r']);
+    let is_formula =
+        text.trim_start().starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r']);
     let text = if is_formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r', ';']) || is_formula {
         return format!("\"{}\"", text.replace('"', "\"\""));

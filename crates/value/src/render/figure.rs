@@ -13,7 +13,8 @@ pub(super) fn plain(value: f64) -> String {
         _ => 7,
     };
     let text = format!("{size:.places$}");
-    let text = if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text =
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
     let digits = whole.len();
     let grouped: String = whole

@@ -7,7 +7,8 @@ use crate::report::ValueReport;
 
 /// The report as Markdown.
 pub fn markdown(report: &ValueReport) -> String {
-    let mut out = format!("# {}\n\n{}\n", escaped(&sheet::title(report)), escaped(&sheet::subtitle(report)));
+    let mut out =
+        format!("# {}\n\n{}\n", escaped(&sheet::title(report)), escaped(&sheet::subtitle(report)));
     for section in sheet::sections(report, true) {
         // Writing to a String does not fail.
         let _ = write!(out, "\n## {}\n", escaped(&section.title));
@@ -30,7 +31,9 @@ pub fn markdown(report: &ValueReport) -> String {
 fn cell(cell: &Cell) -> String {
     match cell.look {
         Look::Code if !cell.text.contains(['`', '|', '\n']) => format!("`{}`", cell.text),
-        Look::Good | Look::Bad | Look::Open if !cell.text.is_empty() => format!("**{}**", escaped(&cell.text)),
+        Look::Good | Look::Bad | Look::Open if !cell.text.is_empty() => {
+            format!("**{}**", escaped(&cell.text))
+        }
         _ => escaped(&cell.text),
     }
 }

@@ -7,7 +7,7 @@ use crate::report::ValueReport;
 use crate::score::Score;
 
 /// Characters of a cell that are shown; the last one of a row is shown in full.
-const CELL_CHARS_MAX: usize = 44;
+const CELL_CHARS_MAX: usize = 76;
 
 /// The report as text.
 pub fn text(report: &ValueReport) -> String {
@@ -35,10 +35,17 @@ fn put(out: &mut String, section: &Section) {
         return;
     }
     let head = section.head.iter().map(|name| Cell::from(*name)).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(&head).chain(&section.rows).map(|row| texts(row)).collect();
+    let rows: Vec<Vec<String>> =
+        std::iter::once(&head).chain(&section.rows).map(|row| texts(row)).collect();
     let columns = section.head.len();
     let widths: Vec<usize> = (0..columns)
-        .map(|at| rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .map(|at| {
+            rows.iter()
+                .filter_map(|row| row.get(at))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        })
         .collect();
     for row in rows {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));

@@ -32,7 +32,9 @@ fn interaction() -> Interaction {
 
 fn bucket(interactions: &[Interaction]) -> Bucket {
     let mut bucket = Bucket::default();
-    interactions.iter().for_each(|one| bucket.record(one));
+    for one in interactions {
+        bucket.record(one);
+    }
     bucket
 }
 
@@ -95,7 +97,9 @@ fn an_outcome_that_comes_late_moves_its_interaction_and_no_other() {
 #[test]
 fn votes_are_thirds_of_answers_and_plain_votes() {
     let mut votes = Votes::default();
-    [0, 6, 7, 8, 9, 10, 11].into_iter().for_each(|answer| votes.answer(answer));
+    for answer in [0, 6, 7, 8, 9, 10, 11] {
+        votes.answer(answer);
+    }
     votes.plain.record(Score::Positive);
     assert_eq!(votes.thirds(), Feedback { positive: 3, neutral: 2, negative: 2 });
 }

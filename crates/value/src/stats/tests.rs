@@ -35,7 +35,13 @@ fn shares_have_the_intervals_of_scipy() {
         same(wilson(case["part"].as_u64().unwrap(), case["whole"].as_u64().unwrap()), &case);
     }
     for case in cases("newcombe") {
-        same(newcombe(share(&case["a"]), share(&case["b"])), &case);
+        let (a, b) = (share(&case["a"]), share(&case["b"]));
+        same(newcombe(a, b), &case);
+        let percent = |share: Share| {
+            (100.0 * share.value().unwrap(), wilson(share.part, share.whole).unwrap())
+        };
+        let (a, b) = (percent(a), percent(b));
+        same(difference((a.0, &a.1), (b.0, &b.1)), &case);
     }
     for case in cases("katz") {
         same(katz(share(&case["a"]), share(&case["b"])), &case);

@@ -12,12 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{check, not_taken};
 use crate::auth::{Operator, Principal, Viewer};
+use crate::clock;
 use crate::extract::{JsonBody, QueryArgs};
 use crate::fleet;
 use crate::problem::{ApiError, Problem};
 use crate::record::record;
 use crate::state::App;
-use crate::{clock, doc};
 
 /// Rows of one answer, at most.
 const ROWS_MAX: u32 = 500;
@@ -27,7 +27,7 @@ const ROWS_MAX: u32 = 500;
 #[serde(deny_unknown_fields)]
 pub(crate) struct TellEvents {
     /// 1 to 1,000 of them; all are recorded, or none.
-    #[schema(value_type = Vec<doc::ValueEventDoc>)]
+    #[schema(value_type = Vec<Object>)]
     events: Vec<Event>,
     /// Only say whether they would be.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub(crate) async fn tell(
     JsonBody(TellEvents { events, dry_run }): JsonBody<TellEvents>,
 ) -> Result<(StatusCode, Json<Told>), ApiError> {
     check(&app, &principal, &events).await?;
-    let would_be = app.store.try_events(&events).await.map_err(|error| not_taken(error, 0))?;
+    let would_be = app.store.try_events(&events).await.map_err(|error| not_taken(error, None))?;
     if dry_run {
         let told = Told { new: would_be.new, known: would_be.known, dry_run };
         return Ok((StatusCode::OK, Json(told)));
@@ -68,7 +68,9 @@ pub(crate) async fn tell(
     if would_be.new > 0 {
         // Keys are anyone's words; how many there are of each kind is ours.
         let mut kinds = std::collections::BTreeMap::<&str, u64>::new();
-        events.iter().for_each(|event| *kinds.entry(event.what.kind()).or_default() += 1);
+        for event in &events {
+            *kinds.entry(event.what.kind()).or_default() += 1;
+        }
         let detail = json!({ "new": would_be.new, "known": would_be.known, "kinds": kinds });
         record(&app, &principal, "value.record", "events", detail).await?;
     }
@@ -76,7 +78,7 @@ pub(crate) async fn tell(
         .store
         .tell_events(&events, &principal.name, clock::wall_ms())
         .await
-        .map_err(|error| not_taken(error, 0))?;
+        .map_err(|error| not_taken(error, None))?;
     let told = Told { new: taken.new, known: taken.known, dry_run };
     Ok((StatusCode::CREATED, Json(told)))
 }
@@ -106,7 +108,7 @@ pub(crate) struct EventView {
     /// When, milliseconds since the Unix epoch.
     received_wall_ms: i64,
     /// The event.
-    #[schema(value_type = doc::ValueEventDoc)]
+    #[schema(value_type = Object)]
     event: Event,
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
-use lockgate_model::digest::Digest;
+use lockgate_model::version::Digest;
 use lockgate_store::{Import, NewImport};
 use lockgate_value::event::Event;
 use serde::{Deserialize, Serialize};
@@ -12,11 +12,11 @@ use utoipa::ToSchema;
 
 use super::{check, not_imported};
 use crate::auth::{Operator, Viewer};
+use crate::clock;
 use crate::extract::{JsonBody, PathArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem};
 use crate::record::record;
 use crate::state::App;
-use crate::{clock, doc};
 
 /// Events of one file, at most.
 const ROWS_MAX: u64 = 10_000_000;
@@ -50,7 +50,7 @@ pub(crate) struct ImportRows {
     /// The place of the first one in the file, from 0. Those that were taken before are passed over.
     first: u64,
     /// 1 to 1,000 of them.
-    #[schema(value_type = Vec<doc::ValueEventDoc>)]
+    #[schema(value_type = Vec<Object>)]
     events: Vec<Event>,
 }
 
@@ -113,8 +113,7 @@ pub(crate) async fn begin(
     let name = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
     let by = principal.name.clone();
     let new = NewImport { id, name, rows, by, at_wall_ms: clock::wall_ms() };
-    let import =
-        app.store.begin_import(&new).await.map_err(|error| not_imported(error, 0))?;
+    let import = app.store.begin_import(&new).await.map_err(|error| not_imported(error, None))?;
     Ok(Json(import.into()))
 }
 
@@ -135,7 +134,7 @@ pub(crate) async fn rows(
     check(&app, &principal, &events).await?;
     let (id, now_wall_ms) = (digest.to_string(), clock::wall_ms());
     let taken = app.store.import_rows(&id, first, &events, &principal.name, now_wall_ms).await;
-    Ok(Json(taken.map_err(|error| not_imported(error, first))?.into()))
+    Ok(Json(taken.map_err(|error| not_imported(error, Some(first)))?.into()))
 }
 
 /// Imports, the newest first.
@@ -173,7 +172,7 @@ pub(crate) async fn discard(
         .store
         .discard_import(&id, DISCARDED_AT_ONCE)
         .await
-        .map_err(|error| not_imported(error, 0))?
+        .map_err(|error| not_imported(error, None))?
     {}
     Ok(StatusCode::NO_CONTENT)
 }

@@ -49,6 +49,10 @@ fn token_ref(text: &str) -> Result<TokenRef, Infallible> {
 }
 
 impl ForgeArgs {
+    pub(super) fn repository(&self) -> Option<&str> {
+        self.repository.as_deref()
+    }
+
     /// Adds what the forge says to what was found.
     pub(super) async fn ask(&self, found: &mut Checkout) -> CliResult<()> {
         let (Some(name), Some(repository)) = (self.forge, &self.repository) else { return Ok(()) };
@@ -59,7 +63,8 @@ impl ForgeArgs {
         };
         let token = self.token.as_ref().map(token).transpose()?;
         let (repository, url) = (repository.clone(), self.forge_url.clone());
-        let said = forge(&Question { kind, repository, url, token }).await.map_err(refused)?;
+        let said = forge(&Question { kind, repository, url, token });
+        let said = said.await.map_err(|error| refused(error, kind))?;
         if let (Some(there), Some(here)) = (&said.branch, &found.facts.main_branch)
             && there != here
         {
@@ -84,8 +89,13 @@ fn token(TokenRef(reference): &TokenRef) -> CliResult<Token> {
         .map_err(|error| error.hint(TOKEN_HINT))
 }
 
-fn refused(error: ForgeError) -> CliError {
-    let kind = if matches!(error, ForgeError::Http(_)) { Exit::Failed } else { Exit::Usage };
-    let error = CliError::new(kind, error).context("cannot ask the forge".to_owned());
-    error.hint("write `--forge github --repository acme/shop --token env:FORGE_TOKEN`, and `--forge-url https://…` when the forge is your own")
+fn refused(error: ForgeError, kind: Kind) -> CliError {
+    let exit = if matches!(error, ForgeError::Http(_)) { Exit::Failed } else { Exit::Usage };
+    let (name, repository) = match kind {
+        Kind::Github => ("github", "acme/shop"),
+        Kind::Gitlab => ("gitlab", "acme/team/shop"),
+        Kind::AzureDevops => ("azure_devops", "acme/project/shop"),
+    };
+    let error = CliError::new(exit, error).context("cannot ask the forge".to_owned());
+    error.hint(format!("write `--forge {name} --repository {repository} --token env:FORGE_TOKEN`, and `--forge-url https://…` when the forge is your own"))
 }

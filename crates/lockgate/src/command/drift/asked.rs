@@ -134,6 +134,15 @@ impl Terraform {
                 return Err(CliError::usage(format!("{} is not a file", file.display())));
             }
         }
+        if let Some(program) = &self.program {
+            let environment = environment(&terraform::VARIABLES, &terraform::SECRETS, &[]);
+            if environment.find(program).is_none() {
+                let text = format!("{} is no program that can be run", program.display());
+                return Err(CliError::usage(text).hint(
+                    "name one that is installed with `--terraform-program`, or leave it out",
+                ));
+            }
+        }
         checkout.directories(&self.roots)
     }
 

@@ -8,7 +8,6 @@ use lockgate_model::ids::AgentName;
 use lockgate_model::version::Digest;
 use lockgate_value::event::{Event, Text};
 use lockgate_value::import::{Columns, Defaults, FocusColumns, LINE_BYTES_MAX, RowError, jsonl};
-use sha2::{Digest as _, Sha256};
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 
@@ -52,35 +51,38 @@ pub(super) fn look(path: &Path, kind: &Kind) -> CliResult<Looked> {
     if sum.rows == 0 {
         return Err(CliError::usage(format!("{} holds no event", path.display())));
     }
-    Ok(Looked { rows: sum.rows, digest: sum.digest()? })
+    Ok(Looked { rows: sum.rows, digest: sum.digest })
 }
 
 fn told(path: &Path, wrong: &[RowError]) -> CliError {
     let shown: Vec<String> = wrong.iter().take(WRONG_MAX).map(ToString::to_string).collect();
     let more = if wrong.len() > WRONG_MAX { "\n  and more" } else { "" };
-    CliError::usage(format!("{} cannot be imported:\n  {}{more}", path.display(), shown.join("\n  ")))
-        .hint("nothing was imported; mend these lines and run it again")
+    CliError::usage(format!(
+        "{} cannot be imported:\n  {}{more}",
+        path.display(),
+        shown.join("\n  ")
+    ))
+    .hint("nothing was imported; mend these lines and run it again")
 }
 
-/// The digest of events in their order.
-#[derive(Default)]
+/// The digest of events in their order: each with the one before.
 pub(super) struct Sum {
-    hash: Sha256,
+    pub(super) digest: Digest,
     pub(super) rows: u64,
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { digest: Digest::of(b""), rows: 0 }
+    }
 }
 
 impl Sum {
     pub(super) fn add(&mut self, event: &Event) -> CliResult<()> {
         let text = serde_json::to_vec(event).or_exit(Exit::Failed, "cannot write an event")?;
-        self.hash.update(&text);
-        self.hash.update(b"\n");
+        self.digest = Digest::of(&[self.digest.as_str().as_bytes(), &text].concat());
         self.rows += 1;
         Ok(())
-    }
-
-    pub(super) fn digest(self) -> CliResult<Digest> {
-        let hex: String = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("sha256:{hex}").parse().or_exit(Exit::Failed, "cannot write a digest")
     }
 }
 
@@ -114,7 +116,12 @@ impl Rows {
         let defaults = match kind {
             Kind::Jsonl(defaults) => {
                 let lines = BufReader::new(file);
-                return Ok(Self(Reader::Jsonl { lines, line: 0, defaults: defaults.clone(), name }));
+                return Ok(Self(Reader::Jsonl {
+                    lines,
+                    line: 0,
+                    defaults: defaults.clone(),
+                    name,
+                }));
             }
             Kind::Csv(defaults) => Some(defaults.clone()),
             Kind::Focus { .. } => None,
@@ -123,7 +130,8 @@ impl Rows {
         let header = reader.headers().or_exit(Exit::Usage, format!("cannot read {name}"))?.clone();
         let columns = match (kind, defaults) {
             (Kind::Focus { agent, source, model_usage }, _) => {
-                FocusColumns::of(&header, agent.clone(), source.clone(), *model_usage).map(Which::Bill)
+                FocusColumns::of(&header, agent.clone(), source.clone(), *model_usage)
+                    .map(Which::Bill)
             }
             (_, defaults) => Columns::of(&header, defaults.unwrap_or_default()).map(Which::Events),
         };
@@ -137,7 +145,9 @@ impl Iterator for Rows {
 
     fn next(&mut self) -> Option<Row> {
         match &mut self.0 {
-            Reader::Csv { columns: Which::Wrong(error), .. } => error.take().map(|error| Ok(Err(error))),
+            Reader::Csv { columns: Which::Wrong(error), .. } => {
+                error.take().map(|error| Ok(Err(error)))
+            }
             Reader::Csv { records, columns } => {
                 let record = match records.next()? {
                     Ok(record) => record,

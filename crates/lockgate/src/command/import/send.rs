@@ -34,9 +34,13 @@ pub(super) async fn all(
     name: &str,
 ) -> CliResult<Sent> {
     let body = json!({ "digest": looked.digest, "name": name, "rows": looked.rows });
-    let mut sent = told(client.post(&["value", "imports"], &body).await?)?;
-    if sent.taken > 0 && !sent.done {
-        output::note(format!("going on after row {}", output::count(sent.taken)));
+    let mut sent: Sent = told(client.post(&["value", "imports"], &body).await?)?;
+    if sent.done {
+        output::note("this file was imported before; nothing was sent");
+        return Ok(sent);
+    }
+    if sent.taken > 0 {
+        output::note(format!("going on after event {}", output::count(sent.taken)));
     }
     let mut progress = Progress::new(looked.rows);
     let mut parts = Parts { rows, sum: Sum::default() };
@@ -80,8 +84,9 @@ fn told<T: serde::de::DeserializeOwned>(answer: serde_json::Value) -> CliResult<
 }
 
 fn changed() -> CliError {
-    CliError::usage("the file was changed while it was imported")
-        .hint("nothing of it counts; run the command again, and give up what was begun with --discard")
+    CliError::usage("the file was changed while it was imported").hint(
+        "nothing of it counts; run the command again, and give up what was begun with --discard",
+    )
 }
 
 /// Rows, as many as one request takes.
@@ -102,9 +107,8 @@ impl Parts {
     }
 
     /// Whether the whole file, now read again, is what it was.
-    fn is_still(&mut self, looked: &Looked) -> CliResult<()> {
-        let digest = std::mem::take(&mut self.sum).digest()?;
-        if digest == looked.digest { Ok(()) } else { Err(changed()) }
+    fn is_still(&self, looked: &Looked) -> CliResult<()> {
+        if self.sum.digest == looked.digest { Ok(()) } else { Err(changed()) }
     }
 }
 
@@ -122,7 +126,8 @@ impl Progress {
 
     fn show(&mut self, done: u64) {
         let percent = done * 100 / self.rows.max(1);
-        let text = format!("{} of {} events ({percent} %)", output::count(done), output::count(self.rows));
+        let text =
+            format!("{} of {} events ({percent} %)", output::count(done), output::count(self.rows));
         if self.is_terminal {
             let mut stream = std::io::stderr().lock();
             // Nobody is left to tell when standard error is closed.

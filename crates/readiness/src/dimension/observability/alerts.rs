@@ -1,19 +1,33 @@
-//! Alert rules, where they are sent, and what people then do.
+//! Alert rules, where they are sent, who owns them, and what people then do.
+
+mod cloud;
+mod grafana;
+mod prometheus;
 
 use super::{is_yaml, real};
-use crate::finding::{Evidence, Finding};
-use crate::tree::{Tree, has_end, is_aside, name};
+use crate::finding::{Evidence, Finding, Outcome};
+use crate::lines::File;
+use crate::tree::{Tree, has_end, is_aside, join, name};
 use crate::yaml::{self, Node};
+
+/// Lines of a runbook that says something.
+const RUNBOOK_LINES_MIN: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Alerts {
     rules: Vec<Evidence>,
     /// Rules that name their receivers themselves.
     direct: Vec<Evidence>,
+    /// Topics that rules are sent to and that nobody is seen to have subscribed to.
+    unheard: Vec<Evidence>,
     receivers: Vec<Evidence>,
     /// Receivers that reach nobody.
     placeholders: Vec<Evidence>,
     runbooks: Vec<Evidence>,
+    /// Runbooks that are named and are not there.
+    missing: Vec<Evidence>,
+    owners: Vec<Evidence>,
+    topics: cloud::Topics,
 }
 
 impl Alerts {
@@ -23,127 +37,87 @@ impl Alerts {
             if is_aside(path) && !path.contains("runbook") || path.starts_with(".github/") {
                 continue;
             }
-            if has_end(path, "tf") {
-                all.terraform(path, text);
-            } else if is_yaml(path) || has_end(path, "rules") {
+            let lines: Vec<&str> =
+                if is_looked_into(path) { text.lines().collect() } else { continue };
+            let file = File::new(path, text, &lines);
+            if has_end(path, "tf") || has_end(path, "tofu") {
+                all.terraform(file);
+            } else {
                 // Most YAML is nothing of the kind, and need not be parsed.
-                let marks = ["alert:", "receivers:", "AWS::CloudWatch::Alarm"];
+                let marks = [
+                    "alert:",
+                    "receivers:",
+                    "AWS::CloudWatch::Alarm",
+                    "contactPoints:",
+                    "policies:",
+                    "condition:",
+                    "owner:",
+                ];
                 let may = marks.iter().any(|mark| text.contains(mark));
                 let roots = may.then(|| yaml::documents(text).unwrap_or_default());
                 for root in roots.into_iter().flatten() {
-                    all.document(path, text, &root);
+                    all.document(tree, file, &root);
                 }
             }
         }
+        all.hear();
         all
     }
 
-    fn document(&mut self, path: &str, text: &str, root: &Node) {
-        let spec = if root.get("kind").and_then(Node::text) == Some("PrometheusRule") {
-            root.get("spec")
-        } else {
-            Some(root)
-        };
-        let groups = spec.and_then(|spec| spec.get("groups")).map(Node::items).unwrap_or_default();
-        for rule in
-            groups.iter().flat_map(|group| group.get("rules").map(Node::items).unwrap_or_default())
-        {
-            let Some(alert) = rule.get("alert").filter(|_| rule.get("expr").is_some()) else {
-                continue;
-            };
-            self.rules.push(Evidence::at(path, text, alert.place));
-            let book =
-                ["runbook_url", "runbook"].iter().find_map(|key| rule.at(&["annotations", key]));
-            if let Some(book) = book.filter(|book| real(Some(book))) {
-                self.runbooks.push(Evidence::at(path, text, book.place));
+    fn document(&mut self, tree: &Tree, file: File<'_>, root: &Node) {
+        match root.get("kind").and_then(Node::text) {
+            Some("PrometheusRule" | "AlertmanagerConfig") => {
+                root.get("spec").into_iter().for_each(|spec| self.prometheus(tree, file, spec, 0));
             }
-        }
-        self.receivers(path, text, root);
-        for entry in root.get("Resources").map(Node::entries).unwrap_or_default() {
-            if entry.value.get("Type").and_then(Node::text) == Some("AWS::CloudWatch::Alarm") {
-                let shown = Evidence::at(path, text, entry.key_place);
-                let actions = entry
-                    .value
-                    .at(&["Properties", "AlarmActions"])
-                    .is_some_and(|list| !list.items().is_empty());
-                if actions {
-                    self.direct.push(shown.clone());
-                }
-                self.rules.push(shown);
+            Some("ConfigMap" | "Secret") => self.inside(tree, file, root),
+            Some("Component" | "System") if name(file.path).starts_with("catalog-info") => {
+                let owner = root.at(&["spec", "owner"]).filter(|owner| real(Some(owner)));
+                self.owners.extend(owner.map(|owner| file.shown(owner)));
+            }
+            _ => {
+                self.prometheus(tree, file, root, 0);
+                self.grafana(tree, file, root);
+                self.cloudformation(file, root);
             }
         }
     }
 
-    /// Receivers of Alertmanager that a route names.
-    fn receivers(&mut self, path: &str, text: &str, root: &Node) {
-        let config = if root.get("kind").and_then(Node::text) == Some("AlertmanagerConfig") {
-            root.get("spec")
-        } else {
-            Some(root)
-        };
-        let Some(config) = config.filter(|config| config.get("route").is_some()) else { return };
-        let mut routed = Vec::new();
-        routes(config.get("route"), &mut routed, 0);
-        for receiver in config.get("receivers").map(Node::items).unwrap_or_default() {
-            let Some(receiver_name) = receiver
-                .get("name")
-                .filter(|name| name.text().is_some_and(|name| routed.contains(&name)))
-            else {
-                continue;
-            };
-            let kinds = receiver
-                .entries()
-                .iter()
-                .filter(|entry| entry.key.ends_with("_configs") || entry.key.ends_with("Configs"));
-            let targets: Vec<&Node> = kinds.flat_map(|entry| entry.value.items()).collect();
-            let shown = Evidence::at(path, text, receiver_name.place);
-            if targets.iter().any(|target| reaches(target)) {
-                self.receivers.push(shown);
-            } else {
-                self.placeholders.push(shown);
+    /// Files that a `ConfigMap` or a `Secret` holds.
+    fn inside(&mut self, tree: &Tree, file: File<'_>, root: &Node) {
+        for table in ["data", "stringData"].into_iter().filter_map(|key| root.get(key)) {
+            for entry in table.entries() {
+                let Some(text) = entry.value.text().filter(|_| entry.value.is_literal()) else {
+                    continue;
+                };
+                let file = file.begun_at(entry.value.lines_start(file.text));
+                for inner in yaml::documents(text).unwrap_or_default() {
+                    self.prometheus(tree, file, &inner, 0);
+                    self.grafana(tree, file, &inner);
+                }
             }
         }
     }
 
-    fn terraform(&mut self, path: &str, text: &str) {
-        let alarms = [
-            "aws_cloudwatch_metric_alarm",
-            "google_monitoring_alert_policy",
-            "azurerm_monitor_metric_alert",
-            "datadog_monitor",
-            "grafana_rule_group",
-            "newrelic_alert_policy",
-        ];
-        let actions = [
-            "alarm_actions",
-            "notification_channels",
-            "action {",
-            "message",
-            "channel_ids",
-            "contact_point",
-        ];
-        let lines: Vec<&str> = text.lines().collect();
-        for (i, line) in lines.iter().enumerate() {
-            let Some(rest) = line.strip_prefix("resource \"") else { continue };
-            let kind = rest.split('"').next().unwrap_or_default();
-            if matches!(kind, "pagerduty_escalation_policy" | "opsgenie_escalation") {
-                self.runbooks.push(Evidence::line(path, text, i));
-            }
-            if !alarms.contains(&kind) {
-                continue;
-            }
-            self.rules.push(Evidence::line(path, text, i));
-            let body =
-                lines[i + 1..].iter().enumerate().take_while(|(_, line)| !line.starts_with('}'));
-            for (j, line) in body {
-                let line = line.trim_start();
-                let sends = actions.iter().any(|action| line.starts_with(action))
-                    && !line.ends_with("= []");
-                if sends && (kind != "datadog_monitor" || line.contains('@')) {
-                    self.direct.push(Evidence::line(path, text, i + 1 + j));
-                    break;
-                }
-            }
+    /// What a rule says of who owns it, and of what to do.
+    fn described(&mut self, tree: &Tree, file: File<'_>, rule: &Node) {
+        let owner =
+            ["team", "owner", "owned_by", "squad"].iter().find_map(|key| rule.at(&["labels", key]));
+        self.owners.extend(owner.filter(|owner| real(Some(owner))).map(|owner| file.shown(owner)));
+        let book = ["runbook_url", "runbook", "runbookURL"]
+            .iter()
+            .find_map(|key| rule.at(&["annotations", key]));
+        let Some(book) = book.filter(|book| real(Some(book))) else { return };
+        let text = book.text().unwrap_or_default();
+        // One that is no address is a file of the repository.
+        let is_file = !text.contains("://") && !text.contains("{{") && has_end(text, "md");
+        let is_there = |path: String| tree.has(&path);
+        let is_missing = is_file
+            && !join("", text).is_some_and(is_there)
+            && !join(crate::tree::dir(file.path), text).is_some_and(is_there);
+        if is_missing {
+            self.missing.push(file.shown(book));
+        } else {
+            self.runbooks.push(file.shown(book));
         }
     }
 
@@ -164,6 +138,10 @@ impl Alerts {
             return Finding::fail("the receivers of alerts are placeholders")
                 .with(self.placeholders.clone());
         }
+        if !self.unheard.is_empty() {
+            return Finding::unknown("alerts go to a topic; no file says who is subscribed to it")
+                .with(self.unheard.clone());
+        }
         Finding::unknown("alert rules are there; no file says who is told").with(self.rules.clone())
     }
 
@@ -179,49 +157,33 @@ impl Alerts {
             let lower = path.to_ascii_lowercase();
             has_end(&lower, "md")
                 && (name(&lower).contains("runbook") || lower.contains("runbooks/"))
-                && text.lines().count() > 3
+                && text.lines().filter(|line| !line.trim().is_empty()).count() + 1
+                    >= RUNBOOK_LINES_MIN
         });
         match book {
             Some((path, text)) => Finding::pass("a runbook").with([Evidence::file(path, text)]),
+            None if !self.missing.is_empty() => {
+                Finding::fail("the runbook that alerts name is not there")
+                    .with(self.missing.clone())
+            }
             None => Finding::fail("no runbook and no escalation")
                 .with(self.rules.iter().take(1).cloned()),
         }
     }
-}
 
-/// The receivers that a tree of routes names.
-fn routes<'a>(route: Option<&'a Node>, names: &mut Vec<&'a str>, depth: usize) {
-    let Some(route) = route.filter(|_| depth < 16) else { return };
-    names.extend(route.get("receiver").and_then(Node::text));
-    for inner in route.get("routes").map(Node::items).unwrap_or_default() {
-        routes(Some(inner), names, depth + 1);
+    /// Whether somebody answers for what the alerts are about.
+    pub(super) fn owned(&self) -> Finding {
+        if !self.owners.is_empty() {
+            return Finding::pass("an owner is named").with(self.owners.clone());
+        }
+        if self.rules.is_empty() {
+            return Finding::new(Outcome::NotApplicable, "no alerts that anybody could own");
+        }
+        Finding::unknown("no label of a rule and no catalogue names an owner")
+            .with(self.rules.clone())
     }
 }
 
-/// Whether a target is somebody. A secret that is read from a file or put in later is taken for real.
-fn reaches(target: &Node) -> bool {
-    let keys = [
-        "url",
-        "url_file",
-        "to",
-        "api_url",
-        "api_url_file",
-        "channel",
-        "service_key",
-        "service_key_file",
-        "routing_key",
-        "routing_key_file",
-        "webhook_url",
-        "webhook_url_file",
-        "api_key",
-        "api_key_file",
-        "chat_id",
-        "topic_arn",
-        "user_key",
-        "apiURL",
-        "routingKey",
-        "urlSecret",
-    ];
-    let given: Vec<&Node> = keys.iter().filter_map(|key| target.get(key)).collect();
-    !given.is_empty() && given.iter().all(|node| node.is_map() || real(Some(node)))
+fn is_looked_into(path: &str) -> bool {
+    is_yaml(path) || ["tf", "tofu", "rules"].iter().any(|end| has_end(path, end))
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::toolchain::{Toolchain, toolchains};
 use super::{File, HEAD, Starter};
 use crate::assess::Facts;
-use crate::tree::Tree;
+use crate::tree::{Tree, has_end, name};
 
 /// What brings the files, by the commit of a release.
 pub(super) const CHECKOUT: &str =
@@ -21,8 +21,9 @@ pub(super) fn is_plain(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '/' | '-' | '_' | '.'))
 }
 
+/// The main branch; where nothing says which it is, both names that it usually has.
 fn main_branch(facts: &Facts) -> &str {
-    facts.main_branch.as_deref().filter(|name| is_plain(name)).unwrap_or("main")
+    facts.main_branch.as_deref().filter(|name| is_plain(name)).unwrap_or("main, master")
 }
 
 /// The head of a workflow for every change.
@@ -63,8 +64,8 @@ fn free(tree: &Tree, name: &str) -> String {
     if tree.has(&path) { format!(".github/workflows/lockgate-{name}.yml") } else { path }
 }
 
-/// Build and test, in every language that is seen.
-pub(super) fn tests(tree: &Tree, facts: &Facts, fails: &dyn Fn(&str) -> bool) -> Option<Starter> {
+/// Whether something is not built or tested.
+fn is_missing(fails: &dyn Fn(&str) -> bool) -> bool {
     const MISSING: [&str; 6] = [
         "ci_cd.build",
         "ci_cd.build_on_pull_request",
@@ -73,8 +74,29 @@ pub(super) fn tests(tree: &Tree, facts: &Facts, fails: &dyn Fn(&str) -> bool) ->
         "tests.unit",
         "tests.unit_on_pull_request",
     ];
+    MISSING.iter().any(|id| fails(id))
+}
+
+/// Whether there is something that could be scanned, whatever builds it.
+fn has_code(tree: &Tree) -> bool {
+    const ENDS: [&str; 17] = [
+        "c", "cc", "cpp", "h", "hpp", "cs", "fs", "rb", "php", "swift", "ex", "scala", "tf",
+        "tofu", "bicep", "sh", "lua",
+    ];
+    tree.paths().any(|path| ENDS.iter().any(|end| has_end(path, end)))
+}
+
+/// Why no workflow that builds and tests is offered.
+pub(super) fn why_no_tests(tree: &Tree, fails: &dyn Fn(&str) -> bool) -> Option<&'static str> {
+    (has_code(tree) && toolchains(tree).is_empty() && is_missing(fails)).then_some(
+        "nothing that builds and tests is offered: it is known for Rust, Python, Node, Go, Maven and Gradle alone; run your own commands on `pull_request`",
+    )
+}
+
+/// Build and test, in every language that is seen.
+pub(super) fn tests(tree: &Tree, facts: &Facts, fails: &dyn Fn(&str) -> bool) -> Option<Starter> {
     let found = toolchains(tree);
-    if found.is_empty() || !MISSING.iter().any(|id| fails(id)) {
+    if found.is_empty() || !is_missing(fails) {
         return None;
     }
     let mut text = head("tests", facts);
@@ -126,13 +148,22 @@ const SCANS: [(&str, &str, &str); 4] = [
     ),
 ];
 
+/// Lock files of languages that nothing is built for here.
+const LOCKS: [&str; 5] =
+    ["Gemfile.lock", "composer.lock", "packages.lock.json", "conan.lock", "mix.lock"];
+
 pub(super) fn security(
     tree: &Tree,
     facts: &Facts,
     fails: &dyn Fn(&str) -> bool,
 ) -> Option<Starter> {
-    let missing: Vec<_> = SCANS.iter().filter(|(check, ..)| fails(check)).collect();
-    if missing.is_empty() || toolchains(tree).is_empty() {
+    let is_known = !toolchains(tree).is_empty();
+    // Without a lock file there is nothing for it to look at, and it fails.
+    let has_locks = || tree.paths().any(|path| LOCKS.contains(&name(path)));
+    let fits =
+        |check: &str| is_known || check != "security.dependencies_on_pull_request" || has_locks();
+    let missing: Vec<_> = SCANS.iter().filter(|(check, ..)| fails(check) && fits(check)).collect();
+    if missing.is_empty() || !is_known && !has_code(tree) {
         return None;
     }
     let mut text = head("security", facts);

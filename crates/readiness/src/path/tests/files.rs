@@ -85,7 +85,7 @@ fn tests_scans_and_analysis_are_those_of_pipelines() {
     for (step, said) in [
         ("monolith.tests", "tests.unit"),
         ("monolith.analysis", "security.static"),
-        ("microservices.scans", "security.code"),
+        ("microservices.scans", "security.secrets"),
     ] {
         let jenkins = ("Jenkinsfile", "@Library('shared') _\nbuildEverything()\n");
         assert_of(step, &[jenkins, LANGCHAIN], Outcome::Unknown, said);

@@ -61,8 +61,9 @@ fn unknown_blocks_before_a_release_and_so_does_a_server_that_was_not_asked() {
             let by_server = STEPS
                 .iter()
                 .any(|one| one.id == step.id && one.sees.server() && one.sees != Sees::Either);
-            assert_eq!(step.outcome == Outcome::Unknown, by_server, "{}", step.id);
-            assert_eq!(step.blocks, by_server && step.phase != Phase::After, "{}", step.id);
+            let is_review = step.phase == Phase::After;
+            assert_eq!(step.outcome == Outcome::Unknown, by_server || is_review, "{}", step.id);
+            assert_eq!(step.blocks, by_server && !is_review, "{}", step.id);
         }
         let known = server(path, &facts());
         let blind = evaluate(path, None, Some(&known), today);
@@ -180,6 +181,31 @@ fn the_server_believes_itself_alone() {
         "what a report leaves out is unknown: {:?}",
         refused.blocked_by
     );
+}
+
+/// One word must not open what it says nothing about.
+#[test]
+fn a_word_in_a_report_is_about_its_step_and_its_texts_are_of_one_line() {
+    let path = Scenario::Monolith;
+    let until = "2026-12-31".parse().unwrap();
+    let check = |of: &str, link: &str, reason: &str| {
+        let word = Word { of: of.into(), owner: "security".into(), link: link.into(), until };
+        // As it comes over the network.
+        let said = Finding { reason: reason.into(), attested: vec![word], ..Finding::unknown("") };
+        check_report(path, &Findings::from([("monolith.tests".to_owned(), said)]))
+    };
+    let good = "https://wiki.example/tests";
+    assert_eq!(check("tests.coverage_over_80", good, "not shown"), Ok(()));
+    assert_eq!(check("monolith.tests", good, "not shown"), Ok(()));
+    for (of, link, reason, why) in [
+        ("observability.logs", good, "x", "nothing that `monolith.tests` asks for"),
+        ("monolith.analysis", good, "x", "nothing that"),
+        ("monolith.tests", "javascript:alert(1)", "x", "no http or https URL"),
+        ("monolith.tests", good, "x\nerror: forged", "control characters"),
+    ] {
+        let refused = check(of, link, reason).err().unwrap_or_default();
+        assert!(refused.contains(why), "{of} {link} {reason:?}: {refused}");
+    }
 }
 
 /// What a repository's files say may be anyone's words, and nothing in the log is erased.

@@ -299,7 +299,7 @@ fn damaged(facts: &mut ServerFacts) {
 }
 
 #[test]
-fn a_review_is_due_between_dates_and_never_passes() {
+fn a_review_is_due_between_dates() {
     let first = |path: &str, first: Option<i64>, now: i64| {
         let mut facts = proven();
         facts.first_promoted_wall_ms = first;
@@ -326,4 +326,43 @@ fn a_review_is_due_between_dates_and_never_passes() {
         assert_eq!((found.outcome, found.awaited), (Outcome::Unknown, true), "{path}");
         assert!(found.reason.contains(said), "{}", found.reason);
     }
+}
+
+#[test]
+fn a_review_passes_when_it_is_due_and_all_that_it_asks_for_was_met() {
+    let first = NOW_MS - 300 * 86_400_000;
+    let criterion = |measure: &str, met: Option<bool>| Criterion {
+        measure: measure.into(),
+        met,
+        told: "as the test says".into(),
+    };
+    let at = |path: &str, since: i64, worth: &[(&str, Option<bool>)]| {
+        let mut facts = proven();
+        facts.first_promoted_wall_ms = Some(since);
+        facts.worth = worth.iter().map(|(measure, met)| criterion(measure, *met)).collect();
+        found(&format!("{path}.review"), &facts)
+    };
+    let good = Some(true);
+    let both = [("deployment_success", good), ("replacement_rate", good)];
+    let with = |measure, met| [&both[..], &[(measure, met), ("nps", Some(false))]].concat();
+    for (path, measure) in [
+        ("monolith", "hours_saved"),
+        ("microservices", "cost_saving"),
+        ("serverless", "cost_saving"),
+    ] {
+        assert_eq!(at(path, first, &with(measure, good)).outcome, Outcome::Pass, "{path}");
+        let short = at(path, first, &with(measure, Some(false)));
+        assert_eq!(short.outcome, Outcome::Fail, "{path}");
+        assert!(
+            short.reason.contains(measure) && !short.reason.contains("nps"),
+            "{}",
+            short.reason
+        );
+        for worth in [with(measure, None), both.to_vec(), Vec::new()] {
+            let open = at(path, first, &worth);
+            assert_eq!((open.outcome, open.awaited), (Outcome::Unknown, true), "{path} {worth:?}");
+        }
+    }
+    let early = at("monolith", NOW_MS - 86_400_000, &with("hours_saved", good));
+    assert_eq!(early.outcome, Outcome::Unknown, "half a year is what it looks back at");
 }

@@ -8,7 +8,8 @@ use crate::yaml::Node;
 
 /// On which occasions a condition holds.
 pub(super) fn runs(condition: Option<&Node>, scope: &Scope) -> Occasions {
-    let Some(text) = condition.and_then(Node::text) else {
+    // An empty one asks for nothing.
+    let Some(text) = condition.and_then(Node::text).filter(|text| !text.trim().is_empty()) else {
         return Occasions::from_fn(|_| Runs::Yes);
     };
     Occasions::from_fn(|occasion| {
@@ -16,6 +17,10 @@ pub(super) fn runs(condition: Option<&Node>, scope: &Scope) -> Occasions {
             // Open conditions ask what there is to do, and an ordinary change has something to do.
             Truth::Yes | Truth::Open => Runs::Yes,
             Truth::No => Runs::No,
+            Truth::Unknown => Runs::Unsure(format!(
+                "`if: {}` cannot be told from the files; attest it if it holds",
+                told(text)
+            )),
             Truth::Setting => {
                 Runs::Unsure(format!("`if: {}` asks for a setting outside the files", told(text)))
             }
@@ -56,7 +61,7 @@ pub(super) fn blocking(setting: Option<&Node>, scope: &Scope) -> Blocking {
         value => match value.truth() {
             Truth::Yes => no(text),
             Truth::No => Blocking::Yes,
-            Truth::Open | Truth::Setting => Blocking::Unsure(format!(
+            Truth::Open | Truth::Unknown | Truth::Setting => Blocking::Unsure(format!(
                 "`continue-on-error: {}` is decided when it runs",
                 told(text)
             )),

@@ -1,5 +1,12 @@
 //! Expressions between `${{` and `}}`: read, and evaluated as far as the files say what they come to.
 
+mod function;
+mod token;
+
+use self::function::{call, equal, ordered};
+pub(in super::super) use self::token::quoted;
+use self::token::{Token, tokens};
+use super::number;
 use crate::finding::excerpt;
 
 /// Longer than any text that somebody wrote.
@@ -13,14 +20,23 @@ const DEPTH_MAX: usize = 32;
 pub(super) enum Value {
     Text(String),
     Bool(bool),
+    Number(f64),
     Null,
     List(Vec<Value>),
-    /// This repository, whatever its name is.
+    /// One of these, each at some time.
+    OneOf(Vec<String>),
+    /// This repository, by the name that the files have for it.
     Repository,
+    /// Who owns it.
+    Owner,
     /// A person who works on it: no robot, and nobody in particular.
     Person,
-    /// Decided when it runs, by what has to be done: outputs of other jobs, kinds of machines.
+    /// Something that is there, whatever it is.
+    Something,
+    /// Decided when it runs, by what has to be done: outputs of other jobs and steps.
     Open,
+    /// Not in the files, or no expression at all.
+    Unknown,
     /// Decided by somebody who set a variable or a secret outside the files.
     Setting,
 }
@@ -31,9 +47,16 @@ impl Value {
         match self {
             Self::Text(text) => Truth::from(!text.is_empty() && text != "0"),
             Self::Bool(value) => Truth::from(*value),
+            Self::Number(value) => Truth::from(*value != 0.0 && !value.is_nan()),
             Self::Null => Truth::No,
-            Self::List(_) | Self::Repository | Self::Person => Truth::Yes,
+            Self::List(_)
+            | Self::OneOf(_)
+            | Self::Repository
+            | Self::Owner
+            | Self::Person
+            | Self::Something => Truth::Yes,
             Self::Open => Truth::Open,
+            Self::Unknown => Truth::Unknown,
             Self::Setting => Truth::Setting,
         }
     }
@@ -43,22 +66,24 @@ impl Value {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Bool(value) => Some(value.to_string()),
+            Self::Number(value) => Some(number::text(*value)),
             Self::Null => Some(String::new()),
             _ => None,
         }
     }
 
     fn unknown(&self) -> Option<Self> {
-        matches!(self, Self::Open | Self::Setting).then(|| self.clone())
+        matches!(self, Self::Open | Self::Unknown | Self::Setting).then(|| self.clone())
     }
 }
 
-/// Yes, no, or one of two ways not to know.
+/// Yes, no, or one of three ways not to know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Truth {
     Yes,
     No,
     Open,
+    Unknown,
     Setting,
 }
 
@@ -72,14 +97,25 @@ impl From<bool> for Truth {
 pub(super) trait Names {
     /// The value of `a.b.c`, all in lower case but for the keys of maps.
     fn value(&self, path: &[String]) -> Value;
+
+    /// Whether the files call this repository, or its owner, so: `owner/name` or `owner/`, in lower case.
+    fn is_called(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// Whether a file of the repository fits a pattern of `hashFiles`.
+    fn has_file(&self, _pattern: &str) -> bool {
+        false
+    }
 }
 
-/// Evaluates an expression, without its `${{ }}`. What is no expression is open.
+/// Evaluates an expression, without its `${{ }}`. What is no expression is unknown: GitHub refuses it.
 pub(super) fn evaluate(text: &str, names: &dyn Names) -> Value {
-    let Some(tokens) = tokens(text) else { return Value::Open };
-    let mut parser = Parser { tokens, at: 0, names, depth: 0 };
+    let Some(tokens) = tokens(text) else { return Value::Unknown };
+    let mut parser = Parser { tokens, at: 0, names, depth: 0, is_broken: false };
     let value = parser.or();
-    if parser.at == parser.tokens.len() { value } else { Value::Open }
+    let is_whole = parser.at == parser.tokens.len() && !parser.is_broken;
+    if is_whole { value } else { Value::Unknown }
 }
 
 /// A text with its expressions put in; what is not known becomes `unknown`.
@@ -119,60 +155,7 @@ pub(super) fn whole(text: &str, names: &dyn Names) -> Value {
         return Value::Text(text.to_owned());
     }
     let value = interpolate(text, names, crate::shell::UNKNOWN);
-    if value.contains(crate::shell::UNKNOWN) { Value::Open } else { Value::Text(value) }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Text(String),
-    Word(String),
-    Sign(&'static str),
-}
-
-const SIGNS: &[&str] =
-    &["&&", "||", "==", "!=", "<=", ">=", "<", ">", "!", "(", ")", "[", "]", ",", "."];
-
-fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut all = Vec::new();
-    let mut rest = text.trim_start();
-    while !rest.is_empty() {
-        if let Some(after) = rest.strip_prefix('\'') {
-            let (value, after) = quoted(after)?;
-            all.push(Token::Text(value));
-            rest = after;
-        } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
-            all.push(Token::Sign(sign));
-            rest = &rest[sign.len()..];
-        } else {
-            let end = rest
-                .find(|c: char| !(c.is_alphanumeric() || "_-*".contains(c)))
-                .unwrap_or(rest.len());
-            if end == 0 {
-                return None;
-            }
-            all.push(Token::Word(rest[..end].to_owned()));
-            rest = &rest[end..];
-        }
-        rest = rest.trim_start();
-    }
-    Some(all)
-}
-
-/// Up to the closing quote; two quotes are one that belongs to the text.
-pub(in super::super) fn quoted(text: &str) -> Option<(String, &str)> {
-    let mut value = String::new();
-    let mut rest = text;
-    loop {
-        let (part, after) = rest.split_once('\'')?;
-        value.push_str(part);
-        match after.strip_prefix('\'') {
-            Some(after) => {
-                value.push('\'');
-                rest = after;
-            }
-            None => return Some((value, after)),
-        }
-    }
+    if value.contains(crate::shell::UNKNOWN) { Value::Unknown } else { Value::Text(value) }
 }
 
 struct Parser<'a> {
@@ -180,6 +163,8 @@ struct Parser<'a> {
     at: usize,
     names: &'a dyn Names,
     depth: usize,
+    /// Something is not closed, or is missing.
+    is_broken: bool,
 }
 
 impl Parser<'_> {
@@ -187,6 +172,10 @@ impl Parser<'_> {
         let is = matches!(self.tokens.get(self.at), Some(Token::Sign(found)) if *found == sign);
         self.at += usize::from(is);
         is
+    }
+
+    fn close(&mut self, sign: &str) {
+        self.is_broken |= !self.take(sign);
     }
 
     fn or(&mut self) -> Value {
@@ -197,6 +186,8 @@ impl Parser<'_> {
                 Truth::Yes => left,
                 Truth::No => right,
                 open if right.truth() == Truth::Yes => right_or(open, &right),
+                // Either is enough.
+                open if open == Truth::Open || right.truth() == Truth::Open => Value::Open,
                 open => undecided(open, right.truth()),
             };
         }
@@ -222,11 +213,11 @@ impl Parser<'_> {
         for sign in ["==", "!=", "<=", ">=", "<", ">"] {
             if self.take(sign) {
                 let right = self.unary();
-                return match (sign, equal(&left, &right)) {
+                return match (sign, equal(&left, &right, self.names)) {
                     ("==", Ok(equal)) => Value::Bool(equal),
                     ("!=", Ok(equal)) => Value::Bool(!equal),
                     ("==" | "!=", Err(unknown)) => unknown,
-                    _ => Value::Open,
+                    _ => ordered(sign, &left, &right),
                 };
             }
         }
@@ -236,7 +227,7 @@ impl Parser<'_> {
     fn unary(&mut self) -> Value {
         if self.depth >= DEPTH_MAX {
             self.at = self.tokens.len() + 1;
-            return Value::Open;
+            return Value::Unknown;
         }
         self.depth += 1;
         let value = if self.take("!") {
@@ -244,6 +235,7 @@ impl Parser<'_> {
                 Truth::Yes => Value::Bool(false),
                 Truth::No => Value::Bool(true),
                 Truth::Open => Value::Open,
+                Truth::Unknown => Value::Unknown,
                 Truth::Setting => Value::Setting,
             }
         } else {
@@ -256,31 +248,45 @@ impl Parser<'_> {
     fn primary(&mut self) -> Value {
         if self.take("(") {
             let value = self.or();
-            self.take(")");
+            self.close(")");
             return value;
         }
         let token = self.tokens.get(self.at).cloned();
         self.at += 1;
         match token {
             Some(Token::Text(text)) => Value::Text(text),
+            Some(Token::Number(value)) => Value::Number(value),
             Some(Token::Word(word)) => {
                 if self.take("(") {
-                    let mut arguments = Vec::new();
-                    while self.at < self.tokens.len() && !self.take(")") {
-                        arguments.push(self.or());
-                        self.take(",");
-                    }
-                    return call(&word.to_ascii_lowercase(), &arguments);
+                    let arguments = self.arguments();
+                    return call(&word.to_ascii_lowercase(), &arguments, self.names);
                 }
                 match word.as_str() {
                     "true" => Value::Bool(true),
                     "false" => Value::Bool(false),
                     "null" => Value::Null,
-                    _ if word.parse::<f64>().is_ok() => Value::Text(word),
                     _ => self.path(&word),
                 }
             }
-            _ => Value::Open,
+            _ => {
+                self.is_broken = true;
+                Value::Unknown
+            }
+        }
+    }
+
+    /// Up to the bracket that closes them.
+    fn arguments(&mut self) -> Vec<Value> {
+        let mut all = Vec::new();
+        if self.take(")") {
+            return all;
+        }
+        loop {
+            all.push(self.or());
+            if !self.take(",") || self.is_broken {
+                self.close(")");
+                return all;
+            }
         }
     }
 
@@ -288,15 +294,16 @@ impl Parser<'_> {
         let mut path = vec![first.to_ascii_lowercase()];
         loop {
             if self.take(".") {
-                match self.tokens.get(self.at) {
-                    Some(Token::Word(word)) => path.push(word.clone()),
-                    _ => return Value::Open,
-                }
+                let Some(Token::Word(word)) = self.tokens.get(self.at) else {
+                    self.is_broken = true;
+                    return Value::Unknown;
+                };
+                path.push(word.clone());
                 self.at += 1;
             } else if self.take("[") {
                 let key = self.or().text();
-                self.take("]");
-                let Some(key) = key else { return Value::Open };
+                self.close("]");
+                let Some(key) = key else { return Value::Unknown };
                 path.push(key);
             } else {
                 return self.names.value(&path);
@@ -307,7 +314,13 @@ impl Parser<'_> {
 
 /// What nobody knows of both: a setting, when one of the two is.
 fn undecided(left: Truth, right: Truth) -> Value {
-    if left == Truth::Setting || right == Truth::Setting { Value::Setting } else { Value::Open }
+    if left == Truth::Setting || right == Truth::Setting {
+        Value::Setting
+    } else if left == Truth::Unknown || right == Truth::Unknown {
+        Value::Unknown
+    } else {
+        Value::Open
+    }
 }
 
 /// `open || 'text'` for a condition is true; for a text it is not known which.
@@ -315,91 +328,8 @@ fn right_or(open: Truth, right: &Value) -> Value {
     match (right, open) {
         (Value::Bool(true), _) => Value::Bool(true),
         (_, Truth::Setting) => Value::Setting,
+        (_, Truth::Unknown) => Value::Unknown,
         _ => Value::Open,
-    }
-}
-
-/// Whether two values are equal, or the way in which that is not known.
-fn equal(left: &Value, right: &Value) -> Result<bool, Value> {
-    if let Some(unknown) = left.unknown().or(right.unknown()) {
-        return Err(unknown);
-    }
-    match (left, right) {
-        (Value::Repository, Value::Repository) | (Value::Person, Value::Person) => Ok(true),
-        (Value::Repository, other) | (other, Value::Repository) => match other {
-            Value::Null => Ok(false),
-            _ => Err(Value::Open),
-        },
-        (Value::Person, Value::Text(text)) | (Value::Text(text), Value::Person) => {
-            if text.ends_with("[bot]") || text.contains("-bot") {
-                Ok(false)
-            } else {
-                Err(Value::Open)
-            }
-        }
-        _ => match (left.text(), right.text()) {
-            (Some(left), Some(right)) => Ok(left.eq_ignore_ascii_case(&right)),
-            _ => Err(Value::Open),
-        },
-    }
-}
-
-fn call(name: &str, arguments: &[Value]) -> Value {
-    let text = |at: usize| arguments.get(at).and_then(Value::text).map(|text| text.to_lowercase());
-    match (name, arguments) {
-        ("success" | "always", _) => Value::Bool(true),
-        ("failure" | "cancelled", _) => Value::Bool(false),
-        ("contains", [Value::List(items), needle]) => {
-            let found: Vec<_> = items.iter().map(|item| equal(item, needle)).collect();
-            if found.contains(&Ok(true)) {
-                Value::Bool(true)
-            } else {
-                found.into_iter().find_map(Result::err).unwrap_or(Value::Bool(false))
-            }
-        }
-        ("contains" | "startswith" | "endswith", [left, right]) => {
-            if let (Value::Person, Value::Text(text)) = (left, right) {
-                return if text.contains("bot") { Value::Bool(false) } else { Value::Open };
-            }
-            match (text(0), text(1)) {
-                (Some(left), Some(right)) => Value::Bool(match name {
-                    "contains" => left.contains(&right),
-                    "startswith" => left.starts_with(&right),
-                    _ => left.ends_with(&right),
-                }),
-                _ => left.unknown().or(right.unknown()).unwrap_or(Value::Open),
-            }
-        }
-        ("format", [Value::Text(pattern), values @ ..]) => {
-            let mut out = pattern.clone();
-            for (i, value) in values.iter().enumerate() {
-                let Some(value) = value.text() else { return Value::Open };
-                out = out.replace(&format!("{{{i}}}"), &value);
-            }
-            // A pattern must not grow into something large.
-            if out.len() > 64 * 1024 { Value::Open } else { Value::Text(out) }
-        }
-        ("fromjson", [Value::Text(text)]) => from_json(text),
-        ("tojson", [value]) => value.text().map_or(Value::Open, Value::Text),
-        _ => Value::Open,
-    }
-}
-
-fn from_json(text: &str) -> Value {
-    match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(value) => json(&value),
-        Err(_) => Value::Open,
-    }
-}
-
-fn json(value: &serde_json::Value) -> Value {
-    match value {
-        serde_json::Value::Null => Value::Null,
-        serde_json::Value::Bool(value) => Value::Bool(*value),
-        serde_json::Value::Number(number) => Value::Text(number.to_string()),
-        serde_json::Value::String(text) => Value::Text(text.clone()),
-        serde_json::Value::Array(items) => Value::List(items.iter().map(json).collect()),
-        serde_json::Value::Object(_) => Value::Open,
     }
 }
 
@@ -409,61 +339,4 @@ pub(super) fn told(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Some3;
-
-    impl Names for Some3 {
-        fn value(&self, path: &[String]) -> Value {
-            match path.join(".").as_str() {
-                "github.event_name" => Value::Text("push".into()),
-                "github.repository" => Value::Repository,
-                "github.actor" => Value::Person,
-                "labels.*.name" => Value::List(Vec::new()),
-                "env.CARGO" => Value::Text("cargo".into()),
-                "vars.X" => Value::Setting,
-                "gone" => Value::Null,
-                _ => Value::Open,
-            }
-        }
-    }
-
-    #[test]
-    fn expressions_come_to_what_the_files_say() {
-        for (text, expected) in [
-            ("github.event_name == 'PUSH'", Truth::Yes),
-            ("github.event_name != 'push' || needs.a.outputs.b", Truth::Open),
-            ("github.event_name != 'push' && needs.a.outputs.b", Truth::No),
-            ("!(github.event_name == 'push')", Truth::No),
-            ("github['event_name'] == 'push' && always()", Truth::Yes),
-            ("github.repository == 'a/b'", Truth::Open),
-            ("github.repository == github.repository", Truth::Yes),
-            ("github.actor != 'dependabot[bot]'", Truth::Yes),
-            ("contains(labels.*.name, 'e2e')", Truth::No),
-            ("contains(fromJSON('[\"push\", \"x\"]'), github.event_name)", Truth::Yes),
-            ("startsWith(format('refs/{0}/x', 'tags'), 'refs/tags/')", Truth::Yes),
-            ("vars.X == 'true'", Truth::Setting),
-            ("vars.X == 'true' || true", Truth::Yes),
-            ("vars.X && needs.a", Truth::Setting),
-            ("failure()", Truth::No),
-            ("gone", Truth::No),
-            ("'it''s' == 'it''s'", Truth::Yes),
-            ("this is none", Truth::Open),
-            ("'open", Truth::Open),
-            ("", Truth::Open),
-        ] {
-            assert_eq!(evaluate(text, &Some3).truth(), expected, "{text}");
-        }
-        let deep = format!("{}true{}", "(".repeat(5_000), ")".repeat(5_000));
-        assert_eq!(evaluate(&deep, &Some3), Value::Open);
-        assert_eq!(
-            interpolate("${{ env.CARGO }} test ${{ x }} ${{", &Some3, '?'),
-            "cargo test ? ${{"
-        );
-        assert_eq!(
-            whole("${{ github.event_name == 'push' && 'a' || 'b' }}", &Some3),
-            Value::Text("a".into())
-        );
-    }
-}
+mod tests;

@@ -1,13 +1,14 @@
 //! A job: its conditions and its steps, for every combination of its matrix.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::super::{Does, Job, Occasions, Step};
 use super::condition::{blocking, is_always, runs};
 use super::expression::{Value, interpolate, whole};
 use super::matrix::combinations;
-use super::scope::Scope;
-use super::{CALLS_MAX, Call, Reader, STEPS_MAX};
+use super::scope::{Needed, Scope};
+use super::{CALLS_MAX, Call, Reader, STEPS_MAX, refused};
 use crate::finding::Place;
 use crate::shell::{Blocking, UNKNOWN};
 use crate::yaml::{Entry, Node};
@@ -37,8 +38,14 @@ impl Reader<'_> {
         call: &Call,
     ) -> (Occasions, Vec<Job>) {
         let node = &entry.value;
-        let mut scope =
-            Scope { main: self.main.clone(), inputs: call.inputs.clone(), ..Scope::default() };
+        let mut scope = Scope {
+            main: self.main.clone(),
+            inputs: call.inputs.clone(),
+            known: Rc::clone(&self.known),
+            needs: Rc::new(self::needs(root, node, needed)),
+            schedules: schedules(root),
+            ..Scope::default()
+        };
         extend_env(&mut scope, root.get("env"));
         let (all, known) = combinations(node, &scope);
         let always = is_always(node.get("if"));
@@ -60,7 +67,7 @@ impl Reader<'_> {
         };
         for combination in all {
             let mut scope = Scope { matrix: combination, matrix_known: known, ..scope.clone() };
-            scope.os = os(node, &scope);
+            scope.machine(node);
             extend_env(&mut scope, node.get("env"));
             let mut own = call.runs.and(&runs(node.get("if"), &scope));
             if !always {
@@ -137,6 +144,9 @@ impl Reader<'_> {
         let Some(root) = self.called(path) else {
             return opaque(format!("the workflow `{what}` cannot be read"));
         };
+        if let Some(why) = refused::why_not_called(path, &root) {
+            return opaque(why);
+        }
         let declared = root.at(&["on", "workflow_call", "inputs"]);
         let inputs = inputs(declared, node.get("with"), scope);
         let inner = Call {
@@ -152,14 +162,20 @@ impl Reader<'_> {
     /// The steps of a list, with those of actions in the same repository.
     pub(super) fn steps(&mut self, list: Option<&Node>, around: &Around<'_>) -> Vec<Step> {
         let mut all = Vec::new();
+        let mut ids = Rc::new(BTreeMap::new());
+        let mut before = None;
         for node in list.map(Node::items).unwrap_or_default() {
             if self.steps >= STEPS_MAX {
                 break;
             }
             self.steps += 1;
-            let mut scope = around.scope.clone();
+            if let Some((id, runs)) = before.take() {
+                Rc::make_mut(&mut ids).insert(id, runs);
+            }
+            let mut scope = Scope { steps: Rc::clone(&ids), ..around.scope.clone() };
             extend_env(&mut scope, node.get("env"));
             let own = around.runs.and(&runs(node.get("if"), &scope));
+            before = node.get("id").and_then(Node::text).map(|id| (id.to_owned(), own.clone()));
             let fails = around.blocking.and(&blocking(node.get("continue-on-error"), &scope));
             let step = |place, does| Step {
                 file: around.file.to_owned(),
@@ -203,15 +219,22 @@ fn told(given: BTreeMap<String, Value>) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Which machine a job asks for.
-fn os(job: &Node, scope: &Scope) -> Option<&'static str> {
-    let runs_on = job.get("runs-on")?;
-    let labels = runs_on.get("labels").unwrap_or(runs_on).texts();
-    let label = interpolate(&labels.join(" "), scope, UNKNOWN).to_ascii_lowercase();
-    [("ubuntu", "Linux"), ("windows", "Windows"), ("macos", "macOS")]
-        .into_iter()
-        .find(|(word, _)| label.contains(word))
-        .map(|(_, os)| os)
+/// The jobs that a job needs, with what they hand on.
+fn needs(root: &Node, job: &Node, runs: &[&Occasions]) -> BTreeMap<String, Needed> {
+    let names = job.get("needs").map(Node::texts).unwrap_or_default();
+    let all = names.into_iter().zip(runs).filter_map(|(name, runs)| {
+        let job = root.at(&["jobs", name])?;
+        let outputs = job.get("outputs").map(Node::entries).unwrap_or_default();
+        let outputs = outputs.iter().map(|output| output.key.clone()).collect();
+        let outputs = job.get("uses").is_none().then_some(outputs);
+        Some((name.to_owned(), Needed { runs: (*runs).clone(), outputs }))
+    });
+    all.collect()
+}
+
+fn schedules(root: &Node) -> Rc<[String]> {
+    let all = root.at(&["on", "schedule"]).map(Node::items).unwrap_or_default();
+    all.iter().filter_map(|one| Some(one.get("cron")?.text()?.to_owned())).collect()
 }
 
 fn environment(job: &Node, scope: &Scope) -> Option<String> {

@@ -10,14 +10,18 @@ const COMBINATIONS_MAX: usize = 256;
 
 pub(super) type Combination = BTreeMap<String, Value>;
 
-/// All combinations, and whether they are known whole. A job without a matrix has one without values.
+/// All combinations, and whether they are known whole. A job without a matrix has one without values; one whose matrix
+/// has no values never runs.
 pub(super) fn combinations(job: &Node, names: &dyn Names) -> (Vec<Combination>, bool) {
     let Some(matrix) = job.at(&["strategy", "matrix"]) else {
         return (vec![Combination::new()], true);
     };
     if !matrix.is_map() {
-        // The whole matrix is an expression.
-        return (vec![Combination::new()], false);
+        // The whole matrix is an expression, or nothing.
+        let is_open = matrix.text().is_some_and(|text| {
+            matches!(whole(text, names), Value::Open | Value::Unknown | Value::Setting)
+        });
+        return if is_open { (vec![Combination::new()], false) } else { (Vec::new(), true) };
     }
     let mut known = true;
     let mut all = vec![Combination::new()];
@@ -26,11 +30,10 @@ pub(super) fn combinations(job: &Node, names: &dyn Names) -> (Vec<Combination>, 
             known &= entry.value.is_list();
             continue;
         }
-        let values = axis(&entry.key, &entry.value, names);
-        if values.is_empty() {
+        let Some(values) = axis(&entry.key, &entry.value, names) else {
             known = false;
             continue;
-        }
+        };
         let mut next = Vec::new();
         for before in &all {
             for value in values.iter().take(COMBINATIONS_MAX) {
@@ -43,24 +46,31 @@ pub(super) fn combinations(job: &Node, names: &dyn Names) -> (Vec<Combination>, 
         }
         all = next;
     }
+    // Without an axis there is nothing but what `include` has.
+    if known && all.len() == 1 && all[0].is_empty() {
+        all.clear();
+    }
     exclude(&mut all, matrix, names);
     include(&mut all, matrix, names);
-    if all.is_empty() {
+    if all.is_empty() && !known {
         all.push(Combination::new());
     }
     (all, known)
 }
 
-/// The values of one axis, each as the names that it gives.
-fn axis(key: &str, values: &Node, names: &dyn Names) -> Vec<Combination> {
+/// The values of one axis, each as the names that it gives; none when they are not known.
+fn axis(key: &str, values: &Node, names: &dyn Names) -> Option<Vec<Combination>> {
     if values.is_list() {
-        return values.items().iter().map(|item| value(key, item, names)).collect();
+        return Some(values.items().iter().map(|item| value(key, item, names)).collect());
     }
     match values.text().map(|text| whole(text, names)) {
         Some(Value::List(items)) => {
-            items.into_iter().map(|item| Combination::from([(key.to_owned(), item)])).collect()
+            let one = |item| Combination::from([(key.to_owned(), item)]);
+            Some(items.into_iter().map(one).collect())
         }
-        _ => Vec::new(),
+        Some(Value::Open | Value::Unknown | Value::Setting) => None,
+        // GitHub takes nothing else for values.
+        _ => Some(Vec::new()),
     }
 }
 
@@ -71,13 +81,13 @@ fn value(key: &str, node: &Node, names: &dyn Names) -> Combination {
         for entry in node.entries() {
             all.extend(value(&format!("{key}.{}", entry.key), &entry.value, names));
         }
-        all.insert(key.to_owned(), Value::Open);
+        all.insert(key.to_owned(), Value::Something);
     } else {
         let found = match node.truth() {
             Some(truth) => Value::Bool(truth),
             None => node.text().map_or(Value::Null, |text| whole(text, names)),
         };
-        all.insert(key.to_owned(), if node.is_list() { Value::Open } else { found });
+        all.insert(key.to_owned(), if node.is_list() { Value::Something } else { found });
     }
     all
 }
@@ -157,6 +167,17 @@ mod tests {
         );
         assert_eq!(read("{a: '${{ fromJSON(needs.x.outputs.y) }}'}"), (all(&[""]), false));
         assert_eq!(read("{a: \"${{ fromJSON('[1, 2]') }}\"}"), (all(&["a=1", "a=2"]), true));
+        for never in [
+            "{a: []}",
+            "{a: [1], b: []}",
+            "{a: \"${{ fromJSON('[]') }}\"}",
+            "{a: [1], exclude: [{a: 1}]}",
+            "{include: []}",
+            "{}",
+        ] {
+            assert_eq!(read(never), (Vec::new(), true), "{never}");
+        }
+        assert_eq!(read("{a: [1], exclude: [{a: 1}], include: [{b: 2}]}"), (all(&["b=2"]), true));
         assert_eq!(read("{job: [{cmd: x}]}").0, all(&["job=? job.cmd=x"]));
         let wide = format!("[{}]", (0..300).map(|n| n.to_string()).collect::<Vec<_>>().join(", "));
         assert_eq!(read(&format!("{{a: {wide}, b: {wide}}}")).0.len(), COMBINATIONS_MAX);

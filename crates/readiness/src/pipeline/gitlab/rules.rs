@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use regex::RegexBuilder;
-
 use super::super::{Occasion, Occasions, Runs, glob_matches};
+use super::condition::{condition, matches};
 use crate::tree::{Tree, has_end};
 use crate::yaml::Node;
 
@@ -21,7 +20,7 @@ pub(super) struct Variables {
 }
 
 /// What a variable holds on an occasion.
-enum Value {
+pub(super) enum Value {
     Text(String),
     Null,
     /// Set outside the files, or not.
@@ -31,6 +30,10 @@ enum Value {
 impl Variables {
     pub(super) fn of(node: Option<&Node>, main: &str) -> Self {
         Self { given: BTreeMap::new(), main: main.to_owned() }.with(node)
+    }
+
+    pub(super) fn main(&self) -> &str {
+        &self.main
     }
 
     /// With those of a job.
@@ -51,7 +54,7 @@ impl Variables {
             .collect()
     }
 
-    fn value(&self, name: &str, occasion: Occasion) -> Value {
+    pub(super) fn value(&self, name: &str, occasion: Occasion) -> Value {
         let text = |text: &str| Value::Text(text.to_owned());
         let is_request = occasion == Occasion::PullRequest;
         let is_tag = occasion == Occasion::Tag;
@@ -102,54 +105,107 @@ impl Variables {
     }
 }
 
-/// When the first rule that holds lets a job run, and whether that rule lets it fail. Of `workflow` a rule without `when` is a yes.
-pub(super) fn when(
-    rules: Option<&Node>,
-    variables: &Variables,
-    tree: &Tree,
-    is_workflow: bool,
-) -> (Occasions, bool) {
-    let mut soft = false;
-    let runs = Occasions::from_fn(|occasion| {
-        if !exists(occasion) {
-            return Runs::No;
+/// When a job runs.
+#[derive(Debug, Clone)]
+pub(super) struct When {
+    pub(super) runs: Occasions,
+    /// It waits for a person, and what is behind it waits too.
+    pub(super) waits: Occasions,
+    /// The rule that lets it run on changes lets it fail.
+    pub(super) is_soft: bool,
+}
+
+impl When {
+    /// Without rules: by `when` of the job itself, on these occasions.
+    pub(super) fn plain(on: &Occasions, when: Option<&str>, holds_up: bool) -> Self {
+        let never = Occasions::never();
+        let is_run = is_run(when);
+        let waits = if when == Some("manual") && holds_up { on.clone() } else { never.clone() };
+        Self { runs: if is_run { on.clone() } else { never }, waits, is_soft: false }
+    }
+}
+
+/// Whether a job with this `when` runs when all before it passed.
+fn is_run(when: Option<&str>) -> bool {
+    !matches!(when, Some("never" | "manual" | "on_failure"))
+}
+
+/// When a pipeline runs, by the rules of `workflow`.
+pub(super) fn of_workflow(rules: &Node, variables: &Variables, tree: &Tree) -> Occasions {
+    let first = |occasion| first(rules, variables, tree, occasion);
+    Occasions::from_fn(|occasion| match first(occasion) {
+        First::Rule(rule) if when_of(rule) == Some("never") => Runs::No,
+        First::Unsure(why, rule) if rule.and_then(when_of) == Some("never") => Runs::Unsure(why),
+        First::Rule(_) | First::Unsure(_, Some(_)) => Runs::Yes,
+        First::Unsure(why, None) => Runs::Unsure(why),
+        First::None => Runs::No,
+    })
+}
+
+/// When the first rule that holds lets a job run. `own` is the job's own `when`, for rules without one.
+pub(super) fn when(rules: &Node, own: Option<&str>, variables: &Variables, tree: &Tree) -> When {
+    let mut all = When { runs: Occasions::never(), waits: Occasions::never(), is_soft: false };
+    for occasion in Occasion::ALL {
+        let (rule, unsure) = match first(rules, variables, tree, occasion) {
+            First::Rule(rule) => (rule, None),
+            First::Unsure(why, Some(rule)) => (rule, Some(why)),
+            First::Unsure(why, None) => {
+                all.runs.set(occasion, Runs::Unsure(why));
+                continue;
+            }
+            First::None => continue,
+        };
+        let is_soft = rule.get("allow_failure").and_then(Node::truth) == Some(true);
+        let when = when_of(rule).or(own);
+        if is_run(when) {
+            // Whatever an earlier rule says, it runs.
+            all.runs.set(occasion, Runs::Yes);
+            all.is_soft |= is_soft && matches!(occasion, Occasion::PullRequest | Occasion::Branch);
+        } else if let Some(why) = unsure {
+            all.runs.set(occasion, Runs::Unsure(why));
+        } else if when == Some("manual") && !is_soft {
+            all.waits.set(occasion, Runs::Yes);
         }
-        let mut unsure = None;
-        for rule in rules.map(Node::items).unwrap_or_default() {
-            let holds = match rule.get("if").and_then(Node::text) {
-                Some(text) => condition(text, variables, occasion),
-                None => Some(true),
+    }
+    all
+}
+
+/// Which rule decides.
+enum First<'a> {
+    Rule(&'a Node),
+    /// One that nobody can answer is before it.
+    Unsure(String, Option<&'a Node>),
+    None,
+}
+
+fn when_of(rule: &Node) -> Option<&str> {
+    rule.get("when").and_then(Node::text)
+}
+
+fn first<'a>(rules: &'a Node, variables: &Variables, tree: &Tree, occasion: Occasion) -> First<'a> {
+    if !exists(occasion) {
+        return First::None;
+    }
+    let mut unsure = None;
+    for rule in rules.items() {
+        let condition_text = rule.get("if").and_then(Node::text);
+        let holds = condition_text.map_or(Some(true), |text| condition(text, variables, occasion));
+        if holds == Some(false) || !touched(rule, tree) {
+            continue;
+        }
+        if holds == Some(true) {
+            return match unsure {
+                Some(why) => First::Unsure(why, Some(rule)),
+                None => First::Rule(rule),
             };
-            if holds == Some(false) || !touched(rule, tree) {
-                continue;
-            }
-            let never = rule.get("when").and_then(Node::text).is_some_and(|when| {
-                matches!(when, "never" | "manual") && !is_workflow || when == "never"
-            });
-            if holds.is_none() {
-                unsure = Some(format!(
-                    "`if: {}` asks for a variable outside the files",
-                    crate::finding::excerpt(
-                        rule.get("if").and_then(Node::text).unwrap_or_default()
-                    )
-                ));
-                continue;
-            }
-            if never {
-                return if unsure.is_some() {
-                    Runs::Unsure(unsure.unwrap_or_default())
-                } else {
-                    Runs::No
-                };
-            }
-            if occasion == Occasion::PullRequest || occasion == Occasion::Branch {
-                soft |= rule.get("allow_failure").and_then(Node::truth) == Some(true);
-            }
-            return Runs::Yes;
         }
-        unsure.map_or(Runs::No, Runs::Unsure)
-    });
-    (runs, soft)
+        // What nobody can answer decides nothing where it would let nothing run.
+        unsure = Some(format!(
+            "`if: {}` asks for a variable outside the files",
+            crate::finding::excerpt(condition_text.unwrap_or_default())
+        ));
+    }
+    unsure.map_or(First::None, |why| First::Unsure(why, None))
 }
 
 /// Whether an ordinary change touches what a rule asks for.
@@ -211,154 +267,5 @@ fn names(name: &str, occasion: Occasion, main: &str) -> bool {
         ),
         _ if name.starts_with('/') => matches(name, branch).unwrap_or(false) && !branch.is_empty(),
         _ => name == branch,
-    }
-}
-
-/// Whether a text fits `/pattern/` or `/pattern/i`.
-fn matches(pattern: &str, text: &str) -> Option<bool> {
-    let (pattern, flags) = pattern.strip_prefix('/')?.rsplit_once('/')?;
-    let built = RegexBuilder::new(pattern)
-        .case_insensitive(flags.contains('i'))
-        .size_limit(1 << 20)
-        .build()
-        .ok()?;
-    Some(built.is_match(text))
-}
-
-/// What an `if` comes to; none when it asks for what is not in the files.
-fn condition(text: &str, variables: &Variables, occasion: Occasion) -> Option<bool> {
-    let mut parser = Parser { tokens: tokens(text)?, at: 0, variables, occasion, depth: 0 };
-    let value = parser.or();
-    if parser.at == parser.tokens.len() { value } else { None }
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    Variable(String),
-    Text(String),
-    Pattern(String),
-    Sign(&'static str),
-}
-
-fn tokens(text: &str) -> Option<Vec<Token>> {
-    let mut all = Vec::new();
-    let mut rest = text.trim_start();
-    while let Some(first) = rest.chars().next() {
-        let signs = ["&&", "||", "==", "!=", "=~", "!~", "(", ")"];
-        if let Some(sign) = signs.iter().find(|sign| rest.starts_with(**sign)) {
-            all.push(Token::Sign(sign));
-            rest = &rest[sign.len()..];
-        } else if first == '"' || first == '\'' {
-            let (inner, after) = rest[1..].split_once(first)?;
-            all.push(Token::Text(inner.to_owned()));
-            rest = after;
-        } else if first == '/' {
-            let end = rest[1..]
-                .char_indices()
-                .find(|(i, c)| *c == '/' && !rest[1..=*i].ends_with('\\'))?
-                .0
-                + 2;
-            let flags = rest[end..].chars().take_while(char::is_ascii_alphabetic).count();
-            all.push(Token::Pattern(rest[..end + flags].to_owned()));
-            rest = &rest[end + flags..];
-        } else if first == '$' {
-            let name: String = rest[1..]
-                .trim_start_matches('{')
-                .chars()
-                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
-                .collect();
-            let braces = if rest[1..].starts_with('{') { 2 } else { 0 };
-            rest = rest.get(1 + name.len() + braces..)?;
-            all.push(Token::Variable(name));
-        } else if let Some(after) = rest.strip_prefix("null") {
-            all.push(Token::Sign("null"));
-            rest = after;
-        } else {
-            return None;
-        }
-        rest = rest.trim_start();
-    }
-    Some(all)
-}
-
-struct Parser<'a> {
-    tokens: Vec<Token>,
-    at: usize,
-    variables: &'a Variables,
-    occasion: Occasion,
-    depth: usize,
-}
-
-impl Parser<'_> {
-    fn take(&mut self, sign: &str) -> bool {
-        let is = matches!(self.tokens.get(self.at), Some(Token::Sign(found)) if *found == sign);
-        self.at += usize::from(is);
-        is
-    }
-
-    fn or(&mut self) -> Option<bool> {
-        let mut left = self.and();
-        while self.take("||") {
-            let right = self.and();
-            left = match (left, right) {
-                (Some(true), _) | (_, Some(true)) => Some(true),
-                (Some(false), Some(false)) => Some(false),
-                _ => None,
-            };
-        }
-        left
-    }
-
-    fn and(&mut self) -> Option<bool> {
-        let mut left = self.comparison();
-        while self.take("&&") {
-            let right = self.comparison();
-            left = match (left, right) {
-                (Some(false), _) | (_, Some(false)) => Some(false),
-                (Some(true), Some(true)) => Some(true),
-                _ => None,
-            };
-        }
-        left
-    }
-
-    fn comparison(&mut self) -> Option<bool> {
-        if self.depth < 32 && self.take("(") {
-            self.depth += 1;
-            let value = self.or();
-            self.take(")");
-            self.depth -= 1;
-            return value;
-        }
-        let left = self.operand();
-        for sign in ["==", "!=", "=~", "!~"] {
-            if self.take(sign) {
-                let right = self.operand();
-                let (left, right) = (left?, right?);
-                let same = match sign {
-                    "==" | "!=" => left == right,
-                    _ => matches(right.as_deref()?, left.as_deref().unwrap_or_default())?,
-                };
-                return Some(same == matches!(sign, "==" | "=~"));
-            }
-        }
-        Some(left?.is_some_and(|text| !text.is_empty()))
-    }
-
-    /// A value; the inner one is none for null, the outer one for what is not known.
-    #[expect(clippy::option_option, reason = "null and unknown are two things")]
-    fn operand(&mut self) -> Option<Option<String>> {
-        let token = self.tokens.get(self.at).cloned();
-        self.at += 1;
-        match token? {
-            Token::Text(text) | Token::Pattern(text) => Some(Some(text)),
-            Token::Variable(name) => match self.variables.value(&name, self.occasion) {
-                Value::Text(text) => Some(Some(text)),
-                Value::Null => Some(None),
-                Value::Unknown => None,
-            },
-            Token::Sign("null") => Some(None),
-            Token::Sign(_) => None,
-        }
     }
 }

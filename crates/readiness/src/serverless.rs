@@ -1,10 +1,10 @@
 //! Functions on platforms that scale by themselves: AWS Lambda, Google Cloud Run and Modal, as templates describe them.
 
-mod code;
+mod program;
+mod terraform;
 mod yaml;
 
-use super::Finding;
-use crate::finding::Evidence;
+use crate::finding::{Evidence, Finding, Outcome};
 use crate::tree::{Tree, has_end, is_aside};
 
 /// 1 to 2 GB: whoever counts in thousands and whoever counts in 1,024s are both right.
@@ -66,12 +66,12 @@ impl Found {
     fn read(tree: &Tree) -> Self {
         let mut found = Self::default();
         for (path, text) in tree.texts().filter(|(path, _)| !is_aside(path)) {
-            if ["yml", "yaml", "json"].iter().any(|end| has_end(path, end)) {
+            if has_end(path, "tf") || has_end(path, "tofu") || path.ends_with(".tf.json") {
+                terraform::read(path, text, &mut found);
+            } else if ["yml", "yaml", "json"].iter().any(|end| has_end(path, end)) {
                 yaml::read(path, text, &mut found);
-            } else if has_end(path, "tf") || has_end(path, "tofu") {
-                code::terraform(path, text, &mut found);
-            } else if has_end(path, "py") && text.contains("modal") {
-                code::modal(path, text, &mut found);
+            } else {
+                program::read(path, text, &mut found);
             }
             if found.functions.len() > FUNCTIONS_MAX {
                 found.unread.push(format!("more than {FUNCTIONS_MAX} functions"));
@@ -92,7 +92,7 @@ impl Found {
 }
 
 /// Whether a platform is chosen.
-pub(super) fn platform(tree: &Tree) -> Finding {
+pub(crate) fn platform(tree: &Tree) -> Finding {
     let found = Found::read(tree);
     let mut platforms: Vec<&str> = found.functions.iter().map(|one| one.platform).collect();
     platforms.sort_unstable();
@@ -100,12 +100,15 @@ pub(super) fn platform(tree: &Tree) -> Finding {
     if platforms.is_empty() {
         return found.nothing();
     }
-    Finding::pass(platforms.join(", ")).with(found.functions.iter().map(|one| &one.at))
+    Finding::pass(platforms.join(", ")).with(found.functions.iter().map(|one| one.at.clone()))
 }
 
 /// Whether every function is sized as it should be.
-pub(super) fn sizing(tree: &Tree) -> Finding {
-    let found = Found::read(tree);
+pub(crate) fn sizing(tree: &Tree) -> Finding {
+    sized(&Found::read(tree))
+}
+
+fn sized(found: &Found) -> Finding {
     if found.functions.is_empty() {
         return found.nothing();
     }
@@ -134,35 +137,52 @@ pub(super) fn sizing(tree: &Tree) -> Finding {
         lines.join("; ")
     };
     if !wrong.is_empty() {
-        return Finding::fail(told(&wrong)).with(wrong.iter().map(|(one, _)| &one.at));
+        return Finding::fail(told(&wrong)).with(wrong.iter().map(|(one, _)| one.at.clone()));
     }
     if !open.is_empty() {
-        return Finding::unknown(told(&open)).with(open.iter().map(|(one, _)| &one.at));
+        return Finding::unknown(told(&open)).with(open.iter().map(|(one, _)| one.at.clone()));
     }
     if !found.unread.is_empty() {
         return found.nothing();
     }
     Finding::pass(format!("{} of {} functions", found.functions.len(), found.functions.len()))
-        .with(found.functions.iter().map(|one| &one.at))
+        .with(found.functions.iter().map(|one| one.at.clone()))
 }
 
 /// Whether nothing keeps the platform from scaling, or has it paid while nobody asks.
-pub(super) fn scaling(tree: &Tree) -> Finding {
-    let found = Found::read(tree);
+pub(crate) fn scaling(tree: &Tree) -> Finding {
+    scaled(&Found::read(tree))
+}
+
+fn scaled(found: &Found) -> Finding {
     if found.functions.is_empty() {
         return found.nothing();
     }
     if !found.single.is_empty() {
-        return Finding::fail("one instance at most: it cannot scale").with(&found.single);
+        return Finding::fail("one instance at most: it cannot scale").with(found.single.clone());
     }
     if !found.warm.is_empty() {
-        return Finding::fail("instances are kept, and paid while nobody asks").with(&found.warm);
+        return Finding::fail("instances are kept, and paid while nobody asks")
+            .with(found.warm.clone());
     }
     if !found.unread.is_empty() {
         return found.nothing();
     }
     Finding::pass("the platform scales by itself; nothing is kept or limited to one")
-        .with(found.functions.iter().map(|one| &one.at))
+        .with(found.functions.iter().map(|one| one.at.clone()))
+}
+
+/// Sizing and scaling together, where there are functions at all.
+pub(crate) fn functions(tree: &Tree) -> Finding {
+    let found = Found::read(tree);
+    if found.functions.is_empty() && found.unread.is_empty() {
+        return Finding::new(Outcome::NotApplicable, "no template of a function");
+    }
+    let (sizing, scaling) = (sized(&found), scaled(&found));
+    match (sizing.outcome, scaling.outcome) {
+        (Outcome::Pass, _) | (Outcome::Unknown, Outcome::Fail) => scaling,
+        _ => sizing,
+    }
 }
 
 enum Judged {

@@ -2,6 +2,7 @@
 
 use super::{Found, Function, Number, mebibytes, quantity, seconds};
 use crate::finding::Evidence;
+use crate::lines::File;
 use crate::yaml::{self, Entry, Node};
 
 pub(super) fn read(path: &str, text: &str, found: &mut Found) {
@@ -13,7 +14,8 @@ pub(super) fn read(path: &str, text: &str, found: &mut Found) {
     }
     match yaml::documents(text) {
         Ok(documents) => {
-            let file = File { path, text };
+            let lines: Vec<&str> = text.lines().collect();
+            let file = Reader { file: File::new(path, text, &lines) };
             for root in &documents {
                 file.document(root, found);
             }
@@ -22,14 +24,13 @@ pub(super) fn read(path: &str, text: &str, found: &mut Found) {
     }
 }
 
-struct File<'a> {
-    path: &'a str,
-    text: &'a str,
+struct Reader<'a> {
+    file: File<'a>,
 }
 
-impl File<'_> {
+impl Reader<'_> {
     fn shown(&self, entry: &Entry) -> Evidence {
-        Evidence::at(self.path, self.text, entry.key_place)
+        self.file.at(entry.key_place)
     }
 
     fn document(&self, root: &Node, found: &mut Found) {
@@ -140,7 +141,9 @@ impl File<'_> {
     /// One at most.
     fn limited(&self, entry: Option<&Entry>, found: &mut Found) {
         found.single.extend(
-            entry.filter(|entry| entry.value.text() == Some("1")).map(|entry| self.shown(entry)),
+            entry
+                .filter(|entry| matches!(entry.value.text(), Some("0" | "1")))
+                .map(|entry| self.shown(entry)),
         );
     }
 }

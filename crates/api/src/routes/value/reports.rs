@@ -1,0 +1,90 @@
+//! Reports of what agents are worth.
+
+use axum::Json;
+use axum::extract::State;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
+use lockgate_model::ids::AgentName;
+use lockgate_value::event::Invalid;
+use lockgate_value::report::{ValueReport, report};
+use lockgate_value::window::Window;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::auth::Viewer;
+use crate::extract::QueryArgs;
+use crate::problem::{ApiError, Kind, Problem, sentence};
+use crate::state::App;
+use crate::{clock, fleet};
+
+/// Days of a report that names no first day, the last one included.
+const DAYS_DEFAULT: i32 = 30;
+
+/// Which report.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct WhichReport {
+    /// Of this agent; left out, of all of them.
+    #[param(value_type = Option<String>)]
+    agent: Option<AgentName>,
+    /// The first day, such as `2026-03-01`; left out, 29 days before the last.
+    #[param(value_type = Option<String>, format = Date)]
+    from: Option<Date>,
+    /// The last day; left out, today.
+    #[param(value_type = Option<String>, format = Date)]
+    to: Option<Date>,
+    /// Whose days, by a name of the IANA database such as `Europe/Berlin`; left out, `UTC`.
+    time_zone: Option<String>,
+    /// Puts the time before beside, which is as many days.
+    #[serde(default)]
+    compare: bool,
+}
+
+impl WhichReport {
+    /// The days asked for, and as many before.
+    fn windows(&self) -> Result<(Window, Window), Invalid> {
+        let zone = self.time_zone.as_deref().unwrap_or("UTC");
+        let today = || {
+            let now = Timestamp::from_millisecond(clock::wall_ms()).ok()?;
+            Some(TimeZone::get(zone).ok()?.to_datetime(now).date())
+        };
+        let no_day = |field: &str| Invalid { field: field.into(), reason: "no such day".into() };
+        // A zone that is not known is told by the window.
+        let last = self.to.or_else(today).unwrap_or(Date::ZERO);
+        let default = || last.checked_sub((DAYS_DEFAULT - 1).days()).ok();
+        let first = self.from.or_else(default).ok_or_else(|| no_day("from"))?;
+        let window = Window::of_days(first, last, zone)?;
+        let days = last.since(first).map_err(|_| no_day("from"))?.get_days() + 1;
+        let before_last = first.yesterday().map_err(|_| no_day("from"))?;
+        let before_first = first.checked_sub(days.days()).map_err(|_| no_day("from"))?;
+        Ok((window, Window::of_days(before_first, before_last, zone)?))
+    }
+}
+
+/// What agents were worth: every measure with its number, or with what is missing and how to record it.
+#[utoipa::path(get, path = "/api/v1/value/report", tag = "value", operation_id = "value_report",
+    security(("token" = [])), params(WhichReport), responses(
+    (status = 200, description = "The same window of the same data is the same report.", body = serde_json::Value),
+    (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
+))]
+pub(crate) async fn one(
+    State(app): State<App>,
+    Viewer(principal): Viewer,
+    QueryArgs(which): QueryArgs<WhichReport>,
+) -> Result<Json<ValueReport>, ApiError> {
+    match &which.agent {
+        Some(agent) => fleet::known(&app, &principal, agent).await?,
+        None => principal.need_all_agents("A report of all agents")?,
+    }
+    let (window, before) = which.windows().map_err(|error| {
+        ApiError::new(Kind::BadRequest, sentence(&error))
+            .hint("Days are written like 2026-03-01, and time zones like Europe/Berlin.")
+    })?;
+    let of = async |window| -> Result<ValueReport, ApiError> {
+        Ok(report(&app.store.value_gathered(window, which.agent.as_ref()).await?))
+    };
+    let asked = of(window).await?;
+    Ok(Json(if which.compare { asked.compared_with(&of(before).await?) } else { asked }))
+}

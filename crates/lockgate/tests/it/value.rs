@@ -1,0 +1,232 @@
+//! `lockgate record`, `import` and `value`, on a server with an agent that users ask.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::agent::World;
+use crate::support::config::quick;
+use crate::support::server::Server;
+use crate::support::{Ran, lockgate, run};
+
+/// A server with one version that users reached.
+fn asked(times: usize) -> (World, Server) {
+    let world = World::new();
+    let v1 = world.agent();
+    let mut server = Server::start(&quick(&[("v1", &v1)]));
+    server.until_served(&world);
+    for user in 0..times {
+        world.answer(&server.ingress(), &format!("user-{user}"));
+    }
+    (world, server)
+}
+
+fn report(server: &Server, more: &[&str]) -> Value {
+    let args = [&["value", "report", "--agent", "support", "--from", "2026-01-01"], more].concat();
+    server.json(&args)
+}
+
+fn measure<'a>(report: &'a Value, id: &str) -> &'a Value {
+    let all = report["measures"].as_array().expect("measures");
+    all.iter().find(|one| one["id"] == id).unwrap_or_else(|| panic!("{id} is not there"))
+}
+
+fn write(dir: &std::path::Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    fs::write(&path, text).expect("written");
+    path.to_str().expect("UTF-8").to_owned()
+}
+
+#[test]
+fn what_users_did_is_in_the_report_and_what_is_missing_says_how_to_record_it() {
+    let (_world, mut server) = asked(20);
+    server.until("all are counted", |server| {
+        measure(&report(server, &[]), "interactions")["value"].as_f64() >= Some(20.0)
+    });
+    let before = report(&server, &[]);
+    let uses = measure(&before, "use_cases_production");
+    assert!(uses["value"].is_null(), "{uses}");
+    // What it says to do can be done as it says.
+    let how = uses["missing"]["how"][1].as_str().expect("a command line");
+    let how = how.replace("NAME", "refunds").replace("TEXT", "map");
+    let words: Vec<&str> = how.split(' ').skip(1).collect();
+    let recorded = server.run(&words);
+    assert_eq!(recorded.code, 0, "{how}: {}", recorded.shown());
+    let one = server.run(&["value", "report", "--agent", "support", "--output", "json"]);
+    assert_eq!(measure(&one.json(), "use_cases_production")["value"], 1, "{}", one.shown());
+    let other = server.run(&["value", "report", "--agent", "support", "--output", "json"]);
+    assert_eq!(one.stdout, other.stdout, "the same window of the same data is the same bytes");
+    for (form, has) in [("markdown", "| "), ("csv", "use_cases_production"), ("html", "<svg")] {
+        let told = server.run(&["value", "report", "--agent", "support", "--format", form]);
+        assert!(told.code == 0 && told.stdout.contains(has), "{form}: {}", told.shown());
+    }
+    let compared = report(&server, &["--compare"]);
+    assert!(compared["compared"]["before"].is_object(), "{compared:#}");
+    assert_eq!(server.stop(), Some(0));
+    let records = server.records();
+    assert_eq!(records.iter().filter(|record| record.action == "value.record").count(), 1);
+}
+
+#[test]
+fn the_score_of_numbers_from_elsewhere_is_exact_and_weighs_nothing_anew() {
+    let full = run(&[
+        "value",
+        "score",
+        "--deployment-success",
+        "80",
+        "--replacement",
+        "70",
+        "--hours-per-week",
+        "4",
+        "--cost-saving",
+        "15",
+        "--nps",
+        "50",
+        "--output",
+        "json",
+    ]);
+    let scored = full.json();
+    assert_eq!((&scored["raw"], &scored["normalised"]), (&json!(49.55), &json!(75.25)));
+    assert_eq!(scored["terms"].as_array().map(Vec::len), Some(5));
+    let part = run(&["value", "score", "--nps", "-50", "--output", "json"]).json();
+    assert_eq!((&part["raw"], &part["normalised"]), (&Value::Null, &Value::Null));
+    assert_eq!(part["missing"].as_array().map(Vec::len), Some(4), "{part}");
+    for (flag, value) in [("--nps", "101"), ("--replacement", "-1"), ("--nps", "NaN")] {
+        let refused = run(&["value", "score", flag, value]);
+        assert_eq!(refused.code, 2, "{}", refused.shown());
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place_and_nothing_of_it_is_recorded() {
+    let (_world, server) = asked(1);
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let bad = "key,at,kind,score,agent\na,2026-11-20T10:00:00Z,survey,9,support\nb,2026-11-20T10:00:00Z,survey,19,support\nc,yesterday,survey,9,support\n";
+    let bad = write(dir.path(), "bad.csv", bad);
+    let good = write(
+        dir.path(),
+        "good.jsonl",
+        "{\"key\":\"a\",\"at\":\"2026-11-20T10:00:00Z\",\"kind\":\"survey\",\"score\":9,\"agent\":\"support\",\"source\":\"s\"}\n",
+    );
+    let bill = write(
+        dir.path(),
+        "bill.csv",
+        "BilledCost,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,ServiceName\n12.5,USD,2026-11-01T00:00:00Z,2026-11-02T00:00:00Z,Search\n",
+    );
+    let empty = write(dir.path(), "empty.csv", "key,at,kind,score,source\n");
+    let unnamed = write(dir.path(), "events.txt", "");
+    let record = |more: &[&str]| {
+        server.run(&[&["record", "survey", "--agent", "support", "--source", "s"], more].concat())
+    };
+    let refused: [(Ran, &[&str]); 8] = [
+        (server.run(&["import", &bad]), &["line 3: score: 19", "line 4: at:"]),
+        (server.run(&["import", &empty]), &["holds no event"]),
+        (server.run(&["import", &unnamed]), &["--as csv"]),
+        (server.run(&["import", "/dev/null", "--as", "csv"]), &["is no file"]),
+        (server.run(&["import", &bill]), &["no such column"]),
+        (record(&["score=11"]), &["score: 11"]),
+        (record(&["points=3"]), &["points"]),
+        (
+            server.run(&["record", "survey", "score=1", "--agent", "nobody", "--source", "s"]),
+            &["no agent `nobody`"],
+        ),
+    ];
+    for (ran, says) in refused {
+        assert_ne!(ran.code, 0, "{}", ran.shown());
+        for words in says {
+            assert!(ran.stderr.contains(words), "{words}: {}", ran.shown());
+        }
+    }
+    let tried = server.run(&["import", &good, "--dry-run"]);
+    assert!(tried.stdout.contains("1 events could be imported"), "{}", tried.shown());
+    assert_eq!(measure(&report(&server, &[]), "nps")["n"], 0, "nothing was recorded");
+    assert_eq!(server.run(&["import", &good]).code, 0);
+    assert_eq!(server.run(&["import", &bill, "--as", "focus", "--agent", "support"]).code, 0);
+    let again = server.run(&["import", &good]);
+    assert!(again.stderr.contains("imported before"), "{}", again.shown());
+    let other = record(&["score=3", "--key", "a"]);
+    assert!(other.stderr.contains("`a` is there with other content"), "{}", other.shown());
+    let corrected = record(&["score=3", "--key", "a2", "--corrects", "a"]);
+    assert_eq!(corrected.code, 0, "{}", corrected.shown());
+    let told = report(&server, &[]);
+    let nps = measure(&told, "nps");
+    assert_eq!((&nps["value"], &nps["n"]), (&json!(-100), &json!(1)), "{nps}");
+    let viewer = server.json(&["token", "create", "eve", "--role", "viewer", "--reason", "a test"]);
+    let viewer = viewer["token"].as_str().expect("a token");
+    let args = ["record", "survey", "score=1", "--agent", "support", "--source", "s"];
+    assert_eq!(server.run_as(viewer, &args).code, 2, "who may look may not record");
+}
+
+fn rows() -> usize {
+    std::env::var("LOCKGATE_IMPORT_ROWS")
+        .ok()
+        .map_or(30_000, |rows| rows.parse().expect("a number"))
+}
+
+/// Both sides are killed while a file is imported, over and over.
+#[test]
+fn an_import_over_kills_counts_every_event_once_and_none_before_all() {
+    let (_world, mut server) = asked(1);
+    let rows = rows();
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let mut text = "key,at,kind,score,agent,source\n".to_owned();
+    for row in 0..rows {
+        writeln!(text, "row-{row},2026-11-20T10:00:00Z,survey,{},support,study", row % 11)
+            .expect("text");
+    }
+    let file: PathBuf = write(dir.path(), "study.csv", &text).into();
+    let taken = |server: &Server| {
+        let rows = sqlite(server, "SELECT rows_taken FROM value_import");
+        rows.first().copied().unwrap_or(0)
+    };
+    for part in 1..=3 {
+        let mut import = lockgate()
+            .arg("import")
+            .arg(&file)
+            .args(["--server", &server.api(), "--token-file"])
+            .arg(server.token_file())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let enough = i64::try_from(rows * part / 4).expect("fits");
+        server.until("a part is taken", |server| {
+            std::thread::sleep(Duration::from_millis(20));
+            taken(server) >= enough
+        });
+        if part == 2 {
+            import.kill().expect("it runs");
+        } else {
+            server.kill();
+        }
+        let _ = import.wait();
+        if part != 2 {
+            server.again();
+        }
+        assert_eq!(measure(&report(&server, &[]), "nps")["n"], 0, "it is not whole");
+    }
+    let whole = server.run(&["import", file.to_str().expect("UTF-8")]);
+    assert_eq!(whole.code, 0, "{}", whole.shown());
+    assert!(whole.stderr.contains("going on after event"), "{}", whole.shown());
+    assert!(whole.stderr.contains('%'), "it shows how far it is: {}", whole.shown());
+    let told = report(&server, &[]);
+    assert_eq!(measure(&told, "nps")["n"], json!(rows));
+    assert_eq!(
+        sqlite(&server, "SELECT COUNT(*) FROM value_event"),
+        [i64::try_from(rows).expect("fits")]
+    );
+}
+
+/// A number out of the server's database, read beside it.
+fn sqlite(server: &Server, query: &str) -> Vec<i64> {
+    let script = "import sqlite3,sys\nfor row in sqlite3.connect('file:'+sys.argv[1]+'?mode=ro',uri=True).execute(sys.argv[2]): print(row[0])";
+    let path = server.data_dir().join("state.db");
+    let ran = Command::new("python3").arg("-c").arg(script).arg(path).arg(query).output();
+    let ran = ran.expect("python3 is there");
+    let text = String::from_utf8(ran.stdout).expect("UTF-8");
+    text.lines().map(|line| line.parse().expect("a number")).collect()
+}

@@ -1,0 +1,190 @@
+//! What agents are worth: counts of interactions, events, imports.
+
+use lockgate_model::ids::InteractionId;
+use lockgate_model::interaction::{ErrorClass, Outcome, Score};
+use lockgate_model::ports::{Events as _, Interactions as _};
+use lockgate_model::ticket::Answer;
+use lockgate_rollout::state::Phase;
+use lockgate_store::{NewImport, NotImported, NotTaken, Resolution, Store, Taken};
+use lockgate_value::catalog::MeasureId;
+use lockgate_value::event::Event;
+use lockgate_value::report::{ValueReport, report};
+use lockgate_value::rollup::{Bucket, HOUR_MS};
+use lockgate_value::window::Window;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::world::{Database, T0, agent_a, interaction, rollout, ticket, transition};
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+fn survey(key: &str, score: u8, corrects: Option<&str>) -> Event {
+    let event = json!({
+        "key": key, "at_wall_ms": T0, "agent": "agent-a", "source": "survey", "corrects": corrects,
+        "kind": "survey", "score": score,
+    });
+    Event::from_json(event).unwrap()
+}
+
+async fn hours(store: &Store) -> Vec<(i64, Bucket)> {
+    of(store, Resolution::Hour).await
+}
+
+async fn of(store: &Store, resolution: Resolution) -> Vec<(i64, Bucket)> {
+    let all = store.value_rollups(resolution, None, 0, i64::MAX).await.unwrap();
+    all.into_iter().map(|(slot, bucket)| (slot.start_wall_ms, bucket)).collect()
+}
+
+async fn reported(store: &Store) -> ValueReport {
+    let window = Window::new(T0 - DAY_MS, T0 + DAY_MS, "UTC").unwrap();
+    report(&store.value_gathered(window, Some(&agent_a())).await.unwrap())
+}
+
+async fn nps(store: &Store) -> Option<f64> {
+    reported(store).await.measure(MeasureId::Nps).unwrap().value
+}
+
+pub(crate) async fn each_interaction_is_counted_once_by_the_hour_and_by_the_day(db: &Database) {
+    let id = || InteractionId(Uuid::now_v7());
+    let mut batch = vec![
+        interaction(id(), None),
+        interaction(id(), Some(ErrorClass::Timeout)),
+        interaction(id(), None),
+    ];
+    batch[0].outcome = Some(Outcome::Resolved);
+    batch[0].cost_nanousd = Some(7);
+    batch[2].started_wall_ms = T0 + HOUR_MS;
+    batch[2].user = Some(5);
+    db.append(batch.clone()).await.unwrap();
+    batch.push(batch[0].clone());
+    db.append(batch).await.unwrap();
+    let hours = hours(db).await;
+    let hour = T0 - T0.rem_euclid(HOUR_MS);
+    assert_eq!(hours.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [hour, hour + HOUR_MS]);
+    let first = &hours[0].1;
+    assert_eq!((first.interactions(), first.outcomes.resolved, first.outcomes.failed), (2, 1, 1));
+    assert_eq!((first.cost.known, first.cost.unknown), (1, 1));
+    let mut whole = first.clone();
+    whole.merge(&hours[1].1);
+    assert_eq!(of(db, Resolution::Day).await, [(T0 - T0.rem_euclid(DAY_MS), whole)]);
+    assert_eq!(hours, self::hours(&db.restart().await).await);
+}
+
+pub(crate) async fn what_is_said_late_counts_in_the_hour_of_its_interaction(db: &Database) {
+    let rollout = rollout("agent-a");
+    let (before, after) = (ticket(&rollout, Some(1)), ticket(&rollout, Some(2)));
+    db.answer(before.clone(), Answer::Outcome(Outcome::Escalated), T0).await.unwrap();
+    let mut batch = [before.interaction, after.interaction].map(|id| interaction(id, None));
+    batch[1].error = Some(ErrorClass::Timeout);
+    db.append(batch.to_vec()).await.unwrap();
+    for _ in 0..2 {
+        let late = T0 + 30 * DAY_MS;
+        db.answer(after.clone(), Answer::Outcome(Outcome::Resolved), late).await.unwrap();
+        db.answer(after.clone(), Answer::Feedback(Score::Positive), late).await.unwrap();
+    }
+    let mut all = Bucket::default();
+    of(db, Resolution::Day).await.iter().for_each(|(_, day)| all.merge(day));
+    let outcomes = all.outcomes;
+    assert_eq!(
+        (outcomes.escalated, outcomes.resolved, outcomes.failed, outcomes.unknown),
+        (1, 1, 0, 0)
+    );
+    assert_eq!(all.votes.plain.positive, 1);
+}
+
+pub(crate) async fn an_event_is_told_once_and_corrected_by_a_new_one(db: &Database) {
+    let told = |events: Vec<Event>| async move { db.tell_events(&events, "ada", T0).await };
+    let both = vec![survey("a", 10, None), survey("b", 0, None)];
+    assert_eq!(told(both.clone()).await.unwrap(), Taken { new: 2, known: 0 });
+    assert_eq!(told(both).await.unwrap(), Taken { new: 0, known: 2 });
+    assert_eq!(nps(db).await, Some(0.0));
+    let other = told(vec![survey("c", 9, None), survey("a", 9, None)]).await.unwrap_err();
+    assert!(matches!(other, NotTaken::Conflict { index: 1, .. }), "{other}");
+    assert_eq!(nps(db).await, Some(0.0), "all or nothing");
+    told(vec![survey("b2", 10, Some("b"))]).await.unwrap();
+    assert_eq!(nps(db).await, Some(100.0));
+    for (event, why) in [
+        (survey("b3", 1, Some("b")), "corrected by `b2` already"),
+        (survey("b", 1, None), "other content"),
+    ] {
+        let refused = told(vec![event]).await.unwrap_err().to_string();
+        assert!(refused.contains(why), "{refused}");
+    }
+    told(vec![survey("y", 1, Some("x"))]).await.unwrap();
+    let circle = told(vec![survey("x", 1, Some("y"))]).await.unwrap_err();
+    assert!(circle.to_string().contains("itself"), "{circle}");
+    assert_eq!(db.try_events(&[survey("z", 1, None)]).await.unwrap().new, 1);
+    assert_eq!(db.events_told(None, None, 100).await.unwrap().len(), 4, "a try is none");
+}
+
+fn file(id: &str, rows: u64) -> NewImport {
+    NewImport { id: id.into(), name: "f.csv".into(), rows, by: "ada".into(), at_wall_ms: T0 }
+}
+
+pub(crate) async fn an_import_counts_when_it_is_whole_and_goes_on_where_it_stopped(db: &Database) {
+    let rows: Vec<Event> = (0..5).map(|n| survey(&format!("k{n}"), 10, None)).collect();
+    db.tell_events(&rows[1..2], "ada", T0).await.unwrap();
+    assert_eq!(db.begin_import(&file("one", 5)).await.unwrap().taken, 0);
+    let import = async |store: &Store, from: usize, to: usize| {
+        store.import_rows("one", from as u64, &rows[from..to], "ada", T0).await
+    };
+    assert_eq!(import(db, 0, 2).await.unwrap().taken, 2);
+    assert!(matches!(import(db, 3, 5).await, Err(NotImported::Gap { taken: 2 })));
+    let again = db.restart().await;
+    assert_eq!(again.events_told(None, None, 9).await.unwrap().len(), 1, "it is not whole");
+    assert_eq!(again.begin_import(&file("one", 5)).await.unwrap().taken, 2);
+    let other = again.begin_import(&file("one", 6)).await;
+    assert!(matches!(other, Err(NotImported::Rows { rows: 5, .. })), "{other:?}");
+    let elsewhere = again.tell_events(&rows[..1], "ada", T0).await.unwrap_err();
+    assert!(matches!(elsewhere, NotTaken::InImport { index: 0, .. }), "{elsewhere}");
+    assert_eq!(import(&again, 0, 4).await.unwrap().taken, 4, "what is there is passed over");
+    let done = import(&again, 4, 5).await.unwrap();
+    assert!(done.is_done && done.known == 1, "{done:?}");
+    assert_eq!(import(&again, 0, 5).await.unwrap(), done, "and again");
+    assert_eq!(again.events_told(None, None, 9).await.unwrap().len(), 5);
+    assert_eq!(reported(&again).await.measure(MeasureId::Nps).unwrap().n, 5);
+}
+
+pub(crate) async fn what_an_import_corrects_counts_until_it_is_whole_and_one_given_up_leaves_nothing(
+    db: &Database,
+) {
+    db.tell_events(&[survey("a", 0, None)], "ada", T0).await.unwrap();
+    db.begin_import(&file("two", 2)).await.unwrap();
+    let rows = [survey("a2", 10, Some("a")), survey("b", 10, None)];
+    db.import_rows("two", 0, &rows[..1], "ada", T0).await.unwrap();
+    assert_eq!(nps(db).await, Some(-100.0), "a correction that is not whole corrects nothing");
+    while !db.discard_import("two", 1).await.unwrap() {}
+    assert_eq!(db.imports(9).await.unwrap(), []);
+    db.begin_import(&file("two", 2)).await.unwrap();
+    db.import_rows("two", 0, &rows, "ada", T0).await.unwrap();
+    assert_eq!(nps(db).await, Some(100.0));
+    let whole = db.discard_import("two", 1).await;
+    assert!(matches!(whole, Err(NotImported::Unknown(_))), "what counts is not given up");
+}
+
+pub(crate) async fn an_import_that_nobody_goes_on_with_is_forgotten(db: &Database) {
+    db.begin_import(&file("three", 2)).await.unwrap();
+    db.import_rows("three", 0, &[survey("a", 0, None)], "ada", T0).await.unwrap();
+    for (days, left) in [(7, 1), (8, 0)] {
+        while db.compact(T0 + days * DAY_MS).await.unwrap().more {}
+        db.compact(T0 + days * DAY_MS).await.unwrap();
+        assert_eq!(db.imports(9).await.unwrap().len(), left, "after {days} days");
+    }
+    assert_eq!(db.tell_events(&[survey("a", 5, None)], "ada", T0).await.unwrap().new, 1);
+}
+
+/// A release that was taken back after users had met it is a failure, noticed and mended at the times of its history.
+pub(crate) async fn releases_that_are_over_are_deployments(db: &Database) {
+    let fence = db.fence().await;
+    let mut over = rollout("agent-a");
+    over.phase = Phase::RolledBack;
+    over.ended_wall_ms = Some(T0 + 90_000);
+    let mut steps = [transition("running"), transition("rolling_back"), transition("rolled_back")];
+    steps[1].at_wall_ms = T0 + 30_000;
+    steps[1].weight_bp = 1_000;
+    db.create_rollout(fence, &over, Some(&steps[1]), &[], &[]).await.unwrap();
+    let report = reported(db).await;
+    let of = |id| report.measure(id).unwrap();
+    assert_eq!(of(MeasureId::DeploymentSuccess).value, Some(0.0));
+    assert_eq!(of(MeasureId::FailedDeploymentRecovery).value, Some(1.0), "a minute");
+}

@@ -1,0 +1,191 @@
+//! What readers get.
+
+use lockgate_model::interaction::{Interaction, Outcome};
+use lockgate_value::gather::{End, Gathered};
+use lockgate_value::render;
+use lockgate_value::report::{ValueReport, report};
+use serde_json::json;
+
+use crate::given::{DAY, MARCH, deployment, interaction, march, take, tell};
+
+const EVIL: &str = "=<script>alert(1)</script>|`x`*@y*\u{202e}\"'&";
+
+fn gathered() -> Gathered {
+    let mut gathered = march(30);
+    for (version, outcome) in [
+        ("v1", Some(Outcome::Resolved)),
+        ("v2", Some(Outcome::Escalated)),
+        ("v2", Some(Outcome::Resolved)),
+        ("v2", None),
+    ] {
+        let at = MARCH + if version == "v1" { 0 } else { 3 * DAY };
+        let version = Some(version.parse().unwrap());
+        take(
+            &mut gathered,
+            &Interaction {
+                version,
+                outcome,
+                user: Some(1),
+                cost_nanousd: Some(2_000_000),
+                ..interaction(at)
+            },
+        );
+    }
+    gathered.deployment(deployment("d", End::Promoted));
+    let nps = json!({"kind": "baseline", "source": EVIL, "measure": "nps", "value": 10, "unit": "points", "as_of": "2026-01-01"});
+    tell(
+        &mut gathered,
+        [
+            &json!({"kind": "survey", "score": 10}),
+            &json!({"kind": "survey", "score": 2}),
+            &json!({"kind": "survey", "score": 3}),
+        ],
+    );
+    let mut own = gathered.clone();
+    own.event(&crate::given::event("nps", &{
+        let mut nps = nps;
+        nps.as_object_mut().unwrap().insert("agent".into(), serde_json::Value::Null);
+        nps
+    }));
+    own
+}
+
+fn shown() -> ValueReport {
+    report(&gathered())
+}
+
+#[test]
+fn json_comes_back_as_the_same_report_and_the_same_bytes() {
+    let text = render::json(&shown()).unwrap();
+    let read: ValueReport = serde_json::from_str(&text).unwrap();
+    assert_eq!(read, shown());
+    assert_eq!(render::json(&read).unwrap(), text);
+    assert!(text.starts_with("{\"agent\":null,\"compared\":null,") && text.ends_with("}\n"));
+}
+
+#[test]
+fn every_form_says_what_is_missing_and_how_to_record_it() {
+    let report = shown();
+    let how = "lockgate record headcount --employees N --source TEXT";
+    for text in [
+        render::text(&report),
+        render::markdown(&report),
+        render::html(&report),
+        render::csv(&report),
+    ] {
+        assert!(text.contains(how), "{text}");
+        assert!(text.contains("deployment_success") || text.contains("Deployment success"));
+    }
+}
+
+#[test]
+fn what_others_wrote_is_text_and_nothing_else() {
+    let report = shown();
+    let html = render::html(&report);
+    assert!(!html.contains("<script") && !html.contains('\u{202e}'));
+    assert!(
+        html.contains("=&lt;script&gt;alert(1)&lt;/script&gt;|`x`*@y*\u{fffd}&quot;&#39;&amp;")
+    );
+    let markdown = render::markdown(&report);
+    assert!(!markdown.contains("<script") && !markdown.contains("*@y*"));
+    let rows = markdown.lines().filter(|line| line.starts_with("| NPS, change"));
+    assert!(rows.clone().count() >= 1);
+    assert!(
+        rows.clone().all(|row| row.matches('|').count() == 6 || row.matches('|').count() == 5),
+        "{rows:?}"
+    );
+}
+
+#[test]
+fn a_page_fetches_nothing_and_has_every_chart() {
+    let html = render::html(&shown());
+    for forbidden in ["http://", "https://", "<script", "src=", "url(", "@import", "<link"] {
+        assert!(!html.contains(forbidden), "{forbidden}");
+    }
+    for title in [
+        "Composition of the normalised score",
+        "Distance to each target",
+        "From requests to what was resolved",
+        "Cost per resolved interaction by version",
+        "Replacement rate, % over time",
+    ] {
+        assert!(html.contains(&format!("<title>{title}</title>")), "{title}");
+    }
+    assert_eq!(html.matches("<svg").count(), html.matches("</svg>").count());
+    assert!(!html.contains("NaN") && !html.contains("inf\""));
+}
+
+#[test]
+fn a_table_has_as_many_cells_in_each_row_as_in_its_head() {
+    let csv = render::csv(&shown());
+    let mut lines = csv.split("\r\n").filter(|line| !line.is_empty());
+    let columns = lines.next().unwrap().split(',').count();
+    let cells = |line: &str| {
+        let mut quoted = false;
+        1 + line
+            .chars()
+            .filter(|c| {
+                quoted ^= *c == '"';
+                *c == ',' && !quoted
+            })
+            .count()
+    };
+    let all: Vec<usize> = lines.map(cells).collect();
+    assert_eq!(all.len(), shown().measures.len());
+    assert!(all.iter().all(|cells| *cells == columns), "{all:?}");
+    let deployment = "deployment_success,Deployment success,100,percent,1,1,1,";
+    assert!(csv.contains(deployment), "{csv}");
+}
+
+#[test]
+fn the_terminal_is_not_steered_and_reads_in_order() {
+    let text = render::text(&shown());
+    assert!(
+        text.starts_with(
+            "Value of all agents\n2026-03-01 00:00 to 2026-03-31 00:00 UTC (30 days)."
+        )
+    );
+    assert!(!text.contains('\u{1b}'));
+    let order = [
+        "Score",
+        "Success within twelve months",
+        "Failure signals",
+        "Operations",
+        "Business",
+        "Versions",
+        "What is missing",
+    ];
+    let places: Vec<usize> =
+        order.iter().map(|title| text.find(&format!("\n{title}")).expect(title)).collect();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn a_window_beside_another_shows_what_changed() {
+    let report = shown().compared_with(&report(&march(30)));
+    let rows = &report.compared.as_ref().unwrap().rows;
+    let nps = rows.iter().find(|row| row.id.spec().id == "nps").unwrap();
+    assert_eq!((nps.before, nps.change, nps.better), (None, None, None));
+    assert!(render::text(&report).contains("Against another window"));
+    let same = shown().compared_with(&shown());
+    assert!(
+        same.compared
+            .unwrap()
+            .rows
+            .iter()
+            .all(|row| row.change == Some(0.0) && row.better.is_none())
+    );
+}
+
+#[test]
+fn a_score_alone_is_json_and_text() {
+    use lockgate_value::score::score;
+    let given = score([80.0, 70.0, 4.0, 15.0, 50.0].map(Ok)).unwrap();
+    let json = render::score_json(&given).unwrap();
+    assert!(
+        json.contains("\"raw\":49.55,")
+            && json.contains("\"normalised\":75.25,")
+            && json.contains("\"missing\":[]")
+    );
+    assert!(render::score_text(&given).contains("49.55 raw, 75.25 of 100 normalised."));
+}
