@@ -5,7 +5,9 @@ mod azure;
 mod command;
 mod config;
 mod files;
+mod flags;
 mod hooks;
+mod idle;
 mod invoke;
 mod orb;
 mod reach;
@@ -22,6 +24,7 @@ pub(crate) use self::action::is_known;
 use self::files::TestFiles;
 pub(crate) use self::files::{Kinds, any as any_test, held as held_tests, is_test};
 use self::invoke::Invoked;
+use self::script::Makefiles;
 use crate::finding::{Evidence, Place};
 use crate::package::Roots;
 use crate::pipeline::{Does, Job, Occasion, Occasions, Pipeline, Pipelines, Runs, Script, Step};
@@ -90,6 +93,8 @@ pub(crate) fn all(tree: &Tree, pipelines: &Pipelines, roots: &Roots) -> Vec<Act>
         tests: TestFiles::default(),
         roots,
         left: Cell::new(invoke::COMMANDS_MAX),
+        files_left: Cell::new(invoke::FILES_MAX),
+        makefiles: Makefiles::default(),
         scripts: RefCell::new(BTreeMap::new()),
         lines: RefCell::new(BTreeMap::new()),
     };
@@ -200,6 +205,8 @@ struct Reader<'a> {
     tests: TestFiles,
     roots: &'a Roots,
     left: Cell<usize>,
+    files_left: Cell<usize>,
+    makefiles: Makefiles,
     /// Commands of scripts that many steps run, by what is asked of them.
     scripts: RefCell<BTreeMap<String, Vec<Invoked>>>,
     /// Lines of the files whose steps are shown; a pipeline may have thousands.
@@ -292,11 +299,15 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.scripts.borrow().get(&key) {
             return known.clone();
         }
+        let none = BTreeMap::new();
         let asked = invoke::Asked {
             tree: self.tree,
             tests: &self.tests,
             roots: self.roots,
             left: &self.left,
+            files_left: &self.files_left,
+            makefiles: &self.makefiles,
+            env: &none,
             services,
             uploads,
         };
@@ -306,10 +317,13 @@ impl<'a> Reader<'a> {
                 (Some(base), Some(dir)) => crate::tree::join(base, dir),
                 _ => None,
             };
+            let asked = invoke::Asked { env: &command.env, ..asked };
             for done in asked.command(&command.words, dir.as_deref(), 0) {
                 all.push(Invoked { done, line: command.line, blocking: command.blocking.clone() });
             }
         }
+        let compared = threshold::compared(&script.text);
+        all.extend(compared.map(|done| Invoked { done, line: 0, blocking: Blocking::Yes }));
         self.scripts.borrow_mut().insert(key, all.clone());
         all
     }

@@ -3,8 +3,14 @@
 //!
 //! Unlike the reader of policies this one goes on where it does not understand: what it finds is evidence, not leave.
 
+mod caught;
+mod effects;
+mod expand;
+mod flow;
 mod lex;
 mod parse;
+pub(crate) mod program;
+mod status;
 mod walk;
 
 use std::collections::BTreeMap;
@@ -16,6 +22,17 @@ const BYTES_MAX: usize = 256 * 1024;
 
 /// Stands in a text for what is only known when it runs.
 pub(crate) const UNKNOWN: char = '\u{E000}';
+
+/// Variables that change what programs do, beside their words.
+pub(crate) const SWAYING: [&str; 7] = [
+    "PYTEST_ADDOPTS",
+    "TOXENV",
+    "SKIP",
+    "TRIVY_EXIT_CODE",
+    "MAVEN_OPTS",
+    "MAVEN_ARGS",
+    "MAKEFLAGS",
+];
 
 /// What becomes of a step when a command fails.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +61,8 @@ pub(crate) struct Command {
     /// The directory that it runs in, seen from the script's; `None` when it is not known.
     pub(crate) dir: Option<String>,
     pub(crate) blocking: Blocking,
+    /// Those of [`SWAYING`] that it sees; [`UNKNOWN`] where a value is only known when it runs.
+    pub(crate) env: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
@@ -141,6 +160,7 @@ mod tests {
             ("set +e\nt\nx", GITHUB, "no"),
             ("set +e\nt\nr=$?\nexit $r", GITHUB, "unsure"),
             ("t\nx", plain, "no"),
+            ("for i in a; do t > log; if grep FAIL log; then exit 1; fi; done", plain, "unsure"),
             ("x\nt", plain, "yes"),
             ("t && x", GITHUB, "yes"),
             ("t && x\ny", GITHUB, "no"),
@@ -155,6 +175,44 @@ mod tests {
             ("for i in a; do t; done", GITHUB, "yes"),
             ("v=$(t)", GITHUB, "yes"),
             ("echo $(t)", GITHUB, "no"),
+            ("t || t", GITHUB, "yes"),
+            ("t || x", GITHUB, "unsure"),
+            ("t || ! false", GITHUB, "no"),
+            ("t || false || true", GITHUB, "no"),
+            ("t || (exit 0)", GITHUB, "no"),
+            ("t || { exit 0; exit 1; }", GITHUB, "no"),
+            ("t || exit 256", GITHUB, "no"),
+            ("t || exit 00", GITHUB, "no"),
+            ("ZERO=0\nt || exit $ZERO", GITHUB, "no"),
+            ("t || exit $?", GITHUB, "yes"),
+            ("t || exit", GITHUB, "yes"),
+            ("t || { echo no; exit; }", GITHUB, "no"),
+            ("t || exit $CODE", GITHUB, "unsure"),
+            ("die() { echo no; exit 1; }\nt || die", GITHUB, "yes"),
+            ("cd x && t\ny", GITHUB, "yes"),
+            ("[ -f x ] && t", GITHUB, "unsure"),
+            ("test -n \"$NOPE\" && t\ntrue", GITHUB, "unsure"),
+            ("command -v x || t", GITHUB, "unsure"),
+            ("[ -d x ] || mkdir x && t", GITHUB, "yes"),
+            ("for i in $LIST; do t; done", GITHUB, "unsure"),
+            ("for i in $LIST b; do t; done", GITHUB, "yes"),
+            ("for ((i = 0; i < 3; i++)); do t; done", GITHUB, "yes"),
+            ("for i in a; do [ $i = b ] || continue; t; done", GITHUB, "unsure"),
+            ("if [ -z \"$X\" ]; then exit 0; fi\nt", GITHUB, "unsure"),
+            ("if [ -z \"$X\" ]; then echo no; exit 1; fi\nt", GITHUB, "yes"),
+            ("[ -n \"$X\" ] || exit 1\nt", GITHUB, "yes"),
+            ("which x || exit 0\nt", GITHUB, "unsure"),
+            ("(exit 0)\nt", GITHUB, "yes"),
+            ("f() { return 0; }\nf\nt", GITHUB, "yes"),
+            ("trap 'exit 0' EXIT\nt", GITHUB, "no"),
+            ("trap 'exit 0' ERR\nt", GITHUB, "no"),
+            ("trap 'rm -rf \"$D\"' EXIT\nt", GITHUB, "yes"),
+            ("trap 's=$?; rm x; exit $s' EXIT\nt", GITHUB, "yes"),
+            ("end() { local s=$?; rm x; exit $s; }\ntrap end EXIT\nt", GITHUB, "yes"),
+            ("trap 'rm x; exit $S' EXIT\nt", GITHUB, "unsure"),
+            ("alias t=true\nt", GITHUB, "unsure"),
+            ("t\nWrite-Host done", plain, "yes"),
+            ("t\nexit 0", GITHUB, "yes"),
         ] {
             let found = read(text, options);
             let (_, blocking) = found
@@ -168,7 +226,62 @@ mod tests {
             };
             assert_eq!(seen, blocks, "{text}: {blocking:?}");
         }
-        assert!(!read("if [ a = b ]; then t; fi", GITHUB).iter().any(|(words, _)| words == "t"));
+    }
+
+    #[test]
+    fn what_is_not_reached_is_no_command() {
+        for text in [
+            "if [ a = b ]; then t; fi",
+            "exit 0\nt",
+            "echo a; exit 0; t",
+            "exit 1\nt",
+            "exec true\nt",
+            "true || t",
+            "echo a || t",
+            "false && t\ntrue",
+            "test -n '' && t\ntrue",
+            "while false; do t; done",
+            "until true; do t; done",
+            "for i in ; do t; done",
+            "for i in $EMPTY; do t; done",
+            "for i in a; do continue; t; done",
+            "f() { return 0; t; }\nf",
+            "f() { exit 0; }\nf\nt",
+            "{ exit 0; }\nt",
+            "(exit 0; t)",
+            "set -n\nt",
+            "set -o noexec\nt",
+            "circleci-agent step halt\nt",
+            "if true; then exit 0; fi\nt",
+        ] {
+            let vars = BTreeMap::from([("EMPTY".to_owned(), String::new())]);
+            let found = commands(text, GITHUB, &vars);
+            let texts: Vec<_> = found.iter().map(Command::texts).collect();
+            assert!(!texts.contains(&vec!["t"]), "{text}: {texts:?}");
+        }
+    }
+
+    #[test]
+    fn variables_that_programs_see_are_told() {
+        for (text, expected) in [
+            ("SKIP=a t", Some("a")),
+            ("export SKIP=a\nt", Some("a")),
+            ("SKIP=a\nt", None),
+            ("SKIP=a\nexport SKIP\nt", Some("a")),
+            ("SKIP=$X t", Some("\u{E000}")),
+            ("OTHER=a t", None),
+        ] {
+            let all = commands(text, GITHUB, &BTreeMap::new());
+            let t = all.iter().find(|command| command.texts() == ["t"]).unwrap();
+            assert_eq!(t.env.get("SKIP").map(String::as_str), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_the_step_sets_may_name_other_programs() {
+        let vars = BTreeMap::from([("PATH".to_owned(), "/work/bin:/bin".to_owned())]);
+        let all = commands("t", GITHUB, &vars);
+        assert!(matches!(all[0].blocking, Blocking::Unsure(_)));
     }
 
     #[test]

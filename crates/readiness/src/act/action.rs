@@ -44,7 +44,7 @@ const ACTIONS: &[Row] = &[
     ("pypa/gh-action-pip-audit", &[Dependencies], Always),
     ("golang/govulncheck-action", &[Dependencies], Always),
     ("snyk/actions", &[Dependencies], Always),
-    ("anchore/scan-action", &[Dependencies], Always),
+    ("anchore/scan-action", &[Dependencies], UnlessFalse("fail-build")),
     ("dependency-check/dependency-check_action", &[Dependencies], Always),
     ("returntocorp/semgrep-action", &[Code], Always),
     ("semgrep/semgrep-action", &[Code], Always),
@@ -189,7 +189,7 @@ pub(super) fn done(
     let mut all = Vec::new();
     for (entry, classes, fails) in rows() {
         if is(&name, entry) {
-            let blocking = blocking(&name, fails, inputs);
+            let blocking = blocking(&name, fails, inputs).and(&softened(&name, inputs));
             all.extend(classes.iter().map(|class| Done::new(*class).blocks(blocking.clone())));
         }
     }
@@ -226,6 +226,30 @@ fn blocking(name: &str, fails: &Fails, inputs: &BTreeMap<String, String>) -> Blo
         (true, false) => Blocking::No(format!("`{name}` fails only with `{input}: true`")),
         (false, true) => Blocking::No(format!("`{input}: true`")),
     }
+}
+
+/// Inputs by which an action finds and does not fail.
+#[rustfmt::skip]
+const SOFT: &[(&str, &str, &[&str])] = &[
+    ("github/codeql-action/analyze", "upload", &["never", "false", "failure-only"]),
+    ("securego/gosec", "args", &["-no-fail", "--no-fail"]),
+    ("snyk/actions", "command", &["monitor"]),
+    ("gitleaks/gitleaks-action", "args", &["--exit-code=0"]),
+    ("golang/govulncheck-action", "output-format", &["json", "sarif", "openvex"]),
+    ("zizmorcore/zizmor-action", "args", &["--no-exit-codes"]),
+];
+
+fn softened(name: &str, inputs: &BTreeMap<String, String>) -> Blocking {
+    for (action, input, values) in SOFT {
+        let Some(given) = inputs.get(*input).filter(|_| is(name, action)) else { continue };
+        if given.contains(UNKNOWN) {
+            return Blocking::Unsure(format!("`{input}` of `{name}` is decided when it runs"));
+        }
+        if let Some(word) = given.split_whitespace().find(|word| values.contains(word)) {
+            return Blocking::No(format!("`{input}: {word}`"));
+        }
+    }
+    Blocking::Yes
 }
 
 /// Actions whose inputs say what they do.
@@ -302,7 +326,7 @@ fn special(tree: &Tree, name: &str, inputs: &BTreeMap<String, String>, uploads: 
         {
             config::bandit_in_ruff(tree, Some(""), true).into_iter().collect()
         }
-        "pre-commit/action" | "j178/prek-action" => hooks::hooks(tree, None),
+        "pre-commit/action" | "j178/prek-action" => hooks::hooks(tree, None, ""),
         "vladopajic/go-test-coverage" => {
             let total = input("threshold-total").and_then(|text| text.parse().ok());
             vec![Done::new(Class::Threshold(total))]

@@ -1,15 +1,42 @@
 //! Commands that only run another one.
 
-/// The words of the innermost command, its program without a directory or an ending, and which wrappers stood before it.
-pub(super) fn unwrapped(words: Vec<String>) -> (Vec<String>, Vec<String>) {
+use crate::shell::Blocking;
+
+/// A command without what stands before it.
+pub(super) struct Unwrapped {
+    /// The innermost command, its program without a directory or an ending.
+    pub(super) words: Vec<String>,
+    /// The words of what runs it, from its own first to that of what it runs.
+    pub(super) wrappers: Vec<Vec<String>>,
+    /// Variables that are set for it.
+    pub(super) env: Vec<(String, String)>,
+    /// Whether it runs, and its failure counts.
+    pub(super) blocking: Blocking,
+}
+
+pub(super) fn unwrapped(words: Vec<String>) -> Unwrapped {
     let mut words = words;
     let mut wrappers = Vec::new();
+    let mut env = Vec::new();
+    let mut blocking = Blocking::Yes;
     for _ in 0..12 {
         let Some(inner) = inner(&words) else { break };
         if inner.is_empty() {
             break;
         }
-        wrappers.push(words[0].clone());
+        let own: Vec<String> = words[..words.len().saturating_sub(inner.len()).max(1)].to_vec();
+        env.extend(
+            own.iter()
+                .filter_map(|word| word.split_once('='))
+                .filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        if own[0] == "xargs"
+            && own.iter().any(|word| matches!(word.as_str(), "-r" | "--no-run-if-empty"))
+        {
+            blocking = Blocking::Unsure("`xargs -r` runs nothing where it gets nothing".into());
+        }
+        wrappers.push(own);
         words = inner;
     }
     if let Some(first) = words.first_mut()
@@ -18,7 +45,7 @@ pub(super) fn unwrapped(words: Vec<String>) -> (Vec<String>, Vec<String>) {
         let bare = first.rsplit(['/', '\\']).next().unwrap_or_default();
         *first = bare.trim_end_matches(".exe").trim_end_matches(".cmd").to_owned();
     }
-    (words, wrappers)
+    Unwrapped { words, wrappers, env, blocking }
 }
 
 /// A path of the repository, such as `./test`, and not a program such as `.venv/bin/pytest`.
@@ -38,6 +65,8 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
     let program = texts.first()?.rsplit('/').next().unwrap_or_default();
     let rest = &texts[1..];
     let inner: &[&str] = match program {
+        // It only says whether there is such a program.
+        "command" if matches!(rest.first(), Some(&("-v" | "-V"))) => return None,
         "sudo" | "nice" | "nohup" | "command" | "exec" | "stdbuf" | "doas" | "ionice"
         | "unbuffer" | "chronic" => {
             after_options(rest, &["-u", "-g", "-n", "-E"], &["-u", "-g", "-n"])
@@ -49,6 +78,64 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
             after_options(rest, &[], &["-s", "--server-args", "-n", "-e", "-f", "-t", "-d"])
         }
         "timeout" | "gtimeout" => after_options(rest, &[], &["-k", "-s"]).get(1..)?,
+        "cross" => {
+            let mut words = vec!["cargo".to_owned()];
+            words.extend(rest.iter().map(|&word| word.to_owned()));
+            return Some(words);
+        }
+        "coverage" if rest.first() == Some(&"run") => {
+            let rest = after_options(
+                &rest[1..],
+                &[],
+                &["--source", "--rcfile", "--omit", "--include", "--data-file"],
+            );
+            return python(rest);
+        }
+        "python" | "python3" | "py" => return python(rest),
+        // Programs that come with the packages of a language, or that its frameworks write into every project.
+        "php" | "ruby" | "node" if rest.first().is_some_and(|path| is_installed(path)) => rest,
+        name if name.starts_with("python3.") || name.starts_with("pypy") => return python(rest),
+        "c8" | "nyc" if rest.first() == Some(&"check-coverage") => return None,
+        "c8" | "nyc" => after_options(
+            rest,
+            &[],
+            &[
+                "--reporter",
+                "-r",
+                "--include",
+                "--exclude",
+                "-n",
+                "-x",
+                "--lines",
+                "--branches",
+                "--functions",
+                "--statements",
+                "--report-dir",
+                "--temp-dir",
+                "--extension",
+                "--require",
+            ],
+        ),
+        "go" if rest.first() == Some(&"tool") => {
+            after_options(&rest[1..], &[], &["-modfile", "-overlay", "-C"])
+        }
+        "xargs" => after_options(rest, &[], &["-n", "-P", "-I", "-L", "-d", "-a", "-s"]),
+        // `circleci tests run --command="xargs pytest"`
+        "circleci" if rest.starts_with(&["tests", "run"]) => {
+            let given = rest.iter().position(|word| word.starts_with("--command"))?;
+            let own = rest[given].strip_prefix("--command=");
+            return Some(split(&[own.or(rest.get(given + 1).copied())?]));
+        }
+        "docker" | "podman" => return container(rest),
+        "docker-compose" => return composed(rest),
+        _ => return managed(program, rest),
+    };
+    Some(inner.iter().map(|&word| word.to_owned()).collect())
+}
+
+/// What managers of packages, tools and environments run.
+fn managed(program: &str, rest: &[&str]) -> Option<Vec<String>> {
+    let inner: &[&str] = match program {
         "npx" | "bunx" | "pnpx" | "uvx" => {
             after_options(rest, &[], &["-p", "--package", "--from", "--with", "--python"])
         }
@@ -93,38 +180,6 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
                 .position(|word| matches!(*word, "-c" | "--command" | "--run" | "shell"))?;
             return Some(split(rest.get(at + 1..)?));
         }
-        "cross" => {
-            let mut words = vec!["cargo".to_owned()];
-            words.extend(rest.iter().map(|&word| word.to_owned()));
-            return Some(words);
-        }
-        "coverage" if rest.first() == Some(&"run") => {
-            let rest = after_options(
-                &rest[1..],
-                &[],
-                &["--source", "--rcfile", "--omit", "--include", "--data-file"],
-            );
-            return python(rest);
-        }
-        "python" | "python3" | "py" => return python(rest),
-        name if name.starts_with("python3.") || name.starts_with("pypy") => return python(rest),
-        "c8" | "nyc" => after_options(
-            rest,
-            &[],
-            &["--reporter", "-r", "--include", "--exclude", "--lines", "--all"],
-        ),
-        "go" if rest.first() == Some(&"tool") => {
-            after_options(&rest[1..], &[], &["-modfile", "-overlay", "-C"])
-        }
-        "xargs" => after_options(rest, &[], &["-n", "-P", "-I", "-L", "-d", "-a", "-s"]),
-        // `circleci tests run --command="xargs pytest"`
-        "circleci" if rest.starts_with(&["tests", "run"]) => {
-            let given = rest.iter().position(|word| word.starts_with("--command"))?;
-            let own = rest[given].strip_prefix("--command=");
-            return Some(split(&[own.or(rest.get(given + 1).copied())?]));
-        }
-        "docker" | "podman" => return container(rest),
-        "docker-compose" => return composed(rest),
         _ => return None,
     };
     Some(inner.iter().map(|&word| word.to_owned()).collect())
@@ -147,8 +202,20 @@ fn python(rest: &[&str]) -> Option<Vec<String>> {
             words.extend(more.iter().map(|&word| word.to_owned()));
             Some(words)
         }
+        [script, more @ ..] if script.rsplit('/').next() == Some("manage.py") => {
+            let mut words = vec!["manage.py".to_owned()];
+            words.extend(more.iter().map(|&word| word.to_owned()));
+            Some(words)
+        }
         _ => None,
     }
+}
+
+/// Whether a script for an interpreter is a program that was installed, or that every project of a framework has.
+fn is_installed(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let installed = ["vendor/bin/", "node_modules/.bin/"].iter().any(|dir| path.contains(dir));
+    installed || name == "artisan" || matches!(path, "bin/rails" | "bin/rspec" | "bin/phpunit")
 }
 
 /// `docker run image command`, `docker compose run service command`.
@@ -277,10 +344,15 @@ mod tests {
             ("./gradlew check", "gradlew check"),
             ("docker build .", "docker build ."),
             ("xargs -n 1 pytest -x", "pytest -x"),
+            ("command -v pytest", "command -v pytest"),
+            ("python manage.py test", "manage.py test"),
+            ("php artisan test", "artisan test"),
+            ("php vendor/bin/phpunit", "phpunit"),
+            ("nyc --all --lines 90 mocha", "mocha"),
             ("go tool -modfile tools/go.mod gotestsum -- -race", "gotestsum -- -race"),
         ] {
             let words = line.split(' ').map(str::to_owned).collect();
-            assert_eq!(unwrapped(words).0.join(" "), expected, "{line}");
+            assert_eq!(unwrapped(words).words.join(" "), expected, "{line}");
         }
     }
 }

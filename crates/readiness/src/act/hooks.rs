@@ -3,6 +3,7 @@
 use super::Class;
 use super::invoke::{Asked, Done};
 use crate::finding::Evidence;
+use crate::shell::{Blocking, UNKNOWN};
 use crate::tree::Tree;
 use crate::yaml::{self, Node};
 
@@ -35,15 +36,31 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str]) -> Vec<Done> {
     match words {
         ["pre-commit" | "prek", "run", rest @ ..] => {
             // `run HOOK` runs that one.
-            let hook = rest.iter().find(|word| !word.starts_with('-')).copied();
-            hooks(asked.tree, hook)
+            let valued =
+                ["--hook-stage", "--from-ref", "--to-ref", "-c", "--config", "--files", "-s", "-o"];
+            let mut words = rest.iter().copied();
+            let mut hook = None;
+            while let Some(word) = words.next() {
+                if valued.contains(&word) {
+                    words.next();
+                } else if !word.starts_with('-') {
+                    hook = hook.or(Some(word));
+                }
+            }
+            let skipped = asked.env.get("SKIP").map_or("", String::as_str);
+            if skipped.contains(UNKNOWN) {
+                let why = Blocking::Unsure("`SKIP` is only known when it runs".into());
+                let all = hooks(asked.tree, hook, "");
+                return all.into_iter().map(|done| done.blocks(why.clone())).collect();
+            }
+            hooks(asked.tree, hook, skipped)
         }
         _ => Vec::new(),
     }
 }
 
-/// What the hooks of the repository scan for; all of them, or one.
-pub(super) fn hooks(tree: &Tree, only: Option<&str>) -> Vec<Done> {
+/// What the hooks of the repository scan for; all of them, or one, without those that are skipped.
+pub(super) fn hooks(tree: &Tree, only: Option<&str>, skipped: &str) -> Vec<Done> {
     let Some(text) = tree.text(FILE) else { return Vec::new() };
     let Ok(Some(root)) = yaml::document(text) else { return Vec::new() };
     let repos = root.get("repos").map(Node::items).unwrap_or_default();
@@ -51,6 +68,9 @@ pub(super) fn hooks(tree: &Tree, only: Option<&str>) -> Vec<Done> {
     let mut done = Vec::new();
     for hook in all {
         let Some(id) = hook.get("id") else { continue };
+        if skipped.split(',').any(|name| id.text() == Some(name.trim())) {
+            continue;
+        }
         let is_manual = hook
             .get("stages")
             .is_some_and(|stages| stages.texts().iter().all(|stage| *stage == "manual"));

@@ -1,24 +1,31 @@
 //! Programs that run tests, and which of the repository's tests they run.
 
+mod filter;
+mod go;
+
 use std::collections::BTreeMap;
 
-use super::files::{Kinds, Language, TestFile, named, shown};
+use self::filter::Filter;
+use super::files::{Kinds, Language, TestFile, shown};
+use super::flags::{last, told};
+use super::idle::is_idle;
 use super::invoke::{Asked, Done};
-use super::{Class, reach, threshold};
-use crate::shell::{Blocking, UNKNOWN};
-use crate::tree::{Tree, dir as dir_of, join, name};
+use super::{Class, threshold};
+use crate::shell::Blocking;
 
 /// What a command runs of tests.
-pub(super) fn done(
-    asked: &Asked<'_>,
-    words: &[&str],
-    dir: Option<&str>,
-    wrappers: &[String],
-) -> Vec<Done> {
-    let Some(run) = recognise(words) else { return Vec::new() };
-    let mut all = Vec::new();
+pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<Done> {
     // What does not know its directory is taken to be at the root.
     let root = dir.unwrap_or_default();
+    if matches!(words[0], "pytest" | "py.test") {
+        let all = threshold::effective(asked.tree, words, root);
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        if is_idle(&all) {
+            return Vec::new();
+        }
+    }
+    let Some(run) = recognise(words) else { return Vec::new() };
+    let mut all = Vec::new();
     let blocking = softened(words);
     match run {
         Run::Language(language) => {
@@ -28,24 +35,54 @@ pub(super) fn done(
         Run::Opaque(why) => all.push(Done::new(Class::OpaqueTests).why(why)),
         Run::Threshold => {}
     }
-    all.extend(threshold::done(asked.tree, words, root, wrappers));
+    all.extend(threshold::done(asked.tree, words, root));
     all
 }
 
-/// Maven goes on behind tests that fail when it is told to.
+/// Options by which a runner passes whatever becomes of the tests.
+const PASSES: &[(&str, &[&str])] = &[
+    (
+        "mvn|mvnw",
+        &["-fn", "--fail-never", "-Dmaven.test.failure.ignore", "-Dsurefire.testFailureIgnore"],
+    ),
+    ("rspec", &["--failure-exit-code=0"]),
+    ("robot", &["--nostatusrc"]),
+    ("pytest|py.test", &["--suppress-tests-failed-exit-code"]),
+];
+
+/// Options by which a runner passes where it selects no test, and those that select.
+const EMPTY: &[(&str, &[&str], &[&str])] = &[
+    ("pytest|py.test", &["--suppress-no-test-exit-code"], &["-k", "-m"]),
+    (
+        "jest|react-scripts|craco",
+        &["--passWithNoTests"],
+        &["-t", "--testNamePattern", "--testPathPattern", "--testPathPatterns", "--testRegex"],
+    ),
+    ("vitest", &["--passWithNoTests"], &["-t", "--testNamePattern", "--dir"]),
+    ("playwright", &["--pass-with-no-tests"], &["-g", "--grep"]),
+    (
+        "mvn|mvnw",
+        &["-DfailIfNoTests=false", "-Dsurefire.failIfNoSpecifiedTests=false"],
+        &["-Dtest"],
+    ),
+];
+
+/// What the words make of tests that fail.
 fn softened(words: &[&str]) -> Blocking {
-    let told = matches!(words[0], "mvn" | "mvnw").then(|| {
-        words.iter().copied().find(|word| {
-            matches!(*word, "-fn" | "--fail-never")
-                || word
-                    .strip_prefix("-Dmaven.test.failure.ignore")
-                    .is_some_and(|rest| rest.is_empty() || rest == "=true")
-        })
-    });
-    match told.flatten() {
-        Some(word) => Blocking::No(format!("`{word}`")),
-        None => Blocking::Yes,
+    let is = |programs: &str| programs.split('|').any(|program| program == words[0]);
+    let passes = PASSES.iter().filter(|(programs, _)| is(programs)).flat_map(|(_, flags)| *flags);
+    if let Some(flag) = passes.into_iter().find(|flag| told(words, &[flag])) {
+        return Blocking::No(format!("`{flag}`"));
     }
+    for (_, empty, selects) in EMPTY.iter().filter(|(programs, ..)| is(programs)) {
+        if told(words, empty) && last(words, selects).is_some() {
+            return Blocking::Unsure(format!("with `{}` it may select no test and pass", empty[0]));
+        }
+    }
+    if words[0] == "cargo" && told(words, &["--ignored"]) {
+        return Blocking::Unsure("`--ignored` runs only what is left out elsewhere".into());
+    }
+    Blocking::Yes
 }
 
 use Language::{DotNet, Go, JavaScript, Jvm, Php, Python, Ruby, Rust};
@@ -71,7 +108,8 @@ fn recognise(words: &[&str]) -> Option<Run> {
         "cargo-nextest" | "cargo-tarpaulin" | "cargo-llvm-cov" => Run::Language(Rust),
         "pytest" | "py.test" | "unittest" | "nosetests" | "nose2" | "trial" | "green" | "ward"
         | "slipcover" => Run::Language(Python),
-        "coverage" if verb == "report" => Run::Threshold,
+        "coverage" if matches!(verb, "report" | "xml" | "html" | "json" | "lcov") => Run::Threshold,
+        "nyc" | "c8" => Run::Threshold,
         "django-admin" | "manage.py" | "setup.py" if verb == "test" => Run::Language(Python),
         "behave" | "robot" => Run::Fixed(Kinds::END_TO_END),
         "jest" | "vitest" | "mocha" | "ava" | "tap" | "karma" | "uvu" | "qunit" | "jasmine"
@@ -111,7 +149,7 @@ fn recognise(words: &[&str]) -> Option<Run> {
         {
             Run::Fixed(Kinds::END_TO_END)
         }
-        "go" if verb == "test" && !has("-c") => Run::Language(Go),
+        "go" if verb == "test" => Run::Language(Go),
         "gotestsum" | "ginkgo" | "richgo" => Run::Language(Go),
         "mvn" | "mvnw" => return maven(&rest),
         "gradle" | "gradlew" => return gradle(&rest),
@@ -150,8 +188,8 @@ fn recognise(words: &[&str]) -> Option<Run> {
 fn cargo(rest: &[&str], verb: &str) -> Option<Run> {
     let has = |word: &str| rest.contains(&word);
     let runs = match verb {
-        "test" | "t" => !has("--no-run") && !has("--doc"),
-        "nextest" => has("run") && !has("--no-run"),
+        "test" | "t" => !has("--doc") && !only_others(rest),
+        "nextest" => has("run"),
         "hack" | "miri" | "careful" | "minimal-versions" => has("test") || has("nextest"),
         "llvm-cov" => !has("report") && !has("show-env") && !has("clean"),
         "tarpaulin" | "insta" | "mutants" => true,
@@ -164,14 +202,16 @@ fn cargo(rest: &[&str], verb: &str) -> Option<Run> {
     }
 }
 
+/// Benchmarks and examples alone are no tests.
+fn only_others(rest: &[&str]) -> bool {
+    told(rest, &["--bench", "--benches", "--example", "--examples"])
+        && !told(rest, &["--lib", "--bin", "--bins", "--test", "--tests", "--all-targets"])
+}
+
 /// Goals from `test` on run unit tests; the plugins decide about the rest by the names of files.
 fn maven(rest: &[&str]) -> Option<Run> {
-    let skips = rest.iter().any(|word| {
-        matches!(
-            *word,
-            "-DskipTests" | "-DskipTests=true" | "-Dmaven.test.skip=true" | "-Dmaven.test.skip"
-        )
-    });
+    let skips = ["-DskipTests", "-Dmaven.test.skip", "-Dmaven.test.skip.exec", "-Dsurefire.skip"];
+    let skips = told(rest, &skips);
     let runs = rest.iter().any(|word| {
         matches!(
             *word,
@@ -214,6 +254,10 @@ fn gradle(rest: &[&str]) -> Option<Run> {
 fn of_language(asked: &Asked<'_>, language: Language, words: &[&str], root: &str) -> Done {
     let tree = asked.tree;
     let all = asked.tests.below(tree, asked.roots, language, root);
+    if !asked.looks_at(all.len()) {
+        let why = "commands run tests more often than is followed".to_owned();
+        return Done::new(Class::OpaqueTests).why(why);
+    }
     if all.is_empty() {
         let why = format!(
             "`{}` finds no tests in {}",
@@ -224,10 +268,14 @@ fn of_language(asked: &Asked<'_>, language: Language, words: &[&str], root: &str
     }
     let filter = Filter::new(asked, language, words, root);
     let built = |file: &&TestFile| {
-        language != Language::Go || is_built(tree.text(&file.path).unwrap_or_default(), words)
+        language != Language::Go || go::is_built(tree.text(&file.path).unwrap_or_default(), words)
     };
     let chosen: Vec<&TestFile> =
         all.into_iter().filter(|file| filter.takes(file)).filter(built).collect();
+    let texts = chosen.iter().map(|file| tree.text(&file.path).unwrap_or_default());
+    if language == Language::Go && go::names_none(words, texts) {
+        return Done::new(Class::Test(Kinds::default())).why("`-run` names no test that is there");
+    }
     let kinds = chosen.iter().fold(Kinds::default(), |kinds, file| kinds.or(file.kinds));
     let shown_of = |wanted: fn(&Kinds) -> bool| {
         chosen.iter().find(|file| wanted(&file.kinds)).map(|file| shown(tree, &file.path))
@@ -253,300 +301,6 @@ fn of_language(asked: &Asked<'_>, language: Language, words: &[&str], root: &str
     }
     let done = Done::new(Class::Test(asked.kinds(kinds))).also(also.into_iter().flatten());
     Done { packages, ..done }
-}
-
-/// What the words and the settings of a runner leave out.
-struct Filter {
-    /// Only below these paths; empty for all.
-    paths: Vec<String>,
-    ignored: Vec<String>,
-    /// Only in these packages.
-    packages: Option<Vec<String>>,
-    /// Only these kinds.
-    only: Option<Kinds>,
-    without_integration: bool,
-    without_end_to_end: bool,
-    /// The first word may say to test, and is no path then.
-    verbs: bool,
-}
-
-impl Filter {
-    fn new(asked: &Asked<'_>, language: Language, words: &[&str], root: &str) -> Self {
-        let tree = asked.tree;
-        let packages = match language {
-            Language::Rust => reach::cargo(asked, words, root),
-            Language::Go => reach::go(asked, root),
-            _ => None,
-        };
-        let mut filter = Self {
-            paths: Vec::new(),
-            ignored: Vec::new(),
-            packages,
-            only: None,
-            without_integration: false,
-            without_end_to_end: false,
-            verbs: language != Language::Python,
-        };
-        let mut words: Vec<String> = words.iter().map(|&word| word.to_owned()).collect();
-        if language == Language::Python && words[0] != "unittest" {
-            filter.pytest_settings(tree, root, &mut words);
-        }
-        match language {
-            Language::Rust => filter.rust(&words),
-            Language::JavaScript => filter.javascript(&words),
-            Language::Jvm => filter.jvm(tree, &words, root),
-            Language::Go => filter.go(&words),
-            _ => {}
-        }
-        if !matches!(language, Language::Rust | Language::Go) {
-            filter.plain_paths(tree, &words, root);
-        }
-        filter.markers(&words);
-        filter
-    }
-
-    fn takes(&self, file: &TestFile) -> bool {
-        let below = |path: &String| {
-            path.is_empty() || file.path == *path || file.path.starts_with(&format!("{path}/"))
-        };
-        if !self.paths.is_empty() && !self.paths.iter().any(below) || self.ignored.iter().any(below)
-        {
-            return false;
-        }
-        let is_in = |packages: &Vec<String>| {
-            file.package.as_ref().is_some_and(|package| packages.contains(package))
-        };
-        if !self.packages.as_ref().is_none_or(is_in) {
-            return false;
-        }
-        let kinds = file.kinds;
-        if let Some(only) = self.only {
-            return only.unit && kinds.unit
-                || only.integration && kinds.integration
-                || only.end_to_end && kinds.end_to_end;
-        }
-        !(self.without_integration && kinds.integration
-            || self.without_end_to_end && kinds.end_to_end)
-    }
-
-    fn rust(&mut self, words: &[String]) {
-        let has = |word: &str| words.iter().any(|found| found == word);
-        if (has("--lib") || has("--bins") || has("--bin")) && !has("--tests") && !has("--test") {
-            self.only = Some(Kinds::UNIT);
-        }
-        let targets: Vec<&String> =
-            words.windows(2).filter(|two| two[0] == "--test").map(|two| &two[1]).collect();
-        if !targets.is_empty() && !has("--lib") && !has("--bins") {
-            let named = targets
-                .iter()
-                .map(|name| named(&format!("tests/{name}")))
-                .fold(Kinds::default(), Kinds::or);
-            self.only = Some(if named.end_to_end {
-                Kinds::END_TO_END
-            } else {
-                Kinds { integration: true, ..Kinds::default() }
-            });
-        }
-    }
-
-    /// Browsers are not what the runners of units start, unless they are told to.
-    fn javascript(&mut self, words: &[String]) {
-        let said = words[1..]
-            .iter()
-            .filter(|word| !is_exclusion(word))
-            .map(|word| named(word))
-            .fold(Kinds::default(), |kinds, named| Kinds {
-                unit: false,
-                integration: kinds.integration || named.integration,
-                end_to_end: kinds.end_to_end || named.end_to_end,
-            });
-        if said.end_to_end {
-            self.only = Some(Kinds::END_TO_END);
-        } else {
-            self.without_end_to_end = true;
-        }
-    }
-
-    fn jvm(&mut self, tree: &Tree, words: &[String], root: &str) {
-        let goals = |names: &[&str]| {
-            words.iter().any(|word| names.contains(&word.rsplit(':').next().unwrap_or_default()))
-        };
-        if words[0].starts_with("mvn") {
-            let poms = tree.under(root).filter(|path| path.ends_with("pom.xml"));
-            let failsafe = poms
-                .filter_map(|path| tree.text(path))
-                .any(|text| without_comments(text).contains("maven-failsafe-plugin"));
-            self.without_integration =
-                !(failsafe && goals(&["verify", "install", "deploy", "integration-test"]));
-        } else {
-            let asks = words.iter().any(|word| named(word).integration);
-            let plain = goals(&["test", "build", "check"]);
-            if asks && !plain {
-                self.only = Some(Kinds { integration: true, ..Kinds::default() });
-            }
-        }
-    }
-
-    fn go(&mut self, words: &[String]) {
-        if words.iter().any(|word| word == "-short") {
-            self.without_integration = true;
-            self.without_end_to_end = true;
-        }
-        // The directory of packages is the path, without `./` and `/...`.
-        for word in words.iter().skip(1).filter(|word| word.starts_with("./") && *word != "./...") {
-            self.paths.push(
-                word.trim_start_matches("./")
-                    .trim_end_matches("/...")
-                    .trim_end_matches('/')
-                    .to_owned(),
-            );
-        }
-    }
-
-    fn plain_paths(&mut self, tree: &Tree, words: &[String], root: &str) {
-        for (i, word) in words.iter().enumerate().skip(1) {
-            // `dotnet test` names no directory.
-            let is_verb = i == 1 && word == "test" && self.verbs;
-            if is_verb || word.starts_with('-') || word.contains(UNKNOWN) || word.contains('=') {
-                continue;
-            }
-            let path = word.split("::").next().unwrap_or_default().trim_end_matches('/');
-            let Some(full) = join(root, path) else { continue };
-            if name(&full).ends_with("proj") {
-                self.paths.push(dir_of(&full).to_owned());
-            } else if is_source(&full) && tree.has(&full)
-                || tree.under(&full).next().is_some() && !full.is_empty()
-            {
-                self.paths.push(full);
-            }
-        }
-    }
-
-    /// `-m "not e2e"`, `-k integration`, `--ignore=tests/e2e`, `-tags=integration`, `--grep`, `--filter`.
-    fn markers(&mut self, words: &[String]) {
-        let takes_value = [
-            "-m",
-            "-k",
-            "--ignore",
-            "-tags",
-            "--tags",
-            "-run",
-            "--grep",
-            "-t",
-            "--filter",
-            "-E",
-            "--project",
-            "--selectProjects",
-            "--testPathPattern",
-            "--testPathPatterns",
-            "--testPathIgnorePatterns",
-            "--exclude",
-        ];
-        let mut at = 1;
-        while at < words.len() {
-            let (flag, value) = match words[at].split_once('=') {
-                Some((flag, value)) => (flag.to_owned(), value.to_owned()),
-                None => (words[at].clone(), words.get(at + 1).cloned().unwrap_or_default()),
-            };
-            at += 1;
-            if !takes_value.contains(&flag.as_str()) {
-                continue;
-            }
-            let kinds = named(&value);
-            let negative = is_exclusion(&flag)
-                || value.trim_start().starts_with("not ")
-                || value.contains("!=")
-                || value.contains("not ");
-            if negative {
-                self.without_integration |= kinds.integration || value.contains("integration");
-                self.without_end_to_end |= kinds.end_to_end || value.contains("e2e");
-            } else if kinds.integration || kinds.end_to_end {
-                // A build tag adds to what runs anyway.
-                if !flag.ends_with("tags") {
-                    self.only = Some(kinds);
-                }
-            }
-        }
-    }
-
-    /// What pyproject.toml, pytest.ini, tox.ini or setup.cfg add to the command.
-    fn pytest_settings(&mut self, tree: &Tree, root: &str, words: &mut Vec<String>) {
-        let given = words.len();
-        let (options, paths) = threshold::pytest_settings(tree, root);
-        words.extend(options);
-        let names_paths = words[1..given].iter().any(|word| {
-            !word.starts_with('-')
-                && join(root, word.split("::").next().unwrap_or_default()).is_some_and(|path| {
-                    tree.has(&path) || tree.under(&path).next().is_some() && !path.is_empty()
-                })
-        });
-        if !names_paths {
-            words.extend(paths);
-        }
-        for word in words.iter() {
-            if let Some(path) = word.strip_prefix("--ignore=") {
-                self.ignored.extend(join(root, path));
-            }
-        }
-    }
-}
-
-fn is_exclusion(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    ["ignore", "exclude", "skip", "not", "invert"].iter().any(|part| word.contains(part))
-}
-
-/// A file that holds code, and no list of projects or settings.
-fn is_source(path: &str) -> bool {
-    let end = name(path).rsplit_once('.').map_or("", |(_, end)| end);
-    matches!(
-        end,
-        "py" | "js"
-            | "mjs"
-            | "cjs"
-            | "ts"
-            | "mts"
-            | "cts"
-            | "tsx"
-            | "jsx"
-            | "rb"
-            | "php"
-            | "java"
-            | "kt"
-    )
-}
-
-/// Whether a file of Go is built with the tags of a command. Systems and compilers are taken as they usually are.
-fn is_built(text: &str, words: &[&str]) -> bool {
-    let Some(constraint) = text.lines().take(40).find_map(|line| line.strip_prefix("//go:build "))
-    else {
-        return true;
-    };
-    let given: Vec<&str> = words
-        .iter()
-        .enumerate()
-        .filter_map(|(i, word)| match word.trim_start_matches('-').split_once('=') {
-            Some(("tags", value)) => Some(value),
-            None if matches!(*word, "-tags" | "--tags") => words.get(i + 1).copied(),
-            _ => None,
-        })
-        .flat_map(|value| value.split([',', ' ']))
-        .collect();
-    let holds = |tag: &str| {
-        given.contains(&tag)
-            || matches!(tag, "linux" | "unix" | "amd64" | "gc" | "cgo")
-            || tag.starts_with("go1.")
-    };
-    // `a && !b || c`, without brackets, is what files have; anything else is taken to be built.
-    if constraint.contains('(') {
-        return true;
-    }
-    constraint.split("||").any(|all| {
-        all.split("&&").all(|tag| match tag.trim().strip_prefix('!') {
-            Some(tag) => !holds(tag.trim()),
-            None => holds(tag.trim()),
-        })
-    })
 }
 
 /// XML without its comments.

@@ -1,7 +1,11 @@
 //! Programs that scan, deliver, or look for drift, by the words they are called with.
 
+mod special;
+
+pub(super) use self::special::trivy_classes;
+use super::flags::told;
 use super::invoke::{Asked, Done};
-use super::{Class, config};
+use super::{Class, flags};
 use crate::shell::Blocking;
 
 /// When a finding makes the program fail.
@@ -21,6 +25,18 @@ use Fails::{Always, Never, Unless, With};
 /// it fails.
 type Row = (&'static str, &'static [&'static str], &'static [Class], Fails);
 
+/// Formats in which govulncheck prints what it finds and ends well.
+const GOVULNCHECK_PRINTS: [&str; 8] = [
+    "-json",
+    "--json",
+    "-format=json",
+    "--format=json",
+    "-format=sarif",
+    "--format=sarif",
+    "-format=openvex",
+    "--format=openvex",
+];
+
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
     // dependencies
@@ -28,13 +44,13 @@ const ROWS: &[Row] = &[
     ("cargo-audit", &[], &[Dependencies], Always),
     ("cargo-deny", &["check"], &[Dependencies, Compliance], Always),
     ("cargo", &["vet"], &[Compliance], Always),
-    ("npm|pnpm|bun", &["audit"], &[Dependencies], Unless(&["fix"])),
+    ("npm|pnpm|bun", &["audit"], &[Dependencies], Unless(&["fix", "--audit-level=none", "--dry-run"])),
     ("yarn", &["audit"], &[Dependencies], Always),
     ("yarn", &["npm", "audit"], &[Dependencies], Always),
     ("pip-audit|pip_audit", &[], &[Dependencies], Always),
     ("safety", &["check|scan"], &[Dependencies], Unless(&["--continue-on-error"])),
     ("osv-scanner", &[], &[Dependencies], Always),
-    ("govulncheck", &[], &[Dependencies], Unless(&["-json"])),
+    ("govulncheck", &[], &[Dependencies], Unless(&GOVULNCHECK_PRINTS)),
     ("bundler-audit|bundle-audit", &[], &[Dependencies], Always),
     ("bundle", &["audit"], &[Dependencies], Always),
     ("composer", &["audit"], &[Dependencies], Always),
@@ -209,14 +225,6 @@ fn is_verb(word: &str) -> bool {
 pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<Done> {
     let mut all = Vec::new();
     let arguments = arguments(words);
-    // `--help` and `--version` of anything do nothing.
-    if words[1..]
-        .iter()
-        .any(|word| matches!(*word, "--version" | "--help" | "-V" | "version" | "help"))
-        && words.len() <= 3
-    {
-        return all;
-    }
     for (programs, verbs, classes, fails) in ROWS {
         if !programs.split('|').any(|program| program == words[0])
             || !says(verbs, &arguments, words[0])
@@ -226,11 +234,7 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<
         for class in *classes {
             // What a row says of delivery by a flag, it says of nothing without it.
             let delivers = matches!(class, Deliver);
-            let has = |flags: &[&str]| {
-                words[1..].iter().any(|word| {
-                    flags.iter().any(|flag| word == flag || word.starts_with(&format!("{flag}=")))
-                })
-            };
+            let has = |flags: &[&str]| told(&words[1..], flags);
             let blocking = match fails {
                 With(_) | Unless(_) if delivers && !passes(fails, &has) => continue,
                 With(flags) if asked.uploads || has(flags) => Blocking::Yes,
@@ -245,12 +249,46 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<
                     Blocking::No(format!("`{}` does not fail because of what it finds", words[0]))
                 }
             };
+            let blocking = blocking.and(&left_out(words, class));
             let done = Done::new(*class).blocks(blocking).in_dir(dir);
             all.push(Done { to_cluster: TO_CLUSTERS.contains(&words[0]), ..done });
         }
     }
-    all.extend(special(asked, words, &arguments, dir));
+    all.extend(special::done(asked, words, &arguments, dir));
     all
+}
+
+/// Options that leave files out, and what names them all.
+const EXCLUDES: [&str; 7] = [
+    "--exclude",
+    "-x",
+    "--skip-dirs",
+    "--skip-path",
+    "--exclude-dir",
+    "--exclude-path",
+    "--skip-files",
+];
+const EVERYTHING: [&str; 8] = ["*", "**", "**/*", ".", "./", "/", "/*", "./*"];
+
+/// What a scanner makes of findings where its words leave out all files, or some of the findings.
+fn left_out(words: &[&str], class: &Class) -> Blocking {
+    if !matches!(class, Dependencies | Secrets | Code) {
+        return Blocking::Yes;
+    }
+    let values = flags::all(words, &EXCLUDES);
+    let all = values.iter().flat_map(|value| value.split(','));
+    if let Some(pattern) = all.into_iter().find(|value| EVERYTHING.contains(value)) {
+        return Blocking::No(format!("`{pattern}` leaves everything out"));
+    }
+    let soft = flags::all(words, &["--soft-fail-on"]);
+    let light = |value: &str| {
+        matches!(value, "LOW" | "MEDIUM") || value.starts_with("CKV") && !value.contains('*')
+    };
+    if soft.iter().flat_map(|value| value.split(',')).all(light) {
+        Blocking::Yes
+    } else {
+        Blocking::Unsure("`--soft-fail-on` lets serious findings through".into())
+    }
 }
 
 fn passes(fails: &Fails, has: &dyn Fn(&[&str]) -> bool) -> bool {
@@ -272,174 +310,4 @@ fn says(verbs: &[&str], arguments: &[&str], program: &str) -> bool {
     verbs.iter().enumerate().all(|(i, verb)| {
         arguments.get(i).is_some_and(|word| verb.split('|').any(|verb| verb == *word))
     })
-}
-
-/// Options of `lockgate drift` that take what follows them; the first two name templates.
-const DRIFT_OPTIONS: [&str; 16] = [
-    "--terraform",
-    "--kubernetes",
-    "--lockgate",
-    "--policies",
-    "--env",
-    "--time-limit",
-    "--report-to",
-    "--terraform-program",
-    "--var-file",
-    "--lock-timeout",
-    "--kubeconfig",
-    "--context",
-    "--output",
-    "--server",
-    "--token",
-    "--token-file",
-];
-
-/// A comparison for each directory of templates that `lockgate drift` is pointed at. Its own configuration is none.
-fn lockgate_drift(words: &[&str], dir: Option<&str>) -> Vec<Done> {
-    let (mut roots, mut checkout) = (Vec::new(), "");
-    let mut words = words.iter().copied().skip_while(|word| *word != "drift").skip(1);
-    while let Some(word) = words.next() {
-        let (name, value) = word.split_once('=').map_or((word, None), |(n, v)| (n, Some(v)));
-        if let Some(option) = DRIFT_OPTIONS.iter().position(|option| *option == name) {
-            let value = value.or_else(|| words.next()).unwrap_or_default();
-            if option < 2 {
-                roots.push((value, name == "--kubernetes"));
-            }
-        } else if !word.starts_with('-') {
-            checkout = word;
-        }
-    }
-    let done = roots.into_iter().filter_map(|(root, to_cluster)| {
-        let done = Done { to_cluster, ..Done::new(Class::Drift) };
-        let Some(dir) = dir else { return Some(done) };
-        // What is outside of the repository is none of its templates.
-        let place = crate::tree::join(&crate::tree::join(dir, checkout)?, root)?;
-        Some(done.in_dir(Some(&place)))
-    });
-    done.collect()
-}
-
-/// Programs that need a closer look.
-fn special(asked: &Asked<'_>, words: &[&str], arguments: &[&str], dir: Option<&str>) -> Vec<Done> {
-    let has = |flag: &str| words.contains(&flag);
-    match words[0] {
-        "trivy" => trivy(asked, words, arguments),
-        "terraform" | "tofu" | "terragrunt" | "terragrunt-plan" => {
-            if arguments.contains(&"plan")
-                && (has("-detailed-exitcode") || has("--detailed-exitcode"))
-            {
-                let chdir = words.iter().find_map(|word| word.strip_prefix("-chdir="));
-                let dir = match (chdir, dir) {
-                    (Some(sub), Some(dir)) => crate::tree::join(dir, sub),
-                    _ => dir.map(str::to_owned),
-                };
-                return vec![Done::new(Class::Drift).in_dir(dir.as_deref())];
-            }
-            Vec::new()
-        }
-        "lockgate" if arguments.first() == Some(&"drift") => lockgate_drift(words, dir),
-        "driftctl" if arguments.first() == Some(&"scan") => {
-            vec![Done::new(Class::Drift).in_dir(dir)]
-        }
-        "kubectl" if arguments.first() == Some(&"diff") => {
-            let done = Done { to_cluster: true, ..Done::new(Class::Drift) };
-            vec![done.in_dir(dir)]
-        }
-        "pulumi" if has("--expect-no-changes") => vec![Done::new(Class::Drift).in_dir(dir)],
-        "cdk"
-            if arguments.first() == Some(&"drift")
-                || arguments.first() == Some(&"diff") && has("--fail") =>
-        {
-            vec![Done::new(Class::Drift).in_dir(dir)]
-        }
-        "cargo" if arguments.first() == Some(&"deny") => {
-            let checks: Vec<&&str> = arguments
-                .iter()
-                .filter(|word| {
-                    matches!(**word, "advisories" | "licenses" | "bans" | "sources" | "all")
-                })
-                .collect();
-            let all = checks.is_empty() || checks.contains(&&"all");
-            let mut done = Vec::new();
-            if arguments.contains(&"check") && (all || checks.contains(&&"advisories")) {
-                done.push(Done::new(Dependencies));
-            }
-            if arguments.contains(&"check") && (all || checks.contains(&&"licenses")) {
-                done.push(Done::new(Compliance));
-            }
-            done
-        }
-        "go" if words.iter().any(|word| word.starts_with("-fuzz=") || *word == "-fuzz") => {
-            vec![Done::new(Dynamic)]
-        }
-        "go" if arguments.first() == Some(&"run")
-            && words.iter().any(|word| word.contains("govulncheck")) =>
-        {
-            vec![Done::new(Dependencies)]
-        }
-        "golangci-lint" if arguments.first() == Some(&"run") => {
-            config::gosec(asked.tree, dir).into_iter().collect()
-        }
-        "ruff" if arguments.first() == Some(&"check") => {
-            let fails = !words.contains(&"--exit-zero");
-            config::bandit_in_ruff(asked.tree, dir, fails).into_iter().collect()
-        }
-        "mvn" | "mvnw" if arguments.iter().any(|word| word.contains("dependency-check")) => {
-            vec![Done::new(Dependencies)]
-        }
-        "gradle" | "gradlew"
-            if arguments.iter().any(|word| word.ends_with("dependencyCheckAnalyze")) =>
-        {
-            vec![Done::new(Dependencies)]
-        }
-        _ => Vec::new(),
-    }
-}
-
-fn trivy(asked: &Asked<'_>, words: &[&str], arguments: &[&str]) -> Vec<Done> {
-    let value = |flag: &str| {
-        words.iter().enumerate().find_map(|(i, word)| match word.strip_prefix(flag) {
-            Some("") => words.get(i + 1).copied(),
-            Some(rest) => rest.strip_prefix('='),
-            None => None,
-        })
-    };
-    let exit = value("--exit-code");
-    let blocking = match exit {
-        Some("0") => Blocking::No("`--exit-code 0`".into()),
-        Some(_) => Blocking::Yes,
-        None if asked.uploads => Blocking::Yes,
-        None => Blocking::No("trivy fails only with `--exit-code`".into()),
-    };
-    let format = value("--format").or(value("-f")).unwrap_or_default();
-    if format.starts_with("cyclonedx") || format.starts_with("spdx") {
-        return vec![Done::new(Compliance)];
-    }
-    let scanners = value("--scanners").or(value("--security-checks"));
-    let classes = trivy_classes(arguments.first().copied().unwrap_or_default(), scanners);
-    classes.into_iter().map(|class| Done::new(class).blocks(blocking.clone())).collect()
-}
-
-/// What Trivy looks for in a kind of target.
-pub(super) fn trivy_classes(target: &str, scanners: Option<&str>) -> Vec<Class> {
-    let default = match target {
-        "fs" | "filesystem" | "repo" | "repository" | "rootfs" | "image" | "i" | "vm" => {
-            "vuln,secret"
-        }
-        "config" | "conf" | "k8s" | "kubernetes" | "aws" => "misconfig",
-        _ => return Vec::new(),
-    };
-    let of_image = matches!(target, "image" | "i" | "vm" | "rootfs");
-    scanners
-        .unwrap_or(default)
-        .split(',')
-        .filter_map(|scanner| match scanner.trim() {
-            "vuln" => Some(Dependencies),
-            // Secrets of an image are not those of the repository.
-            "secret" if !of_image => Some(Secrets),
-            "misconfig" | "config" => Some(Code),
-            "license" => Some(Compliance),
-            _ => None,
-        })
-        .collect()
 }

@@ -9,6 +9,7 @@ mod matrix;
 mod number;
 mod refused;
 mod scope;
+mod shell;
 mod triggers;
 
 use std::collections::BTreeMap;

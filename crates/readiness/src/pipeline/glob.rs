@@ -1,56 +1,101 @@
 //! Patterns of branches, tags and paths, as GitHub and GitLab write them.
 
-/// Steps that one comparison may take.
-const STEPS_MAX: u32 = 5_000;
+/// Longest pattern, and most stars in one; more would only take time.
+const PATTERN_MAX: usize = 256;
+const STARS_MAX: usize = 12;
+
+/// Longest text.
+const TEXT_MAX: usize = 1024;
 
 /// Whether a pattern names a text: `*` stays within a part, `**` does not, `?` makes the character before it optional
 /// and is taken for any one character, `+` repeats and is taken for itself.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
+    let (begin, end) = fixed_ends(pattern);
+    if !text.starts_with(begin) || !text.ends_with(end) || !has_pieces(pattern, text) {
+        return false;
+    }
     let pattern: Vec<char> = pattern.chars().collect();
     let text: Vec<char> = text.chars().collect();
-    // A pattern has few stars; more would only take time.
-    if pattern.len() > 256 || pattern.iter().filter(|c| **c == '*').count() > 12 {
+    let stars = pattern.iter().filter(|c| **c == '*').count();
+    if pattern.len() > PATTERN_MAX || stars > STARS_MAX || text.len() > TEXT_MAX {
         return false;
     }
-    walk(&pattern, &text, &mut { STEPS_MAX })
+    let failed = vec![false; (pattern.len() + 1) * (text.len() + 1)];
+    Walk { pattern: &pattern, text: &text, failed }.from(0, 0)
 }
 
-fn walk(pattern: &[char], text: &[char], steps: &mut u32) -> bool {
-    if *steps == 0 {
-        return false;
+/// What a text begins and ends with when a pattern names it: most texts are told apart by that.
+fn fixed_ends(pattern: &str) -> (&str, &str) {
+    let special = ['*', '?', '[', ']', '\\', '+'];
+    let Some(first) = pattern.find(special) else { return (pattern, pattern) };
+    let last = pattern.rfind(special).unwrap_or(first);
+    // What stands before `?` is optional, and before `+` repeated; a star names nothing too, with the slash behind it.
+    let begin = &pattern[..first];
+    let end = &pattern[last + 1..];
+    let optional = pattern[first..].starts_with(['?', '+']);
+    let begin = if optional { "" } else { begin };
+    (begin, end.strip_prefix('/').unwrap_or(end))
+}
+
+/// Whether what stands between stars is in the text, one behind the other. Patterns with more than stars are not told.
+fn has_pieces(pattern: &str, text: &str) -> bool {
+    if pattern.contains(['?', '[', '\\', '+']) {
+        return true;
     }
-    *steps -= 1;
-    match pattern {
-        [] => text.is_empty(),
-        ['*', '*', '/', rest @ ..] => {
-            walk(rest, text, steps)
-                || (0..text.len()).any(|at| text[at] == '/' && walk(rest, &text[at + 1..], steps))
+    let mut rest = text;
+    pattern.split('*').all(|piece| {
+        let piece = piece.strip_prefix('/').unwrap_or(piece);
+        let found = rest.find(piece);
+        rest = found.map_or("", |at| &rest[at + piece.len()..]);
+        found.is_some()
+    })
+}
+
+/// A comparison; from where it was found to fail is asked once.
+struct Walk<'a> {
+    pattern: &'a [char],
+    text: &'a [char],
+    failed: Vec<bool>,
+}
+
+impl Walk<'_> {
+    fn from(&mut self, pattern: usize, text: usize) -> bool {
+        let state = pattern * (self.text.len() + 1) + text;
+        if self.failed[state] {
+            return false;
         }
-        ['*', '*', rest @ ..] => (0..=text.len()).any(|at| walk(rest, &text[at..], steps)),
-        ['*', rest @ ..] => {
-            let end = text.iter().position(|c| *c == '/').unwrap_or(text.len());
-            (0..=end).any(|at| walk(rest, &text[at..], steps))
-        }
-        ['?', rest @ ..] => {
-            walk(rest, text, steps) || (!text.is_empty() && walk(rest, &text[1..], steps))
-        }
-        ['[', ..] => {
-            let Some(close) = pattern.iter().position(|c| *c == ']') else { return false };
-            let Some(first) = text.first() else { return false };
-            in_class(&pattern[1..close], *first) && {
-                let rest = &pattern[close + 1..];
-                match rest {
-                    ['+', after @ ..] => {
-                        let run =
-                            text.iter().take_while(|c| in_class(&pattern[1..close], **c)).count();
-                        (1..=run).any(|at| walk(after, &text[at..], steps))
-                    }
-                    _ => walk(rest, &text[1..], steps),
+        let holds = self.step(pattern, text);
+        self.failed[state] = !holds;
+        holds
+    }
+
+    fn step(&mut self, at: usize, from: usize) -> bool {
+        let (pattern, text) = (&self.pattern[at..], &self.text[from..]);
+        match pattern {
+            [] => text.is_empty(),
+            ['*', '*', '/', ..] => {
+                self.from(at + 3, from)
+                    || (0..text.len()).any(|i| text[i] == '/' && self.from(at + 3, from + i + 1))
+            }
+            ['*', '*', ..] => (0..=text.len()).any(|i| self.from(at + 2, from + i)),
+            ['*', ..] => {
+                let end = text.iter().position(|c| *c == '/').unwrap_or(text.len());
+                (0..=end).any(|i| self.from(at + 1, from + i))
+            }
+            ['?', ..] => {
+                self.from(at + 1, from) || (!text.is_empty() && self.from(at + 1, from + 1))
+            }
+            ['[', ..] => {
+                let Some(close) = pattern.iter().position(|c| *c == ']') else { return false };
+                let class = &pattern[1..close];
+                let run = text.iter().take_while(|c| in_class(class, **c)).count();
+                match pattern.get(close + 1) {
+                    Some('+') => (1..=run).any(|i| self.from(at + close + 2, from + i)),
+                    _ => run > 0 && self.from(at + close + 1, from + 1),
                 }
             }
-        }
-        ['\\', c, rest @ ..] | [c, rest @ ..] => {
-            text.first() == Some(c) && walk(rest, &text[1..], steps)
+            ['\\', c, ..] => text.first() == Some(c) && self.from(at + 2, from + 1),
+            [c, ..] => text.first() == Some(c) && self.from(at + 1, from + 1),
         }
     }
 }
@@ -96,6 +141,19 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
+        for (pattern, text, expected) in [
+            ("**/docs", "docs", true),
+            ("src/**/a.rs", "src/a.rs", true),
+            ("ab?c", "abc", true),
+            ("v?", "v", true),
+            ("v?", "", false),
+            ("[ab]c", "bc", true),
+            ("[ab]c", "cc", false),
+            ("a\\*", "a*", true),
+        ] {
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+        }
+        assert!(!matches("*a*b*c*d*e*f*g*h*", &"abcdefg".repeat(100)));
         assert!(!matches(&"*".repeat(60), &"a/".repeat(200)), "a bomb takes no time");
     }
 }

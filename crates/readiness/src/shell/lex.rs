@@ -370,7 +370,11 @@ impl Lexer {
                 }
                 raw.parts.push(Part::Variable(self.chars[from..self.at].iter().collect(), quoted));
             }
-            Some(c) if c.is_ascii_digit() || "?#$!-".contains(c) => {
+            Some('?') => {
+                self.at += 1;
+                raw.parts.push(Part::Variable("?".to_owned(), quoted));
+            }
+            Some(c) if c.is_ascii_digit() || "#$!-".contains(c) => {
                 self.at += 1;
                 raw.parts.push(Part::Unknown);
             }

@@ -34,12 +34,19 @@ pub(super) enum Node {
         branches: Vec<(List, List)>,
         otherwise: List,
     },
-    /// Loops, and the branches of a `case`.
-    Body {
+    /// `while`, or `until`.
+    Loop {
         condition: List,
+        until: bool,
         body: List,
-        certain: bool,
     },
+    /// Once for each word; for each argument where no words are given.
+    For {
+        words: Option<Vec<Raw>>,
+        body: List,
+    },
+    /// The branches of a `case`.
+    Case(List),
     Function {
         name: String,
         body: Box<Node>,
@@ -207,20 +214,14 @@ impl Parser {
                 Some(Node::Group { body, subshell: false })
             }
             Some("if") => Some(self.branches()),
-            Some("while" | "until") => {
+            Some(word @ ("while" | "until")) => {
+                let until = word == "until";
                 self.at += 1;
                 let condition = self.list();
                 let body = self.do_done();
-                Some(Node::Body { condition, body, certain: true })
+                Some(Node::Loop { condition, until, body })
             }
-            Some("for" | "select") => {
-                while self.at < self.tokens.len() && !matches!(self.operator(), Some("\n" | ";")) {
-                    self.at += 1;
-                }
-                self.skip_breaks();
-                let body = self.do_done();
-                Some(Node::Body { condition: Vec::new(), body, certain: true })
-            }
+            Some("for" | "select") => Some(self.for_each()),
             Some("case") => Some(self.case()),
             Some("function") => {
                 self.at += 1;
@@ -246,6 +247,24 @@ impl Parser {
         Node::If { branches, otherwise }
     }
 
+    fn for_each(&mut self) -> Node {
+        self.at += 1;
+        // `for ((…))` counts, and its bounds are not looked at.
+        let counts = self.operator() == Some("(");
+        let mut words = counts.then(|| vec![Raw::default()]);
+        while self.at < self.tokens.len() && !matches!(self.operator(), Some("\n" | ";")) {
+            match (&mut words, &self.tokens[self.at].0) {
+                (Some(words), Token::Word(raw)) if !counts => words.push(raw.clone()),
+                (None, _) if self.is("in") => words = Some(Vec::new()),
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.skip_breaks();
+        let body = self.do_done();
+        Node::For { words, body }
+    }
+
     fn do_done(&mut self) -> List {
         self.take("do");
         let body = self.list();
@@ -262,7 +281,7 @@ impl Parser {
         loop {
             self.skip_breaks();
             if self.at >= self.tokens.len() || self.take("esac") {
-                return Node::Body { condition: Vec::new(), body, certain: false };
+                return Node::Case(body);
             }
             // The pattern, up to its bracket.
             while self.at < self.tokens.len() && self.operator() != Some(")") {

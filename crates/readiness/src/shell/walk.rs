@@ -1,12 +1,15 @@
 //! From a parsed script to its commands: variables get their values, functions are followed, and of every command it is
-//! known what its failure does.
+//! known what its failure does. What is not reached is no command.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::lex::{Part, Raw, Word};
+use super::caught::{caught_by, is_cmdlet, no};
+use super::flow::{Flow, Left, Runs};
+use super::lex::{Raw, Word};
 use super::parse::{AndOr, List, Node, Pipeline, Simple};
-use super::{Blocking, Command, Options, UNKNOWN};
-use crate::tree::join;
+use super::status::exits_with_variable;
+use super::{Blocking, Command, Options, SWAYING, UNKNOWN};
 
 /// Most commands of one script.
 const COMMANDS_MAX: usize = 20_000;
@@ -14,31 +17,39 @@ const COMMANDS_MAX: usize = 20_000;
 /// Most commands that are looked at, when functions call functions that do nothing.
 const VISITS_MAX: usize = 100_000;
 
-/// Longest word that variables may make.
-const WORD_BYTES_MAX: usize = 16 * 1024;
-
 /// Deepest calls of functions.
 const CALLS_MAX: usize = 8;
+
+/// Variables by which another program or nothing may be run under a name.
+const REDIRECTING: [&str; 2] = ["PATH", "BASH_ENV"];
 
 pub(super) fn commands(
     list: &List,
     options: Options,
     vars: &BTreeMap<String, String>,
 ) -> Vec<Command> {
-    let vars = vars.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect();
-    let keeps_failures = list.iter().any(exits_with_variable);
+    let redirected = REDIRECTING.iter().find(|name| vars.contains_key(**name));
+    let blocking = redirected.map_or(Blocking::Yes, |name| {
+        Blocking::Unsure(format!("`{name}` of the step decides which programs run"))
+    });
+    let swaying = vars.iter().filter(|(name, _)| SWAYING.contains(&name.as_str()));
     let mut walk = Walk {
         out: Vec::new(),
         functions: HashMap::new(),
-        vars,
+        env: swaying.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        vars: vars.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
         dir: Some(String::new()),
         options,
         calls: 0,
         visited: 0,
+        looks: Cell::new(0),
         arguments: None,
-        keeps_failures,
+        aliases: BTreeSet::new(),
+        trapped: Blocking::Yes,
+        flow: Flow::default(),
+        keeps_failures: exits_with_variable(list),
     };
-    walk.list(list, &Context { blocking: Blocking::Yes, last: true });
+    walk.list(list, &Context { blocking, last: true });
     walk.out
 }
 
@@ -56,81 +67,145 @@ impl Context {
     }
 }
 
-struct Walk {
+pub(super) struct Walk {
     out: Vec<Command>,
-    functions: HashMap<String, Node>,
-    vars: BTreeMap<String, Option<String>>,
-    dir: Option<String>,
-    options: Options,
-    calls: usize,
+    pub(super) functions: HashMap<String, Node>,
+    pub(super) vars: BTreeMap<String, Option<String>>,
+    /// Of the variables that programs see, those that change what they do.
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) dir: Option<String>,
+    pub(super) options: Options,
+    pub(super) calls: usize,
     visited: usize,
-    arguments: Option<Vec<Word>>,
+    /// Pipelines that were asked what they come to.
+    pub(super) looks: Cell<usize>,
+    pub(super) arguments: Option<Vec<Word>>,
+    pub(super) aliases: BTreeSet<String>,
+    /// What a trap makes of a failure.
+    pub(super) trapped: Blocking,
+    pub(super) flow: Flow,
     /// The script ends with a status that it computed.
     keeps_failures: bool,
 }
 
 impl Walk {
     fn list(&mut self, all: &List, context: &Context) {
+        let last_that_counts = all.iter().rposition(|one| !is_cmdlet(one));
         for (i, one) in all.iter().enumerate() {
             self.visited += 1;
-            if self.out.len() >= COMMANDS_MAX || self.visited > VISITS_MAX {
+            if self.out.len() >= COMMANDS_MAX || self.visited > VISITS_MAX || self.flow.has_ended()
+            {
                 return;
             }
-            let last = context.last && i + 1 == all.len();
+            let last = context.last && last_that_counts.is_none_or(|last| i >= last);
             self.and_or(one, &Context { blocking: context.blocking.clone(), last });
         }
     }
 
     fn and_or(&mut self, all: &AndOr, context: &Context) {
+        let before = self.flow;
         let background = if all.background { no("runs in the background") } else { Blocking::Yes };
+        let mut left: Option<Left> = None;
         for (k, pipeline) in all.pipelines.iter().enumerate() {
-            let fallback =
-                all.ors[k.min(all.ors.len())..].iter().position(|or| *or).map(|at| k + at + 1);
-            let own = match fallback.and_then(|at| all.pipelines.get(at)) {
-                Some(fallback) => caught(fallback),
-                None if context.last => Blocking::Yes,
-                None if k + 1 < all.pipelines.len() => {
-                    no("a failure before `&&` does not end the script")
-                }
-                None if self.options.errexit => Blocking::Yes,
-                None if self.keeps_failures => {
-                    Blocking::Unsure("the script computes its own status".into())
-                }
-                None => no("the script goes on after a failure"),
+            let or = k.checked_sub(1).and_then(|at| all.ors.get(at)).copied().unwrap_or(false);
+            let runs = left.map_or(Runs::Yes, |left| left.goes_on(or));
+            if runs == Runs::No || self.flow.has_ended() {
+                continue;
+            }
+            let next = Left {
+                succeeds: self.ending(pipeline, left.and_then(|left| left.succeeds), 0).succeeds,
+                asks: self.asks(pipeline),
             };
+            let (own, caught) = self.after_failure(all, k, context.last);
+            let last = caught || context.last && k + 1 == all.pipelines.len();
             let context = context.with(&background).with(&own);
-            let last = context.last && k + 1 == all.pipelines.len();
-            self.pipeline(pipeline, &Context { last: last || fallback.is_some(), ..context });
+            let context = Context { last, ..context };
+            match runs {
+                Runs::Perhaps => self.perhaps(&context, |walk, context| {
+                    walk.pipeline(pipeline, context, next.succeeds);
+                }),
+                _ => self.pipeline(pipeline, &context, next.succeeds),
+            }
+            left = Some(left.map_or(next, |left| left.then(or, next)));
+        }
+        if all.background {
+            self.flow = before;
         }
     }
 
-    fn pipeline(&mut self, pipeline: &Pipeline, context: &Context) {
+    /// What becomes of a failure of the pipeline at `k`, and whether something behind `||` decides that.
+    fn after_failure(&self, all: &AndOr, k: usize, last: bool) -> (Blocking, bool) {
+        let fallbacks = (k..all.ors.len()).filter(|at| all.ors[*at]).map(|at| at + 1);
+        let mut caught = false;
+        for at in fallbacks {
+            let Some(fallback) = all.pipelines.get(at) else { break };
+            caught = true;
+            let ending = self.ending(fallback, Some(false), 0);
+            match (ending.exits, ending.succeeds) {
+                (true, Some(false)) => return (Blocking::Yes, true),
+                // It fails too: what follows it decides.
+                (false, Some(false)) => {}
+                // It is tried once more.
+                _ if *fallback == all.pipelines[k] => {}
+                _ => return (caught_by(fallback, ending.succeeds), true),
+            }
+        }
+        let own = if last {
+            Blocking::Yes
+        } else if !caught && k + 1 < all.pipelines.len() {
+            no("a failure before `&&` does not end the script")
+        } else if self.options.errexit {
+            Blocking::Yes
+        } else if self.keeps_failures {
+            Blocking::Unsure("the script computes its own status".into())
+        } else {
+            no("the script goes on after a failure")
+        };
+        (own, caught)
+    }
+
+    fn pipeline(&mut self, pipeline: &Pipeline, context: &Context, succeeds: Option<bool>) {
         let negated =
             if pipeline.negated { no("its status is turned round by `!`") } else { Blocking::Yes };
+        let before = self.flow;
+        let piped = pipeline.parts.len() > 1;
         for (i, part) in pipeline.parts.iter().enumerate() {
-            let piped = if i + 1 < pipeline.parts.len() && !self.options.pipefail {
+            let lost = if i + 1 < pipeline.parts.len() && !self.options.pipefail {
                 no("its status is lost in a pipe, without `pipefail`")
             } else {
                 Blocking::Yes
             };
-            self.node(part, &context.with(&negated).with(&piped));
+            self.node(part, &context.with(&negated).with(&lost), succeeds);
+            if piped {
+                self.flow = before;
+            }
         }
     }
 
-    fn node(&mut self, node: &Node, context: &Context) {
+    fn node(&mut self, node: &Node, context: &Context, succeeds: Option<bool>) {
+        let before = self.flow;
         match node {
-            Node::Simple(simple) => self.simple(simple, context),
+            Node::Simple(simple) => self.simple(simple, context, succeeds),
             Node::Group { body, subshell: true } => {
                 let (dir, options) = (self.dir.clone(), self.options);
                 self.list(body, context);
-                (self.dir, self.options) = (dir, options);
+                (self.dir, self.options, self.flow) = (dir, options, before);
             }
             Node::Group { body, subshell: false } => self.list(body, context),
             Node::If { branches, otherwise } => self.branches(branches, otherwise, context),
-            Node::Body { condition, body, certain } => {
+            Node::Loop { condition, until, body } => {
+                let known = self.ending_of(condition, None, 0).succeeds;
                 self.list(condition, &context.with(&no("only decides how long a loop runs")));
+                let certain = known.map(|succeeds| succeeds != *until);
+                self.rounds(body, certain.or(Some(true)), context);
+            }
+            Node::For { words, body } => {
+                let certain = self.has_words(words.as_deref());
+                self.rounds(body, certain, context);
+            }
+            Node::Case(body) => {
                 let inner = Context { blocking: context.blocking.clone(), last: false };
-                if *certain { self.list(body, &inner) } else { self.perhaps(body, &inner) }
+                self.perhaps(&inner, |walk, context| walk.list(body, context));
             }
             Node::Function { name, body } => {
                 self.functions.insert(name.clone(), (**body).clone());
@@ -138,41 +213,77 @@ impl Walk {
         }
     }
 
+    /// The rounds of a loop; whether there is one, where that is known.
+    fn rounds(&mut self, body: &List, certain: Option<bool>, context: &Context) {
+        let before = self.flow;
+        let inner = Context { blocking: context.blocking.clone(), last: false };
+        match certain {
+            Some(true) => self.list(body, &inner),
+            Some(false) => {}
+            None => self.perhaps(&inner, |walk, context| walk.list(body, context)),
+        }
+        self.flow = self.flow.looped(before);
+    }
+
+    /// Whether a loop has words to go through.
+    fn has_words(&self, words: Option<&[Raw]>) -> Option<bool> {
+        match (words, &self.arguments) {
+            (Some(words), _) => {
+                let words = self.expand_all(words);
+                if words.iter().any(Word::is_fixed) {
+                    Some(true)
+                } else {
+                    words.is_empty().then_some(false)
+                }
+            }
+            (None, Some(arguments)) => Some(!arguments.is_empty()),
+            (None, None) => None,
+        }
+    }
+
     /// Runs only when something holds that is not known.
-    fn perhaps(&mut self, body: &List, context: &Context) {
+    fn perhaps(&mut self, context: &Context, run: impl FnOnce(&mut Self, &Context)) {
         let unsure = Blocking::Unsure("runs only when a condition of the script holds".into());
-        let (vars, dir) = (self.vars.clone(), self.dir.clone());
-        self.list(body, &context.with(&unsure));
+        let (vars, dir, flow) = (self.vars.clone(), self.dir.clone(), self.flow);
+        run(self, &context.with(&unsure));
         for (name, value) in &mut self.vars {
             if vars.get(name) != Some(value) {
                 *value = None;
             }
         }
-        if self.dir != dir {
-            self.dir = dir;
-        }
+        self.dir = dir;
+        self.flow = self.flow.perhaps(flow);
     }
 
     fn branches(&mut self, branches: &[(List, List)], otherwise: &List, context: &Context) {
         let mut open = false;
         for (condition, body) in branches {
-            let truth = self.test(condition);
+            let known = self.ending_of(condition, None, 0).succeeds;
             let negated = condition
                 .iter()
                 .any(|and_or| and_or.pipelines.iter().any(|pipeline| pipeline.negated));
-            let fails = if negated { surely_fails(body) } else { surely_fails(otherwise) };
-            let asked = if fails { Blocking::Yes } else { no("its status only chooses a branch") };
+            let on_failure = if negated { body } else { otherwise };
+            let ending = self.ending_of(on_failure, None, 0);
+            let asked = match (ending.exits, ending.succeeds) {
+                (_, Some(false)) => Blocking::Yes,
+                (true, None) => Blocking::Unsure("the script computes its own status".into()),
+                _ => no("its status only chooses a branch"),
+            };
             self.condition(condition, &context.with(&asked));
-            match truth {
+            match known {
                 Some(true) if !open => return self.list(body, context),
                 Some(false) => {}
                 _ => {
                     open = true;
-                    self.perhaps(body, context);
+                    self.perhaps(context, |walk, context| walk.list(body, context));
                 }
             }
         }
-        if open { self.perhaps(otherwise, context) } else { self.list(otherwise, context) }
+        if open {
+            self.perhaps(context, |walk, context| walk.list(otherwise, context));
+        } else {
+            self.list(otherwise, context);
+        }
     }
 
     /// Of a condition the `!` is no mask of its own: the branches say what a failure does.
@@ -181,57 +292,32 @@ impl Walk {
         for and_or in condition {
             for pipeline in &and_or.pipelines {
                 let plain = Pipeline { negated: false, parts: pipeline.parts.clone() };
-                self.pipeline(&plain, &context);
+                self.pipeline(&plain, &context, None);
             }
         }
     }
 
-    /// What `[ a = b ]` and the like come to, when all words are known.
-    fn test(&self, condition: &List) -> Option<bool> {
-        let [AndOr { pipelines, .. }] = condition.as_slice() else { return None };
-        let [Pipeline { negated, parts }] = pipelines.as_slice() else { return None };
-        let [Node::Simple(simple)] = parts.as_slice() else { return None };
-        let words: Vec<Word> = simple.words.iter().flat_map(|raw| self.expand(raw)).collect();
-        if !words.iter().all(Word::is_fixed) {
-            return None;
-        }
-        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-        let holds = match texts.as_slice() {
-            ["true"] => true,
-            ["false"] => false,
-            ["[", a, "=" | "==", b, "]"]
-            | ["[[", a, "=" | "==", b, "]]"]
-            | ["test", a, "=" | "==", b] => a == b,
-            ["[", a, "!=", b, "]"] | ["[[", a, "!=", b, "]]"] | ["test", a, "!=", b] => a != b,
-            ["[", "-n", a, "]"] | ["[[", "-n", a, "]]"] => !a.is_empty(),
-            ["[", "-z", a, "]"] | ["[[", "-z", a, "]]"] => a.is_empty(),
-            _ => return None,
-        };
-        Some(holds != *negated)
-    }
-
-    fn simple(&mut self, simple: &Simple, context: &Context) {
+    fn simple(&mut self, simple: &Simple, context: &Context, succeeds: Option<bool>) {
         let nested = if simple.words.is_empty() {
             Blocking::Yes
         } else {
             no("runs inside another command's words")
         };
         for list in &simple.nested {
-            let dir = self.dir.clone();
+            let (dir, flow) = (self.dir.clone(), self.flow);
             self.list(list, &Context { blocking: context.blocking.and(&nested), last: true });
-            self.dir = dir;
+            (self.dir, self.flow) = (dir, flow);
         }
         if simple.words.is_empty() {
-            for (name, value) in &simple.assigns {
-                let words = self.expand(value);
-                let known = words.iter().all(Word::is_fixed);
-                let text =
-                    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-                self.vars.insert(name.clone(), known.then_some(text));
+            for (name, value) in self.assigned(simple) {
+                if let Some(known) = self.env.get_mut(&name) {
+                    *known = value.clone().unwrap_or_else(|| UNKNOWN.to_string());
+                }
+                self.vars.insert(name, value);
             }
             return;
         }
-        let words: Vec<Word> = simple.words.iter().flat_map(|raw| self.expand(raw)).collect();
+        let words = self.expand_all(&simple.words);
         if words.is_empty() || self.out.len() >= COMMANDS_MAX {
             return;
         }
@@ -242,166 +328,43 @@ impl Walk {
             }
             return;
         }
-        let blocking = context.blocking.clone();
-        self.out.push(Command { words, line: simple.line, dir: self.dir.clone(), blocking });
+        let mut blocking = context.blocking.and(&self.trapped);
+        if self.flow.is_doubtful() {
+            blocking = blocking.and(&Blocking::Unsure("the script may end before it".into()));
+        }
+        if self.aliases.contains(&words[0].text) {
+            let why = format!("an alias of the script decides what `{}` is", words[0].text);
+            blocking = blocking.and(&Blocking::Unsure(why));
+        }
+        let mut env = self.env.clone();
+        for (name, value) in self.assigned(simple) {
+            if SWAYING.contains(&name.as_str()) {
+                env.insert(name, value.unwrap_or_else(|| UNKNOWN.to_string()));
+            }
+        }
+        self.end(&words, succeeds);
+        let dir = self.dir.clone();
+        self.out.push(Command { words, line: simple.line, dir, blocking, env });
+    }
+
+    /// What the assignments of a command give.
+    fn assigned(&self, simple: &Simple) -> Vec<(String, Option<String>)> {
+        let value = |value: &Raw| {
+            let words = self.expand(value);
+            let known = words.iter().all(Word::is_fixed);
+            let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
+            known.then(|| texts.join(" "))
+        };
+        simple.assigns.iter().map(|(name, raw)| (name.clone(), value(raw))).collect()
     }
 
     fn call(&mut self, body: &Node, arguments: &[Word], context: &Context) {
+        let flow = self.flow;
         self.calls += 1;
         let before = self.arguments.replace(arguments.to_vec());
-        self.node(body, context);
+        self.node(body, context, None);
         self.arguments = before;
         self.calls -= 1;
+        self.flow = self.flow.called(flow);
     }
-
-    /// What a builtin does to the rest of the script.
-    fn effects(&mut self, words: &[Word]) {
-        let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
-        match texts.as_slice() {
-            ["cd" | "pushd", rest @ ..] => {
-                let target = rest.iter().find(|word| !word.starts_with('-'));
-                self.dir = match (target, &self.dir) {
-                    (Some(target), _)
-                        if target.contains(UNKNOWN) || target.starts_with(['/', '~']) =>
-                    {
-                        None
-                    }
-                    (Some(target), Some(dir)) => join(dir, target),
-                    _ => None,
-                };
-            }
-            ["set", rest @ ..] => {
-                for (i, word) in rest.iter().enumerate() {
-                    let Some(on) = word
-                        .starts_with('-')
-                        .then_some(true)
-                        .or(word.starts_with('+').then_some(false))
-                    else {
-                        continue;
-                    };
-                    if word[1..].contains('e') {
-                        self.options.errexit = on;
-                    }
-                    match rest.get(i + 1) {
-                        Some(&"pipefail") => self.options.pipefail = on,
-                        Some(&"errexit") => self.options.errexit = on,
-                        _ => {}
-                    }
-                }
-            }
-            ["export" | "declare" | "local" | "readonly", rest @ ..] => {
-                for (name, value) in rest.iter().filter_map(|word| word.split_once('=')) {
-                    let value = (!value.contains(UNKNOWN)).then(|| value.to_owned());
-                    self.vars.insert(name.to_owned(), value);
-                }
-            }
-            ["shift", ..] => {
-                if let Some(arguments) =
-                    self.arguments.as_mut().filter(|arguments| !arguments.is_empty())
-                {
-                    arguments.remove(0);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The words that one word becomes.
-    fn expand(&self, raw: &Raw) -> Vec<Word> {
-        if raw.parts.is_empty() {
-            return vec![Word::new("")];
-        }
-        if let ([Part::Arguments], Some(arguments)) = (raw.parts.as_slice(), &self.arguments) {
-            return arguments.clone();
-        }
-        let mut words = vec![String::new()];
-        for part in &raw.parts {
-            let current = words.last_mut().expect("there is always one word");
-            match part {
-                Part::Text(text) => current.push_str(text),
-                Part::Variable(name, quoted) => match self.vars.get(name) {
-                    Some(Some(value)) if current.len() + value.len() > WORD_BYTES_MAX => {
-                        current.push(UNKNOWN);
-                    }
-                    Some(Some(value)) if *quoted => current.push_str(value),
-                    Some(Some(value)) => {
-                        let mut pieces = value.split_whitespace();
-                        current.push_str(pieces.next().unwrap_or_default());
-                        words.extend(pieces.map(str::to_owned));
-                    }
-                    _ => current.push(UNKNOWN),
-                },
-                Part::Arguments | Part::Unknown | Part::Substitution(..) => current.push(UNKNOWN),
-            }
-        }
-        let vanishes = words.len() == 1 && words[0].is_empty() && !raw.quoted;
-        if vanishes { Vec::new() } else { words.into_iter().map(Word::new).collect() }
-    }
-}
-
-fn no(why: &str) -> Blocking {
-    Blocking::No(why.to_owned())
-}
-
-/// What becomes of a failure that this follows after `||`.
-fn caught(fallback: &Pipeline) -> Blocking {
-    if fails(fallback) {
-        return Blocking::Yes;
-    }
-    let first = fallback.parts.first();
-    match first {
-        Some(Node::Simple(simple)) if simple.words.is_empty() => {
-            Blocking::Unsure("the script keeps the failure for later".into())
-        }
-        Some(Node::Simple(simple)) => {
-            let name = simple.words[0].fixed().unwrap_or_default();
-            if matches!(name.as_str(), "true" | ":" | "echo" | "printf" | "exit" | "return") {
-                no(&format!("`|| {name}` catches a failure"))
-            } else {
-                Blocking::Unsure(format!("after a failure `{name}` decides"))
-            }
-        }
-        _ => Blocking::Unsure("after a failure something else decides".into()),
-    }
-}
-
-fn surely_fails(list: &List) -> bool {
-    list.iter().any(|and_or| and_or.pipelines.len() == 1 && fails(&and_or.pipelines[0]))
-}
-
-/// Whether it ends the script with a failure.
-fn fails(pipeline: &Pipeline) -> bool {
-    match pipeline.parts.last() {
-        Some(Node::Simple(simple)) => {
-            let words: Vec<String> =
-                simple.words.iter().map(|raw| raw.fixed().unwrap_or_default()).collect();
-            match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-                ["false", ..] => !pipeline.negated,
-                ["exit" | "return", status] => *status != "0",
-                ["exit" | "return"] => true,
-                _ => false,
-            }
-        }
-        Some(Node::Group { body, .. }) => surely_fails(body),
-        _ => false,
-    }
-}
-
-/// `exit $status` anywhere at the outermost level, or in a condition of it.
-fn exits_with_variable(and_or: &AndOr) -> bool {
-    and_or.pipelines.iter().any(|pipeline| {
-        pipeline.parts.iter().any(|node| match node {
-            Node::Simple(Simple { words, .. }) => {
-                words.len() == 2
-                    && words[0].fixed().as_deref() == Some("exit")
-                    && words[1].fixed().as_deref() != Some("0")
-            }
-            Node::Group { body, .. } => body.iter().any(exits_with_variable),
-            Node::If { branches, otherwise } => {
-                branches.iter().any(|(_, body)| body.iter().any(exits_with_variable))
-                    || otherwise.iter().any(exits_with_variable)
-            }
-            _ => false,
-        })
-    })
 }

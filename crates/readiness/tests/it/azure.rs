@@ -147,7 +147,14 @@ fn what_runs_but_does_not_block_proves_nothing() {
         ("script: |\n    cargo test\n    echo done", Fail),
         ("bash: |\n    set -euo pipefail\n    cargo test | tee log\n    echo done", Pass),
         ("bash: |\n    cargo build\n    cargo test", Pass),
-        ("pwsh: |\n    cargo test\n    Write-Host done", Fail),
+        ("pwsh: |\n    cargo test\n    cargo doc", Fail),
+        // What is PowerShell's own leaves the status of the last program.
+        ("pwsh: |\n    cargo test\n    Write-Host done", Pass),
+        ("pwsh: cargo test\n  ignoreLASTEXITCODE: true", Fail),
+        (
+            "task: PowerShell@2\n  inputs: {targetType: inline, script: cargo test, ignoreLASTEXITCODE: true}",
+            Fail,
+        ),
         (
             "pwsh: |\n    $PSNativeCommandUseErrorActionPreference = $true\n    cargo test\n    Write-Host done",
             Pass,

@@ -337,7 +337,7 @@ fn every_level_of_ci_cd() {
     for (expected, filters, steps, more) in [
         (0, "filters: {branches: {ignore: /.*/}}", test, String::new()),
         (0, "", "      - run: echo npm test\n", String::new()),
-        (1, "", "      - run: npm run build || npx tsc\n", String::new()),
+        (1, "", "      - run: npm run build && npx tsc\n", String::new()),
         (1, "filters: {branches: {only: main}}", test, String::new()),
         (1, "filters: {branches: {ignore: main}}", test, String::new()),
         (2, "", test, String::new()),

@@ -131,6 +131,51 @@ fn what_doubles_again_and_again_ends() {
     }
 }
 
+#[test]
+fn a_makefile_of_many_names_and_lines_is_read_once() {
+    let names: Vec<String> = (0..3_000).map(|n| format!("V{n} = $(V{})x\n", n + 1)).collect();
+    let names = names.concat();
+    let lines: Vec<String> = (0..2_000).map(|n| format!("\techo $(V{n}) $(V0)\n")).collect();
+    let lines = lines.concat();
+    let makefile = format!("{names}test:\n{lines}\tcargo test\n");
+    let workflow = "on: pull_request\njobs:\n  a:\n    steps:\n      - run: make test\n";
+    let files = [(CI, workflow), ("Makefile", makefile.as_str())];
+    let found = assessed(&super::with(&[super::RUST, &files]));
+    assert_eq!(check(&found, "tests.unit").outcome, Outcome::Pass);
+}
+
+#[test]
+fn thousands_of_commands_over_thousands_of_tests_end_unknown() {
+    let runs: Vec<String> = (0..15_000).map(|n| format!("          pytest -x{n}\n")).collect();
+    let runs = runs.concat();
+    let workflow = format!(
+        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n{runs}          true || pytest\n"
+    );
+    let tests: Vec<(String, String)> =
+        (0..2_000).map(|n| (format!("tests/e2e/test_{n}.py"), String::new())).collect();
+    let mut files: Vec<(&str, &str)> =
+        tests.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push((CI, &workflow));
+    let found = assessed(&files);
+    let unit = check(&found, "tests.unit");
+    assert_eq!(unit.outcome, Outcome::Unknown, "{}", unit.reason);
+    assert!(unit.reason.contains("more often than is followed"), "{}", unit.reason);
+}
+
+#[test]
+fn thousands_of_patterns_of_stars_end() {
+    let patterns: Vec<String> = (0..3_000).map(|n| format!("      - '*a*b*c*{n}*'\n")).collect();
+    let patterns = patterns.concat();
+    let workflow = format!(
+        "on:\n  pull_request:\n    paths:\n{patterns}jobs:\n  a:\n    steps:\n      - run: cargo test\n"
+    );
+    let others: Vec<String> = (0..300).map(|n| format!("{}.x{n}", "abc".repeat(20))).collect();
+    let mut files: Vec<(&str, &str)> = others.iter().map(|path| (path.as_str(), "")).collect();
+    files.push((CI, &workflow));
+    let found = assessed(&super::with(&[super::RUST, &files]));
+    assert_eq!(check(&found, "tests.unit_on_pull_request").evidence[0].file, CI);
+}
+
 /// What is looked at again for every line of a file would not end here.
 #[test]
 fn files_with_as_many_lines_as_are_read_end() {

@@ -184,7 +184,7 @@ fn go() {
 fn jvm() {
     let failsafe =
         "<project><plugin><artifactId>maven-failsafe-plugin</artifactId></plugin></project>\n";
-    let jacoco = "<project><!-- <artifactId>maven-failsafe-plugin</artifactId> -->\n<artifactId>jacoco-maven-plugin</artifactId>\n<goal>check</goal>\n<minimum>0.85</minimum></project>\n";
+    let jacoco = "<project><!-- <artifactId>maven-failsafe-plugin</artifactId> -->\n<plugin><artifactId>jacoco-maven-plugin</artifactId>\n<goal>check</goal>\n<minimum>0.85</minimum></plugin></project>\n";
     let tests: Files<'_> = &[("src/test/java/ATest.java", ""), ("src/test/java/BIT.java", "")];
     let of = |pom: &'static str| [&[("pom.xml", pom)], tests].concat();
     assert_kinds(

@@ -1,248 +1,207 @@
-//! Recipes of Makefiles, justfiles and Taskfiles.
+//! What `make` runs of a Makefile.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::super::Class;
 use super::super::invoke::{Asked, Done};
-use super::{STRICT, is_build, named_for_tests, script};
+use super::makefile::{Makefile, expanded};
+use super::recipes::lines;
+use super::{LOOSE, is_build, named_for_tests, runs_something};
 use crate::finding::Evidence;
-use crate::shell::Blocking;
+use crate::shell::program::{Read, read};
+use crate::shell::{Blocking, Options};
 use crate::tree::join;
-use crate::yaml::{self, Node};
+
+/// Most targets that one command makes.
+const TARGETS_MAX: usize = 100;
+
+/// What a command asks of `make`.
+#[derive(Default)]
+struct Wanted<'a> {
+    targets: Vec<&'a str>,
+    file: Option<&'a str>,
+    vars: BTreeMap<&'a str, &'a str>,
+    /// Failures are told to be ignored.
+    ignores: bool,
+    /// Recipes are printed or touched, and not run.
+    idle: bool,
+}
+
+impl<'a> Wanted<'a> {
+    fn read(rest: &[&'a str], dir: &mut Option<String>) -> Self {
+        let mut wanted = Self::default();
+        let mut words = rest.iter().copied();
+        while let Some(word) = words.next() {
+            match word {
+                "-C" | "--directory" => {
+                    *dir = words.next().and_then(|sub| join(dir.as_deref()?, sub));
+                }
+                "-f" | "--file" | "--makefile" => wanted.file = words.next(),
+                "-o" | "-W" | "-I" | "--old-file" | "--what-if" => _ = words.next(),
+                "--ignore-errors" => wanted.ignores = true,
+                _ if word.starts_with("--") => match word.split_once('=') {
+                    Some(("--directory", sub)) => {
+                        *dir = dir.as_deref().and_then(|dir| join(dir, sub));
+                    }
+                    Some(("--file" | "--makefile", file)) => wanted.file = Some(file),
+                    _ => {}
+                },
+                _ if word.starts_with('-') => {
+                    let letters = word[1..].split(|c: char| !c.is_ascii_alphabetic()).next();
+                    let letters = letters.unwrap_or_default();
+                    // Behind these letters stands a value.
+                    let letters = letters.split(['C', 'f', 'o', 'W', 'I', 'O']).next();
+                    let letters = letters.unwrap_or_default();
+                    wanted.ignores |= letters.contains('i');
+                    wanted.idle |= letters.contains(['n', 't', 'q']);
+                }
+                _ => match word.split_once('=') {
+                    Some((name, value)) => {
+                        let name = name.trim_end_matches([':', '?', '+']);
+                        _ = wanted.vars.insert(name, value);
+                    }
+                    None => wanted.targets.push(word),
+                },
+            }
+        }
+        wanted
+    }
+}
 
 pub(super) fn make(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: usize) -> Vec<Done> {
     let mut dir = dir.map(str::to_owned);
-    let mut targets = Vec::new();
-    let mut words = rest.iter();
-    while let Some(word) = words.next() {
-        match *word {
-            "-C" | "--directory" => dir = words.next().and_then(|sub| join(dir.as_deref()?, sub)),
-            "-f" | "-j" if words.len() > 0 && word == &"-f" => {
-                words.next();
-            }
-            word if word.starts_with('-') || word.contains('=') => {}
-            word => targets.push(word),
-        }
+    let mut wanted = Wanted::read(rest, &mut dir);
+    if wanted.idle {
+        return Vec::new();
     }
-    let opaque = |why: String| vec![Done::new(Class::OpaqueTests).why(why)];
-    let asks = targets.is_empty() || targets.iter().any(|target| named_for_tests(target));
-    let opaque = |why: String| if asks { opaque(why) } else { Vec::new() };
+    let asks =
+        wanted.targets.is_empty() || wanted.targets.iter().any(|target| named_for_tests(target));
+    let opaque = |why: String| {
+        if asks { vec![Done::new(Class::OpaqueTests).why(why)] } else { Vec::new() }
+    };
     let Some(dir) = dir else { return opaque("make in a directory that is not known".into()) };
-    let files = ["GNUmakefile", "Makefile", "makefile"];
-    let Some(file) =
-        files.iter().filter_map(|name| join(&dir, name)).find(|file| asked.tree.has(file))
-    else {
+    let usual = ["GNUmakefile", "Makefile", "makefile"];
+    let names: Vec<&str> = wanted.file.map_or_else(|| usual.to_vec(), |file| vec![file]);
+    let mut files = names.iter().filter_map(|name| join(&dir, name));
+    let Some(file) = files.find(|file| asked.tree.has(file)) else {
         return opaque("no Makefile in the directory".into());
     };
     let Some(text) = asked.tree.text(&file) else { return opaque(format!("`{file}` is not read")) };
-    let all = make_targets(text);
-    let mut done = Vec::new();
-    if targets.is_empty() {
-        targets.extend(all.first().map(|(name, ..)| *name));
+    let makefile = Rc::clone(
+        asked
+            .makefiles
+            .borrow_mut()
+            .entry(file.clone())
+            .or_insert_with(|| Rc::new(Makefile::read(text))),
+    );
+    let first = makefile.first.clone();
+    if wanted.targets.is_empty() {
+        wanted.targets.extend(first.as_deref());
     }
-    let mut waiting: Vec<&str> = targets.clone();
-    let mut seen: Vec<&str> = Vec::new();
-    while let Some(target) = waiting.pop() {
-        if seen.contains(&target) || seen.len() > 100 {
-            continue;
-        }
-        seen.push(target);
-        let Some((_, needs, recipe, line)) = all.iter().find(|(name, ..)| *name == target) else {
-            if targets.contains(&target) {
-                done.extend(opaque(format!("`{file}` has no target `{target}`")));
-            }
-            continue;
-        };
-        waiting.extend(needs);
-        let shown = Evidence::line(&file, text, *line);
-        done.extend(
-            recipe_of(asked, recipe, &dir, depth)
-                .into_iter()
-                .map(|done| done.also([shown.clone()])),
-        );
+    let made = Made { asked, makefile: &makefile, wanted: &wanted, file: &file, text, dir: &dir };
+    let (mut done, runs) = made.all(depth);
+    if let Some(missing) =
+        wanted.targets.iter().find(|target| !makefile.targets.contains_key(**target))
+    {
+        done.extend(opaque(format!("`{file}` has no target `{missing}`")));
     }
-    if done.is_empty() && targets.iter().any(|target| is_build(target)) {
+    if done.is_empty() && runs && wanted.targets.iter().any(|target| is_build(target)) {
         done.push(Done::new(Class::Build));
     }
-    if done.is_empty() && targets.iter().any(|target| named_for_tests(target)) {
-        return opaque(format!("nothing that `make {}` runs is recognised", targets.join(" ")));
+    if done.is_empty() && runs && wanted.targets.iter().any(|target| named_for_tests(target)) {
+        return opaque(format!(
+            "nothing that `make {}` runs is recognised",
+            wanted.targets.join(" ")
+        ));
     }
     done
 }
 
-/// Every line of a recipe is a script of its own; `-` before it lets it fail.
-fn recipe_of(asked: &Asked<'_>, recipe: &[String], dir: &str, depth: usize) -> Vec<Done> {
-    let mut all = Vec::new();
-    for line in recipe {
-        let flags: String = line.chars().take_while(|c| "@-+".contains(*c)).collect();
-        let line = line.trim_start_matches(['@', '-', '+']).trim();
-        // Variables of make are those of the shell as far as anybody can say here.
-        let line = line.replace("$(MAKE)", "make").replace("${MAKE}", "make").replace("$$", "$");
-        let line =
-            line.replace("$(", "${").replace(')', if line.contains("$(") { "}" } else { ")" });
-        for done in script(asked, &line, STRICT, Some(dir), depth) {
-            let blocking = if flags.contains('-') {
-                Blocking::No("`-` before the line of the Makefile".into())
-            } else {
-                Blocking::Yes
-            };
-            let blocking = done.blocking.and(&blocking);
-            all.push(Done { blocking, ..done });
-        }
-    }
-    all
+/// A Makefile and what is asked of it.
+struct Made<'a> {
+    asked: &'a Asked<'a>,
+    makefile: &'a Makefile,
+    wanted: &'a Wanted<'a>,
+    file: &'a str,
+    text: &'a str,
+    dir: &'a str,
 }
 
-type Target<'a> = (&'a str, Vec<&'a str>, Vec<String>, usize);
+impl Made<'_> {
+    /// What the targets and what they need do, and whether they run anything at all.
+    fn all(&self, depth: usize) -> (Vec<Done>, bool) {
+        let (mut done, mut runs) = (Vec::new(), false);
+        let Some((options, shell)) = self.shell() else { return (done, runs) };
+        let mut waiting: Vec<&str> = self.wanted.targets.clone();
+        let mut seen: Vec<&str> = Vec::new();
+        while let Some(name) = waiting.pop() {
+            if seen.contains(&name) || seen.len() > TARGETS_MAX {
+                continue;
+            }
+            seen.push(name);
+            let Some(target) = self.makefile.targets.get(name) else { continue };
+            waiting.extend(target.needs.iter().map(String::as_str));
+            let shown = Evidence::line(self.file, self.text, target.line);
+            let mut recipe: Vec<String> =
+                target.recipe.iter().map(|line| self.as_shell(line)).collect();
+            if self.makefile.one_shell {
+                recipe = vec![recipe.join("\n")];
+            }
+            runs |=
+                recipe.iter().any(|line| runs_something(line.trim_start_matches(['@', '-', '+'])));
+            let blocking = self.blocking(name, target.doubtful).and(&shell);
+            for done_here in lines(self.asked, &recipe, options, self.dir, depth) {
+                let blocking = done_here.blocking.and(&blocking);
+                done.push(Done { blocking, ..done_here.also([shown.clone()]) });
+            }
+        }
+        (done, runs)
+    }
 
-/// Targets with what they need, their recipes and their lines.
-fn make_targets(text: &str) -> Vec<Target<'_>> {
-    let vars = make_variables(text);
-    let mut all: Vec<Target<'_>> = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    let mut continued = false;
-    for (i, line) in text.lines().enumerate() {
-        if let Some(recipe) = line.strip_prefix('\t') {
-            for at in &open {
-                let recipe = expand_make(recipe.trim(), &vars);
-                let lines = &mut all[*at].2;
-                match lines.last_mut().filter(|_| continued) {
-                    Some(last) => {
-                        last.truncate(last.trim_end().trim_end_matches('\\').len());
-                        last.push(' ');
-                        last.push_str(&recipe);
-                    }
-                    None => lines.push(recipe),
-                }
-            }
-            continued = line.trim_end().ends_with('\\');
-            continue;
-        }
-        continued = false;
-        if line.trim().is_empty() || line.starts_with('#') {
-            continue;
-        }
-        open.clear();
-        let Some((names, needs)) = line.split_once(':') else { continue };
-        if needs.starts_with('=') || needs.starts_with(":=") || names.contains('=') {
-            continue;
-        }
-        let needs = needs.trim_start_matches(':').split(['#', ';']).next().unwrap_or_default();
-        for name in names.split_whitespace().filter(|name| *name != ".PHONY") {
-            let needs: Vec<&str> = needs.split_whitespace().collect();
-            if let Some(at) = all.iter().position(|(known, ..)| *known == name) {
-                all[at].1.extend(needs);
-                open.push(at);
-            } else {
-                open.push(all.len());
-                all.push((name, needs, Vec::new(), i));
-            }
+    fn blocking(&self, target: &str, doubtful: bool) -> Blocking {
+        let ignored = &self.makefile.ignored;
+        if self.wanted.ignores {
+            Blocking::No("make is told to ignore errors".into())
+        } else if ignored
+            .as_ref()
+            .is_some_and(|all| all.is_empty() || all.iter().any(|one| one == target))
+        {
+            Blocking::No("`.IGNORE` of the Makefile".into())
+        } else if doubtful {
+            Blocking::Unsure("a condition of the Makefile decides about the recipe".into())
+        } else {
+            Blocking::Yes
         }
     }
-    all.retain(|(name, ..)| !name.starts_with('.'));
-    all
-}
 
-fn make_variables(text: &str) -> BTreeMap<&str, &str> {
-    text.lines()
-        .filter(|line| !line.starts_with(['\t', '#']))
-        .filter_map(|line| {
-            let (name, value) = line.split_once('=')?;
-            let name =
-                name.trim_end_matches([':', '?', '+']).trim().trim_start_matches("export ").trim();
-            name.chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_')
-                .then(|| (name, value.trim()))
+    fn value(&self, name: &str) -> Option<&str> {
+        let own = self.wanted.vars.get(name).copied();
+        own.or_else(|| self.makefile.vars.get(name).map(String::as_str))
+    }
+
+    /// How lines are run: by `sh -c`, which stops at no failure, unless the Makefile says otherwise. `None` for what runs
+    /// nothing.
+    fn shell(&self) -> Option<(Options, Blocking)> {
+        let flags = self.value(".SHELLFLAGS").unwrap_or("-c");
+        let shell = self.value("SHELL").unwrap_or("sh");
+        // Where it is looked for when make runs, it is still that shell.
+        let shell = if shell.contains("bash") { "bash" } else { shell };
+        let flags = flags.trim().strip_suffix('c').unwrap_or(flags);
+        let flags = flags.strip_suffix(['-']).unwrap_or(flags);
+        match read(&format!("{shell} {flags}")) {
+            Read::As(options) => Some((options, Blocking::Yes)),
+            Read::Not => None,
+            Read::Unsure(why) => Some((LOOSE, Blocking::Unsure(why))),
+        }
+    }
+
+    /// A line of a recipe as the shell gets it. What is not known stays so.
+    fn as_shell(&self, line: &str) -> String {
+        expanded(line, &|name| match name {
+            "MAKE" => Some("make".to_owned()),
+            name => self.value(name).map(str::to_owned),
         })
-        .collect()
-}
-
-fn expand_make(line: &str, vars: &BTreeMap<&str, &str>) -> String {
-    let mut line = line.to_owned();
-    // Values may hold names again; two rounds are what people write.
-    for _ in 0..2 {
-        for (name, value) in vars.iter().filter(|(_, value)| value.len() < 1024) {
-            for form in [format!("$({name})"), format!("${{{name}}}")] {
-                if line.contains(&form) && line.len() < 8 * 1024 {
-                    line = line.replace(&form, value);
-                }
-            }
-        }
+        .replace("$$", "$")
     }
-    line
-}
-
-pub(super) fn just(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: usize) -> Vec<Done> {
-    let opaque = |why: &str| vec![Done::new(Class::OpaqueTests).why(why)];
-    let files = ["justfile", "Justfile", ".justfile"];
-    let file = files.iter().filter_map(|name| join(dir?, name)).find(|file| asked.tree.has(file));
-    let Some((file, text)) = file.as_deref().and_then(|file| Some((file, asked.tree.text(file)?)))
-    else {
-        return opaque("no justfile in the directory");
-    };
-    let wanted = rest.iter().find(|word| !word.starts_with('-'));
-    let mut waiting: Vec<String> = wanted.map(|&word| word.to_owned()).into_iter().collect();
-    let mut seen = Vec::new();
-    let mut done = Vec::new();
-    while let Some(name) = waiting.pop() {
-        if seen.contains(&name) || seen.len() > 50 {
-            continue;
-        }
-        let head = text.lines().position(|line| {
-            let head = line.trim_start_matches('@').split([':', ' ']).next().unwrap_or_default();
-            head == name && line.contains(':') && !line.contains(":=")
-        });
-        seen.push(name);
-        let Some(head) = head else { continue };
-        let line = text.lines().nth(head).unwrap_or_default();
-        let needs = line.split_once(':').map_or("", |(_, needs)| needs);
-        waiting.extend(needs.split_whitespace().map(str::to_owned));
-        let body: Vec<String> = text
-            .lines()
-            .skip(head + 1)
-            .take_while(|line| line.starts_with([' ', '\t']) || line.is_empty())
-            .map(|line| line.trim().replace("{{", "${").replace("}}", "}"))
-            .collect();
-        let shown = Evidence::line(file, text, head);
-        done.extend(
-            recipe_of(asked, &body, dir.unwrap_or_default(), depth)
-                .into_iter()
-                .map(|done| done.also([shown.clone()])),
-        );
-    }
-    if done.is_empty() && wanted.is_some_and(|name| named_for_tests(name)) {
-        return opaque("nothing that the recipe runs is recognised");
-    }
-    done
-}
-
-pub(super) fn task(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: usize) -> Vec<Done> {
-    let opaque = |why: &str| vec![Done::new(Class::OpaqueTests).why(why)];
-    let files = ["Taskfile.yml", "Taskfile.yaml", "taskfile.yml"];
-    let file = files.iter().filter_map(|name| join(dir?, name)).find(|file| asked.tree.has(file));
-    let Some((file, text)) = file.as_deref().and_then(|file| Some((file, asked.tree.text(file)?)))
-    else {
-        return opaque("no Taskfile in the directory");
-    };
-    let Ok(Some(root)) = yaml::document(text) else { return opaque("the Taskfile cannot be read") };
-    let name = rest.iter().find(|word| !word.starts_with('-')).copied().unwrap_or("default");
-    let Some(node) = root.at(&["tasks", name]) else {
-        return opaque("no such task in the Taskfile");
-    };
-    let shown = Evidence::at(file, text, node.place);
-    let commands = node.get("cmds").unwrap_or(node);
-    let lines: Vec<String> = commands
-        .items()
-        .iter()
-        .filter_map(|item| match item.get("task").and_then(Node::text) {
-            Some(task) => Some(format!("task {task}")),
-            None => item
-                .get("cmd")
-                .unwrap_or(item)
-                .text()
-                .map(|line| line.replace("{{", "${").replace("}}", "}")),
-        })
-        .collect();
-    let done = recipe_of(asked, &lines, dir.unwrap_or_default(), depth);
-    done.into_iter().map(|done| done.also([shown.clone()])).collect()
 }

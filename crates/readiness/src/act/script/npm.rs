@@ -2,7 +2,7 @@
 
 use super::super::Class;
 use super::super::invoke::{Asked, Done};
-use super::{STRICT, is_build, named_for_tests, script};
+use super::{LOOSE, is_build, named_for_tests, runs_something, script};
 use crate::finding::Evidence;
 use crate::shell::Word;
 use crate::tree::{dir as dir_of, join, name};
@@ -179,7 +179,7 @@ fn run_package(
     let root = yaml::document(text).ok()??;
     let node = root.at(&["scripts", name])?;
     let shown = Evidence::at(file, text, node.place);
-    let mut all = Vec::new();
+    let (mut all, mut runs) = (Vec::new(), false);
     for name in [&format!("pre{name}"), name, &format!("post{name}")] {
         let Some(command) = root.at(&["scripts", name]).and_then(Node::text) else { continue };
         let mut line = command.to_owned();
@@ -187,22 +187,17 @@ fn run_package(
             line.push(' ');
             line.push_str(word);
         }
-        all.extend(script(asked, &line, STRICT, Some(dir_of(file)), depth));
+        runs |= runs_something(&line);
+        all.extend(script(asked, &line, LOOSE, Some(dir_of(file)), depth));
     }
-    if all.is_empty()
-        && is_build(name)
-        && !node.text().is_some_and(|text| text.starts_with("echo "))
-    {
-        all.push(Done::new(Class::Build));
-    }
-    if all.is_empty()
-        && named_for_tests(name)
-        && !node.text().is_some_and(|text| text.starts_with("echo "))
-    {
-        all.push(
-            Done::new(Class::OpaqueTests)
-                .why(format!("nothing in the script `{name}` is recognised")),
-        );
+    if all.is_empty() && runs {
+        if is_build(name) {
+            all.push(Done::new(Class::Build));
+        }
+        if named_for_tests(name) {
+            let why = format!("nothing in the script `{name}` is recognised");
+            all.push(Done::new(Class::OpaqueTests).why(why));
+        }
     }
     Some(all.into_iter().map(|done| done.also([shown.clone()])).collect())
 }

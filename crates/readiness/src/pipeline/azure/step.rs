@@ -188,13 +188,31 @@ impl<'a> Reader<'a> {
             own = Runs::No;
         }
         let runs = inside.runs.and(&own);
+        let blocking = scope::blocking(item.get("continueOnError").as_ref());
+        let blocking = inside.blocking.and(&blocking).and(&ignored(item));
         Step {
             file: at.around.file.to_owned(),
             place: at.node.place,
             runs: Occasions::only(self.run.occasion, runs),
-            blocking: inside.blocking.and(&scope::blocking(item.get("continueOnError").as_ref())),
+            blocking,
             does,
         }
+    }
+}
+
+/// PowerShell may be told to look at no status of a program.
+fn ignored(item: &View<'_>) -> Blocking {
+    let own = item.get("ignoreLASTEXITCODE");
+    let given = || {
+        let all = item.get("inputs").map(|inputs| inputs.entries()).unwrap_or_default();
+        let mut all = all.into_iter();
+        all.find(|(key, _)| key.eq_ignore_ascii_case("ignoreLASTEXITCODE")).map(|(_, value)| value)
+    };
+    let Some(told) = own.or_else(given) else { return Blocking::Yes };
+    match told.text().unwrap_or_default().to_ascii_lowercase().as_str() {
+        "false" => Blocking::Yes,
+        "true" => Blocking::No("`ignoreLASTEXITCODE: true`".into()),
+        _ => Blocking::Unsure("`ignoreLASTEXITCODE` is decided when it runs".into()),
     }
 }
 

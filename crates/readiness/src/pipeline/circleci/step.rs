@@ -9,6 +9,7 @@ use super::job::inputs;
 use super::orb::{self, Element};
 use super::scope::{Run, Scope, Value, filled, parameters, text, value};
 use crate::finding::Place;
+use crate::shell::program::started;
 use crate::shell::{Blocking, Options, UNKNOWN};
 use crate::tree::join;
 use crate::yaml::Node;
@@ -35,7 +36,8 @@ pub(super) struct Inside {
     runs: Runs,
     blocking: Blocking,
     vars: BTreeMap<String, String>,
-    options: Options,
+    /// How its shell runs scripts.
+    shell: (Options, Blocking),
     /// Where the repository is checked out, as the file writes it.
     root: Option<String>,
     /// Where steps run, from the root of the repository; `None` when it is not known.
@@ -50,7 +52,7 @@ impl Inside {
             runs,
             blocking: Blocking::Yes,
             vars: BTreeMap::new(),
-            options: Options { errexit: true, pipefail: true },
+            shell: (Options { errexit: true, pipefail: true }, Blocking::Yes),
             root: None,
             dir: Some(String::new()),
             depth: 0,
@@ -62,7 +64,7 @@ impl Inside {
     pub(super) fn adopt<'a>(&mut self, node: &'a Node, scope: &Rc<Scope<'a>>, run: &Run<'a>) {
         self.vars.extend(environment(node, scope, run));
         if let Some(shell) = node.get("shell").and_then(|shell| text(shell, scope, run)) {
-            self.options = options(&shell);
+            self.shell = started(&shell);
         }
         if let Some(dir) = node.get("working_directory") {
             self.root = text(dir, scope, run);
@@ -180,16 +182,19 @@ impl Inside {
         vars.extend(environment(node, scope, run));
         let bytes: usize = vars.iter().map(|(name, value)| name.len() + value.len()).sum();
         run.spend_for(bytes);
+        let shell = part("shell").map(|shell| started(&shell));
+        let (options, of_shell) = shell.unwrap_or_else(|| self.shell.clone());
         let script = Script {
             text: filled(written, scope, run),
             line: command.lines_start(run.tree.text(run.file).unwrap_or_default()),
             literal: command.is_literal(),
-            options: part("shell").map_or(self.options, |shell| options(&shell)),
+            options,
             vars,
             dir: self.below(part("working_directory")),
         };
         let (runs, blocking) = (self.runs.clone(), self.blocking.clone());
         self.runs = runs.and(&own);
+        self.blocking = blocking.and(&of_shell);
         if aside {
             self.blocking = Blocking::No("runs in the background".into());
         }
@@ -236,15 +241,4 @@ fn environment<'a>(
             Some((entry.key.clone(), text(&entry.value, scope, run).filter(known)?))
         })
         .collect()
-}
-
-/// What a shell makes of failures, by the words that start it.
-fn options(shell: &str) -> Options {
-    let words: Vec<&str> = shell.split_whitespace().collect();
-    let has = |letter: char| {
-        words[1.min(words.len())..]
-            .iter()
-            .any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains(letter))
-    };
-    Options { errexit: has('e'), pipefail: words.contains(&"pipefail") }
 }

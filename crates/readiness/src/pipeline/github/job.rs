@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::super::{Does, Job, Occasions, Script, Step};
+use super::super::{Does, Job, Occasions, Step};
 use super::condition::{blocking, is_always, runs};
 use super::expression::{Value, interpolate, whole};
 use super::matrix::combinations;
 use super::scope::{Needed, Scope};
 use super::{CALLS_MAX, Call, Reader, STEPS_MAX, refused};
 use crate::finding::Place;
-use crate::shell::{Blocking, Options, UNKNOWN};
-use crate::tree::join;
+use crate::shell::{Blocking, UNKNOWN};
 use crate::yaml::{Entry, Node};
 
 /// Variables of a step that are kept.
@@ -186,8 +185,9 @@ impl Reader<'_> {
                 does,
             };
             if let Some(run) = node.get("run") {
-                if let Some(script) = self.script(node, run, &scope, around) {
-                    all.push(step(run.place, Does::Script(script)));
+                if let Some((script, blocking)) = self.script(node, run, &scope, around) {
+                    let step = step(run.place, Does::Script(script));
+                    all.push(Step { blocking: step.blocking.and(&blocking), ..step });
                 }
             } else if let Some(uses) = node.get("uses") {
                 let what = interpolate(uses.text().unwrap_or_default(), &scope, UNKNOWN);
@@ -204,70 +204,6 @@ impl Reader<'_> {
             }
         }
         all
-    }
-
-    fn script(
-        &self,
-        node: &Node,
-        run: &Node,
-        scope: &Scope,
-        around: &Around<'_>,
-    ) -> Option<Script> {
-        let setting = |key: &str| {
-            let own = node.get(key);
-            own.or_else(|| around.defaults.iter().flatten().find_map(|defaults| defaults.get(key)))
-                .and_then(Node::text)
-                .map(|text| interpolate(text, scope, UNKNOWN))
-        };
-        let options = options(setting("shell").as_deref())?;
-        let dir = setting("working-directory").map_or(Some(String::new()), |dir| {
-            if dir.contains(UNKNOWN) { None } else { join("", &dir) }
-        });
-        let source = self.tree.text(around.file).unwrap_or_default();
-        let vars = scope
-            .env
-            .iter()
-            .filter_map(|(name, value)| Some((name.clone(), value.text()?)))
-            .collect();
-        Some(Script {
-            text: interpolate(run.text()?, scope, UNKNOWN),
-            line: run.lines_start(source),
-            literal: run.is_literal(),
-            options,
-            vars,
-            dir,
-        })
-    }
-}
-
-/// How GitHub runs a script; `None` for what is no shell.
-fn options(shell: Option<&str>) -> Option<Options> {
-    match shell {
-        // Without a word about it, `bash -e`.
-        None => Some(Options { errexit: true, pipefail: false }),
-        Some("bash") => Some(Options { errexit: true, pipefail: true }),
-        Some("sh" | "pwsh" | "powershell" | "cmd") => {
-            Some(Options { errexit: true, pipefail: false })
-        }
-        Some("python") => None,
-        Some(custom) => {
-            let words: Vec<&str> = custom.split_whitespace().collect();
-            let program = words.first().map(|word| word.rsplit('/').next().unwrap_or(word))?;
-            let has = |letter: char| {
-                words.iter().any(|word| {
-                    word.starts_with('-') && !word.starts_with("--") && word.contains(letter)
-                })
-            };
-            match program {
-                "bash" | "sh" | "zsh" | "dash" | "nix" | "nix-shell" | "msys2" | "alpine.sh" => {
-                    Some(Options {
-                        errexit: has('e') || !matches!(program, "bash" | "sh" | "zsh" | "dash"),
-                        pipefail: words.contains(&"pipefail"),
-                    })
-                }
-                _ => None,
-            }
-        }
     }
 }
 

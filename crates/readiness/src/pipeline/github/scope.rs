@@ -49,7 +49,10 @@ impl Scope {
 
     /// On which machine a job runs.
     pub(super) fn machine(&mut self, job: &Node) {
-        let label = job.get("runs-on").map(|on| on.texts().join(" ")).unwrap_or_default();
+        let label = job
+            .get("runs-on")
+            .map(|on| on.get("labels").unwrap_or(on).texts().join(" "))
+            .unwrap_or_default();
         let label = interpolate(&label, self, UNKNOWN);
         self.os = [("ubuntu", "Linux"), ("windows", "Windows"), ("macos", "macOS")]
             .into_iter()

@@ -5,6 +5,7 @@ use super::super::syntax::{Call, Expression, Value};
 use super::super::value::Known;
 use super::{Around, Reader};
 use crate::finding::Place;
+use crate::shell::program::{of_windows, started};
 use crate::shell::{Blocking, Options, UNKNOWN};
 
 /// A script's text, and where it stands.
@@ -42,12 +43,13 @@ impl Reader<'_> {
         } else {
             Blocking::Yes
         };
-        let (text, options) = if windows {
-            (batch(&given.text), Options { errexit: false, pipefail: false })
+        let (text, (options, of_shell)) = if windows {
+            (batch(&given.text), of_windows(&given.text))
         } else {
-            let options = options(&given.text);
-            (given.text, options)
+            let interpreter = interpreter(&given.text);
+            (given.text, interpreter)
         };
+        let blocking = blocking.and(&of_shell);
         let mut vars = (*around.env).clone();
         for (name, value) in &self.of_file {
             if let Some(name) = name.strip_prefix("env.").or_else(|| name.strip_prefix("params.")) {
@@ -122,15 +124,11 @@ fn is_true(expression: &Expression) -> bool {
 }
 
 /// Jenkins runs `sh -xe`; a script that names its own interpreter is run by that one, as it says.
-fn options(text: &str) -> Options {
-    let Some(first) = text.strip_prefix("#!") else {
-        return Options { errexit: true, pipefail: false };
-    };
-    let line = first.lines().next().unwrap_or_default();
-    let words = || line.split_whitespace().skip(1);
-    let errexit =
-        words().any(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('e'));
-    Options { errexit, pipefail: words().any(|word| word == "pipefail") }
+fn interpreter(text: &str) -> (Options, Blocking) {
+    match text.strip_prefix("#!") {
+        Some(first) => started(first.lines().next().unwrap_or_default()),
+        None => (Options { errexit: true, pipefail: false }, Blocking::Yes),
+    }
 }
 
 /// A script of Windows with the slashes of a shell; lines stay lines.
