@@ -54,8 +54,8 @@ fn argo(root: &Node) -> Option<Told<'_>> {
         let heal = is("selfHeal", true).filter(|_| is("enabled", false).is_none())?;
         let one = spec.get("source");
         let more = spec.get("sources").map(Node::items).unwrap_or_default();
-        let paths = one.into_iter().chain(more).filter_map(|source| source.get("path")?.text());
-        Some(("Argo CD heals what drifts", heal, paths.last().and_then(written)))
+        let mut paths = one.into_iter().chain(more).filter_map(|source| source.get("path")?.text());
+        Some(("Argo CD heals what drifts", heal, paths.next_back().and_then(written)))
     })
 }
 

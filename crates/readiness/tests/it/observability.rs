@@ -103,7 +103,11 @@ fn a_dependency_counts_when_code_uses_it() {
     let node = ("package.json", "{\"dependencies\": {\"langfuse\": \"3\"}}\n");
     let named = ("eslint.js", "export default [{ name: \"langfuse/ignores\" }];\n");
     assert_of(&[node, named], METRICS, Fail, "package.json:1");
-    // The same is asked of logs.
+}
+
+#[test]
+fn logs_and_routes_count_when_code_has_them() {
+    let code = ("app.py", "print(1)\n");
     let logs = ("requirements.txt", "structlog\n");
     assert_of(&[logs, code], "observability.logs", Fail, "requirements.txt:1");
     assert_of(
