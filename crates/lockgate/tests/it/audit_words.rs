@@ -18,13 +18,14 @@ const OTHER: &str = "Orlando Weststrand";
 const WORDS: &str = "zqmark";
 
 /// Paths of changes that this test makes, as the API's document has them.
-const DRIVEN: [&str; 27] = [
+const DRIVEN: [&str; 31] = [
     "DELETE /api/v1/agents/{agent}/versions/{version}/identities",
     "DELETE /api/v1/audit/holds/{name}",
     "DELETE /api/v1/identities/{id}",
     "DELETE /api/v1/identity-keys/{id}",
     "DELETE /api/v1/quarantines/{id}",
     "DELETE /api/v1/tokens/{id}",
+    "DELETE /api/v1/value/imports/{digest}",
     "POST /api/v1/agents/{agent}/drift/{source}",
     "POST /api/v1/agents/{agent}/path/reports",
     "POST /api/v1/agents/{agent}/versions/{version}/identities",
@@ -45,6 +46,9 @@ const DRIVEN: [&str; 27] = [
     "POST /api/v1/rollouts/{id}/resume",
     "POST /api/v1/rollouts/{id}/retry",
     "POST /api/v1/tokens",
+    "POST /api/v1/value/events",
+    "POST /api/v1/value/imports",
+    "POST /api/v1/value/imports/{digest}/rows",
     "PUT /api/v1/config",
 ];
 
@@ -179,6 +183,32 @@ fn reports(her: &mut Asking<'_>) {
     assert_eq!(status, 201, "{told}");
 }
 
+/// What she knows of the agent's worth, and a file of it that she gives up.
+fn worth(her: &mut Asking<'_>) {
+    let event = |source: String, key: &str| {
+        json!({
+            "key": format!("{WORDS}-{key}"), "at": "2026-11-01T12:00:00Z", "agent": "support",
+            "source": source, "kind": "error_introduced", "detail": format!("{WORDS} of {OTHER}"),
+        })
+    };
+    let (events, imports) = ("/api/v1/value/events", "/api/v1/value/imports");
+    let told = json!({ "events": [event(her.words(), "a")] });
+    assert_eq!(her.ask(Method::POST, events, events, Some(told)).0, 201);
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let begin = json!({ "digest": digest, "name": format!("{WORDS} {OTHER}.csv"), "rows": 2 });
+    assert_eq!(her.ask(Method::POST, imports, imports, Some(begin)).0, 200);
+    let rows = json!({ "first": 0, "events": [event(her.words(), "b")] });
+    let route = "/api/v1/value/imports/{digest}/rows";
+    assert_eq!(
+        her.ask(Method::POST, route, &format!("{imports}/{digest}/rows"), Some(rows)).0,
+        200
+    );
+    let because = json!({ "reason": her.words() });
+    let route = "/api/v1/value/imports/{digest}";
+    let path = format!("{imports}/{digest}");
+    assert_eq!(her.ask(Method::DELETE, route, &path, Some(because)).0, 204);
+}
+
 #[test]
 fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
     let world = World::new();
@@ -225,6 +255,7 @@ fn no_name_and_no_word_of_anyone_is_in_the_log_in_the_clear() {
     assert_eq!(her.ask(Method::DELETE, route, &format!("{path}?{because}"), None).0, 200);
     keys_of_tokens(&mut her);
     reports(&mut her);
+    worth(&mut her);
     let orders = "/api/v1/quarantines";
     let (status, begun) = her.post(orders, orders, json!({ "agent": "support", "version": "v2" }));
     assert_eq!(status, 201, "{begun}");
