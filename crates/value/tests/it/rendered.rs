@@ -66,7 +66,7 @@ fn json_comes_back_as_the_same_report_and_the_same_bytes() {
 #[test]
 fn every_form_says_what_is_missing_and_how_to_record_it() {
     let report = shown();
-    let how = "lockgate record headcount --employees N --source TEXT";
+    let how = "lockgate record headcount employees=N --source TEXT";
     for text in [
         render::text(&report),
         render::markdown(&report),
