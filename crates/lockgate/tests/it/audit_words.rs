@@ -166,7 +166,7 @@ fn reports(her: &mut Asking<'_>) {
         her.ask(Method::POST, route, "/api/v1/agents/support/drift/infra", Some(drift));
     assert_eq!(status, 201, "{told}");
     let word = json!({
-        "of": "tests.unit", "owner": OTHER, "link": format!("https://{WORDS}.example.org"),
+        "of": "monolith.tests", "owner": OTHER, "link": format!("https://{WORDS}.example.org"),
         "until": "2030-12-31",
     });
     let finding = json!({
