@@ -497,3 +497,25 @@ fn a_tunnel_is_a_host_and_where_it_may_lead() {
         (&ToolProtocol::Tunnel(Addresses::Private), 60_000)
     );
 }
+
+/// `rollout start --plan` must not lead around what the agent's own plan asks for.
+#[test]
+fn what_an_agents_own_plan_asks_before_a_release_holds_for_every_plan() {
+    let text = format!(
+        "{SMALLEST}    plan: own\nplans:\n  - name: own\n    path: monolith\n    drift: {{ max_age: 2h, of: [infra] }}\n  - name: free\n  - name: strict\n    path: serverless\n    drift: {{ max_age: 1h, of: [cluster] }}\n"
+    );
+    let config = read(&text);
+    let asked = |name: &str| {
+        let plan = config.plan_for(&config.agents[0], &name.parse().unwrap()).unwrap();
+        let drift = plan.drift.unwrap();
+        let of: Vec<String> = drift.of.iter().map(ToString::to_string).collect();
+        (plan.name.to_string(), plan.path, drift.max_age_ms / 3_600_000, of.join(" "))
+    };
+    let of = |name: &str, hours, sources: &str| {
+        (name.to_owned(), Some(Scenario::Monolith), hours, sources.to_owned())
+    };
+    assert_eq!(asked("own"), of("own", 2, "infra"));
+    assert_eq!(asked("free"), of("free", 2, "infra"));
+    assert_eq!(asked("strict"), of("strict", 1, "cluster infra"));
+    assert!(config.plan_for(&config.agents[0], &"none".parse().unwrap()).is_none());
+}

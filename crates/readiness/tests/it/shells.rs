@@ -76,7 +76,7 @@ fn shells_of_windows_stop_at_no_failure() {
 #[test]
 fn a_path_or_a_start_file_that_the_step_sets_leaves_open_what_runs() {
     for (name, expected) in [("PATH", Unknown), ("BASH_ENV", Unknown), ("OTHER", Pass)] {
-        let env = format!("env: {{{name}: /work/bin}}");
+        let env = format!("env: {{{name}: /opt/tools/bin}}");
         let (found, told) = outcome("runs-on: ubuntu-latest", &env, "cargo test");
         assert_eq!(found, expected, "{name}: {told}");
     }
