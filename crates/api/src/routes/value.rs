@@ -37,13 +37,7 @@ async fn check(app: &App, principal: &Principal, events: &[Event]) -> Result<(),
 
 /// Which event was refused, and why. `first` is the row of the first one, from 0, where they are rows of a file.
 fn not_taken(error: NotTaken, first: Option<u64>) -> ApiError {
-    let text = match &error {
-        NotTaken::Conflict { why, .. } => why.to_string(),
-        NotTaken::InImport { key, import, .. } => format!(
-            "key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it"
-        ),
-        NotTaken::Store(_) => String::new(),
-    };
+    let text = error.to_string();
     match error {
         NotTaken::Store(error) => error.into(),
         NotTaken::Conflict { index, .. } | NotTaken::InImport { index, .. } => {

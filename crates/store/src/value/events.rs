@@ -38,7 +38,7 @@ pub struct Taken {
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
     /// One of them cannot be.
-    #[error("event {index}: {why}")]
+    #[error("{why}")]
     Conflict {
         /// Which, from 0.
         index: usize,
@@ -47,7 +47,7 @@ pub enum NotTaken {
     },
     /// One of them is part of an import that is not whole.
     #[error(
-        "event {index}: key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it"
+        "key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it"
     )]
     InImport {
         /// Which, from 0.
