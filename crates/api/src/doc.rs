@@ -199,6 +199,8 @@ pub(crate) enum MetricDoc {
     SecurityEvents,
     Health,
     Probes,
+    ReplacementRate,
+    CostPerResolvedUsd,
 }
 
 /// A verdict with the numbers behind it.
@@ -347,6 +349,14 @@ pub(crate) struct ArmViewDoc {
     /// −100 to 100.
     #[schema(required = true)]
     nps: Option<f64>,
+    /// Outcomes that were said.
+    outcomes: u64,
+    /// Answers that were resolved without a person, of all answers, 0 to 1: the least that it can be.
+    #[schema(required = true)]
+    replacement_rate: Option<f64>,
+    /// Mean of the known costs, for each resolved answer, US dollars.
+    #[schema(required = true)]
+    cost_per_resolved_usd: Option<f64>,
     /// The agent's own measures.
     measures: Vec<MeasuredViewDoc>,
 }

@@ -61,6 +61,8 @@ pub enum SignalSource {
     Feedback,
     /// Token usage with known prices, or `lockgate-cost-usd`.
     Cost,
+    /// Versions say in `lockgate-outcome`, or users through `/outcome`, how an interaction ended.
+    Outcome,
     /// A probe set; follows from the agent's `probes` and is not written.
     #[schemars(skip)]
     Probes,

@@ -42,13 +42,18 @@ pub enum Metric {
     Health,
     /// Share of probes that were answered as expected, 0 to 1.
     Probes,
+    /// Share of answered requests that were resolved without a person, 0 to 1. What nobody said the outcome of is not
+    /// resolved for a gate, and not unresolved for a trigger.
+    ReplacementRate,
+    /// Mean cost of a request, divided by the share of requests that were resolved, US dollars.
+    CostPerResolvedUsd,
     /// Mean of what the version reports under this name.
     Measure(MeasureName),
 }
 
 impl Metric {
     /// All built-in metrics, in a fixed order.
-    pub const BUILT_IN: [Self; 9] = [
+    pub const BUILT_IN: [Self; 11] = [
         Self::ErrorRate,
         Self::P95Ms,
         Self::CostUsd,
@@ -58,6 +63,8 @@ impl Metric {
         Self::SecurityEvents,
         Self::Health,
         Self::Probes,
+        Self::ReplacementRate,
+        Self::CostPerResolvedUsd,
     ];
 
     /// The built-in metric of this name.
@@ -77,19 +84,31 @@ impl Metric {
             Self::SecurityEvents => "security_events",
             Self::Health => "health",
             Self::Probes => "probes",
+            Self::ReplacementRate => "replacement_rate",
+            Self::CostPerResolvedUsd => "cost_per_resolved_usd",
             Self::Measure(name) => name.as_str(),
         }
     }
 
-    /// The source that it needs beyond requests themselves.
-    pub fn source(self) -> Option<SignalSource> {
-        match self {
-            Self::Nps | Self::SatisfiedShare | Self::NegativeShare => Some(SignalSource::Feedback),
-            Self::CostUsd => Some(SignalSource::Cost),
-            Self::Probes => Some(SignalSource::Probes),
-            Self::Measure(name) => Some(SignalSource::Measure(name)),
-            Self::ErrorRate | Self::P95Ms | Self::SecurityEvents | Self::Health => None,
-        }
+    /// The sources that it needs beyond requests themselves.
+    pub fn sources(self) -> impl Iterator<Item = SignalSource> {
+        let [one, other] = match self {
+            Self::Nps | Self::SatisfiedShare | Self::NegativeShare => {
+                [Some(SignalSource::Feedback), None]
+            }
+            Self::CostUsd => [Some(SignalSource::Cost), None],
+            Self::ReplacementRate => [Some(SignalSource::Outcome), None],
+            Self::CostPerResolvedUsd => [Some(SignalSource::Cost), Some(SignalSource::Outcome)],
+            Self::Probes => [Some(SignalSource::Probes), None],
+            Self::Measure(name) => [Some(SignalSource::Measure(name)), None],
+            Self::ErrorRate | Self::P95Ms | Self::SecurityEvents | Self::Health => [None, None],
+        };
+        one.into_iter().chain(other)
+    }
+
+    /// The first source that it needs and an agent with `sources` does not have.
+    pub fn lacks(self, sources: &[SignalSource]) -> Option<SignalSource> {
+        self.sources().find(|source| !sources.contains(source))
     }
 }
 

@@ -44,6 +44,15 @@ pub struct ArmView {
     pub negative_share: Option<f64>,
     /// −100 to 100.
     pub nps: Option<f64>,
+    /// Outcomes that were said.
+    #[serde(default)]
+    pub outcomes: u64,
+    /// Answers that were resolved without a person, of all answers, 0 to 1: the least that it can be.
+    #[serde(default)]
+    pub replacement_rate: Option<f64>,
+    /// Mean of the known costs, for each resolved answer, US dollars.
+    #[serde(default)]
+    pub cost_per_resolved_usd: Option<f64>,
     /// The agent's own measures, each of them.
     #[serde(default)]
     pub measures: Vec<MeasuredView>,
@@ -68,6 +77,10 @@ impl ArmView {
         let mut latency = arm.plain.total.clone();
         latency.merge(&arm.sse.first_byte);
         let votes = arm.feedback.count();
+        let outcomes = arm.outcomes.count();
+        let all = if outcomes > 0 { arm.answered().max(outcomes) } else { 0 };
+        let replacement_rate = share(arm.outcomes.resolved, all);
+        let per_resolved = |cost: f64| Some(cost / replacement_rate?);
         Self {
             requests: arm.assigned,
             keys: arm.keys.assigned,
@@ -82,6 +95,13 @@ impl ArmView {
             satisfied_share: share(arm.feedback.positive, votes),
             negative_share: share(arm.feedback.negative, votes),
             nps: arm.feedback.nps(),
+            outcomes,
+            replacement_rate,
+            cost_per_resolved_usd: arm
+                .cost
+                .mean_usd()
+                .and_then(per_resolved)
+                .filter(|usd| usd.is_finite()),
             measures: measures.iter().map(|measure| MeasuredView::of(arm, measure)).collect(),
         }
     }

@@ -33,6 +33,10 @@ pub(crate) fn arm(
     arm.feedback.negative = part(votes, truth.negative);
     arm.feedback.positive = part(votes, truth.satisfied).min(votes - arm.feedback.negative);
     arm.feedback.neutral = votes - arm.feedback.negative - arm.feedback.positive;
+    if let Some(share) = truth.resolved {
+        arm.outcomes.resolved = part(requests, share);
+        arm.outcomes.escalated = requests - arm.outcomes.resolved;
+    }
     for measure in measures {
         let levels = levels(measure, truth.report).map(|(level, p)| (level, part(requests, p)));
         arm.measures.entry(measure.name).or_default().levels.extend(levels);

@@ -254,7 +254,6 @@ impl Asked<'_> {
                 at_least(expected::whole((needed as f64 * each).round()), candidate * each)
             })
         });
-        let has = |source| self.setting.sources.contains(&source);
         GateForecast {
             metric: gate.metric,
             bound: gate.bound.to_string(),
@@ -262,7 +261,8 @@ impl Asked<'_> {
             needed,
             expected: ends.map(|[candidate, _]| expected::whole(candidate)),
             likely,
-            waived: gate.absent == Absent::Waive && !gate.metric.source().is_none_or(has),
+            waived: gate.absent == Absent::Waive
+                && gate.metric.lacks(&self.setting.sources).is_some(),
             dry_run: gate.dry_run,
         }
     }
@@ -293,8 +293,7 @@ impl Asked<'_> {
             let Some((fault, truth)) = fault else {
                 continue;
             };
-            let missing =
-                trigger.metric.source().is_some_and(|source| !rollout.sources.contains(&source));
+            let missing = trigger.metric.lacks(&rollout.sources).is_some();
             let lasts = (trigger.judge == Judge::Threshold).then_some(trigger.window_ms);
             let fires = |n: u64| {
                 let signals = self.signals(&truth, n, share, lasts);

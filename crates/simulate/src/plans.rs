@@ -22,8 +22,10 @@ pub fn naive(mut plan: Plan) -> Plan {
         trigger.min_samples = match trigger.metric {
             Metric::SecurityEvents => 0,
             Metric::Health | Metric::Probes => 1,
-            Metric::ErrorRate => 100,
-            Metric::P95Ms | Metric::CostUsd | Metric::Measure(_) => 300,
+            Metric::ErrorRate | Metric::ReplacementRate => 100,
+            Metric::P95Ms | Metric::CostUsd | Metric::CostPerResolvedUsd | Metric::Measure(_) => {
+                300
+            }
             Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => 50,
         };
     }

@@ -166,7 +166,7 @@ fn measured(setup: &mut Setup, seed: u64) {
     };
     setup.measures = vec![measure("grounded", Better::Higher), measure("idle", Better::Lower)];
     let [grounded, idle] = [0, 1].map(|index: usize| Metric::Measure(setup.measures[index].name));
-    setup.sources.extend([grounded, idle].into_iter().filter_map(Metric::source));
+    setup.sources.extend([grounded, idle].into_iter().flat_map(Metric::sources));
     let plan = Arc::make_mut(&mut setup.plan);
     let judge = plan.triggers.last().map_or(Judge::Statistical, |trigger| trigger.judge);
     let samples = if judge == Judge::Threshold { 30 } else { 1 };

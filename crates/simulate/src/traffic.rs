@@ -148,6 +148,13 @@ pub(crate) fn answer(places: &mut Places<'_>, version: &Drawn, requests: u64, di
             _ => feedback.negative += count,
         });
     });
+    if let Some(share) = version.truth.resolved {
+        let resolved = dice.binomial(requests, share);
+        each(places, |Arm { outcomes, .. }| {
+            outcomes.resolved += resolved;
+            outcomes.escalated += requests - resolved;
+        });
+    }
     for (name, levels) in &version.measures {
         levels.draw(requests, dice, |level, count| {
             each(places, |arm| {

@@ -27,6 +27,9 @@ pub struct Truth {
     /// Mean of what it reports of the agent's own measures, as a share of their ranges from the worst
     /// to the best.
     pub report: f64,
+    /// Of the answers, the ones that are resolved without a person; the others are escalated. `None` when it says no
+    /// outcomes.
+    pub resolved: Option<f64>,
 }
 
 impl Default for Truth {
@@ -42,6 +45,7 @@ impl Default for Truth {
             satisfied: 0.9,
             negative: 0.03,
             report: 0.9,
+            resolved: None,
         }
     }
 }

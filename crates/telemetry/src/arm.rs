@@ -122,6 +122,11 @@ pub struct Outcomes {
 }
 
 impl Outcomes {
+    /// All that were reported.
+    pub fn count(&self) -> u64 {
+        self.resolved + self.escalated + self.failed
+    }
+
     /// Counts one outcome.
     pub fn record(&mut self, outcome: Outcome) {
         match outcome {
@@ -373,8 +378,13 @@ impl Arm {
 
     /// Ended requests that say nothing about the version, but for those refused here.
     pub fn unjudged(&self) -> u64 {
+        self.answered().saturating_sub(self.judged())
+    }
+
+    /// Ended requests that a version was asked: all but those refused here.
+    pub fn answered(&self) -> u64 {
         let refused = self.errors.get(&ErrorClass::GatewayRefused).copied().unwrap_or(0);
-        self.completed.saturating_sub(self.judged()).saturating_sub(refused)
+        self.completed.saturating_sub(refused)
     }
 
     /// Counts the routing of a request without a sticky key, and its end.

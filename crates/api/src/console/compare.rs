@@ -49,6 +49,12 @@ pub(crate) fn rows(stable: &ArmView, candidate: &ArmView) -> Vec<Row> {
     rows.push(share_row("Satisfied", points(|arm| arm.satisfied_share)));
     rows.push(share_row("Negative", points(|arm| arm.negative_share)));
     rows.push(score_row(points(|arm| arm.nps)));
+    if stable.outcomes + candidate.outcomes > 0 {
+        rows.push(plain("Outcomes", stable.outcomes, candidate.outcomes));
+        rows.push(share_row("Replacement rate", points(|arm| arm.replacement_rate)));
+        let per_resolved = points(|arm| arm.cost_per_resolved_usd);
+        rows.push(ratio_row("Cost per resolved", per_resolved, number::usd));
+    }
     for (of_stable, of_candidate) in stable.measures.iter().zip(&candidate.measures) {
         let means = (of_stable.mean, of_candidate.mean);
         rows.push(ratio_row(of_candidate.name.to_string(), means, number::plain));

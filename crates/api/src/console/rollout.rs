@@ -93,13 +93,17 @@ fn limit(metric: Option<Metric>, threshold: &str) -> String {
     };
     match metric {
         Some(
-            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes,
+            Metric::ErrorRate
+            | Metric::SatisfiedShare
+            | Metric::NegativeShare
+            | Metric::Probes
+            | Metric::ReplacementRate,
         ) => {
             // shortest form, so that 0.005 is 0.5 and not 0.50
             format!("{side} {} %", (value * 1e6).round() / 1e4)
         }
         Some(Metric::P95Ms) => format!("{side} {value} ms"),
-        Some(Metric::CostUsd) => format!("{side} ${value}"),
+        Some(Metric::CostUsd | Metric::CostPerResolvedUsd) => format!("{side} ${value}"),
         _ => threshold.to_owned(),
     }
 }
@@ -115,6 +119,8 @@ fn metric_name(metric: &Metric) -> &str {
         Metric::SecurityEvents => "Security events",
         Metric::Health => "Health",
         Metric::Probes => "Probes",
+        Metric::ReplacementRate => "Replacement rate",
+        Metric::CostPerResolvedUsd => "Cost per resolved",
         Metric::Measure(name) => name.as_str(),
     }
 }
@@ -122,10 +128,14 @@ fn metric_name(metric: &Metric) -> &str {
 fn measured(metric: Option<Metric>, value: Option<f64>) -> String {
     match metric {
         Some(
-            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes,
+            Metric::ErrorRate
+            | Metric::SatisfiedShare
+            | Metric::NegativeShare
+            | Metric::Probes
+            | Metric::ReplacementRate,
         ) => number::share(value),
         Some(Metric::P95Ms) => number::millis(value),
-        Some(Metric::CostUsd) => number::usd(value),
+        Some(Metric::CostUsd | Metric::CostPerResolvedUsd) => number::usd(value),
         Some(Metric::Nps) => number::score(value),
         Some(Metric::Health) => match value {
             Some(value) if value >= 1.0 => "healthy".into(),

@@ -12,7 +12,9 @@ use lockgate_simulate::traffic::{Conversation, Traffic};
 use lockgate_simulate::truth::Truth;
 use serde_json::json;
 
-use super::simulate::{RUNS_MAX, between, conversation, plan_of, rate, requests, share};
+use super::simulate::{
+    RUNS_MAX, between, conversation, plan_of, rate, requests, says_outcomes, share,
+};
 use crate::config_file;
 use crate::error::{CliResult, Exit};
 use crate::output::{self, Format, UNKNOWN};
@@ -69,6 +71,9 @@ pub(crate) struct Check {
     /// Mean of the agent's own measures, between the worst and the best of their ranges
     #[arg(long, value_name = "SHARE", default_value = "90%", value_parser = share)]
     measures: f64,
+    /// Share of answers that are resolved without a person, where the agent's signals say outcomes
+    #[arg(long, value_name = "SHARE", default_value = "80%", value_parser = share)]
+    resolved: f64,
     /// Conversations stay with the version they began with, also where the agent does not ask for it
     #[arg(long)]
     sticky: bool,
@@ -85,7 +90,11 @@ impl Check {
         let config = config_file::read(&self.file)?.config;
         let (plan, agent) = plan_of(&config, &self.file, self.plan.as_deref())?;
         let conversation = conversation(agent, self.sticky, self.requests_per_user);
-        let truth = self.truth(conversation.as_ref());
+        let says_outcomes = says_outcomes(agent);
+        let truth = Truth {
+            resolved: says_outcomes.then_some(self.resolved),
+            ..self.truth(conversation.as_ref())
+        };
         let identical = Setting::identical(Arc::new(plan.clone()));
         let setting = Setting {
             sources: agent.map_or(identical.sources, Agent::sources),
@@ -109,6 +118,7 @@ impl Check {
                     "votes": self.votes,
                     "negative": self.negative,
                     "measures": self.measures,
+                    "resolved": truth.resolved,
                     "sticky": conversation.is_some(),
                     "requests_per_user": conversation.map(|one| one.requests()),
                 },

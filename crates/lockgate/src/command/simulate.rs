@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use lockgate_model::agent::Agent;
+use lockgate_model::agent::{Agent, SignalSource};
 use lockgate_model::config::Config;
 use lockgate_model::plan::Plan;
 use lockgate_simulate::release::{Ended, Setting, run};
@@ -19,6 +19,9 @@ use serde_json::json;
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output::{self, Format};
 use crate::{config_file, text_file};
+
+/// What versions resolve when nothing is said.
+const RESOLVED: f64 = 0.8;
 
 /// Says what a plan would do with a version that is like this.
 ///
@@ -91,6 +94,10 @@ struct CandidateArgs {
     /// the stable version has 90%
     #[arg(long, value_name = "SHARE", value_parser = share)]
     measures: Option<f64>,
+    /// Answers of the candidate that are resolved without a person, where the agent's signals say outcomes; the stable
+    /// version resolves 80%
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    resolved: Option<f64>,
 }
 
 impl Simulate {
@@ -180,12 +187,20 @@ impl Simulate {
     fn setting(&self, plan: &Plan, agent: Option<&Agent>) -> CliResult<Setting> {
         let identical = Setting::identical(Arc::new(plan.clone()));
         let usual = Truth::default();
-        let CandidateArgs { errors, stable_errors, p95_factor, cost_factor, negative, measures } =
-            &self.candidate;
+        let CandidateArgs {
+            errors,
+            stable_errors,
+            p95_factor,
+            cost_factor,
+            negative,
+            measures,
+            resolved,
+        } = &self.candidate;
         let conversation = conversation(agent, self.traffic.sticky, self.traffic.requests_per_user);
         let of_requests = |share| conversation.map_or(share, |one| one.failing_requests(share));
         let stable_errors = of_requests(stable_errors.unwrap_or(usual.error_rate));
-        let stable = Truth { error_rate: stable_errors, ..usual };
+        let usually_resolved = says_outcomes(agent).then_some(RESOLVED);
+        let stable = Truth { error_rate: stable_errors, resolved: usually_resolved, ..usual };
         let negative = negative.unwrap_or(stable.negative);
         let candidate = Truth {
             error_rate: errors.map_or(stable.error_rate, of_requests),
@@ -195,6 +210,7 @@ impl Simulate {
             // Who is unhappy was happy before.
             satisfied: (stable.satisfied + stable.negative - negative).max(0.0),
             report: measures.unwrap_or(stable.report),
+            resolved: stable.resolved.map(|usual| resolved.unwrap_or(usual)),
             ..stable
         };
         let mut traffic =
@@ -212,6 +228,11 @@ impl Simulate {
             ..identical
         })
     }
+}
+
+/// Whether an agent's versions or users say how interactions ended.
+pub(crate) fn says_outcomes(agent: Option<&Agent>) -> bool {
+    agent.is_some_and(|agent| agent.signals.contains(&SignalSource::Outcome))
 }
 
 /// The plan asked for, or else the one that the file's agents follow, and an agent that does.

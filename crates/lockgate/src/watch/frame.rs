@@ -209,6 +209,10 @@ fn arms(view: &RolloutView) -> Vec<Line> {
         Line::of(Style::Plain, row(name, &cell(&view.candidate_arm), &cell(&view.stable_arm)))
     };
     lines.extend(ROWS.iter().map(|(name, cell)| plain(name, cell)));
+    if view.candidate_arm.outcomes + view.stable_arm.outcomes > 0 {
+        lines.push(plain("replacement rate", &|arm| output::percent(arm.replacement_rate)));
+        lines.push(plain("cost per resolved", &|arm| output::dollars(arm.cost_per_resolved_usd)));
+    }
     for (index, measure) in view.candidate_arm.measures.iter().enumerate() {
         lines.push(plain(measure.name.as_str(), &|arm| {
             let mean = arm.measures.get(index).and_then(|measure| measure.mean);

@@ -48,7 +48,11 @@ pub(super) fn parse(metric: Metric, role: Role, text: &str) -> Result<Bound, Pro
 fn is_share(metric: Metric) -> bool {
     matches!(
         metric,
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes
+        Metric::ErrorRate
+            | Metric::SatisfiedShare
+            | Metric::NegativeShare
+            | Metric::Probes
+            | Metric::ReplacementRate
     )
 }
 
@@ -65,6 +69,8 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
         (Role::Gate, Metric::ErrorRate) => "< 0.5%",
         (Role::Gate, Metric::P95Ms) => "< 200",
         (Role::Gate, Metric::CostUsd) => "< 0.02",
+        (Role::Gate, Metric::CostPerResolvedUsd) => "< 0.10",
+        (Role::Gate, Metric::ReplacementRate) => "> 70%",
         (Role::Gate, Metric::Nps) => "> 50",
         (Role::Gate, Metric::SatisfiedShare) => "> 80%",
         (Role::Gate, Metric::NegativeShare) => "< 5%",
@@ -73,7 +79,8 @@ pub(super) fn example(metric: Metric, role: Role) -> String {
         (_, Metric::Probes) => "= 100%",
         (Role::Trigger, Metric::ErrorRate | Metric::NegativeShare) => "> 5%",
         (Role::Trigger, Metric::P95Ms) => "> baseline + 20%",
-        (Role::Trigger, Metric::CostUsd) => "> baseline + 30%",
+        (Role::Trigger, Metric::CostUsd | Metric::CostPerResolvedUsd) => "> baseline + 30%",
+        (Role::Trigger, Metric::ReplacementRate) => "< 50%",
         (Role::Trigger, Metric::Nps) => "< 0",
         (Role::Trigger, Metric::SatisfiedShare) => "< 80%",
         (Role::Trigger, Metric::SecurityEvents) => "> 0",
@@ -92,19 +99,24 @@ fn check_side(metric: Metric, role: Role, side: char) -> Result<(), Problem> {
         (Metric::Probes, _) => &['=', '>'],
         (Metric::SecurityEvents, Role::Gate) => &['=', '<'],
         (
-            Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::NegativeShare,
+            Metric::ErrorRate
+            | Metric::P95Ms
+            | Metric::CostUsd
+            | Metric::CostPerResolvedUsd
+            | Metric::NegativeShare,
             Role::Gate,
         )
-        | (Metric::Nps | Metric::SatisfiedShare, Role::Trigger) => &['<'],
+        | (Metric::Nps | Metric::SatisfiedShare | Metric::ReplacementRate, Role::Trigger) => &['<'],
         (
             Metric::ErrorRate
             | Metric::P95Ms
             | Metric::CostUsd
+            | Metric::CostPerResolvedUsd
             | Metric::NegativeShare
             | Metric::SecurityEvents,
             Role::Trigger,
         )
-        | (Metric::Nps | Metric::SatisfiedShare, Role::Gate) => &['>'],
+        | (Metric::Nps | Metric::SatisfiedShare | Metric::ReplacementRate, Role::Gate) => &['>'],
     };
     if allowed.contains(&side) {
         return Ok(());
@@ -137,7 +149,14 @@ fn relative(metric: Metric, role: Role, side: char, rest: &str) -> Result<Bound,
             )),
         };
     }
-    if !matches!(metric, Metric::ErrorRate | Metric::P95Ms | Metric::CostUsd | Metric::Measure(_)) {
+    if !matches!(
+        metric,
+        Metric::ErrorRate
+            | Metric::P95Ms
+            | Metric::CostUsd
+            | Metric::CostPerResolvedUsd
+            | Metric::Measure(_)
+    ) {
         return Err((
             format!("`{metric}` is not compared with the baseline"),
             example(metric, role),
@@ -217,9 +236,11 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         | Metric::SatisfiedShare
         | Metric::NegativeShare
         | Metric::Probes
+        | Metric::ReplacementRate
         | Metric::SecurityEvents => (0.0, 1.0),
         Metric::P95Ms => (0.0, 3_600_000.0),
         Metric::CostUsd => (0.0, 1_000.0),
+        Metric::CostPerResolvedUsd => (0.0, 1_000_000.0),
         Metric::Nps => (-100.0, 100.0),
         // The agent says what its measures can reach, see `fit`.
         Metric::Measure(_) => return Ok(()),
@@ -252,11 +273,18 @@ fn check_reach(metric: Metric, role: Role, bound: Bound) -> Result<(), Problem> 
         return Ok(());
     }
     let message = match metric {
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes => {
+        Metric::ErrorRate
+        | Metric::SatisfiedShare
+        | Metric::NegativeShare
+        | Metric::Probes
+        | Metric::ReplacementRate => {
             format!("`{metric}` is a share; its bound must lie between 0 % and 100 %")
         }
         Metric::P95Ms => "a latency bound must lie between 0 and 1 hour".into(),
         Metric::CostUsd => "a cost bound must lie between 0 and 1000 US dollars a request".into(),
+        Metric::CostPerResolvedUsd => {
+            "a cost bound must lie between 0 and 1000000 US dollars a resolved interaction".into()
+        }
         Metric::Nps => "NPS lies between -100 and 100".into(),
         Metric::SecurityEvents | Metric::Health | Metric::Measure(_) => {
             "one security event is enough".into()

@@ -78,8 +78,8 @@ pub fn misfits(agent: &Agent, plan: &Plan) -> Vec<Misfit> {
     found.extend(triggers.filter_map(|one| senseless(None, one.metric, one.bound, false)));
     for (index, stage) in plan.stages.iter().enumerate() {
         for gate in &stage.gates {
-            let has = gate.metric.source().is_none_or(|source| sources.contains(&source));
-            if !has && gate.absent == Absent::Refuse {
+            let lacking = gate.metric.lacks(&sources).is_some();
+            if lacking && gate.absent == Absent::Refuse {
                 found.push(Misfit::NoSource { stage: index, metric: gate.metric });
             }
             found.extend(senseless(Some(index), gate.metric, gate.bound, true));

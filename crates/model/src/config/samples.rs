@@ -9,7 +9,9 @@ const ALPHA: f64 = 0.05;
 pub(super) fn needed(metric: Metric, bound: Bound) -> u64 {
     match (metric, bound) {
         (Metric::ErrorRate | Metric::NegativeShare, Bound::Below(share)) => clean_samples(share),
-        (Metric::SatisfiedShare, Bound::Above(share)) => clean_samples(1.0 - share),
+        (Metric::SatisfiedShare | Metric::ReplacementRate, Bound::Above(share)) => {
+            clean_samples(1.0 - share)
+        }
         // With fewer than 20 the 95th percentile is the maximum.
         (Metric::P95Ms, _) => 20,
         _ => 1,
@@ -20,7 +22,9 @@ pub(super) fn needed(metric: Metric, bound: Bound) -> u64 {
 pub(super) fn of_gate(metric: Metric, bound: Bound) -> u64 {
     match metric {
         Metric::ErrorRate | Metric::NegativeShare | Metric::SatisfiedShare => needed(metric, bound),
-        Metric::P95Ms | Metric::CostUsd => 200,
+        // Interactions of one user end alike, so that the fewest would say little.
+        Metric::ReplacementRate => needed(metric, bound).max(100),
+        Metric::P95Ms | Metric::CostUsd | Metric::CostPerResolvedUsd => 200,
         Metric::Nps | Metric::Measure(_) => 30,
         Metric::Health | Metric::Probes => 1,
         Metric::SecurityEvents => 0,

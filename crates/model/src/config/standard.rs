@@ -114,7 +114,12 @@ pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
         Metric::CostUsd => Bound::AboveBaselineBy(0.3),
         Metric::SatisfiedShare => Bound::Below(0.8),
         Metric::SecurityEvents => Bound::Above(0.0),
-        Metric::Nps | Metric::Health | Metric::Probes | Metric::Measure(_) => return None,
+        Metric::Nps
+        | Metric::Health
+        | Metric::Probes
+        | Metric::ReplacementRate
+        | Metric::CostPerResolvedUsd
+        | Metric::Measure(_) => return None,
     };
     Some(trigger_of(metric, bound))
 }
@@ -123,7 +128,10 @@ pub(super) fn trigger(metric: Metric) -> Option<Trigger> {
 pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
     let (action, alert) = match metric {
         Metric::ErrorRate | Metric::Health | Metric::Probes => (Action::Stop, AlertLevel::High),
-        Metric::P95Ms | Metric::Measure(_) => (Action::Switch, AlertLevel::Medium),
+        Metric::P95Ms
+        | Metric::ReplacementRate
+        | Metric::CostPerResolvedUsd
+        | Metric::Measure(_) => (Action::Switch, AlertLevel::Medium),
         Metric::CostUsd => (Action::Stop, AlertLevel::Medium),
         Metric::SecurityEvents => (Action::StopImmediately, AlertLevel::Highest),
         Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => {
@@ -133,7 +141,12 @@ pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
     // Feedback is rare, and quantiles and means scatter: they look back further.
     let window_ms = match metric {
         Metric::P95Ms | Metric::CostUsd | Metric::Measure(_) => 30 * MINUTE_MS,
-        Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps => 4 * HOUR_MS,
+        // Outcomes that users tell come late.
+        Metric::SatisfiedShare
+        | Metric::NegativeShare
+        | Metric::Nps
+        | Metric::ReplacementRate
+        | Metric::CostPerResolvedUsd => 4 * HOUR_MS,
         Metric::ErrorRate | Metric::SecurityEvents | Metric::Health | Metric::Probes => {
             5 * MINUTE_MS
         }
@@ -148,13 +161,16 @@ pub(super) fn trigger_of(metric: Metric, bound: Bound) -> Trigger {
 pub(super) fn trigger_samples(metric: Metric, bound: Bound, judge: Judge) -> u64 {
     match (metric, judge) {
         (Metric::SecurityEvents, _) => 0,
-        (Metric::CostUsd, Judge::Statistical) => 200,
+        (Metric::CostUsd | Metric::CostPerResolvedUsd, Judge::Statistical) => 200,
         (Metric::Measure(_), Judge::Statistical) if bound.is_relative() => 200,
         // Whoever has a ticket may vote: a handful of them is not the users.
         (Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps, Judge::Statistical) => 30,
         (Metric::Health | Metric::Probes, _) | (_, Judge::Statistical) => 1,
-        (Metric::ErrorRate, Judge::Threshold) => 100,
-        (Metric::P95Ms | Metric::CostUsd | Metric::Measure(_), Judge::Threshold) => 300,
+        (Metric::ErrorRate | Metric::ReplacementRate, Judge::Threshold) => 100,
+        (
+            Metric::P95Ms | Metric::CostUsd | Metric::CostPerResolvedUsd | Metric::Measure(_),
+            Judge::Threshold,
+        ) => 300,
         (Metric::SatisfiedShare | Metric::NegativeShare | Metric::Nps, Judge::Threshold) => 50,
     }
 }

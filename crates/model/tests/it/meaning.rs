@@ -1,6 +1,6 @@
 //! What a file means: defaults, units, and the standard plan.
 
-use lockgate_model::agent::{HealthCheck, Limits, Match, SignalSource, StickyKey};
+use lockgate_model::agent::{Agent, HealthCheck, Limits, Match, SignalSource, StickyKey};
 use lockgate_model::config::{
     self, AuditSettings, ChannelKind, Config, Misfit, Scenario, SecretRef, misfits,
 };
@@ -334,6 +334,38 @@ fn another_plan_is_checked_before_a_release_follows_it() {
     let found = misfits(agent, plan(&config, "p"));
     assert_eq!(found.len(), 3);
     assert_eq!(found[0], Misfit::NoSource { stage: 1, metric: Metric::CostUsd });
+}
+
+#[test]
+fn a_release_is_held_to_what_it_is_worth() {
+    let plans = "plans:\n  - name: p\n    gates: { replacement_rate: \"> 70%\", cost_per_resolved_usd: \"< 0.1\" }\n    triggers: { replacement_rate: \"< 50%\", cost_per_resolved_usd: \"> baseline + 30%\" }\n";
+    let config = read(&format!("{SMALLEST}{plans}"));
+    let plan = plan(&config, "p");
+    let gates: Vec<_> = plan.stages[1].gates.iter().map(|gate| (gate.metric, gate.bound)).collect();
+    assert_eq!(
+        gates,
+        [
+            (Metric::ReplacementRate, Bound::Above(0.7)),
+            (Metric::CostPerResolvedUsd, Bound::Below(0.1))
+        ]
+    );
+    let of = |metric| plan.triggers.iter().find(|trigger| trigger.metric == metric).unwrap();
+    let (rate, cost) = (of(Metric::ReplacementRate), of(Metric::CostPerResolvedUsd));
+    assert_eq!((rate.bound, rate.action), (Bound::Below(0.5), Action::Switch));
+    assert_eq!((cost.bound, cost.min_samples), (Bound::AboveBaselineBy(0.3), 200));
+    // The smallest agent says neither cost nor outcomes: each lack is named until there is none.
+    let mut agent = config.agents[0].clone();
+    let lacking = |agent: &Agent| {
+        misfits(agent, plan)
+            .iter()
+            .filter(|found| matches!(found, Misfit::NoSource { stage: 1, .. }))
+            .count()
+    };
+    assert_eq!(lacking(&agent), 2);
+    agent.signals = vec![SignalSource::Outcome];
+    assert_eq!(lacking(&agent), 1);
+    agent.signals.push(SignalSource::Cost);
+    assert_eq!(lacking(&agent), 0);
 }
 
 #[test]

@@ -144,25 +144,25 @@ fn decisions(facts: &ServerFacts) -> Finding {
 }
 
 /// Triggers that must be armed, where the agent gives what they look at.
-const TRIGGERS: [(Metric, Option<SignalSource>); 6] = [
-    (Metric::ErrorRate, None),
-    (Metric::P95Ms, None),
-    (Metric::SecurityEvents, None),
-    (Metric::CostUsd, Some(SignalSource::Cost)),
-    (Metric::SatisfiedShare, Some(SignalSource::Feedback)),
-    (Metric::NegativeShare, Some(SignalSource::Feedback)),
+const TRIGGERS: [Metric; 6] = [
+    Metric::ErrorRate,
+    Metric::P95Ms,
+    Metric::SecurityEvents,
+    Metric::CostUsd,
+    Metric::SatisfiedShare,
+    Metric::NegativeShare,
 ];
 
 /// What is wrong with the triggers of a plan.
 fn unarmed(plan: &Plan, sources: &[SignalSource], asked: &[Metric]) -> Vec<String> {
-    let given = |source: &Option<SignalSource>| source.is_none_or(|one| sources.contains(&one));
     let armed = |metric: &Metric| {
         plan.triggers.iter().any(|trigger| trigger.metric == *metric && !trigger.dry_run)
     };
     TRIGGERS
         .iter()
-        .filter(|(metric, source)| asked.contains(metric) && given(source) && !armed(metric))
-        .map(|(metric, _)| format!("no trigger on `{metric}` is armed"))
+        .filter(|metric| asked.contains(metric) && metric.lacks(sources).is_none())
+        .filter(|metric| !armed(metric))
+        .map(|metric| format!("no trigger on `{metric}` is armed"))
         .collect()
 }
 
@@ -285,7 +285,7 @@ fn staged(facts: &ServerFacts) -> Finding {
 
 fn rollback(facts: &ServerFacts) -> Finding {
     let plan = &facts.plan;
-    let mut wrong = unarmed(plan, &facts.sources, &TRIGGERS.map(|(metric, _)| metric));
+    let mut wrong = unarmed(plan, &facts.sources, &TRIGGERS);
     wrong.extend(too_few(plan));
     if !plan.stages.iter().any(|stage| (1..WHOLE_BP).contains(&stage.weight_bp)) {
         wrong.push("no stage gives the candidate a part of the traffic".to_owned());

@@ -43,7 +43,7 @@ pub(super) fn checked(
 
 fn what(metric: Metric) -> &'static str {
     match metric {
-        Metric::CostUsd => "have no known cost",
+        Metric::CostUsd | Metric::CostPerResolvedUsd => "have no known cost",
         Metric::Measure(_) => "report nothing of it",
         _ => "were refused, sent elsewhere or given up by the client",
     }
@@ -54,7 +54,9 @@ fn gap(question: &Question<'_>, signals: &Signals) -> Option<[f64; 2]> {
     let counted = |arm: &Arm| -> Option<[u64; 2]> {
         match question.metric {
             Metric::ErrorRate | Metric::P95Ms => Some([arm.unjudged(), arm.completed]),
-            Metric::CostUsd => Some([arm.cost.unknown, arm.cost.known + arm.cost.unknown]),
+            Metric::CostUsd | Metric::CostPerResolvedUsd => {
+                Some([arm.cost.unknown, arm.cost.known + arm.cost.unknown])
+            }
             Metric::Measure(name) => {
                 let reports = arm.measures.get(&name).map_or(0, Measured::count);
                 Some([arm.completed.saturating_sub(reports), arm.completed])

@@ -86,7 +86,7 @@ fn moments(question: &Question<'_>, arm: &Arm) -> Moments {
     }
 }
 
-fn of_cost(cost: &Cost) -> Moments {
+pub(super) fn of_cost(cost: &Cost) -> Moments {
     let n = cost.known as f64;
     let mean = cost.sum_nanousd as f64 / n / 1e9;
     let squares = cost.sum_squares as f64 / n / 1e18;

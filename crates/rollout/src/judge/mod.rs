@@ -11,6 +11,7 @@ mod means;
 mod population;
 mod probes;
 mod reading;
+mod resolved;
 mod statistical;
 mod suspicion;
 mod threshold;
@@ -218,7 +219,7 @@ fn waived(rollout: &Rollout, gate: &Gate) -> bool {
 /// Whether the agent declares where the metric's numbers come from. A trigger without such a source has
 /// no part of the error budget, and is not judged, whatever comes.
 pub(crate) fn is_declared(metric: Metric, rollout: &Rollout) -> bool {
-    metric.source().is_none_or(|source| rollout.sources.contains(&source))
+    metric.lacks(&rollout.sources).is_none()
 }
 
 /// A gate of the stage under way that can never pass any more, if there is one.

@@ -4,7 +4,7 @@ use lockgate_model::plan::{Bound, Metric};
 use lockgate_telemetry::arm::Arm;
 use lockgate_telemetry::sketch::Sketch;
 
-use super::{Question, Role, means};
+use super::{Question, Role, means, resolved};
 use crate::signals::Signals;
 use crate::state::Rollout;
 
@@ -58,6 +58,11 @@ impl Reading {
             }
             Metric::CostUsd | Metric::Measure(_) => {
                 Self::of(means::count(question, arm), means::mean(question, arm))
+            }
+            Metric::ReplacementRate => resolved::bad_and_good(question, arm)
+                .map_or(Self::of(0, None), |[bad, good]| Self::share(good, bad + good)),
+            Metric::CostPerResolvedUsd => {
+                Self::of(resolved::samples(arm), resolved::cost_usd(question, arm))
             }
             Metric::Nps => Self::of(arm.feedback.count(), arm.feedback.nps()),
             Metric::SatisfiedShare => Self::share(arm.feedback.positive, arm.feedback.count()),

@@ -9,7 +9,7 @@ use super::population::Population;
 use super::reading::{Reading, clearly_worse, inside, names_good_side};
 use super::suspicion::{late, suspect};
 use super::words::{self, Finding};
-use super::{Blame, Judgement, Question, Role, means};
+use super::{Blame, Judgement, Question, Role, means, resolved};
 use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
@@ -124,6 +124,9 @@ fn loudest(question: &Question<'_>, rollout: &Rollout, signals: &Signals) -> (Sp
             return means::difference(question, &strata, question.bound, alpha * share)
                 .map_or(f64::NEG_INFINITY, |seen| seen.estimate - seen.half_width);
         }
+        if question.metric == Metric::CostPerResolvedUsd {
+            return resolved::margin(question, &strata, alpha * share).unwrap_or(f64::NEG_INFINITY);
+        }
         ln_e(question, &strata).map_or(f64::NEG_INFINITY, |ln_e| share.ln() + ln_e)
     };
     let louder = |a: &Span, b: &Span| loudness(a).total_cmp(&loudness(b));
@@ -157,6 +160,11 @@ fn beyond(question: &Question<'_>, by_users: bool, spans: &[(f64, &[&Arms])], al
                 .is_some_and(|seen| seen.estimate > seen.half_width)
         });
     }
+    if question.metric == Metric::CostPerResolvedUsd {
+        return large_enough().any(|(share, strata)| {
+            resolved::margin(question, strata, alpha * share).is_some_and(|margin| margin > 0.0)
+        });
+    }
     let mut terms = [f64::NEG_INFINITY; Span::ALL.len()];
     for (term, (share, strata)) in terms.iter_mut().zip(large_enough()) {
         if let Some(ln_e) = ln_e(question, strata) {
@@ -179,6 +187,7 @@ pub(super) fn bad_and_good(question: &Question<'_>, arm: &Arm) -> Option<[u64; 2
             let votes = arm.feedback.count();
             split(votes - arm.feedback.positive, votes)
         }
+        Metric::ReplacementRate => resolved::bad_and_good(question, arm),
         _ => None,
     }
 }
@@ -189,6 +198,7 @@ fn samples(question: &Question<'_>, arm: &Arm) -> u64 {
             question.population.sketches(arm).into_iter().flatten().map(Sketch::count).sum()
         }
         Metric::CostUsd | Metric::Measure(_) => means::count(question, arm),
+        Metric::CostPerResolvedUsd => resolved::samples(arm),
         Metric::Nps => arm.feedback.count(),
         _ => bad_and_good(question, arm).map_or(0, |[bad, good]| bad + good),
     }
@@ -247,9 +257,14 @@ fn ln_e(question: &Question<'_>, strata: &[&Arms]) -> Option<f64> {
     }
 }
 
+/// Whether the metric is the share of good samples, and not that of bad ones.
+fn good_is_counted(metric: Metric) -> bool {
+    matches!(metric, Metric::SatisfiedShare | Metric::ReplacementRate)
+}
+
 /// The bound on the share of bad samples.
 pub(super) fn bad_limit(metric: Metric, limit: f64) -> f64 {
-    if metric == Metric::SatisfiedShare { 1.0 - limit } else { limit }
+    if good_is_counted(metric) { 1.0 - limit } else { limit }
 }
 
 /// Of keys, only those that had no error before: each adds one error to a release at most, so that
@@ -355,6 +370,10 @@ fn proved(question: &Question<'_>, merged: &Arms) -> bool {
             return means::difference(question, &[merged], question.bound, ALPHA_PROOF)
                 .is_some_and(|seen| seen.estimate < -seen.half_width);
         }
+        (Metric::CostPerResolvedUsd, Bound::Below(limit)) => {
+            return resolved::interval_usd(question, &[&merged.candidate], ALPHA_PROOF)
+                .is_some_and(|[_, high]| high < limit);
+        }
         (Metric::P95Ms, Bound::Below(limit_ms)) => {
             // The bin of the limit counts as above it: a proof leaves nothing open.
             let just_below_ms = limit_ms / 1.2_f64.powf(1.0 / f64::from(BINS_PER_20_PERCENT));
@@ -389,6 +408,9 @@ fn interval(question: &Question<'_>, merged: &Arms) -> Option<[f64; 2]> {
             let seen = means::difference(question, &[merged], zero, ALPHA_SHOWN)?;
             return Some([seen.estimate - seen.half_width, seen.estimate + seen.half_width]);
         }
+        Metric::CostPerResolvedUsd => {
+            return resolved::interval_usd(question, &[&merged.candidate], ALPHA_SHOWN);
+        }
         Metric::Measure(_) => {
             let measure = question.measure?;
             let shares = bounded::interval(&means::shares(question, &[merged]), ALPHA_SHOWN)?;
@@ -402,11 +424,7 @@ fn interval(question: &Question<'_>, merged: &Arms) -> Option<[f64; 2]> {
     }
     let [bad, good] = bad_and_good(question, &merged.candidate)?;
     let [low, high] = bernoulli::interval(bad, good, ALPHA_SHOWN)?;
-    Some(if question.metric == Metric::SatisfiedShare {
-        [1.0 - high, 1.0 - low]
-    } else {
-        [low, high]
-    })
+    Some(if good_is_counted(question.metric) { [1.0 - high, 1.0 - low] } else { [low, high] })
 }
 
 /// A bound that the stable version breaks as well, without the candidate being worse, is not the

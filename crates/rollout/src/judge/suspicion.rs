@@ -6,7 +6,7 @@ use lockgate_telemetry::arm::Arms;
 
 use super::reading::inside;
 use super::statistical::{QUANTILE, bad_and_good, bad_limit, shift_bins, stratum, sum};
-use super::{Question, means};
+use super::{Question, means, resolved};
 use crate::explain::Verdict;
 use crate::signals::Signals;
 use crate::stats::quantile;
@@ -33,6 +33,10 @@ pub(super) fn suspect(question: &Question<'_>, strata: &[&Arms]) -> bool {
         (Metric::Measure(_), bound) => means::mean(question, &arms.candidate)
             .and_then(|value| inside(bound, value, None))
             .is_some_and(|inside| question.verdict(inside) == Verdict::Fail),
+        (Metric::CostPerResolvedUsd, bound) => resolved::cost_usd(question, &arms.candidate)
+            .is_some_and(|value| {
+                inside(bound, value, resolved::cost_usd(question, &arms.stable)) == Some(true)
+            }),
         (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
             bad_and_good(question, &arms.candidate)
@@ -58,7 +62,10 @@ pub(super) fn late(question: &Question<'_>, signals: &Signals) -> bool {
             all.is_some_and(|all| has_more_errors(&all, allowed))
         }
         (
-            Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare,
+            Metric::ErrorRate
+            | Metric::SatisfiedShare
+            | Metric::NegativeShare
+            | Metric::ReplacementRate,
             Bound::Above(limit) | Bound::Below(limit),
         ) => sum(question, &strata().collect::<Vec<_>>())
             .is_some_and(|[bad, good]| is_beyond(question.metric, limit, [bad, good])),

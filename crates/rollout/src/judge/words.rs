@@ -84,7 +84,8 @@ pub(super) fn unit(question: &Question<'_>) -> &'static str {
     match question.metric {
         Metric::ErrorRate => question.population.unit(),
         Metric::P95Ms => "requests",
-        Metric::CostUsd => "requests of known cost",
+        Metric::CostUsd | Metric::CostPerResolvedUsd => "requests of known cost",
+        Metric::ReplacementRate => "answers",
         Metric::Nps | Metric::SatisfiedShare | Metric::NegativeShare => "votes",
         Metric::Health => "readings",
         Metric::Probes => "runs",
@@ -111,7 +112,11 @@ fn limit(metric: Metric, bound: Bound) -> String {
 fn is_share(metric: Metric) -> bool {
     matches!(
         metric,
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare | Metric::Probes
+        Metric::ErrorRate
+            | Metric::SatisfiedShare
+            | Metric::NegativeShare
+            | Metric::Probes
+            | Metric::ReplacementRate
     )
 }
 

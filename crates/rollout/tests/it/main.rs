@@ -9,3 +9,4 @@ mod measures;
 mod oracle;
 mod populations;
 mod scenarios;
+mod worth;

@@ -52,6 +52,22 @@ pub(super) fn fault(metric: Metric, bound: Bound, setting: &Setting) -> Option<(
             let satisfied = (limit - 0.6 * (1.0 - limit)).max(0.0);
             (format!("{} satisfied", percent(satisfied)), Truth { satisfied, ..*stable })
         }
+        (Metric::ReplacementRate, Bound::Below(limit)) => {
+            let resolved = (limit - 0.6 * (1.0 - limit)).max(0.0);
+            (
+                format!("{} resolved", percent(resolved)),
+                Truth { resolved: Some(resolved), ..*stable },
+            )
+        }
+        (Metric::CostPerResolvedUsd, Bound::AboveBaselineBy(_)) => {
+            let times = beyond(bound, 1.5)?;
+            let words = format!("{times} × cost for each resolved one");
+            (words, Truth { cost_usd: times * stable.cost_usd, ..*stable })
+        }
+        (Metric::CostPerResolvedUsd, Bound::Above(limit)) => {
+            let cost_usd = 1.5 * limit * stable.resolved?;
+            (format!("${} a resolved one", 1.5 * limit), Truth { cost_usd, ..*stable })
+        }
         (Metric::Measure(name), bound) => worse_reports(name, bound, setting)?,
         _ => return None,
     })

@@ -45,16 +45,14 @@ impl Seen<'_> {
     }
 
     fn declares(&self, metric: Metric) -> bool {
-        metric.source().is_none_or(|source| self.before.sources.contains(&source))
+        metric.lacks(&self.before.sources).is_none()
     }
 
     /// Whatever a gate or a trigger led to, the plan asks it: not for show only, and of a signal that there is.
     fn asked(&self) -> Holds {
         let Self { before, transition, .. } = self;
         let waived = |gate: &Gate| {
-            let source = gate.metric.source();
-            gate.absent == Absent::Waive
-                && source.is_some_and(|source| !before.sources.contains(&source))
+            gate.absent == Absent::Waive && gate.metric.lacks(&before.sources).is_some()
         };
         let gates = before.stage().gates.iter().filter(|gate| !gate.dry_run && !waived(gate));
         let armed = before.plan.triggers.iter().filter(|trigger| !trigger.dry_run);

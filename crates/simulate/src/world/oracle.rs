@@ -37,6 +37,17 @@ pub(super) fn estimate<'a>(
         }
         Metric::SatisfiedShare => share(sum(&|arm| arm.feedback.positive), votes),
         Metric::NegativeShare => share(sum(&|arm| arm.feedback.negative), votes),
+        // Every answer of a simulated agent says its outcome, or none does.
+        Metric::ReplacementRate => share(
+            sum(&|arm| arm.outcomes.resolved),
+            sum(&|arm| arm.outcomes.resolved + arm.outcomes.escalated),
+        ),
+        Metric::CostPerResolvedUsd => {
+            let resolved = sum(&|arm| arm.outcomes.resolved);
+            let n = sum(&|arm| arm.cost.known);
+            let nanousd: u128 = arms.map(|arm| arm.cost.sum_nanousd).sum();
+            (resolved > 0).then(|| Estimate { n, value: nanousd as f64 / 1e9 / resolved as f64 })
+        }
         Metric::Nps => {
             let [up, down] = [sum(&|arm| arm.feedback.positive), sum(&|arm| arm.feedback.negative)];
             let value = 100.0 * (up as f64 - down as f64) / votes.max(1) as f64;
@@ -186,7 +197,10 @@ fn late<'s>(rollout: &Rollout, signals: &'s Signals) -> impl Iterator<Item = &'s
 pub(super) fn points_at(trigger: &Trigger, rollout: &Rollout, signals: &Signals) -> bool {
     let comes_late = matches!(
         trigger.metric,
-        Metric::ErrorRate | Metric::SatisfiedShare | Metric::NegativeShare
+        Metric::ErrorRate
+            | Metric::SatisfiedShare
+            | Metric::NegativeShare
+            | Metric::ReplacementRate
     );
     let any_epoch = signals.evidence.values().filter(|_| comes_late);
     late(rollout, signals).chain(any_epoch).any(|arms| {

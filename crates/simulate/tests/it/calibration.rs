@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lockgate_model::agent::SignalSource;
 use lockgate_model::measure::{Better, Measure};
 use lockgate_model::plan::{Bound, Metric, Plan, Trigger};
 use lockgate_rollout::state::Phase;
@@ -173,7 +174,7 @@ fn measured() -> (Arc<Plan>, Vec<Measure>) {
 #[test]
 fn measures_of_ones_own_are_judged_as_rightly() {
     let (plan, measures) = measured();
-    let sources = measures.iter().filter_map(|measure| Metric::Measure(measure.name).source());
+    let sources = measures.iter().flat_map(|measure| Metric::Measure(measure.name).sources());
     let mut setting = Setting { measures: measures.clone(), ..Setting::identical(plan) };
     setting.sources.extend(sources);
     // At the very bound of both: 0.9 · (1 − 0.05), and 0.15 from the best.
@@ -192,6 +193,48 @@ fn measures_of_ones_own_are_judged_as_rightly() {
     }
     let ended = releases(&worse, 1..count + 1);
     assert_eq!((in_phase(&ended, &Phase::RolledBack), own(&ended)), (count, count));
+}
+
+/// What answers are worth: a share of resolved ones beside a bound, and what each costs beside the stable version.
+fn of_worth() -> Arc<Plan> {
+    let mut plan = standard();
+    let like = plan.triggers.iter().find(|trigger| trigger.metric == Metric::CostUsd).unwrap();
+    let trigger = |metric, bound| Trigger { metric, bound, min_samples: 200, ..like.clone() };
+    let own = [
+        trigger(Metric::ReplacementRate, Bound::Below(0.6)),
+        trigger(Metric::CostPerResolvedUsd, Bound::AboveBaselineBy(0.3)),
+    ];
+    plan.triggers.extend(own);
+    Arc::new(plan)
+}
+
+#[test]
+fn what_answers_are_worth_is_judged_as_rightly() {
+    let mut setting = Setting::identical(of_worth());
+    setting.sources.push(SignalSource::Outcome);
+    let with = |stable, candidate| Setting {
+        stable: Truth { resolved: Some(stable), ..setting.stable },
+        candidate: Truth { resolved: Some(candidate), ..setting.candidate },
+        ..setting.clone()
+    };
+    let count = count(8);
+    let own = |ended: &[Ended], metric: Metric| {
+        let rules = ended.iter().filter_map(Ended::rule);
+        rules.filter(|rule| rule.ends_with(metric.as_str())).count() as u64
+    };
+    let metrics = [Metric::ReplacementRate, Metric::CostPerResolvedUsd];
+    // As good, and at the very bound of both: 0.6 of the answers, each resolved one 1.3 times as dear.
+    for setting in [with(0.8, 0.8), with(0.78, 0.6)] {
+        let ended = releases(&setting, 1..count + 1);
+        let back: u64 = metrics.iter().map(|metric| own(&ended, *metric)).sum();
+        assert!(seldom(back, count), "{back} of {count} taken back");
+    }
+    // Beyond the one, and beyond the other alone.
+    for (setting, metric) in [(with(0.6, 0.5), metrics[0]), (with(0.98, 0.62), metrics[1])] {
+        let ended = releases(&setting, 1..count + 1);
+        let found = (in_phase(&ended, &Phase::RolledBack), own(&ended, metric));
+        assert_eq!(found, (count, count), "{metric}");
+    }
 }
 
 #[test]

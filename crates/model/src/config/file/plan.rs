@@ -173,6 +173,10 @@ pub(in crate::config) struct GatesFile {
     /// Runs of probes that were answered as expected, such as "= 100%" or "> 95%". Every probe
     /// runs at least once. In the test environment only.
     pub(in crate::config) probes: Field<BoundOr<GateFile>>,
+    /// Share of answers that were resolved without a person, such as "> 70%". Those of unknown outcome are not.
+    pub(in crate::config) replacement_rate: Field<BoundOr<GateFile>>,
+    /// Cost of a resolved interaction in US dollars, such as "< 0.10".
+    pub(in crate::config) cost_per_resolved_usd: Field<BoundOr<GateFile>>,
     /// Means of measures that the agent declares, by their names, such as "> 0.8".
     pub(in crate::config) measures: Field<BTreeMap<String, Field<BoundOr<GateFile>>>>,
 }
@@ -223,6 +227,11 @@ pub(in crate::config) struct TriggersFile {
     pub(in crate::config) security_events: Field<BoundOr<TriggerFile>>,
     /// Default: none.
     pub(in crate::config) health: Field<BoundOr<TriggerFile>>,
+    /// Share of answers that were resolved without a person, such as "< 50%". Those of unknown outcome count as resolved.
+    /// Default: none.
+    pub(in crate::config) replacement_rate: Field<BoundOr<TriggerFile>>,
+    /// Cost of a resolved interaction, such as "> 0.50" or "> baseline + 30%". Default: none.
+    pub(in crate::config) cost_per_resolved_usd: Field<BoundOr<TriggerFile>>,
     /// Means of measures that the agent declares, by their names, such as "< baseline - 10%" or "< 0.7". Default: none;
     /// those written switch, medium.
     pub(in crate::config) measures: Field<BTreeMap<String, Field<BoundOr<TriggerFile>>>>,

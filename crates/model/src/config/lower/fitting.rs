@@ -40,8 +40,10 @@ fn check_sources(report: &mut Report<'_>, planned: &Planned, users: &[&(Path, Ag
         let names: Vec<&str> = agents.iter().map(|(_, name)| *name).collect();
         let fallback = agents.first().map(|(path, _)| path.key("plan"));
         let Some(path) = gate_path(planned, stage, metric).or(fallback) else { continue };
-        let (add, noun) = match metric.source() {
+        let mut sources = users.iter().map(|(_, agent)| agent.sources());
+        let (add, noun) = match sources.find_map(|sources| metric.lacks(&sources)) {
             Some(SignalSource::Cost) => ("`cost` to the agent's `signals`", "cost"),
+            Some(SignalSource::Outcome) => ("`outcome` to the agent's `signals`", "outcome"),
             Some(SignalSource::Probes) => ("`probes` to the agent", "probe"),
             Some(SignalSource::Measure(_)) => ("it to the agent's `measures`", "such"),
             _ => ("`feedback` to the agent's `signals`", "feedback"),
@@ -164,12 +166,10 @@ fn warn_of_short_probing(report: &mut Report<'_>, planned: &Planned, path: &Path
 /// Waived gates and triggers that can never fire are allowed, but not silent.
 fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agent: &Agent) {
     let plan = &planned.plan;
+    let given = agent.sources();
     // An agent without probes has none because it names none: that is no surprise.
-    let lacking = |metric: &Metric| {
-        metric.source().is_some_and(|source| {
-            source != SignalSource::Probes && !agent.sources().contains(&source)
-        })
-    };
+    let lacking =
+        |metric: &Metric| metric.lacks(&given).is_some_and(|source| source != SignalSource::Probes);
     let gates = plan.stages.iter().flat_map(|stage| &stage.gates);
     let waived = gates.filter(|gate| gate.absent == Absent::Waive).map(|gate| gate.metric);
     let mut waived: Vec<Metric> = waived.filter(lacking).collect();
@@ -178,7 +178,7 @@ fn warn_of_silence(report: &mut Report<'_>, planned: &Planned, path: &Path, agen
     let silent: Vec<Metric> =
         plan.triggers.iter().map(|trigger| trigger.metric).filter(lacking).collect();
     let mut sources: Vec<SignalSource> =
-        waived.iter().chain(&silent).filter_map(|metric| metric.source()).collect();
+        waived.iter().chain(&silent).filter_map(|metric| metric.lacks(&given)).collect();
     sources.sort_unstable();
     sources.dedup();
     if sources.is_empty() {
@@ -216,6 +216,7 @@ fn word(source: &SignalSource) -> &str {
     match source {
         SignalSource::Feedback => "feedback",
         SignalSource::Cost => "cost",
+        SignalSource::Outcome => "outcome",
         SignalSource::Probes => "probe",
         SignalSource::Measure(name) => name.as_str(),
     }

@@ -12,7 +12,7 @@ use crate::config::{samples, standard};
 use crate::plan::{Absent, Assurance, Gate, Judge, Metric};
 
 impl GatesFile {
-    fn by_metric(&self) -> [(Metric, &Field<BoundOr<GateFile>>); 9] {
+    fn by_metric(&self) -> [(Metric, &Field<BoundOr<GateFile>>); 11] {
         [
             (Metric::ErrorRate, &self.error_rate),
             (Metric::P95Ms, &self.p95_ms),
@@ -23,6 +23,8 @@ impl GatesFile {
             (Metric::SecurityEvents, &self.security_events),
             (Metric::Health, &self.health),
             (Metric::Probes, &self.probes),
+            (Metric::ReplacementRate, &self.replacement_rate),
+            (Metric::CostPerResolvedUsd, &self.cost_per_resolved_usd),
         ]
     }
 }
@@ -96,7 +98,7 @@ fn full(report: &mut Report<'_>, metric: Metric, file: &GateFile, path: &Path) -
     let absent = report.take_or(&file.absent, &path.key("absent"), Absent::default());
     let dry_run = report.take_or(&file.dry_run, &path.key("dry_run"), false);
     let min_samples = report.take(&file.min_samples, &path.key("min_samples")).copied();
-    if absent == Absent::Waive && metric.source().is_none() {
+    if absent == Absent::Waive && metric.sources().next().is_none() {
         report.error(
             &path.key("absent"),
             format!("`{metric}` always has a source, so it cannot be waived"),

@@ -38,7 +38,7 @@ impl Key {
 }
 
 impl TriggersFile {
-    fn by_key(&self) -> [(Key, &Field<BoundOr<TriggerFile>>); 9] {
+    fn by_key(&self) -> [(Key, &Field<BoundOr<TriggerFile>>); 11] {
         let against_baseline = Key { metric: Metric::ErrorRate, compares_errors: true };
         [
             (Key::of(Metric::ErrorRate), &self.error_rate),
@@ -50,6 +50,8 @@ impl TriggersFile {
             (Key::of(Metric::NegativeShare), &self.negative_share),
             (Key::of(Metric::Nps), &self.nps),
             (Key::of(Metric::Health), &self.health),
+            (Key::of(Metric::ReplacementRate), &self.replacement_rate),
+            (Key::of(Metric::CostPerResolvedUsd), &self.cost_per_resolved_usd),
         ]
     }
 }
