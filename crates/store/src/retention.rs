@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 use crate::rollup;
 use crate::store::Store;
+use crate::value;
 
 const DAY_MS: i64 = 24 * 60 * 60_000;
 const SECONDS_KEPT_MS: i64 = DAY_MS;
@@ -26,6 +27,9 @@ const IMPORTS_KEPT_MS: i64 = 7 * DAY_MS;
 /// Rows of one kind in one call: others wait for the writer meanwhile.
 const ROWS_MAX: i64 = 1_000;
 
+/// Rows of an import that nobody goes on with, at once.
+const IMPORT_ROWS_MAX: u32 = 1_000;
+
 /// What one call did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compacted {
@@ -40,7 +44,7 @@ pub struct Compacted {
 }
 
 /// One statement for each kind of row, with the age that ends it. Each binds a moment and a limit.
-const DELETIONS: [(&str, i64); 16] = [
+const DELETIONS: [(&str, i64); 14] = [
     (
         "DELETE FROM rollup WHERE (resolution_ms, start_wall_ms, agent, version, rollout, epoch) IN
              (SELECT resolution_ms, start_wall_ms, agent, version, rollout, epoch
@@ -118,20 +122,6 @@ const DELETIONS: [(&str, i64); 16] = [
               WHERE resolution_ms = 3600000 AND start_wall_ms < ? LIMIT ?)",
         HISTORY_KEPT_MS,
     ),
-    // An import that nobody went on with never counted. Its rows go first.
-    (
-        "DELETE FROM value_event WHERE id IN
-             (SELECT value_event.id FROM value_event JOIN value_import ON value_import.id = import
-              WHERE is_done = 0 AND touched_wall_ms < ? LIMIT ?)",
-        IMPORTS_KEPT_MS,
-    ),
-    (
-        "DELETE FROM value_import WHERE id IN
-             (SELECT id FROM value_import WHERE is_done = 0 AND touched_wall_ms < ?
-                 AND id NOT IN (SELECT import FROM value_event WHERE import IS NOT NULL)
-              LIMIT ?)",
-        IMPORTS_KEPT_MS,
-    ),
     // One that nobody has acknowledged is latched somewhere.
     (
         "DELETE FROM fuse WHERE id IN
@@ -159,6 +149,12 @@ impl Store {
             deleted += rows;
             more |= rows == full;
         }
+        // An import that nobody went on with never counted.
+        let stale_ms = now_wall_ms - IMPORTS_KEPT_MS;
+        let (forgotten, more_stale) =
+            value::forget_stale(&mut tx, stale_ms, IMPORT_ROWS_MAX).await?;
+        deleted += forgotten;
+        more |= more_stale;
         tx.commit().await?;
         Ok(Compacted { seconds, minutes, deleted, more })
     }

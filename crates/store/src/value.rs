@@ -4,8 +4,10 @@ mod events;
 mod gather;
 mod imports;
 mod rollups;
+mod tallies;
 
 pub use events::{EventRow, NotTaken, Taken};
+pub(crate) use imports::forget_stale;
 pub use imports::{Import, NewImport, NotImported};
 pub use rollups::Resolution;
 pub(crate) use rollups::{add, change};

@@ -20,6 +20,9 @@ pub use facts::{Facts, Figure, People};
 pub use given::{Deployment, End, Incident, Milestones};
 pub use tally::{Group, Groups, Tally};
 
+/// A quarter of an hour.
+pub const QUARTER_MS: i64 = 15 * 60 * 1_000;
+
 /// Whose: one agent's, or nobody's in particular.
 pub type Party = Option<AgentName>;
 
@@ -223,17 +226,25 @@ impl Gathered {
     }
 
     fn count(&mut self, event: &Event) {
-        if let (What::TimeSaved { minutes, .. }, Some(agent)) = (&event.what, &event.agent)
-            && minutes.nano() > 0
-        {
-            self.valued(agent, event.at_wall_ms);
-        }
+        self.saving(event);
         if !self.window.holds(event.at_wall_ms) {
             return;
         }
         if let Some(day) = self.day(event.agent.clone(), event.at_wall_ms) {
             day.tally.count(&event.what);
         }
+    }
+
+    /// Takes note of when an agent saved time, up to the window's end. Says whether the event is about that.
+    pub fn saving(&mut self, event: &Event) -> bool {
+        let (What::TimeSaved { minutes, .. }, Some(agent)) = (&event.what, &event.agent) else {
+            return false;
+        };
+        let saves = minutes.nano() > 0 && event.at_wall_ms < self.window.to_wall_ms();
+        if saves {
+            self.valued(agent, event.at_wall_ms);
+        }
+        saves
     }
 
     fn check(&mut self, event: &Event, interaction: InteractionId, verified: bool) {
@@ -298,6 +309,19 @@ impl Gathered {
             self.tested(agent, event.at_wall_ms);
         }
         self.facts.learn(event);
+    }
+
+    /// Takes in what events of a quarter of an hour of UTC came to, in place of each of them. Every time zone's day
+    /// begins with such a quarter. It counts when all of it lies in the window.
+    pub fn tally(&mut self, agent: Party, quarter_wall_ms: i64, tally: &Tally) {
+        let whole = self.window.holds(quarter_wall_ms)
+            && self.window.holds(quarter_wall_ms + QUARTER_MS - 1);
+        if !whole || !self.is_about(agent.as_ref()) {
+            return;
+        }
+        if let Some(day) = self.day(agent, quarter_wall_ms) {
+            day.tally.merge(tally);
+        }
     }
 
     fn is_about(&self, agent: Option<&AgentName>) -> bool {

@@ -140,6 +140,15 @@ impl Votes {
         self.plain.negative += other.plain.negative;
     }
 
+    /// Takes back those of `other`, which were added before.
+    pub fn take_back(&mut self, other: &Self) {
+        let less = |count: &mut u64, less: u64| *count = count.saturating_sub(less);
+        self.answers.iter_mut().zip(other.answers).for_each(|(count, taken)| less(count, taken));
+        less(&mut self.plain.positive, other.plain.positive);
+        less(&mut self.plain.neutral, other.plain.neutral);
+        less(&mut self.plain.negative, other.plain.negative);
+    }
+
     /// Promoters, passives and detractors.
     pub fn thirds(&self) -> Feedback {
         let mut all = self.plain;

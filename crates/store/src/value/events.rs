@@ -5,6 +5,7 @@ use lockgate_value::event::{Event, Key};
 use lockgate_value::ledger::Conflict;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::tallies::{Changes, is_counted};
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -147,13 +148,15 @@ pub(super) async fn tell(
     teller: &Teller<'_>,
 ) -> Result<Taken, NotTaken> {
     let mut taken = Taken::default();
+    let mut changes = Changes::default();
     for (index, event) in events.iter().enumerate() {
-        if tell_one(conn, index, event, teller).await? {
+        if tell_one(conn, index, event, teller, &mut changes).await? {
             taken.new += 1;
         } else {
             taken.known += 1;
         }
     }
+    changes.save(conn).await?;
     Ok(taken)
 }
 
@@ -162,6 +165,7 @@ async fn tell_one(
     index: usize,
     event: &Event,
     teller: &Teller<'_>,
+    changes: &mut Changes,
 ) -> Result<bool, NotTaken> {
     let conflict = |why| NotTaken::Conflict { index, why };
     let body = codec::to_json("a value event", event)?;
@@ -189,11 +193,19 @@ async fn tell_one(
         if leads_to(conn, &event.key, corrected).await? {
             return Err(conflict(Conflict::Circle(event.key.clone())));
         }
+        single_out(conn, corrected, changes).await?;
+    }
+    let is_single = !is_counted(event)
+        || event.corrects.is_some()
+        || corrector(conn, event.key.as_str()).await?.is_some();
+    if !is_single {
+        changes.count(event, teller.import);
     }
     sqlx::query(
         "INSERT INTO value_event
-             (key, at_wall_ms, agent, kind, corrects, body, principal, received_wall_ms, import)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             (key, at_wall_ms, agent, kind, corrects, body, principal, received_wall_ms, import,
+              is_single)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(event.key.as_str())
     .bind(event.at_wall_ms)
@@ -204,9 +216,29 @@ async fn tell_one(
     .bind(teller.by)
     .bind(teller.at_wall_ms)
     .bind(teller.import)
+    .bind(is_single)
     .execute(conn)
     .await?;
     Ok(true)
+}
+
+/// Counts an event by itself from now on, if it was counted with others.
+async fn single_out(
+    conn: &mut SqliteConnection,
+    key: &Key,
+    changes: &mut Changes,
+) -> Result<(), StoreError> {
+    let counted: Option<(String, Option<String>)> = sqlx::query_as(
+        "UPDATE value_event SET is_single = 1 WHERE key = ? AND is_single = 0
+         RETURNING body, import",
+    )
+    .bind(key.as_str())
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some((body, import)) = counted {
+        changes.take_back(codec::from_json("a value event", &body)?, import.as_deref());
+    }
+    Ok(())
 }
 
 async fn corrector(

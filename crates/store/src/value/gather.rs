@@ -5,11 +5,13 @@ use lockgate_model::ids::AgentName;
 use lockgate_model::security::SecurityEvent;
 use lockgate_rollout::explain::Transition;
 use lockgate_rollout::state::{Phase, Rollout};
-use lockgate_value::gather::{Deployment, End, Gathered, Milestones};
+use lockgate_value::event::Event;
+use lockgate_value::gather::{Deployment, End, Gathered, Milestones, Tally};
 use lockgate_value::rollup::HOUR_MS;
 use lockgate_value::window::Window;
 
 use super::rollups::{DAY_MS, Resolution, bucket};
+use super::tallies::whole_quarters;
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -38,7 +40,9 @@ impl Store {
                 gathered.rollup(&slot, &bucket);
             }
         }
+        self.gather_tallies(&mut gathered, only).await?;
         self.gather_events(&mut gathered, only).await?;
+        self.gather_savings(&mut gathered, only).await?;
         self.gather_releases(&mut gathered, only).await?;
         self.gather_security(&mut gathered, only).await?;
         self.gather_firsts(&mut gathered, only).await?;
@@ -50,21 +54,63 @@ impl Store {
         gathered: &mut Gathered,
         only: Option<&AgentName>,
     ) -> Result<(), StoreError> {
-        // What lasts may have been said at any time before the end, and what names times of its own at any time.
+        // What lasts may have been said at any time before the end, and what names times of its own at any time. Of what
+        // is counted by the quarter, only what lies in no whole one is read.
         let sql = format!(
-            "SELECT body FROM value_event
-             WHERE (at_wall_ms < ?2 OR kind IN ('incident', 'deployment', 'external_cost'))
+            "SELECT body FROM value_event INDEXED BY value_event_single
+             WHERE is_single = 1
+                 AND (at_wall_ms < ?2 OR kind IN ('incident', 'deployment', 'external_cost'))
                  AND (at_wall_ms >= ?1 OR kind NOT IN
                      ('survey', 'conversion', 'replacement_check', 'error_introduced'))
-                 AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}"
+                 AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}
+             UNION ALL {}
+             UNION ALL {}",
+            counted("?1", "?4"),
+            counted("?5", "?2")
         );
+        let (from, to) = (gathered.window().from_wall_ms(), gathered.window().to_wall_ms());
+        let (first, last) = whole_quarters(gathered);
         let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql))
-            .bind(gathered.window().from_wall_ms())
-            .bind(gathered.window().to_wall_ms())
+            .bind(from)
+            .bind(to)
             .bind(only.map(AgentName::as_str))
+            .bind(first.min(to))
+            .bind(last.min(to))
             .fetch(&self.inner.reader);
         while let Some(body) = rows.try_next().await? {
             gathered.event(&codec::from_json("a value event", &body)?);
+        }
+        Ok(())
+    }
+
+    /// The first time that each agent saved, as far as its reports are counted together.
+    async fn gather_savings(
+        &self,
+        gathered: &mut Gathered,
+        only: Option<&AgentName>,
+    ) -> Result<(), StoreError> {
+        let agents: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT agent FROM value_tally WHERE agent <> '' AND (?1 IS NULL OR agent = ?1)",
+        )
+        .bind(only.map(AgentName::as_str))
+        .fetch_all(&self.inner.reader)
+        .await?;
+        let sql = format!(
+            "SELECT body FROM value_event INDEXED BY value_event_counted
+             WHERE is_single = 0 AND kind = 'time_saved' AND agent = ? AND at_wall_ms < ? AND {COUNTS}
+             ORDER BY at_wall_ms"
+        );
+        for agent in agents {
+            let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql.as_str()))
+                .bind(&agent)
+                .bind(gathered.window().to_wall_ms())
+                .fetch(&self.inner.reader);
+            while let Some(body) = rows.try_next().await? {
+                let event: Event = codec::from_json("a value event", &body)?;
+                if gathered.saving(&event) {
+                    break;
+                }
+            }
         }
         Ok(())
     }
@@ -123,18 +169,20 @@ impl Store {
         only: Option<&AgentName>,
     ) -> Result<(), StoreError> {
         let tried: Vec<(String, i64, bool)> = sqlx::query_as(
-            "SELECT agent, MIN(started_wall_ms), MAX(phase = 'promoted') FROM rollout
+            "SELECT agent, MIN(started_wall_ms), MAX(phase = 'promoted' AND ended_wall_ms < ?2)
+             FROM rollout
              WHERE (?1 IS NULL OR agent = ?1) AND started_wall_ms < ?2 GROUP BY agent",
         )
         .bind(only.map(AgentName::as_str))
         .bind(gathered.window().to_wall_ms())
         .fetch_all(&self.inner.reader)
         .await?;
+        let to = gathered.window().to_wall_ms();
         for (agent, first_ms, in_production) in tried {
             let agent: AgentName = codec::parse("agent", &agent)?;
             let firsts = Milestones {
                 first_test_wall_ms: Some(first_ms),
-                first_value_wall_ms: self.first_worth(&agent).await?,
+                first_value_wall_ms: self.first_worth(&agent, to).await?,
                 in_production,
             };
             gathered.milestones(&agent, firsts);
@@ -142,14 +190,19 @@ impl Store {
         Ok(())
     }
 
-    /// The hour in which an agent first resolved something.
-    async fn first_worth(&self, agent: &AgentName) -> Result<Option<i64>, StoreError> {
+    /// The hour in which an agent first resolved something, before a time.
+    async fn first_worth(
+        &self,
+        agent: &AgentName,
+        before_wall_ms: i64,
+    ) -> Result<Option<i64>, StoreError> {
         let mut rows = sqlx::query_as::<_, (i64, Vec<u8>)>(
             "SELECT start_wall_ms, body FROM value_rollup
-             WHERE resolution_ms = ? AND agent = ? ORDER BY start_wall_ms",
+             WHERE resolution_ms = ? AND agent = ? AND start_wall_ms < ? ORDER BY start_wall_ms",
         )
         .bind(HOUR_MS)
         .bind(agent.as_str())
+        .bind(before_wall_ms)
         .fetch(&self.inner.reader);
         while let Some((start_wall_ms, body)) = rows.try_next().await? {
             if bucket(&body)?.outcomes.resolved > 0 {
@@ -158,6 +211,16 @@ impl Store {
         }
         Ok(None)
     }
+}
+
+/// Of the events that are counted by the quarter, those from one time to another.
+fn counted(from: &str, to: &str) -> String {
+    let kinds = Tally::KINDS.map(|kind| format!("'{kind}'")).join(", ");
+    format!(
+        "SELECT body FROM value_event INDEXED BY value_event_counted
+         WHERE is_single = 0 AND kind IN ({kinds}) AND at_wall_ms >= {from} AND at_wall_ms < {to}
+             AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}"
+    )
 }
 
 /// Which rollups are read: by the hour, or by the day with the hours before the first whole day and after the last.

@@ -4,6 +4,7 @@ use lockgate_value::event::Event;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::events::{NotTaken, Taken, Teller, tell};
+use super::tallies::Changes;
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -202,24 +203,59 @@ impl Store {
         if import.is_done {
             return Err(NotImported::Unknown(format!("{id} that is not whole")));
         }
-        // What is left is no beginning of the file any more: it starts anew.
-        sqlx::query("UPDATE value_import SET rows_taken = 0, rows_known = 0 WHERE id = ?")
-            .bind(id)
-            .execute(&mut *tx)
-            .await?;
-        let gone = sqlx::query(
-            "DELETE FROM value_event WHERE id IN (SELECT id FROM value_event WHERE import = ? LIMIT ?)",
-        )
-        .bind(id)
-        .bind(limit)
-        .execute(&mut *tx)
-        .await?;
-        let is_gone = gone.rows_affected() < u64::from(limit);
-        if is_gone {
-            sqlx::query("DELETE FROM value_import WHERE id = ?").bind(id).execute(&mut *tx).await?;
-        }
+        let gone = forget(&mut tx, id, limit).await?;
         self.commit(tx).await?;
-        Ok(is_gone)
+        Ok(gone < u64::from(limit))
+    }
+}
+
+/// Forgets up to `limit` rows of an import that is not whole, and the import when there were fewer. Says how many.
+async fn forget(conn: &mut SqliteConnection, id: &str, limit: u32) -> Result<u64, StoreError> {
+    // What is left is no beginning of the file any more: it starts anew.
+    sqlx::query("UPDATE value_import SET rows_taken = 0, rows_known = 0 WHERE id = ?")
+        .bind(id)
+        .execute(&mut *conn)
+        .await?;
+    let gone: Vec<(String, bool)> = sqlx::query_as(
+        "DELETE FROM value_event WHERE id IN (SELECT id FROM value_event WHERE import = ? LIMIT ?)
+         RETURNING body, is_single",
+    )
+    .bind(id)
+    .bind(limit)
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut changes = Changes::default();
+    for (body, _) in gone.iter().filter(|(_, is_single)| !is_single) {
+        changes.take_back(codec::from_json("a value event", body)?, Some(id));
+    }
+    changes.save(conn).await?;
+    if gone.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
+        for statement in
+            ["DELETE FROM value_tally WHERE import = ?", "DELETE FROM value_import WHERE id = ?"]
+        {
+            sqlx::query(statement).bind(id).execute(&mut *conn).await?;
+        }
+    }
+    Ok(gone.len() as u64)
+}
+
+/// Forgets imports that are not whole and that nobody went on with since `before_wall_ms`: up to `limit` rows. Says how
+/// many, and whether there is more.
+pub(crate) async fn forget_stale(
+    conn: &mut SqliteConnection,
+    before_wall_ms: i64,
+    limit: u32,
+) -> Result<(u64, bool), StoreError> {
+    let stale: Option<String> = sqlx::query_scalar(
+        "SELECT id FROM value_import WHERE is_done = 0 AND touched_wall_ms < ?
+         ORDER BY touched_wall_ms, id LIMIT 1",
+    )
+    .bind(before_wall_ms)
+    .fetch_optional(&mut *conn)
+    .await?;
+    match stale {
+        Some(id) => Ok((forget(conn, &id, limit).await?, true)),
+        None => Ok((0, false)),
     }
 }
 

@@ -47,6 +47,7 @@ conformance!(open:
         an_import_counts_when_it_is_whole_and_goes_on_where_it_stopped,
         what_an_import_corrects_counts_until_it_is_whole_and_one_given_up_leaves_nothing,
         an_import_that_nobody_goes_on_with_is_forgotten,
+        a_report_is_that_of_all_events_that_count_one_by_one,
         releases_that_are_over_are_deployments,
     }
     drift::{

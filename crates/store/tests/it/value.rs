@@ -8,6 +8,8 @@ use lockgate_rollout::state::Phase;
 use lockgate_store::{NewImport, NotImported, NotTaken, Resolution, Store, Taken};
 use lockgate_value::catalog::MeasureId;
 use lockgate_value::event::Event;
+use lockgate_value::gather::Gathered;
+use lockgate_value::ledger::Ledger;
 use lockgate_value::report::{ValueReport, report};
 use lockgate_value::rollup::{Bucket, HOUR_MS};
 use lockgate_value::window::Window;
@@ -171,6 +173,116 @@ pub(crate) async fn an_import_that_nobody_goes_on_with_is_forgotten(db: &Databas
         assert_eq!(db.imports(9).await.unwrap().len(), left, "after {days} days");
     }
     assert_eq!(db.tell_events(&[survey("a", 5, None)], "ada", T0).await.unwrap().new, 1);
+}
+
+/// Numbers that look like chance and are the same every time.
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+}
+
+/// Events of all kinds that are counted together, and one that is not; one in four corrects another, each another one.
+fn of_all_kinds(count: u64, numbers: &mut Numbers) -> Vec<Event> {
+    let mut corrected = Vec::new();
+    (0..count)
+        .map(|n| {
+            let agent = if numbers.below(2) == 0 { "agent-a" } else { "agent-b" };
+            let mut event = json!({
+                "key": format!("k{n}"), "source": "test", "agent": agent,
+                "at_wall_ms": T0 - DAY_MS + i64::try_from(numbers.below(3 * 86_400_000)).unwrap(),
+            });
+            let what = match numbers.below(6) {
+                0 => json!({ "kind": "survey", "score": numbers.below(11) }),
+                1 => json!({ "kind": "conversion", "arm": if n % 2 == 0 { "agent" } else { "control" },
+                    "visitors": 10 + numbers.below(90), "converted": numbers.below(10) }),
+                2 => json!({ "kind": "time_saved", "tasks": 1 + numbers.below(5),
+                    "minutes": f64::from(u32::try_from(numbers.below(400)).unwrap()) / 8.0 - 10.0 }),
+                3 => json!({ "kind": "error_introduced", "count": 1 + numbers.below(3) }),
+                4 => json!({ "kind": "external_cost", "billed_cost": "1.25", "billing_currency": "USD",
+                    "charge_period_start_wall_ms": T0, "charge_period_end_wall_ms": T0 + HOUR_MS,
+                    "service_name": "s" }),
+                _ => json!({ "kind": "survey", "score": 10 }),
+            };
+            event.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+            let target = numbers.below(n.max(1));
+            if n > 0 && numbers.below(4) == 0 && !corrected.contains(&target) {
+                corrected.push(target);
+                event["corrects"] = json!(format!("k{target}"));
+            }
+            Event::from_json(event).unwrap()
+        })
+        .collect()
+}
+
+pub(crate) async fn a_report_is_that_of_all_events_that_count_one_by_one(db: &Database) {
+    let mut numbers = Numbers(7);
+    let mut events = of_all_kinds(400, &mut numbers);
+    // Told in no order at all, so that corrections come before and after what they correct.
+    for at in (1..events.len()).rev() {
+        events.swap(at, usize::try_from(numbers.below(at as u64 + 1)).unwrap());
+    }
+    let parts: Vec<&[Event]> = events.chunks(50).collect();
+    let mut counted: Vec<&Event> = Vec::new();
+    for (at, part) in parts.iter().enumerate() {
+        let id = format!("import {at}");
+        match at % 4 {
+            // A whole import, one that is not, one that is given up, and none.
+            0 => {
+                db.begin_import(&file(&id, 50)).await.unwrap();
+                db.import_rows(&id, 0, &part[..20], "ada", T0).await.unwrap();
+                db.import_rows(&id, 20, &part[20..], "ada", T0).await.unwrap();
+                counted.extend(*part);
+            }
+            1 => {
+                db.begin_import(&file(&id, 50)).await.unwrap();
+                db.import_rows(&id, 0, &part[..49], "ada", T0).await.unwrap();
+            }
+            2 => {
+                db.begin_import(&file(&id, 50)).await.unwrap();
+                db.import_rows(&id, 0, &part[..40], "ada", T0).await.unwrap();
+                assert!(!db.discard_import(&id, 30).await.unwrap());
+                // Begun anew while a part of it is still there.
+                db.begin_import(&file(&id, 50)).await.unwrap();
+                db.import_rows(&id, 0, part, "ada", T0).await.unwrap();
+                counted.extend(*part);
+            }
+            _ => {
+                db.tell_events(part, "ada", T0).await.unwrap();
+                counted.extend(*part);
+            }
+        }
+    }
+    let mut ledger = Ledger::default();
+    for event in counted {
+        ledger.admit(event.clone()).unwrap();
+    }
+    let odd = T0 - DAY_MS + 1_234_567;
+    for (from, to, zone) in [
+        (T0 - 2 * DAY_MS, T0 + 3 * DAY_MS, "UTC"),
+        (odd, odd + DAY_MS + 77, "Asia/Kathmandu"),
+        (odd, odd + 5 * 60_000, "Europe/Berlin"),
+        (odd - odd.rem_euclid(900_000), T0 + 450_000, "Australia/Lord_Howe"),
+    ] {
+        for only in [None, Some(agent_a())] {
+            let window = Window::new(from, to, zone).unwrap();
+            let mut expected = Gathered::new(window.clone(), only.clone());
+            for event in ledger.effective() {
+                expected.event(event);
+            }
+            let seen = db.value_gathered(window, only.as_ref()).await.unwrap();
+            let [seen, expected] = [&seen, &expected]
+                .map(|gathered| serde_json::to_string_pretty(&report(gathered)).unwrap());
+            let differs =
+                seen.lines().zip(expected.lines()).find(|(seen, expected)| seen != expected);
+            assert_eq!(differs, None, "{from} {to} {zone} {only:?}");
+            assert_eq!(seen.len(), expected.len());
+        }
+    }
 }
 
 /// A release that was taken back after users had met it is a failure, noticed and mended at the times of its history.

@@ -48,7 +48,11 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, what: &What) {
+    /// The kinds of events of which nothing is needed but their sums over a time.
+    pub const KINDS: [&'static str; 4] = ["survey", "conversion", "time_saved", "error_introduced"];
+
+    /// Counts an event of one of these [`Self::KINDS`]; others change nothing.
+    pub fn count(&mut self, what: &What) {
         match what {
             What::Survey { score } => self.votes.answer(*score),
             What::TimeSaved { minutes, tasks, .. } => {
@@ -77,7 +81,26 @@ impl Tally {
         *sum = *sum + amount;
     }
 
-    pub(super) fn merge(&mut self, other: &Self) {
+    /// Takes back an event that was counted before.
+    pub fn take_back(&mut self, what: &What) {
+        let mut one = Self::default();
+        one.count(what);
+        self.votes.take_back(&one.votes);
+        self.saved_minutes = self.saved_minutes - one.saved_minutes;
+        self.saved_tasks = self.saved_tasks.saturating_sub(one.saved_tasks);
+        self.saved_reports = self.saved_reports.saturating_sub(one.saved_reports);
+        for (mine, less) in [
+            (&mut self.groups.agent, one.groups.agent),
+            (&mut self.groups.control, one.groups.control),
+        ] {
+            mine.visitors = mine.visitors.saturating_sub(less.visitors);
+            mine.converted = mine.converted.saturating_sub(less.converted);
+        }
+        self.errors_introduced = self.errors_introduced.saturating_sub(one.errors_introduced);
+    }
+
+    /// Adds what `other` has.
+    pub fn merge(&mut self, other: &Self) {
         self.votes.merge(&other.votes);
         self.saved_minutes = self.saved_minutes + other.saved_minutes;
         self.saved_tasks = self.saved_tasks.saturating_add(other.saved_tasks);
