@@ -42,8 +42,8 @@ pub enum Metric {
     Health,
     /// Share of probes that were answered as expected, 0 to 1.
     Probes,
-    /// Share of answered requests that were resolved without a person, 0 to 1. What nobody said the outcome of is not
-    /// resolved for a gate, and not unresolved for a trigger.
+    /// Share of answered requests that were resolved without a person, 0 to 1. Where nobody said the outcome, that passes
+    /// nothing and takes nothing back.
     ReplacementRate,
     /// Mean cost of a request, divided by the share of requests that were resolved, US dollars.
     CostPerResolvedUsd,

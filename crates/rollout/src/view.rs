@@ -384,12 +384,18 @@ fn silent(rollout: &Rollout, arms: &Arms) -> Vec<String> {
                 "cost: 0 of {unknown} requests of {version} known, though `signals` declares it; see `protocol` (`auto` goes by path) and `prices`"
             ));
         }
+        let answers = arm.completed;
+        let declares_outcomes = rollout.sources.contains(&SignalSource::Outcome);
+        if declares_outcomes && arm.outcomes.count() == 0 && answers >= SILENT_AFTER {
+            warnings.push(format!(
+                "outcome: not known of any of {answers} answers of {version}, though `signals` declares it; the header is `lockgate-outcome`"
+            ));
+        }
         let never = rollout.measures.iter().filter(|measure| {
             arm.completed >= SILENT_AFTER
                 && arm.measures.get(&measure.name).is_none_or(|seen| seen.count() == 0)
         });
         warnings.extend(never.map(|Measure { name, .. }| {
-            let answers = arm.completed;
             format!("{name}: none of {answers} answers of {version} reports it; the header is `lockgate-measure: {name}=NUMBER`")
         }));
     }

@@ -44,6 +44,17 @@ impl Reading {
         }
     }
 
+    /// Of the stable version, as the candidate is compared with it.
+    pub(super) fn of_stable(question: &Question<'_>, arm: &Arm) -> Self {
+        match question.metric {
+            Metric::CostPerResolvedUsd if question.bound.is_relative() => {
+                let cost = resolved::cost_usd(resolved::surely_resolved, arm);
+                Self::of(resolved::samples(arm), cost)
+            }
+            _ => Self::of_arm(question, arm),
+        }
+    }
+
     pub(super) fn of_arm(question: &Question<'_>, arm: &Arm) -> Self {
         match question.metric {
             Metric::ErrorRate => {
@@ -59,10 +70,13 @@ impl Reading {
             Metric::CostUsd | Metric::Measure(_) => {
                 Self::of(means::count(question, arm), means::mean(question, arm))
             }
-            Metric::ReplacementRate => resolved::bad_and_good(question, arm)
-                .map_or(Self::of(0, None), |[bad, good]| Self::share(good, bad + good)),
+            Metric::ReplacementRate => {
+                let counted = resolved::counting(question)(arm);
+                counted.map_or(Self::of(0, None), |[bad, good]| Self::share(good, bad + good))
+            }
             Metric::CostPerResolvedUsd => {
-                Self::of(resolved::samples(arm), resolved::cost_usd(question, arm))
+                let counting = resolved::counting(question);
+                Self::of(resolved::samples(arm), resolved::cost_usd(counting, arm))
             }
             Metric::Nps => Self::of(arm.feedback.count(), arm.feedback.nps()),
             Metric::SatisfiedShare => Self::share(arm.feedback.positive, arm.feedback.count()),

@@ -1,30 +1,56 @@
 //! What was resolved without a person, and what that cost.
 //!
-//! Nobody may have said how an interaction ended, or not yet. A gate takes it as not resolved, a trigger as resolved: what
-//! is not known passes nothing and takes nothing back.
+//! Nobody may have said how an answer ended, or not yet. What is not known passes nothing and takes nothing back: whoever
+//! wants to pass counts it as not resolved, whoever wants to take back as resolved.
 
-use lockgate_model::plan::Bound;
+use lockgate_model::plan::{Bound, Metric};
 use lockgate_telemetry::arm::{Arm, Arms};
 
-use super::reading::names_good_side;
+use super::reading::{inside, names_good_side};
 use super::{Question, means};
 use crate::stats::bernoulli;
 use crate::stats::mean::{self, Moments};
 
-/// Answers that were not resolved, and those that were. `None` while no outcome is known at all.
-pub(super) fn bad_and_good(question: &Question<'_>, arm: &Arm) -> Option<[u64; 2]> {
-    let outcomes = &arm.outcomes;
-    if outcomes.count() == 0 {
-        return None;
-    }
-    // An outcome may be there before its answer has ended.
-    let all = arm.answered().max(outcomes.count());
-    let good = if names_good_side(question.role) {
-        outcomes.resolved
-    } else {
-        all - outcomes.escalated - outcomes.failed
+/// How answers are counted: those that were not resolved, and those that were. `None` while no outcome is known at all.
+pub(super) type Counting = fn(&Arm) -> Option<[u64; 2]>;
+
+/// Unknown ones are not resolved.
+pub(super) fn surely_resolved(arm: &Arm) -> Option<[u64; 2]> {
+    counted(arm, arm.outcomes.resolved)
+}
+
+/// Unknown ones are resolved.
+pub(super) fn perhaps_resolved(arm: &Arm) -> Option<[u64; 2]> {
+    counted(arm, all(arm) - arm.outcomes.escalated - arm.outcomes.failed)
+}
+
+fn counted(arm: &Arm, resolved: u64) -> Option<[u64; 2]> {
+    (arm.outcomes.count() > 0).then(|| [all(arm) - resolved, resolved])
+}
+
+/// All answers. An outcome may be there before its answer has ended.
+fn all(arm: &Arm) -> u64 {
+    arm.answered().max(arm.outcomes.count())
+}
+
+/// How the candidate's answers are counted where its number is shown and compared.
+pub(super) fn counting(question: &Question<'_>) -> Counting {
+    if names_good_side(question.role) { surely_resolved } else { perhaps_resolved }
+}
+
+/// Whether the candidate may keep a bound after all, by what is not known of it.
+pub(super) fn may_keep(question: &Question<'_>, arm: &Arm) -> bool {
+    let value = match question.metric {
+        Metric::ReplacementRate => perhaps_resolved(arm).map(share),
+        Metric::CostPerResolvedUsd => cost_usd(perhaps_resolved, arm),
+        _ => return false,
     };
-    Some([all - good, good])
+    names_good_side(question.role)
+        && value.and_then(|value| inside(question.bound, value, None)) == Some(true)
+}
+
+fn share([bad, good]: [u64; 2]) -> f64 {
+    good as f64 / (bad + good) as f64
 }
 
 /// Answers behind a cost for each resolved one: those of known cost, while outcomes are known.
@@ -33,22 +59,21 @@ pub(super) fn samples(arm: &Arm) -> u64 {
 }
 
 /// Mean cost of an answer, divided by the share of answers that were resolved, US dollars. `None` when none was.
-pub(super) fn cost_usd(question: &Question<'_>, arm: &Arm) -> Option<f64> {
-    let [bad, good] = bad_and_good(question, arm)?;
-    let share = good as f64 / (bad + good) as f64;
+pub(super) fn cost_usd(counting: Counting, arm: &Arm) -> Option<f64> {
+    let share = share(counting(arm)?);
     arm.cost.mean_usd().map(|cost| cost / share).filter(|cost| cost.is_finite())
 }
 
 /// Where the cost for each resolved answer lies, US dollars, at `1 − alpha` and at any time: the ends of a confidence sequence
 /// of the mean cost, divided by those of one of the share, half the error each. They need not be independent.
-pub(super) fn interval_usd(question: &Question<'_>, arms: &[&Arm], alpha: f64) -> Option<[f64; 2]> {
+pub(super) fn interval_usd(counting: Counting, arms: &[&Arm], alpha: f64) -> Option<[f64; 2]> {
     let nothing = Moments { n: u64::MAX, mean: 0.0, variance: 0.0 };
     let costs: Vec<[Moments; 2]> =
         arms.iter().map(|arm| [means::of_cost(&arm.cost), nothing]).collect();
     let cost = mean::difference(&costs, 1.0, alpha / 2.0)?;
     let [bad, good] = arms
         .iter()
-        .filter_map(|arm| bad_and_good(question, arm))
+        .filter_map(|arm| counting(arm))
         .reduce(|[bad, good], [more_bad, more_good]| [bad + more_bad, good + more_good])?;
     let [unresolved_low, unresolved_high] = bernoulli::interval(bad, good, alpha / 2.0)?;
     let low = (cost.estimate - cost.half_width).max(0.0) / (1.0 - unresolved_low);
@@ -62,13 +87,13 @@ pub(super) fn margin(question: &Question<'_>, strata: &[&Arms], alpha: f64) -> O
     let candidate: Vec<&Arm> = strata.iter().map(|arms| &arms.candidate).collect();
     match question.bound {
         Bound::Above(limit) | Bound::Below(limit) | Bound::Equal(limit) => {
-            let [low, _] = interval_usd(question, &candidate, alpha)?;
+            let [low, _] = interval_usd(perhaps_resolved, &candidate, alpha)?;
             Some(low - limit)
         }
         Bound::AboveBaselineBy(allowed) => {
             let stable: Vec<&Arm> = strata.iter().map(|arms| &arms.stable).collect();
-            let [low, _] = interval_usd(question, &candidate, alpha / 2.0)?;
-            let [_, high] = interval_usd(question, &stable, alpha / 2.0)?;
+            let [low, _] = interval_usd(perhaps_resolved, &candidate, alpha / 2.0)?;
+            let [_, high] = interval_usd(surely_resolved, &stable, alpha / 2.0)?;
             Some(low - (1.0 + allowed) * high)
         }
         // No plan names it.
@@ -78,9 +103,7 @@ pub(super) fn margin(question: &Question<'_>, strata: &[&Arms], alpha: f64) -> O
 
 #[cfg(test)]
 mod tests {
-    use lockgate_model::plan::{
-        Absent, Action, AlertLevel, Assurance, Gate, Judge, Metric, Trigger,
-    };
+    use lockgate_model::plan::{Absent, Action, AlertLevel, Assurance, Gate, Judge, Trigger};
     use lockgate_telemetry::arm::{Cost, Outcomes};
 
     use super::super::Role;
@@ -134,32 +157,31 @@ mod tests {
         let arm = arm(1_000, 400, 100);
         let gate = question(Role::Gate(&GATE), GATE.bound);
         let trigger = question(Role::Trigger(&TRIGGER), TRIGGER.bound);
-        assert_eq!(bad_and_good(&gate, &arm), Some([600, 400]));
-        assert_eq!(bad_and_good(&trigger, &arm), Some([100, 900]));
-        assert!((cost_usd(&gate, &arm).unwrap() - 0.05).abs() < 1e-12);
-        assert!((cost_usd(&trigger, &arm).unwrap() - 0.02 / 0.9).abs() < 1e-12);
+        let [sure, perhaps] = [&gate, &trigger].map(counting);
+        assert_eq!((sure(&arm), perhaps(&arm)), (Some([600, 400]), Some([100, 900])));
+        assert!((cost_usd(sure, &arm).unwrap() - 0.05).abs() < 1e-12);
+        assert!((cost_usd(perhaps, &arm).unwrap() - 0.02 / 0.9).abs() < 1e-12);
     }
 
     #[test]
     fn no_outcome_at_all_is_no_number() {
-        let gate = question(Role::Gate(&GATE), GATE.bound);
         let silent = arm(1_000, 0, 0);
-        assert_eq!((samples(&silent), cost_usd(&gate, &silent)), (0, None));
-        assert_eq!(interval_usd(&gate, &[&silent], 0.05), None);
+        assert_eq!((samples(&silent), cost_usd(surely_resolved, &silent)), (0, None));
+        assert_eq!(interval_usd(surely_resolved, &[&silent], 0.05), None);
         // All were escalated: dear without end, and no number either.
         let none = arm(1_000, 0, 1_000);
-        assert_eq!(cost_usd(&gate, &none), None);
-        let [low, high] = interval_usd(&gate, &[&none], 0.05).unwrap();
+        assert_eq!(cost_usd(perhaps_resolved, &none), None);
+        let [low, high] = interval_usd(perhaps_resolved, &[&none], 0.05).unwrap();
         assert!(low > 1.0 && high == f64::INFINITY, "{low} {high}");
     }
 
     #[test]
     fn the_interval_holds_the_truth_and_narrows() {
-        let gate = question(Role::Gate(&GATE), GATE.bound);
         let mut before = f64::INFINITY;
         for answers in [400, 4_000, 40_000] {
             let [low, high] =
-                interval_usd(&gate, &[&arm(answers, answers / 2, answers / 2)], 0.05).unwrap();
+                interval_usd(surely_resolved, &[&arm(answers, answers / 2, answers / 2)], 0.05)
+                    .unwrap();
             assert!(low < 0.04 && 0.04 < high && high - low < before, "{low} {high}");
             before = high - low;
         }

@@ -39,8 +39,8 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
     } else {
         (Span::Release, signals.evidence_merged())
     };
-    let reading = |arm: &Arm| Reading::of_arm(question, arm);
-    let (candidate, stable) = (reading(&merged.candidate), reading(&merged.stable));
+    let candidate = Reading::of_arm(question, &merged.candidate);
+    let stable = Reading::of_stable(question, &merged.stable);
     let verdict =
         match question.role {
             _ if refuted => Verdict::Fail,
@@ -187,7 +187,7 @@ pub(super) fn bad_and_good(question: &Question<'_>, arm: &Arm) -> Option<[u64; 2
             let votes = arm.feedback.count();
             split(votes - arm.feedback.positive, votes)
         }
-        Metric::ReplacementRate => resolved::bad_and_good(question, arm),
+        Metric::ReplacementRate => resolved::perhaps_resolved(arm),
         _ => None,
     }
 }
@@ -371,8 +371,12 @@ fn proved(question: &Question<'_>, merged: &Arms) -> bool {
                 .is_some_and(|seen| seen.estimate < -seen.half_width);
         }
         (Metric::CostPerResolvedUsd, Bound::Below(limit)) => {
-            return resolved::interval_usd(question, &[&merged.candidate], ALPHA_PROOF)
-                .is_some_and(|[_, high]| high < limit);
+            return resolved::interval_usd(
+                resolved::surely_resolved,
+                &[&merged.candidate],
+                ALPHA_PROOF,
+            )
+            .is_some_and(|[_, high]| high < limit);
         }
         (Metric::P95Ms, Bound::Below(limit_ms)) => {
             // The bin of the limit counts as above it: a proof leaves nothing open.
@@ -390,6 +394,10 @@ fn proved(question: &Question<'_>, merged: &Arms) -> bool {
                     bounded::below(&means::shares(question, &[merged]), limit)
                 }
             })
+        }
+        (Metric::ReplacementRate, Bound::Above(limit)) => {
+            resolved::surely_resolved(&merged.candidate)
+                .and_then(|[bad, good]| bernoulli::below(bad, good, 1.0 - limit))
         }
         (metric, Bound::Below(limit) | Bound::Above(limit)) => {
             bad_and_good(question, &merged.candidate)
@@ -409,7 +417,8 @@ fn interval(question: &Question<'_>, merged: &Arms) -> Option<[f64; 2]> {
             return Some([seen.estimate - seen.half_width, seen.estimate + seen.half_width]);
         }
         Metric::CostPerResolvedUsd => {
-            return resolved::interval_usd(question, &[&merged.candidate], ALPHA_SHOWN);
+            let counting = resolved::counting(question);
+            return resolved::interval_usd(counting, &[&merged.candidate], ALPHA_SHOWN);
         }
         Metric::Measure(_) => {
             let measure = question.measure?;
@@ -422,7 +431,10 @@ fn interval(question: &Question<'_>, merged: &Arms) -> Option<[f64; 2]> {
         }
         _ => {}
     }
-    let [bad, good] = bad_and_good(question, &merged.candidate)?;
+    let [bad, good] = match question.metric {
+        Metric::ReplacementRate => resolved::counting(question)(&merged.candidate)?,
+        _ => bad_and_good(question, &merged.candidate)?,
+    };
     let [low, high] = bernoulli::interval(bad, good, ALPHA_SHOWN)?;
     Some(if good_is_counted(question.metric) { [1.0 - high, 1.0 - low] } else { [low, high] })
 }

@@ -33,10 +33,11 @@ pub(super) fn suspect(question: &Question<'_>, strata: &[&Arms]) -> bool {
         (Metric::Measure(_), bound) => means::mean(question, &arms.candidate)
             .and_then(|value| inside(bound, value, None))
             .is_some_and(|inside| question.verdict(inside) == Verdict::Fail),
-        (Metric::CostPerResolvedUsd, bound) => resolved::cost_usd(question, &arms.candidate)
-            .is_some_and(|value| {
-                inside(bound, value, resolved::cost_usd(question, &arms.stable)) == Some(true)
-            }),
+        (Metric::CostPerResolvedUsd, bound) => {
+            let stable = resolved::cost_usd(resolved::surely_resolved, &arms.stable);
+            resolved::cost_usd(resolved::perhaps_resolved, &arms.candidate)
+                .is_some_and(|value| inside(bound, value, stable) == Some(true))
+        }
         (Metric::CostUsd | Metric::Nps | Metric::P95Ms, _) => true,
         (metric, Bound::Above(limit) | Bound::Below(limit)) => {
             bad_and_good(question, &arms.candidate)

@@ -5,7 +5,7 @@ use lockgate_telemetry::arm::Arms;
 
 use super::reading::{Reading, clearly_worse, inside};
 use super::words::{sentence, unit};
-use super::{Blame, Judgement, Question, Role};
+use super::{Blame, Judgement, Question, Role, resolved};
 use crate::explain::{Cause, Verdict};
 use crate::signals::Signals;
 use crate::state::Rollout;
@@ -22,8 +22,12 @@ pub(super) fn judge(question: &Question<'_>, rollout: &Rollout, signals: &Signal
         Role::Trigger(trigger) => signals.recent.get(&trigger.window_ms).unwrap_or(&empty),
     };
     let candidate = Reading::of_candidate(question, &arms.candidate, rollout, signals);
-    let stable = Reading::of_arm(question, &arms.stable);
+    let stable = Reading::of_stable(question, &arms.stable);
     let mut judgement = compare(question, candidate, stable);
+    if judgement.verdict() == Verdict::Fail && resolved::may_keep(question, &arms.candidate) {
+        judgement.cause.verdict = Some(Verdict::Insufficient);
+        judgement.cause.text += "; what is not known yet may keep it";
+    }
     judgement.cause.rule = question.rule(rollout);
     judgement
 }

@@ -61,9 +61,11 @@ fn a_gate_takes_what_nobody_said_as_not_resolved() {
             well.cause.text,
             "replacement_rate is 80 % over 400 answers, stable 83.33 %; required > 70 %"
         );
-        // As many were resolved of those that are known, and half are not known.
+        // As many were resolved of those that are known, and half are not known: neither.
         let partly = judge(answers(800, 320, 80));
-        assert_eq!((partly.verdict(), partly.cause.value), (Verdict::Fail, Some(0.4)));
+        assert_eq!((partly.verdict(), partly.cause.value), (Verdict::Insufficient, Some(0.4)));
+        let badly = judge(answers(800, 320, 450));
+        assert_eq!((badly.verdict(), badly.cause.value), (Verdict::Fail, Some(0.4)));
         let silent = judge(answers(800, 0, 0));
         assert_eq!((silent.verdict(), silent.cause.value), (Verdict::Insufficient, None));
     }

@@ -90,6 +90,53 @@ fn a_version_that_reports_worse_answers_is_taken_back_and_an_equal_one_is_not() 
     assert_eq!(scene.end(), "promoted", "{}", scene.view());
 }
 
+/// A release that is held to what its answers are worth.
+fn worth() -> Scene {
+    scene_with(&["v1", "v2"], |text| {
+        let text = text.replace("duration: 200ms", "duration: 2s");
+        text.replace("    plan: quick\n", "    signals: [cost, outcome]\n    plan: quick\n")
+            .replace(
+                "      error_rate: \"< 20%\"\n",
+                "      replacement_rate: {bound: \"> 50%\", min_samples: 60}\n      security_events: \"= 0\"\n",
+            )
+            .replace(
+                "    triggers:\n",
+                "    triggers:\n      cost_per_resolved_usd: {bound: \"> baseline + 30%\", min_samples: 60}\n",
+            )
+    })
+}
+
+#[test]
+fn a_version_that_resolves_less_for_its_cost_is_taken_back_and_one_that_says_nothing_is_held() {
+    let mut scene = worth();
+    let resolved = |scene: &Scene, name: &str, percent| {
+        scene.version(name).behaviour.resolved_percent.store(percent, Ordering::Relaxed);
+    };
+    resolved(&scene, "v1", 90);
+    resolved(&scene, "v2", 30);
+    scene.start("v2");
+    assert_eq!(scene.end(), "rolled_back");
+    let history = scene.history();
+    let back = steps_to(&history, "rolling_back")[0];
+    assert!(causes(back).contains("trigger cost_per_resolved_usd"), "{back}");
+    let arm = scene.view()["candidate_arm"].clone();
+    let rate = arm["replacement_rate"].as_f64().expect("a rate");
+    let price = arm["cost_per_resolved_usd"].as_f64().expect("a price");
+    assert!((rate - 0.3).abs() < 0.1 && (price * rate - 0.01).abs() < 1e-9, "{arm}");
+
+    resolved(&scene, "v2", 0);
+    scene.start("v2");
+    scene.until("it is extended", |view| view["phase"] == "extended");
+    let why = scene.view()["why"].to_string();
+    assert!(why.contains("replacement_rate: nothing seen yet"), "{why}");
+    scene.until("it is told", |view| {
+        view["warnings"].to_string().contains("outcome: not known of any of")
+    });
+    // It begins to say what became of its answers.
+    resolved(&scene, "v2", 90);
+    assert_eq!(scene.end(), "promoted", "{}", scene.view());
+}
+
 #[test]
 fn a_measure_that_nobody_reports_passes_nothing() {
     let mut scene = measured();

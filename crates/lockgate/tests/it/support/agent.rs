@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -21,6 +21,8 @@ pub(crate) struct Behaviour {
     pub(crate) delay_ms: AtomicU64,
     /// What it reports of its answers as `grounded`, percent; nothing at 0.
     pub(crate) grounded_percent: AtomicU32,
+    /// Of a hundred answers, so many it says it resolved, and that each cost a cent; at 0 it says nothing.
+    pub(crate) resolved_percent: AtomicU32,
     /// Requests that arrived, health checks aside.
     pub(crate) begun: AtomicU64,
     /// Requests answered, health checks aside.
@@ -248,6 +250,13 @@ async fn answer(State(behaviour): State<Arc<Behaviour>>, method: Method) -> Resp
     if grounded > 0.0 {
         let report = format!("grounded={grounded}").parse().expect("visible ASCII");
         answer.headers_mut().insert("lockgate-measure", report);
+    }
+    let resolved = u64::from(behaviour.resolved_percent.load(Ordering::Relaxed));
+    if resolved > 0 {
+        let is_resolved = n * 37 % 100 < resolved;
+        let outcome = if is_resolved { "resolved" } else { "escalated" };
+        answer.headers_mut().insert("lockgate-outcome", HeaderValue::from_static(outcome));
+        answer.headers_mut().insert("lockgate-cost-usd", HeaderValue::from_static("0.01"));
     }
     answer
 }
