@@ -1,8 +1,11 @@
 //! Events that were told: each key once, none changed, and what is corrected does not count ([`lockgate_value::ledger`]).
 
+use std::collections::{HashMap, HashSet};
+
 use lockgate_model::ids::AgentName;
 use lockgate_value::event::{Event, Key};
 use lockgate_value::ledger::Conflict;
+use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::tallies::{Changes, is_counted};
@@ -142,48 +145,173 @@ pub(super) struct Teller<'a> {
 }
 
 /// Writes events; gives how many were new. The transaction of a failure must not be committed.
+///
+/// Events that have nothing to do with others of the batch are looked up and written together.
 pub(super) async fn tell(
     conn: &mut SqliteConnection,
     events: &[Event],
     teller: &Teller<'_>,
 ) -> Result<Taken, NotTaken> {
+    let known = known(conn, events.iter().map(|event| &event.key)).await?;
+    let corrected = corrected(conn, events.iter().map(|event| &event.key)).await?;
+    let entangled = entangled(events);
     let mut taken = Taken::default();
     let mut changes = Changes::default();
+    let mut new: Vec<Row> = Vec::new();
     for (index, event) in events.iter().enumerate() {
-        if tell_one(conn, index, event, teller, &mut changes).await? {
-            taken.new += 1;
+        let body = codec::to_json("a value event", event)?;
+        let is_new = if entangled.contains(&event.key) {
+            write(conn, std::mem::take(&mut new), teller).await?;
+            tell_one(conn, index, event, body, teller, &mut changes).await?
+        } else if is_known(index, event, &body, known.get(event.key.as_str()), teller)? {
+            false
         } else {
-            taken.known += 1;
-        }
+            let is_single = !is_counted(event) || corrected.contains(event.key.as_str());
+            new.push(Row::of(event, body, is_single, teller, &mut changes));
+            true
+        };
+        taken.new += u64::from(is_new);
+        taken.known += u64::from(!is_new);
     }
+    write(conn, new, teller).await?;
     changes.save(conn).await?;
     Ok(taken)
 }
 
+/// Keys of events that correct others, that others of the batch correct, or that are in it more than once.
+fn entangled(events: &[Event]) -> HashSet<&Key> {
+    let mut seen = HashSet::new();
+    let mut entangled: HashSet<&Key> =
+        events.iter().filter_map(|event| event.corrects.as_ref()).collect();
+    for event in events {
+        if event.corrects.is_some() || !seen.insert(&event.key) {
+            entangled.insert(&event.key);
+        }
+    }
+    entangled
+}
+
+/// What the store has under a key: the event, and the import that it is part of, if that is not whole.
+#[derive(FromRow)]
+struct Known {
+    key: String,
+    body: String,
+    import: Option<String>,
+}
+
+/// What the store has under these keys.
+async fn known<'a>(
+    conn: &mut SqliteConnection,
+    keys: impl Iterator<Item = &'a Key>,
+) -> Result<HashMap<String, Known>, StoreError> {
+    let rows: Vec<Known> = sqlx::query_as(
+        "SELECT key, body, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
+         FROM value_event WHERE key IN (SELECT value FROM json_each(?))",
+    )
+    .bind(list(keys)?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|known| (known.key.clone(), known)).collect())
+}
+
+/// Which of these keys an event in the store corrects.
+async fn corrected<'a>(
+    conn: &mut SqliteConnection,
+    keys: impl Iterator<Item = &'a Key>,
+) -> Result<HashSet<String>, StoreError> {
+    let rows: Vec<String> = sqlx::query_scalar(
+        "SELECT corrects FROM value_event WHERE corrects IN (SELECT value FROM json_each(?))",
+    )
+    .bind(list(keys)?)
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+fn list<'a>(keys: impl Iterator<Item = &'a Key>) -> Result<String, StoreError> {
+    codec::to_json("keys of events", &keys.map(Key::as_str).collect::<Vec<_>>())
+}
+
+/// Whether the store has the event already; an error when it has another under its key.
+fn is_known(
+    index: usize,
+    event: &Event,
+    body: &str,
+    known: Option<&Known>,
+    teller: &Teller<'_>,
+) -> Result<bool, NotTaken> {
+    match known {
+        None => Ok(false),
+        Some(Known { import: Some(import), .. }) if teller.import != Some(import.as_str()) => {
+            Err(NotTaken::InImport { index, key: event.key.clone(), import: import.clone() })
+        }
+        Some(known) if known.body == body => Ok(true),
+        Some(_) => Err(NotTaken::Conflict { index, why: Conflict::Key(event.key.clone()) }),
+    }
+}
+
+/// An event as it is written: key, time, agent, kind, what it corrects, itself, whether it is counted by itself.
+#[derive(Serialize)]
+struct Row(String, i64, Option<String>, &'static str, Option<String>, String, bool);
+
+impl Row {
+    /// Counts the event, where it is counted with others.
+    fn of(
+        event: &Event,
+        body: String,
+        is_single: bool,
+        teller: &Teller<'_>,
+        changes: &mut Changes,
+    ) -> Self {
+        if !is_single {
+            changes.count(event, teller.import);
+        }
+        let text = |key: &Key| key.as_str().to_owned();
+        let agent = event.agent.as_ref().map(|agent| agent.as_str().to_owned());
+        let corrects = event.corrects.as_ref().map(text);
+        let kind = event.what.kind();
+        Self(text(&event.key), event.at_wall_ms, agent, kind, corrects, body, is_single)
+    }
+}
+
+async fn write(
+    conn: &mut SqliteConnection,
+    rows: Vec<Row>,
+    teller: &Teller<'_>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO value_event
+             (key, at_wall_ms, agent, kind, corrects, body, is_single, principal,
+              received_wall_ms, import)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5,
+             value ->> 6, ?2, ?3, ?4
+         FROM json_each(?1)",
+    )
+    .bind(codec::to_json("value events", &rows)?)
+    .bind(teller.by)
+    .bind(teller.at_wall_ms)
+    .bind(teller.import)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Writes an event that has to do with others; says whether it is new.
 async fn tell_one(
     conn: &mut SqliteConnection,
     index: usize,
     event: &Event,
+    body: String,
     teller: &Teller<'_>,
     changes: &mut Changes,
 ) -> Result<bool, NotTaken> {
     let conflict = |why| NotTaken::Conflict { index, why };
-    let body = codec::to_json("a value event", event)?;
-    let known: Option<(String, Option<String>)> = sqlx::query_as(
-        "SELECT body, (SELECT id FROM value_import WHERE id = import AND is_done = 0)
-         FROM value_event WHERE key = ?",
-    )
-    .bind(event.key.as_str())
-    .fetch_optional(&mut *conn)
-    .await?;
-    if let Some((known, import)) = known {
-        return match import {
-            Some(import) if teller.import != Some(import.as_str()) => {
-                Err(NotTaken::InImport { index, key: event.key.clone(), import })
-            }
-            _ if known == body => Ok(false),
-            _ => Err(conflict(Conflict::Key(event.key.clone()))),
-        };
+    let known = known(conn, std::iter::once(&event.key)).await?;
+    if is_known(index, event, &body, known.get(event.key.as_str()), teller)? {
+        return Ok(false);
     }
     if let Some(corrected) = &event.corrects {
         if let Some(by) = corrector(conn, corrected.as_str()).await? {
@@ -198,27 +326,7 @@ async fn tell_one(
     let is_single = !is_counted(event)
         || event.corrects.is_some()
         || corrector(conn, event.key.as_str()).await?.is_some();
-    if !is_single {
-        changes.count(event, teller.import);
-    }
-    sqlx::query(
-        "INSERT INTO value_event
-             (key, at_wall_ms, agent, kind, corrects, body, principal, received_wall_ms, import,
-              is_single)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(event.key.as_str())
-    .bind(event.at_wall_ms)
-    .bind(event.agent.as_ref().map(AgentName::as_str))
-    .bind(event.what.kind())
-    .bind(event.corrects.as_ref().map(Key::as_str))
-    .bind(body)
-    .bind(teller.by)
-    .bind(teller.at_wall_ms)
-    .bind(teller.import)
-    .bind(is_single)
-    .execute(conn)
-    .await?;
+    write(conn, vec![Row::of(event, body, is_single, teller, changes)], teller).await?;
     Ok(true)
 }
 

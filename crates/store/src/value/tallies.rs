@@ -53,38 +53,43 @@ impl Changes {
 
     /// Writes them down.
     pub(super) async fn save(mut self, conn: &mut SqliteConnection) -> Result<(), StoreError> {
-        let mut taken_back: BTreeMap<Slot, Vec<What>> = BTreeMap::new();
-        for (slot, what) in self.taken_back {
+        for (slot, _) in &self.taken_back {
             self.counted.entry(slot.clone()).or_default();
-            taken_back.entry(slot).or_default().push(what);
         }
-        for (slot, counted) in self.counted {
-            let (start_wall_ms, agent, import) = &slot;
-            let known: Option<String> = sqlx::query_scalar(
-                "SELECT body FROM value_tally WHERE start_wall_ms = ? AND agent = ? AND import = ?",
-            )
-            .bind(start_wall_ms)
-            .bind(agent)
-            .bind(import)
-            .fetch_optional(&mut *conn)
-            .await?;
-            let known = known.map(|body| codec::from_json(WHAT, &body)).transpose()?;
-            let mut tally: Tally = known.unwrap_or_default();
-            tally.merge(&counted);
-            for what in taken_back.get(&slot).into_iter().flatten() {
-                tally.take_back(what);
-            }
-            sqlx::query(
-                "INSERT INTO value_tally (start_wall_ms, agent, import, body) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (start_wall_ms, agent, import) DO UPDATE SET body = excluded.body",
-            )
-            .bind(start_wall_ms)
-            .bind(agent)
-            .bind(import)
-            .bind(codec::to_json(WHAT, &tally)?)
-            .execute(&mut *conn)
-            .await?;
+        if self.counted.is_empty() {
+            return Ok(());
         }
+        let slots: Vec<&Slot> = self.counted.keys().collect();
+        let known: Vec<(i64, String, String, String)> = sqlx::query_as(
+            "SELECT start_wall_ms, agent, import, body FROM json_each(?)
+             JOIN value_tally ON start_wall_ms = value ->> 0 AND agent = value ->> 1
+                 AND import = value ->> 2",
+        )
+        .bind(codec::to_json("tallies", &slots)?)
+        .fetch_all(&mut *conn)
+        .await?;
+        for (start_wall_ms, agent, import, body) in known {
+            let before: Tally = codec::from_json(WHAT, &body)?;
+            self.counted.entry((start_wall_ms, agent, import)).or_default().merge(&before);
+        }
+        for (slot, what) in &self.taken_back {
+            self.counted.entry(slot.clone()).or_default().take_back(what);
+        }
+        let rows = self
+            .counted
+            .iter()
+            .map(|((start_wall_ms, agent, import), tally)| {
+                Ok((start_wall_ms, agent, import, codec::to_json(WHAT, tally)?))
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        sqlx::query(
+            "INSERT INTO value_tally (start_wall_ms, agent, import, body)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true
+             ON CONFLICT (start_wall_ms, agent, import) DO UPDATE SET body = excluded.body",
+        )
+        .bind(codec::to_json("tallies", &rows)?)
+        .execute(conn)
+        .await?;
         Ok(())
     }
 }

@@ -100,9 +100,16 @@ pub(crate) async fn an_event_is_told_once_and_corrected_by_a_new_one(db: &Databa
     assert_eq!(told(both.clone()).await.unwrap(), Taken { new: 2, known: 0 });
     assert_eq!(told(both).await.unwrap(), Taken { new: 0, known: 2 });
     assert_eq!(nps(db).await, Some(0.0));
+    let twice = told(vec![survey("d", 10, None), survey("d", 10, None)]).await.unwrap();
+    assert_eq!(twice, Taken { new: 1, known: 1 });
+    told(vec![survey("d2", 0, Some("d"))]).await.unwrap();
+    assert_eq!(nps(db).await.map(f64::round), Some(-33.0));
+    let differs = told(vec![survey("e", 10, None), survey("e", 9, None)]).await.unwrap_err();
+    assert!(matches!(differs, NotTaken::Conflict { index: 1, .. }), "{differs}");
     let other = told(vec![survey("c", 9, None), survey("a", 9, None)]).await.unwrap_err();
     assert!(matches!(other, NotTaken::Conflict { index: 1, .. }), "{other}");
-    assert_eq!(nps(db).await, Some(0.0), "all or nothing");
+    assert_eq!(nps(db).await.map(f64::round), Some(-33.0), "all or nothing");
+    told(vec![survey("d3", 10, Some("d2"))]).await.unwrap();
     told(vec![survey("b2", 10, Some("b"))]).await.unwrap();
     assert_eq!(nps(db).await, Some(100.0));
     for (event, why) in [
@@ -116,7 +123,7 @@ pub(crate) async fn an_event_is_told_once_and_corrected_by_a_new_one(db: &Databa
     let circle = told(vec![survey("x", 1, Some("y"))]).await.unwrap_err();
     assert!(circle.to_string().contains("itself"), "{circle}");
     assert_eq!(db.try_events(&[survey("z", 1, None)]).await.unwrap().new, 1);
-    assert_eq!(db.events_told(None, None, 100).await.unwrap().len(), 4, "a try is none");
+    assert_eq!(db.events_told(None, None, 100).await.unwrap().len(), 7, "a try is none");
 }
 
 fn file(id: &str, rows: u64) -> NewImport {
