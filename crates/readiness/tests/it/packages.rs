@@ -241,6 +241,35 @@ const GO_CODE: &str = "package a\nfunc a() {}\nfunc b() {}\nfunc c() {}\nfunc d(
 func j() {}\nfunc k() {}\nfunc l() {}\nfunc m() {}\nfunc n() {}\nfunc o() {}\nfunc p() {}\nfunc q() {}\nfunc r() {}\nfunc s() {}\n";
 
 #[test]
+fn all_packages_of_a_workspace_are_those_that_its_patterns_name() {
+    let ci = "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: npx lerna run test}]}}\n";
+    let package = "{\"scripts\": {\"test\": \"vitest run\"}}\n";
+    for (file, text, expected) in [
+        ("lerna.json", "{\"packages\": [\"packages/*\"]}\n", Outcome::Fail),
+        ("lerna.json", "{\"packages\": [\"./packages/*\", \"old/*/\"]}\n", Outcome::Pass),
+        ("pnpm-workspace.yaml", "packages: ['**', '!old/**']\n", Outcome::Fail),
+        ("pnpm-workspace.yaml", "packages: ['**']\n", Outcome::Pass),
+        ("package.json", "{\"workspaces\": {\"packages\": [\"packages/*\"]}}\n", Outcome::Fail),
+        ("package.json", "{\"workspaces\": [\"packages/*\", \"old/b\"]}\n", Outcome::Pass),
+        ("README.md", "", Outcome::Pass),
+    ] {
+        let found = assessed(&[
+            (".github/workflows/ci.yml", ci),
+            (file, text),
+            ("packages/a/package.json", package),
+            ("packages/a/a.ts", CODE),
+            ("packages/a/a.test.ts", ""),
+            ("old/b/package.json", package),
+            ("old/b/b.ts", CODE),
+            ("old/b/b.test.ts", ""),
+        ]);
+        unit(&found, "packages/a", Outcome::Pass);
+        let b = found.packages.iter().find(|package| package.path == "old/b").unwrap();
+        assert_eq!(b.unit.outcome, expected, "{file} {text}: {}", b.unit.reason);
+    }
+}
+
+#[test]
 fn a_step_works_in_a_directory_of_the_checkout_or_elsewhere() {
     for (dir, expected) in [
         ("a", Outcome::Pass),
