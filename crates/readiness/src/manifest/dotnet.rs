@@ -1,4 +1,4 @@
-//! Projects of MSBuild, however their elements are laid out in lines.
+//! Projects of `MSBuild`, however their elements are laid out in lines.
 
 use super::Dependency;
 use crate::finding::{Evidence, Place, count};
