@@ -81,7 +81,8 @@ pub fn checkout_with(path: &Path, submodules: Submodules) -> Result<Checkout, Co
     if git.as_ref().is_some_and(GitDir::is_bare) {
         return Err(CollectError::Bare(path.to_owned()));
     }
-    let main_branch = git.and_then(|git| git.main_branch());
+    let main_branch = git.as_ref().and_then(GitDir::main_branch);
+    let commit = git.as_ref().and_then(|git| git.find("HEAD"));
     let mut walk = Walk {
         ignored: Arc::new(Ignored::new(&root)),
         read: BTreeSet::new(),
@@ -91,7 +92,7 @@ pub fn checkout_with(path: &Path, submodules: Submodules) -> Result<Checkout, Co
     walk.submodules(submodules);
     walk.run();
     walk.weigh();
-    let facts = Facts { main_branch, ..Facts::default() };
+    let facts = Facts { main_branch, commit, ..Facts::default() };
     Ok(Checkout { tree: walk.gathered.finish(), facts })
 }
 

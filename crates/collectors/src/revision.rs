@@ -38,7 +38,8 @@ pub fn revision(path: &Path, rev: &str) -> Result<Checkout, CollectError> {
     let mut walk = Walk { objects, root: tree, gathered, entries: BTreeMap::new() };
     walk.list(tree, "", 1);
     walk.read();
-    let facts = Facts { main_branch: git.main_branch(), ..Facts::default() };
+    let commit = Some(commit.to_string());
+    let facts = Facts { main_branch: git.main_branch(), commit, ..Facts::default() };
     Ok(Checkout { tree: walk.gathered.finish(), facts })
 }
 

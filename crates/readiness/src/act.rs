@@ -9,6 +9,7 @@ mod flags;
 mod hooks;
 mod idle;
 mod invoke;
+mod measured;
 mod orb;
 mod reach;
 mod runner;
@@ -24,6 +25,7 @@ pub(crate) use self::action::is_known;
 use self::files::TestFiles;
 pub(crate) use self::files::{Kinds, any as any_test, held as held_tests, is_test};
 use self::invoke::Invoked;
+use self::measured::Data;
 use self::script::Makefiles;
 use crate::finding::{Evidence, Place};
 use crate::package::Roots;
@@ -39,8 +41,8 @@ pub(crate) enum Class {
     Test(Kinds),
     /// Fails below so much coverage, in percent; none when the number is not known.
     Threshold(Option<f64>),
-    /// Sends coverage to a service that judges it.
-    CoverageUpload,
+    /// Sends coverage to Codecov, which judges it.
+    Codecov,
     /// Looks for known faults of dependencies.
     Dependencies,
     /// Looks for secrets.
@@ -83,6 +85,8 @@ pub(crate) struct Act {
     pub(crate) packages: BTreeMap<String, Kinds>,
     /// The file of the pipeline that it belongs to.
     pub(crate) pipeline: String,
+    /// What it has to do with what coverage.py measured.
+    data: Data,
 }
 
 /// All that the pipelines of a tree do.
@@ -99,16 +103,24 @@ pub(crate) fn all(tree: &Tree, pipelines: &Pipelines, roots: &Roots) -> Vec<Act>
         lines: RefCell::new(BTreeMap::new()),
     };
     for pipeline in &pipelines.all {
+        let mut jobs = Vec::new();
         for job in &pipeline.jobs {
+            let from = acts.len();
             acts.extend(aggregate(tree, &pipeline.file, job));
             let around = Around {
                 uploads: job.steps.iter().any(uploads_sarif),
                 passing: job.steps.iter().any(makes_cluster),
             };
+            let mut fetched = None;
             for step in &job.steps {
+                if measured::fetches(step) {
+                    fetched.get_or_insert(acts.len() - from);
+                }
                 acts.extend(reader.step(pipeline, job, step, around));
             }
+            jobs.push(measured::OfJob { acts: from..acts.len(), fetched });
         }
+        measured::weigh(&mut acts, &jobs, &pipeline.file);
     }
     for unread in &pipelines.unread {
         acts.push(Act {
@@ -121,6 +133,7 @@ pub(crate) fn all(tree: &Tree, pipelines: &Pipelines, roots: &Roots) -> Vec<Act>
             dir: None,
             packages: BTreeMap::new(),
             pipeline: unread.evidence.file.clone(),
+            data: Data::None,
         });
     }
     acts
@@ -174,6 +187,7 @@ fn aggregate(tree: &Tree, pipeline: &str, job: &Job) -> Option<Act> {
         dir: None,
         packages: BTreeMap::new(),
         pipeline: pipeline.to_owned(),
+        data: Data::None,
     })
 }
 
@@ -249,6 +263,7 @@ impl<'a> Reader<'a> {
             dir: done.dir,
             packages: done.packages,
             pipeline: pipeline.file.clone(),
+            data: done.data,
         };
         match &step.does {
             Does::Opaque(why) => {

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::act;
 use crate::attest::Said;
 use crate::catalog::{Dimension, entry_of};
+use crate::dimension::changes::Changes;
 use crate::dimension::packages::{Package, packages};
 use crate::dimension::{self, Seen};
 use crate::finding::{Check, Finding, Outcome};
@@ -17,7 +18,7 @@ use crate::gate::{Gate, Scenario, gate};
 use crate::given::{Counting, Given, Told};
 use crate::manifest::Manifests;
 use crate::package::Roots;
-use crate::pipeline::Pipelines;
+use crate::pipeline::{Pipelines, TOO_MUCH};
 use crate::template::Templates;
 use crate::tree::Tree;
 
@@ -32,6 +33,8 @@ pub const JSON_SCHEMA: &str = include_str!("../../../docs/assessment.schema.json
 pub struct Facts {
     /// The name of the main branch.
     pub main_branch: Option<String>,
+    /// The hash of the commit that is assessed, or that the files were checked out from.
+    pub commit: Option<String>,
     /// The day on which it is assessed. Without one, nobody's word is known to count still.
     pub today: Option<Date>,
     /// What was handed in beside the files, in the order in which it was.
@@ -158,6 +161,7 @@ impl Serialize for Assessment {
 
 /// Assesses a tree.
 pub fn assess(tree: &Tree, facts: &Facts) -> Assessment {
+    tree.renew();
     let pipelines = Pipelines::read(tree, facts.main_branch.as_deref());
     let roots = Roots::read(tree);
     let acts = act::all(tree, &pipelines, &roots);
@@ -171,6 +175,8 @@ pub fn assess(tree: &Tree, facts: &Facts) -> Assessment {
         manifests: &manifests,
         templates: &templates,
         forge: facts.forge.as_ref(),
+        main: facts.main_branch.as_deref(),
+        changes: &Changes::default(),
         deploys_nothing,
         packages: &[],
     };
@@ -193,6 +199,9 @@ pub fn assess(tree: &Tree, facts: &Facts) -> Assessment {
         notes.push(format!("{}:{}: {}", unread.evidence.file, unread.evidence.line, unread.why));
     }
     notes.extend(templates.notes.iter().cloned());
+    if tree.is_spent() {
+        notes.push(format!("{TOO_MUCH}: what they decide about is unknown"));
+    }
     notes.extend(said);
     Assessment { dimensions, packages, given: counting.told(), notes }
 }

@@ -1,7 +1,7 @@
 //! The six dimensions: what each of their checks comes to.
 
 mod branch_protection;
-mod changes;
+pub(crate) mod changes;
 mod ci_cd;
 mod infrastructure;
 mod observability;
@@ -11,7 +11,7 @@ mod tests;
 
 use crate::act::{Act, Class};
 use crate::catalog::Dimension;
-use crate::finding::{Evidence, Finding};
+use crate::finding::{Evidence, Finding, Outcome};
 use crate::forge::Forge;
 use crate::manifest::Manifests;
 use crate::pipeline::{Occasion, Pipelines, Runs};
@@ -27,6 +27,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) manifests: &'a Manifests,
     pub(crate) templates: &'a Templates,
     pub(crate) forge: Option<&'a Forge>,
+    /// The name of the main branch, where it is known.
+    pub(crate) main: Option<&'a str>,
+    pub(crate) changes: &'a changes::Changes,
     /// It is a library or a tool, and runs nowhere by itself.
     pub(crate) deploys_nothing: bool,
     /// Where there are several.
@@ -76,13 +79,17 @@ fn judge(seen: &Seen<'_>, wanted: &Wanted<'_>) -> Finding {
     };
     let good: Vec<&&Act> = on_time.iter().filter(blocks).copied().collect();
     let (what, time) = (wanted.what, wanted.when);
-    if !good.is_empty() {
-        if wanted.on == ON_CHANGES
-            && let Some(found) = changes::left_out(seen, &good)
-        {
+    let left_out = (wanted.on == ON_CHANGES && !good.is_empty())
+        .then(|| changes::left_out(seen, &good))
+        .flatten()
+        .map(|found| {
             let reason = format!("{what} {time}: {}", found.reason);
-            return Finding::new(found.outcome, reason).with(shown(&good));
-        }
+            Finding::new(found.outcome, reason).with(shown(&good))
+        });
+    if let Some(found) = left_out.as_ref().filter(|found| found.outcome == Outcome::Unknown) {
+        return found.clone();
+    }
+    if left_out.is_none() && !good.is_empty() {
         // The reason is of the step that is shown first.
         let why = &good[0].why;
         let why = if why.is_empty() { String::new() } else { format!(": {why}") };
@@ -96,7 +103,7 @@ fn judge(seen: &Seen<'_>, wanted: &Wanted<'_>) -> Finding {
         };
         return Finding::unknown(format!("{what}: {unsure}")).with(evidence(act));
     }
-    let mut finding = missing(&acts, &on_time, wanted);
+    let mut finding = left_out.unwrap_or_else(|| missing(&acts, &on_time, wanted));
     let opaque = seen.acts.iter().find(|act| {
         let may =
             act.class == Class::Opaque || wanted.by_scripts && act.class == Class::OpaqueTests;

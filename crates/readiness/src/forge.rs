@@ -131,6 +131,18 @@ impl Forge {
         }
     }
 
+    /// Whether it requires a check of this name, as far as it says so.
+    pub(crate) fn requires(&self, check: &str) -> Finding {
+        match (&self.branch, self.kind) {
+            (Some(branch), Kind::Github) => github::requires(self, branch, check),
+            (Some(_), kind) => Finding::unknown(format!(
+                "whether {} requires the check `{check}` is not looked at",
+                kind.words()
+            )),
+            (None, kind) => Finding::unknown(self.hear(About::Repository).why_not(kind)),
+        }
+    }
+
     fn hear(&self, about: About) -> Heard<'_> {
         self.hear_all(about).next().unwrap_or_else(|| Heard::Unknown("it was not asked".into()))
     }

@@ -26,6 +26,8 @@ pub struct About<'a> {
     pub repository: &'a str,
     /// The revision that was asked for; none for files as they lie there.
     pub revision: Option<&'a str>,
+    /// The commit of the revision, or the one that is checked out.
+    pub commit: Option<&'a str>,
     /// The day of the assessment.
     pub date: Option<Date>,
     /// The version of the program.
@@ -34,10 +36,17 @@ pub struct About<'a> {
 
 impl About<'_> {
     fn line(&self) -> String {
-        let revision = self.revision.map_or_else(
-            || "its files as they were checked out".to_owned(),
-            |revision| format!("revision {revision}"),
-        );
+        let revision = match (self.revision, self.commit) {
+            (Some(revision), Some(commit)) if revision != commit => {
+                format!("revision {revision} (commit {commit})")
+            }
+            (Some(revision), _) => format!("revision {revision}"),
+            // Files may have changed since.
+            (None, Some(commit)) => {
+                format!("its files as they lie in a checkout of commit {commit}")
+            }
+            (None, None) => "its files as they were checked out".to_owned(),
+        };
         let date = self.date.map_or_else(String::new, |date| format!(", on {date}"));
         format!("Of {}, {revision}{date}, by lockgate {}", self.repository, self.version)
     }

@@ -1,5 +1,6 @@
 //! What a repository depends on, by its manifests.
 
+mod dotnet;
 mod jvm;
 
 use std::collections::BTreeSet;
@@ -52,7 +53,7 @@ impl Manifests {
                     Vec::new()
                 }
                 other if has_end(other, "csproj") || other == "Directory.Packages.props" => {
-                    lines(path, text, csproj)
+                    dotnet::project(path, text)
                 }
                 other
                     if other.starts_with("requirements")
@@ -238,16 +239,6 @@ fn is_for_tests(line: &str) -> bool {
         .peekable();
     groups.peek().is_some()
         && groups.all(|group| matches!(group, "test" | "development" | "ci" | "lint" | "docs"))
-}
-
-fn csproj(line: &str) -> Option<String> {
-    if line.contains("Sdk=\"Microsoft.NET.Sdk.Web\"") {
-        return Some("microsoft.net.sdk.web".into());
-    }
-    let (_, rest) = line.split_once("Include=\"")?;
-    // A `PackageVersion` only says which version projects get that ask for it.
-    (line.contains("PackageReference") || line.contains("FrameworkReference"))
-        .then(|| rest.split('"').next().unwrap_or_default().to_ascii_lowercase())
 }
 
 fn requirement(line: &str) -> Option<String> {

@@ -14,7 +14,7 @@ mod source;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::glob::matches as glob_matches;
+pub(crate) use self::glob::{Budget, matches as glob_matches};
 use crate::finding::{Evidence, Place};
 use crate::shell::{Blocking, Options};
 use crate::tree::{Tree, name};
@@ -303,24 +303,27 @@ pub(crate) enum Paths {
 }
 
 impl Paths {
-    /// How many patterns it has.
-    pub(crate) fn count(&self) -> usize {
+    /// Whether a change of this file starts the pipeline; `None` when too much was compared before.
+    pub(crate) fn let_through(&self, tree: &Tree, path: &str) -> Option<bool> {
         match self {
-            Self::Only(patterns) | Self::Ignored(patterns) => patterns.len(),
-        }
-    }
-
-    /// Whether a change of this file starts the pipeline.
-    pub(crate) fn let_through(&self, path: &str) -> bool {
-        match self {
+            // The last that names it decides.
             Self::Only(patterns) => {
-                patterns.iter().fold(false, |named, pattern| match pattern.strip_prefix('!') {
-                    Some(pattern) if glob_matches(pattern, path) => false,
-                    None if glob_matches(pattern, path) => true,
-                    _ => named,
-                })
+                for pattern in patterns.iter().rev() {
+                    let inner = pattern.strip_prefix('!');
+                    if tree.fits(inner.unwrap_or(pattern), path)? {
+                        return Some(inner.is_none());
+                    }
+                }
+                Some(false)
             }
-            Self::Ignored(patterns) => !patterns.iter().any(|pattern| glob_matches(pattern, path)),
+            Self::Ignored(patterns) => {
+                for pattern in patterns {
+                    if tree.fits(pattern, path)? {
+                        return Some(false);
+                    }
+                }
+                Some(true)
+            }
         }
     }
 }
@@ -339,6 +342,10 @@ impl Pipelines {
         found
     }
 }
+
+/// Why nobody knows what patterns of paths name.
+pub(crate) const TOO_MUCH: &str =
+    "more patterns of paths are compared with more files than is followed";
 
 /// A file that only people read, which an ordinary change of code does not touch.
 pub(crate) fn is_prose(path: &str) -> bool {

@@ -10,6 +10,7 @@ mod flow;
 mod lex;
 mod parse;
 pub(crate) mod program;
+mod rounds;
 mod status;
 mod walk;
 
@@ -91,8 +92,19 @@ pub(crate) fn commands(
     if text.len() > BYTES_MAX {
         return Vec::new();
     }
-    let list = parse::script(text, 0);
-    walk::commands(&list, options, vars)
+    walk::walked(&parse::script(text, 0), options, vars).0
+}
+
+/// The directory that a script ends in, seen from the one that it starts in; `None` when it is not known.
+pub(crate) fn dir_after(
+    text: &str,
+    options: Options,
+    vars: &BTreeMap<String, String>,
+) -> Option<String> {
+    if text.len() > BYTES_MAX {
+        return None;
+    }
+    walk::walked(&parse::script(text, 0), options, vars).1
 }
 
 #[cfg(test)]
@@ -123,7 +135,7 @@ mod tests {
             ("a \\\n  b\nc", "a c"),
             ("x=$(a b) \"$(c)\"", "a c"),
             ("if a; then b; elif c; then d; else e; fi; f", "a b c d e f"),
-            ("for i in p q; do a $i; done\nwhile b; do c; done", "a b c"),
+            ("for i in p q; do a $i; done\nwhile b; do c; done", "a a b c"),
             ("case $x in\n p) a ;;\n q|r) b; c;;\n *) d\nesac\ne", "a b c d e"),
             ("f() { a; }\nb\nf", "b a"),
             ("never() { a; }\nb", "b"),
@@ -173,6 +185,11 @@ mod tests {
             ("if [ \"$X\" = y ]; then t; fi", GITHUB, "unsure"),
             ("if [ a = a ]; then t; fi", GITHUB, "yes"),
             ("for i in a; do t; done", GITHUB, "yes"),
+            ("for i in a; do t; done", plain, "yes"),
+            ("for i in a; do t; done\nx", plain, "no"),
+            ("for i in a b; do [ $i = a ] && break; done\nt", GITHUB, "yes"),
+            ("for i in a b; do [ $i = a ] && continue; t; done", GITHUB, "yes"),
+            ("for i in a b; do [ -n \"$X\" ] && break; t; done", GITHUB, "unsure"),
             ("v=$(t)", GITHUB, "yes"),
             ("echo $(t)", GITHUB, "no"),
             ("t || t", GITHUB, "yes"),
@@ -197,7 +214,7 @@ mod tests {
             ("for i in $LIST; do t; done", GITHUB, "unsure"),
             ("for i in $LIST b; do t; done", GITHUB, "yes"),
             ("for ((i = 0; i < 3; i++)); do t; done", GITHUB, "yes"),
-            ("for i in a; do [ $i = b ] || continue; t; done", GITHUB, "unsure"),
+            ("for i in $X; do [ $i = b ] || continue; t; done", GITHUB, "unsure"),
             ("if [ -z \"$X\" ]; then exit 0; fi\nt", GITHUB, "unsure"),
             ("if [ -z \"$X\" ]; then echo no; exit 1; fi\nt", GITHUB, "yes"),
             ("[ -n \"$X\" ] || exit 1\nt", GITHUB, "yes"),
@@ -245,6 +262,9 @@ mod tests {
             "for i in ; do t; done",
             "for i in $EMPTY; do t; done",
             "for i in a; do continue; t; done",
+            "for i in a b; do break; t; done",
+            "for i in a; do [ $i = b ] || continue; t; done",
+            "for i in a b; do if [ $i = c ]; then t; fi; done",
             "f() { return 0; t; }\nf",
             "f() { exit 0; }\nf\nt",
             "{ exit 0; }\nt",
@@ -304,6 +324,65 @@ mod tests {
         assert_eq!(dir("z").as_deref(), Some("a/c/d"));
         assert_eq!(dir("w").as_deref(), Some("a/c"));
         assert_eq!(dir("q"), None);
+    }
+
+    /// The words of commands called `t` with their directories, where both are known.
+    fn rounds(text: &str) -> Vec<String> {
+        let all = commands(text, GITHUB, &BTreeMap::new());
+        let all = all.iter().filter(|command| command.words[0].text == "t");
+        let told = all.map(|command| {
+            let dir = command.dir.as_deref().unwrap_or("?");
+            format!("{dir}:{}", command.texts()[1..].join(" ").replace(UNKNOWN, "?"))
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn loops_over_words_that_are_written_out_are_gone_through_word_by_word() {
+        for (text, expected) in [
+            ("for d in a 'b c'; do (cd \"$d\" && t); done", "a: b c:"),
+            ("for d in a b\ndo\n  t -C $d\ndone\nt $d", ":-C a :-C b :b"),
+            ("for d in a b; do cd $d; t; cd ..; done", "a: b:"),
+            ("for d in a b; do cd $d; t; cd -; done", "a: b:"),
+            ("for d in a b; do pushd $d; t; popd; done", "a: b:"),
+            ("ALL='a b'\nfor d in $ALL; do t $d; done", ":a :b"),
+            ("ALL='a b'\nfor d in \"$ALL\"; do t $d x; done", ":a b x"),
+            ("for a in 1 2; do for b in 3 4; do t $a $b; done; done", ":1 3 :1 4 :2 3 :2 4"),
+            ("f() { for d; do t $d; done; }\nf a b", ":a :b"),
+            ("for d in a b; do t $d; break; done\nt x", ":a :x"),
+            ("for d in a b; do [ $d = a ] && continue; t $d; done", ":b"),
+            // What is only known when it runs.
+            ("d=x\nfor d in */; do t $d; done", ":?"),
+            ("d=x\nfor d in $(ls); do t $d; done", ":?"),
+            ("d=x\nfor d in {a,b}; do t $d; done", ":?"),
+            ("d=x\nfor d in a $MORE; do t $d; done", ":?"),
+            ("d=x\nls | while read d; do t $d; done", ":?"),
+            ("for ((i = 0; i < 3; i++)); do t $i; done; t x", ":? :x"),
+        ] {
+            assert_eq!(rounds(text).join(" "), expected, "{text}");
+        }
+        let words = "w ".repeat(ROUNDS);
+        let deep = format!("for a in {words}; do for b in {words}; do t $a $b; done; done; t x");
+        let told = rounds(&deep);
+        assert!(told.len() < 2_000 && told.contains(&":w ?".to_owned()), "{}", told.len());
+        assert_eq!(told.last().map(String::as_str), Some(":x"));
+    }
+
+    /// Squared it is more than are gone through one by one.
+    const ROUNDS: usize = 100;
+
+    #[test]
+    fn the_directory_that_a_script_ends_in_is_its_own() {
+        for (text, expected) in [
+            ("cd a", Some("a")),
+            ("(cd a && t)", Some("")),
+            ("pushd a; t; popd", Some("")),
+            ("cd a; cd $B", None),
+            ("t $(cd a && pwd)", Some("")),
+        ] {
+            let found = dir_after(text, GITHUB, &BTreeMap::new());
+            assert_eq!(found.as_deref(), expected, "{text}");
+        }
     }
 
     #[test]

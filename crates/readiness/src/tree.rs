@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::attest;
+use crate::pipeline::Budget;
 
 /// A file that is larger is listed and not read.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -35,6 +36,8 @@ pub struct Tree {
     pub incomplete: bool,
     /// Other repositories that are parts of this one and were not looked at. What would be shown by a file may be in one.
     pub submodules: Vec<String>,
+    /// How much of its paths may still be compared with patterns.
+    compared: Budget,
 }
 
 impl Tree {
@@ -84,6 +87,42 @@ impl Tree {
             .range(prefix..)
             .map(|(path, _)| path.as_str())
             .take_while(move |path| path.starts_with(&end))
+    }
+
+    /// Lets as much be compared as an assessment may.
+    pub(crate) fn renew(&self) {
+        self.compared.renew();
+    }
+
+    /// Whether so much was compared that some of what was asked for is not known.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.compared.is_spent()
+    }
+
+    /// Whether a pattern names a path; `None` when too much was compared before.
+    pub(crate) fn fits(&self, pattern: &str, path: &str) -> Option<bool> {
+        self.compared.matches(pattern, path)
+    }
+
+    /// Counts as that many comparisons of a path with a pattern; `None` when too much was compared before.
+    pub(crate) fn compares(&self, count: usize) -> Option<()> {
+        self.compared.take(count as u64)
+    }
+
+    /// Whether one of these patterns names one of these files; `None` when too much was compared before.
+    pub(crate) fn has_fitting<P: AsRef<str>>(
+        &self,
+        patterns: &[P],
+        of: impl Fn(&str) -> bool,
+    ) -> Option<bool> {
+        for path in self.paths().filter(|path| of(path)) {
+            for pattern in patterns {
+                if self.fits(pattern.as_ref(), path)? {
+                    return Some(true);
+                }
+            }
+        }
+        Some(false)
     }
 
     /// All texts with their paths.
@@ -239,5 +278,6 @@ pub fn wanted(path: &str) -> bool {
             | "c8rc"
     ) || name.starts_with("Dockerfile")
         || name.starts_with("Jenkinsfile")
+        || name.starts_with("Makefile")
         || name.starts_with('.')
 }

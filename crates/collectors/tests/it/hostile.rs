@@ -191,7 +191,7 @@ fn workflows_of_ten_thousand_lines_and_bombs_come_to_an_end() {
     let dir = tempfile::tempdir().unwrap();
     let steps: Vec<String> = (0..10_000).map(|n| format!("      - run: echo {n}\n")).collect();
     let steps = steps.concat();
-    let head = "on: pull_request\njobs:\n  a:\n    steps:\n";
+    let head = "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n";
     write(dir.path(), "go.mod", "module a\n");
     write(dir.path(), "a_test.go", "package a\n");
     write(

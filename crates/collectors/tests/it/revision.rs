@@ -136,6 +136,10 @@ fn bare_repositories_working_trees_and_clones_know_their_main_branch() {
     let clone = at("clone");
     git(&clone, &["checkout", "-q", "-b", "topic", "HEAD~1"]);
     assert_eq!(main(&clone).as_deref(), Some("trunk"), "what is checked out is another");
+    let commit = checkout(&clone).unwrap().facts.commit.unwrap();
+    assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{commit}");
+    let of = |rev: &str| revision(&clone, rev).unwrap().facts.commit;
+    assert_eq!((of("HEAD"), of("origin/trunk~1")), (Some(commit.clone()), Some(commit)));
     git(&clone, &["worktree", "add", "-q", "../beside", "origin/old/one"]);
     assert!(at("beside/.git").is_file());
     assert_eq!(main(&at("beside")).as_deref(), Some("trunk"));

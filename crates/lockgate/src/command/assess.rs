@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use lockgate_collectors::{Checkout, Submodules, checkout_with, revision};
 use lockgate_readiness::baseline::{Baseline, Changes};
-use lockgate_readiness::{About, Assessment, Scenario, assess, badge, fix, html, markdown, sarif};
+use lockgate_readiness::{
+    About, Assessment, Facts, Scenario, assess, badge, fix, html, markdown, sarif,
+};
 use serde::Serialize;
 
 use self::forge::ForgeArgs;
@@ -120,7 +122,7 @@ impl Assess {
         }
         let assessment = assess(&found.tree, &found.facts);
         let changes = baseline.map(|baseline| baseline.changes(&assessment));
-        self.print(format, &assessment, found.facts.today, changes.as_ref())?;
+        self.print(format, &assessment, &found.facts, changes.as_ref())?;
         let mut exit = Exit::Done;
         for Required(scenario) in self.require {
             let gate = assessment.gate(scenario);
@@ -179,7 +181,7 @@ impl Assess {
         &self,
         format: Format,
         assessment: &Assessment,
-        date: Option<jiff::civil::Date>,
+        facts: &Facts,
         changes: Option<&Changes>,
     ) -> CliResult<()> {
         let required = || self.require.iter().map(|required| required.0);
@@ -190,7 +192,8 @@ impl Assess {
                 let about = About {
                     repository: &repository,
                     revision: self.rev.as_deref(),
-                    date,
+                    commit: facts.commit.as_deref(),
+                    date: facts.today,
                     version: env!("CARGO_PKG_VERSION"),
                 };
                 return output::print(&html(assessment, &about, changes));

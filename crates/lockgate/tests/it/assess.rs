@@ -47,7 +47,9 @@ fn package_that_runs(command: &str) -> tempfile::TempDir {
     write(
         dir.path(),
         ".github/workflows/ci.yml",
-        &format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: {command}\n"),
+        &format!(
+            "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: {command}\n"
+        ),
     );
     write(dir.path(), "CODEOWNERS", "# * @team\n");
     dir
@@ -154,7 +156,7 @@ fn what_changed_since_a_baseline_is_told() {
     write(
         dir.path(),
         ".github/workflows/ci.yml",
-        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: cargo test\n",
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: cargo test\n",
     );
     let better = run_in(dir.path(), &["assess", "--baseline", &baseline]);
     assert!(

@@ -6,9 +6,7 @@ use super::invoke::Done;
 use super::{Class, Kinds, azure, config, hooks, orb, tool};
 use crate::shell::{Blocking, UNKNOWN};
 use crate::tree::Tree;
-use Class::{
-    Build, Code, Compliance, CoverageUpload, Deliver, Dependencies, Dynamic, Review, Secrets,
-};
+use Class::{Build, Code, Codecov, Compliance, Deliver, Dependencies, Dynamic, Review, Secrets};
 
 /// When a finding makes the action fail.
 pub(super) enum Fails {
@@ -76,8 +74,8 @@ const ACTIONS: &[Row] = &[
     ("apache/skywalking-eyes", &[Compliance], Always),
     ("microsoft/sbom-action", &[Compliance], Always),
     ("actions/attest-sbom", &[Compliance], Always),
-    ("codecov/codecov-action", &[CoverageUpload], Always),
-    ("coverallsapp/github-action", &[CoverageUpload], Always),
+    ("codecov/codecov-action", &[Codecov], Always),
+    ("coverallsapp/github-action", &[], Always),
     ("pypa/gh-action-pypi-publish", &[Deliver], Always),
     ("softprops/action-gh-release", &[Deliver], UnlessTrue("draft")),
     ("ncipollo/release-action", &[Deliver], UnlessTrue("draft")),

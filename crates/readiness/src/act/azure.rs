@@ -7,7 +7,7 @@ use super::invoke::Done;
 use super::{Class, Kinds, tool};
 use crate::shell::{Blocking, UNKNOWN};
 use crate::tree::join;
-use Class::{Build, Code, Compliance, CoverageUpload, Deliver, Dependencies, Dynamic, Secrets};
+use Class::{Build, Code, Codecov, Compliance, Deliver, Dependencies, Dynamic, Secrets};
 use Fails::{Always, Elsewhere, UnlessFalse, UnlessTrue, WhenTrue};
 
 const ADVANCED: &str =
@@ -56,7 +56,7 @@ pub(super) const TASKS: &[Row] = &[
     ("azure-task/sonarqubeanalyze", &[Code], Elsewhere("fails only with `sonar.qualitygate.wait`, which other places may set")),
     ("azure-task/manifestgeneratortask", &[Compliance], Always),
     ("azure-task/sbomtool", &[Compliance], Always),
-    ("azure-task/codecov", &[CoverageUpload], Always),
+    ("azure-task/codecov", &[Codecov], Always),
     ("azure-task/msbuild", &[Build], Always),
     ("azure-task/vsbuild", &[Build], Always),
     ("azure-task/ant", &[Build], Always),

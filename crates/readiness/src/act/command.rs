@@ -1,6 +1,6 @@
 //! Commands that only run another one.
 
-use crate::shell::Blocking;
+use crate::shell::{Blocking, UNKNOWN};
 
 /// A command without what stands before it.
 pub(super) struct Unwrapped {
@@ -40,12 +40,20 @@ pub(super) fn unwrapped(words: Vec<String>) -> Unwrapped {
         words = inner;
     }
     if let Some(first) = words.first_mut()
-        && !is_script(first)
+        && (!is_script(first) || is_in_unknown(first))
     {
         let bare = first.rsplit(['/', '\\']).next().unwrap_or_default();
         *first = bare.trim_end_matches(".exe").trim_end_matches(".cmd").to_owned();
     }
     Unwrapped { words, wrappers, env, blocking }
+}
+
+/// A program that was installed into a directory which is only known when it runs, such as `$BIN/gotestsum`.
+fn is_in_unknown(program: &str) -> bool {
+    program.rsplit_once('/').is_some_and(|(dir, name)| {
+        let is_own = matches!(name, "" | "test" | "tests" | "check" | "ci" | "build" | "run");
+        dir.contains(UNKNOWN) && !is_own && !name.contains([UNKNOWN, '.'])
+    })
 }
 
 /// A path of the repository, such as `./test`, and not a program such as `.venv/bin/pytest`.
@@ -74,7 +82,7 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
         "env" | "cross-env" | "dotenv" => {
             after_assignments(after_options(rest, &[], &["-u", "-C", "-e", "-f"]))
         }
-        "time" | "xvfb-run" | "retry" | "caffeinate" | "winpty" => {
+        "time" | "xvfb-run" | "xvfb-maybe" | "retry" | "caffeinate" | "winpty" => {
             after_options(rest, &[], &["-s", "--server-args", "-n", "-e", "-f", "-t", "-d"])
         }
         "timeout" | "gtimeout" => after_options(rest, &[], &["-k", "-s"]).get(1..)?,
@@ -89,7 +97,12 @@ fn inner(words: &[String]) -> Option<Vec<String>> {
                 &[],
                 &["--source", "--rcfile", "--omit", "--include", "--data-file"],
             );
-            return python(rest);
+            // A script of the repository is the interpreter's to run.
+            let script = || {
+                let words = std::iter::once("python").chain(rest.iter().copied());
+                (!rest.is_empty()).then(|| words.map(str::to_owned).collect())
+            };
+            return python(rest).or_else(script);
         }
         "python" | "python3" | "py" => return python(rest),
         // Programs that come with the packages of a language, or that its frameworks write into every project.
@@ -331,6 +344,8 @@ mod tests {
             ("uv run --group dev pytest", "pytest"),
             ("poetry run python -m pytest tests", "pytest tests"),
             ("coverage run --source x -m pytest tests", "pytest tests"),
+            ("coverage run --branch tests/run.py a", "python tests/run.py a"),
+            ("coverage report", "coverage report"),
             ("python3 -W error -m unittest", "unittest"),
             ("npx --yes playwright test", "playwright test"),
             ("pnpm exec vitest run", "vitest run"),
@@ -340,6 +355,9 @@ mod tests {
             ("nix develop -c cargo test", "cargo test"),
             ("cross test --target x", "cargo test --target x"),
             (".venv/bin/pytest", "pytest"),
+            ("\u{E000}/dist/gotestsum -- -race", "gotestsum -- -race"),
+            ("\u{E000}/ci.sh", "\u{E000}/ci.sh"),
+            ("xvfb-maybe --auto-servernum -- jest -c a", "jest -c a"),
             ("./test", "./test"),
             ("./gradlew check", "gradlew check"),
             ("docker build .", "docker build ."),

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use super::command::Unwrapped;
 use super::files::TestFiles;
 use super::idle::is_idle;
+use super::measured::Data;
 use super::script::Makefiles;
 use super::{Class, Kinds, command, hooks, runner, script, threshold, tool};
 use crate::finding::Evidence;
 use crate::package::Roots;
 use crate::shell::{Blocking, SWAYING, UNKNOWN, Word};
-use crate::tree::Tree;
+use crate::tree::{Tree, name};
 
 /// Most commands of all pipelines together.
 pub(super) const COMMANDS_MAX: usize = 20_000;
@@ -42,6 +43,7 @@ pub(super) struct Done {
     pub(super) packages: BTreeMap<String, Kinds>,
     /// It changes a cluster, or compares with one, whichever that is.
     pub(super) to_cluster: bool,
+    pub(super) data: Data,
 }
 
 impl Done {
@@ -54,6 +56,7 @@ impl Done {
             dir: None,
             packages: BTreeMap::new(),
             to_cluster: false,
+            data: Data::None,
         }
     }
 
@@ -69,6 +72,11 @@ impl Done {
 
     pub(super) fn blocks(mut self, blocking: Blocking) -> Self {
         self.blocking = blocking;
+        self
+    }
+
+    pub(super) fn data(mut self, data: Data) -> Self {
+        self.data = data;
         self
     }
 
@@ -128,7 +136,7 @@ impl Asked<'_> {
     fn unwrapped(&self, command: &Unwrapped, dir: Option<&str>, depth: usize) -> Vec<Done> {
         let Some(program) = command.words.first() else { return Vec::new() };
         if program.contains(UNKNOWN) {
-            return Vec::new();
+            return script::elsewhere(program);
         }
         let (words, swayed) = self.with_env(&command.words);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -140,6 +148,15 @@ impl Asked<'_> {
         match script::followed(self, &words, dir, depth) {
             Some(nested) => all.extend(nested),
             None => all.extend(self.program(&words, dir)),
+        }
+        // Of coverage.py's verbs only `run` runs another program.
+        if command.wrappers.iter().any(|wrapper| name(&wrapper[0]) == "coverage") {
+            if all.is_empty() {
+                let why =
+                    format!("`coverage run` measures `{}`, which is not read", words.join(" "));
+                all.push(Done::new(Class::OpaqueTests).why(why));
+            }
+            all.iter_mut().for_each(|done| done.data = Data::Made);
         }
         for done in &mut all {
             done.blocking = done.blocking.and(&command.blocking).and(&swayed);

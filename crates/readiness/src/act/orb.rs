@@ -6,13 +6,13 @@ use super::Class;
 use super::action::{Fails, Row};
 use super::invoke::Done;
 use crate::shell::Blocking;
-use Class::{Build, Code, Compliance, CoverageUpload, Deliver, Dependencies, Secrets};
+use Class::{Build, Code, Codecov, Compliance, Deliver, Dependencies, Secrets};
 use Fails::{Always, Elsewhere, UnlessFalse};
 
 #[rustfmt::skip]
 pub(super) const ORBS: &[Row] = &[
-    ("orb/codecov/codecov/upload", &[CoverageUpload], Always),
-    ("orb/coveralls/coveralls", &[CoverageUpload], Always),
+    ("orb/codecov/codecov/upload", &[Codecov], Always),
+    ("orb/coveralls/coveralls", &[], Always),
     ("orb/gitguardian/ggshield/scan", &[Secrets], Always),
     ("orb/gitguardian/ggshield/ggshield-secret", &[Secrets], Always),
     ("orb/sonarsource/sonarcloud/scan", &[Code], Elsewhere("fails only with `sonar.qualitygate.wait`, which other places may set")),

@@ -10,6 +10,7 @@ use super::files::{Kinds, Language, TestFile, shown};
 use super::flags::{last, told};
 use super::idle::is_idle;
 use super::invoke::{Asked, Done};
+use super::measured::Data;
 use super::{Class, threshold};
 use crate::shell::Blocking;
 
@@ -17,12 +18,15 @@ use crate::shell::Blocking;
 pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<Done> {
     // What does not know its directory is taken to be at the root.
     let root = dir.unwrap_or_default();
+    let mut measures =
+        matches!(words[0], "nosetests" | "nose2") && told(words, &["--with-coverage"]);
     if matches!(words[0], "pytest" | "py.test") {
         let all = threshold::effective(asked.tree, words, root);
         let all: Vec<&str> = all.iter().map(String::as_str).collect();
         if is_idle(&all) {
             return Vec::new();
         }
+        measures = threshold::is_measured(&all);
     }
     let Some(run) = recognise(words) else { return Vec::new() };
     let mut all = Vec::new();
@@ -36,6 +40,9 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<
         Run::Threshold => {}
     }
     all.extend(threshold::done(asked.tree, words, root));
+    if measures {
+        all.iter_mut().for_each(|done| done.data = Data::Made);
+    }
     all
 }
 

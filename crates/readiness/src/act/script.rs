@@ -207,6 +207,16 @@ fn file(
     }
 }
 
+/// A script in a directory that is only known when it runs: it may be one that tests.
+pub(super) fn elsewhere(program: &str) -> Vec<Done> {
+    let Some((_, name)) = program.rsplit_once('/') else { return Vec::new() };
+    if name.contains(UNKNOWN) || !program::may_test(name) {
+        return Vec::new();
+    }
+    let why = format!("`…/{name}` is in a directory that is only known when it runs");
+    vec![Done::new(Class::OpaqueTests).why(why)]
+}
+
 /// What runs a script file.
 #[derive(Debug, PartialEq, Eq)]
 enum By {

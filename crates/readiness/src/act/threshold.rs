@@ -4,7 +4,7 @@ mod jvm;
 mod python;
 mod script;
 
-pub(super) use self::python::{effective, pytest_settings, shell_words};
+pub(super) use self::python::{effective, is_measured, pytest_settings, shell_words};
 use self::script::{jest, node_coverage, vitest};
 use super::Class;
 use super::flags::last;

@@ -18,7 +18,7 @@ enum Fails {
     Never,
 }
 
-use Class::{Build, Code, Compliance, Deliver, Dependencies, Dynamic, Secrets};
+use Class::{Build, Code, Codecov, Compliance, Deliver, Dependencies, Dynamic, Secrets};
 use Fails::{Always, Never, Unless, With};
 
 /// A program, the first words that make it do something (one entry per word; `a|b` is either), what that is, and when
@@ -117,6 +117,7 @@ const ROWS: &[Row] = &[
     ("kyverno", &["test|apply"], &[Compliance], Always),
     ("scorecard", &[], &[Compliance], Always),
     ("fossa", &["test"], &[Compliance], Always),
+    ("codecov|./codecov|codecovcli|codecov-cli", &[], &[Codecov], Always),
     // build
     ("cargo", &["build|check|clippy|b|c|rustc|doc"], &[Build], Always),
     ("cargo", &["hack", "build|check|clippy"], &[Build], Always),

@@ -1,6 +1,7 @@
 //! What a change needs before it is merged, as far as files indicate it. Only the forge can prove it, so that what no
 //! file shows is unknown until the forge is asked.
 
+mod branch;
 mod enforced;
 mod owners;
 mod rules;
@@ -8,7 +9,7 @@ mod terraform;
 
 use self::enforced::{By, together};
 use self::owners::catch_all;
-use self::rules::Rules;
+use self::rules::{Kept, Rules};
 use super::{ON_CHANGES, Seen, Wanted, judge};
 use crate::act::{Act, Class};
 use crate::finding::{Evidence, Finding, Outcome};
@@ -21,7 +22,7 @@ use crate::yaml::{self, Node};
 const ONLY_THE_FORGE: &str = "no file indicates it; only the forge can tell";
 
 pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
-    let rules = Rules::read(seen.tree);
+    let rules = Rules::read(seen.tree, seen.main);
     let mut review = review(seen.tree, &rules);
     let (mut automated, automated_by) = automated(seen, &rules);
     let (mut compliance, compliance_by) = compliance(seen, &rules);
@@ -39,7 +40,25 @@ pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
     ]
 }
 
-fn review(tree: &Tree, rules: &Rules) -> Finding {
+/// Whether a check of this name is required before a merge: by the forge where it was asked, or else as files indicate it.
+pub(super) fn requires(seen: &Seen<'_>, check: &str) -> Finding {
+    if let Some(forge) = seen.forge {
+        return forge.requires(check);
+    }
+    let rules = Rules::read(seen.tree, seen.main);
+    match rules.required.iter().find(|(name, _)| name == check) {
+        Some((_, shown)) => Finding::pass(format!("rules in the repository require `{check}`"))
+            .with([shown.clone()]),
+        None if rules.required.is_empty() => {
+            Finding::unknown(format!("whether `{check}` is required, only the forge can tell"))
+        }
+        None => {
+            Finding::fail(format!("rules in the repository require other checks than `{check}`"))
+        }
+    }
+}
+
+fn review(tree: &Tree, rules: &Rules<'_>) -> Finding {
     let mut why = ONLY_THE_FORGE.to_owned();
     let mut shown = Vec::new();
     match catch_all(tree) {
@@ -52,9 +71,12 @@ fn review(tree: &Tree, rules: &Rules) -> Finding {
         }
         None => {}
     }
-    if !rules.reviews.is_empty() {
+    if !rules.reviews.of_main.is_empty() {
         return Finding::pass("indicated: rules in the repository require reviews")
-            .with(rules.reviews.clone());
+            .with(rules.reviews.of_main.clone());
+    }
+    if let Some((evidence, reason)) = &rules.reviews.open {
+        return Finding::unknown(reason.clone()).with([evidence.clone()]);
     }
     if let Some((evidence, reason)) = &rules.broken {
         why = format!("{reason}; only the forge can tell more");
@@ -63,7 +85,7 @@ fn review(tree: &Tree, rules: &Rules) -> Finding {
     Finding::unknown(why).with(shown)
 }
 
-fn automated(seen: &Seen<'_>, rules: &Rules) -> (Finding, By) {
+fn automated(seen: &Seen<'_>, rules: &Rules<'_>) -> (Finding, By) {
     if let Some(pipeline) = seen.pipelines.all.iter().find(|pipeline| guards_queue(pipeline)) {
         let text = seen.tree.text(&pipeline.file).unwrap_or_default();
         let line = text.lines().position(|line| line.contains("merge_group")).unwrap_or(0);
@@ -73,9 +95,9 @@ fn automated(seen: &Seen<'_>, rules: &Rules) -> (Finding, By) {
     if let Some(found) = by_robot(seen.tree) {
         return (found, By::Itself);
     }
-    if !rules.checks.is_empty() {
+    if !rules.checks.of_main.is_empty() {
         let found = Finding::pass("indicated: rules in the repository require checks");
-        return (found.with(rules.checks.clone()), By::Check);
+        return (found.with(rules.checks.of_main.clone()), By::Check);
     }
     let what = "automated reviews or a check over all jobs";
     let review = by_pipeline(seen, &|act: &Act| act.class == Class::Review, what);
@@ -83,7 +105,17 @@ fn automated(seen: &Seen<'_>, rules: &Rules) -> (Finding, By) {
         return (review, By::Itself);
     }
     let is = |act: &Act| matches!(act.class, Class::Review | Class::Aggregate);
-    (by_pipeline(seen, &is, what), By::Check)
+    (or_open(by_pipeline(seen, &is, what), &rules.checks), By::Check)
+}
+
+/// What nothing else shows is unknown because of rules of which nobody knows whether they are of the main branch.
+fn or_open(found: Finding, rules: &Kept) -> Finding {
+    match &rules.open {
+        Some((evidence, reason)) if found.outcome != Outcome::Pass => {
+            Finding::unknown(reason.clone()).with([evidence.clone()])
+        }
+        _ => found,
+    }
 }
 
 /// Whether something that a queue starts can fail.
@@ -129,17 +161,18 @@ fn by_robot(tree: &Tree) -> Option<Finding> {
     None
 }
 
-fn compliance(seen: &Seen<'_>, rules: &Rules) -> (Finding, By) {
-    if !rules.rulesets.is_empty() {
+fn compliance(seen: &Seen<'_>, rules: &Rules<'_>) -> (Finding, By) {
+    if !rules.rulesets.of_main.is_empty() {
         let found = Finding::pass("indicated: rulesets in the repository");
-        return (found.with(rules.rulesets.clone()), By::Rules);
+        return (found.with(rules.rulesets.of_main.clone()), By::Rules);
     }
     if let Some(text) = seen.tree.text(".github/dco.yml") {
         let shown = Evidence::file(".github/dco.yml", text);
         return (Finding::pass("indicated: sign-offs").with([shown]), By::Check);
     }
     let is = |act: &Act| act.class == Class::SignOff;
-    (by_pipeline(seen, &is, "checks of sign-offs or signatures"), By::Check)
+    let found = by_pipeline(seen, &is, "checks of sign-offs or signatures");
+    (or_open(found, &rules.rulesets), By::Check)
 }
 
 fn by_pipeline(seen: &Seen<'_>, is: &dyn Fn(&Act) -> bool, what: &str) -> Finding {

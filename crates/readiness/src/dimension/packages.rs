@@ -10,6 +10,7 @@ use crate::act::{Act, Class, Kinds, held_tests, is_test};
 use crate::finding::{Evidence, Finding, Outcome};
 use crate::given::{Counting, may_run};
 use crate::package::Roots;
+use crate::pipeline::{Paths, TOO_MUCH};
 use crate::tree::{Tree, name};
 
 /// Most packages that are told.
@@ -129,13 +130,22 @@ fn is_set_up(path: &str) -> bool {
         || [".config.", ".d.ts"].iter().any(|part| name.contains(part))
 }
 
-/// The packages a change of which starts a pipeline on pull requests, for each that does not take all changes.
-fn started<'a>(seen: &Seen<'_>, roots: &'a Roots) -> BTreeMap<String, BTreeSet<&'a str>> {
-    let of = |(file, paths): (&String, &crate::pipeline::Paths)| {
-        let changed = seen.tree.paths().filter(|path| paths.let_through(path));
-        (file.clone(), changed.filter_map(|path| roots.of(path)).collect())
+/// The packages a change of which starts a pipeline; none when too much was compared before.
+type Started<'a> = Option<BTreeSet<&'a str>>;
+
+/// Those of each pipeline that does not take all changes on pull requests.
+fn started<'a>(seen: &Seen<'_>, roots: &'a Roots) -> BTreeMap<String, Started<'a>> {
+    let of = |paths: &Paths| -> Started<'a> {
+        let mut all = BTreeSet::new();
+        for path in seen.tree.paths() {
+            let Some(dir) = roots.of(path).filter(|dir| !all.contains(dir)) else { continue };
+            if paths.let_through(seen.tree, path)? {
+                all.insert(dir);
+            }
+        }
+        Some(all)
     };
-    seen.pipelines.paths.iter().map(of).collect()
+    seen.pipelines.paths.iter().map(|(file, paths)| (file.clone(), of(paths))).collect()
 }
 
 /// A package that is asked about.
@@ -143,7 +153,7 @@ struct About<'a> {
     seen: &'a Seen<'a>,
     dir: &'a str,
     held: Option<&'a Held>,
-    started: &'a BTreeMap<String, BTreeSet<&'a str>>,
+    started: &'a BTreeMap<String, Started<'a>>,
 }
 
 impl About<'_> {
@@ -182,9 +192,14 @@ impl About<'_> {
         }
         let loose = judged(Unplaced::Anywhere);
         if loose.outcome != Outcome::Pass {
-            return found;
+            let is_open = loose.outcome == Outcome::Unknown && found.outcome == Outcome::Fail;
+            return if is_open { loose } else { found };
         }
-        let why = format!("{what} run in directories that no file writes out");
+        let why = if self.seen.tree.is_spent() {
+            format!("{what}: {TOO_MUCH}")
+        } else {
+            format!("{what} run in directories that no file writes out")
+        };
         Finding::unknown(why).with(loose.evidence)
     }
 
@@ -225,7 +240,7 @@ impl About<'_> {
     fn kinds(&self, act: &Act, unplaced: Unplaced) -> Kinds {
         let Class::Test(kinds) = act.class else { return Kinds::default() };
         let is_placed = act.dir.is_some() || unplaced == Unplaced::Anywhere;
-        if !is_placed || !self.starts(act) {
+        if !is_placed || !self.starts(act, unplaced) {
             return Kinds::default();
         }
         if !act.packages.is_empty() {
@@ -239,12 +254,15 @@ impl About<'_> {
     fn builds(&self, act: &Act, unplaced: Unplaced) -> bool {
         let is_placed = act.dir.is_some() || unplaced == Unplaced::Anywhere;
         let is_build = act.class == Class::Build && is_placed;
-        self.kinds(act, unplaced).any() || is_build && self.starts(act) && self.is_in(act)
+        self.kinds(act, unplaced).any() || is_build && self.starts(act, unplaced) && self.is_in(act)
     }
 
-    /// Whether a change of the package starts the pipeline.
-    fn starts(&self, act: &Act) -> bool {
-        self.started.get(&act.pipeline).is_none_or(|packages| packages.contains(self.dir))
+    /// Whether a change of the package starts the pipeline, as far as that is known.
+    fn starts(&self, act: &Act, unplaced: Unplaced) -> bool {
+        self.started.get(&act.pipeline).is_none_or(|packages| match packages {
+            Some(packages) => packages.contains(self.dir),
+            None => unplaced == Unplaced::Anywhere,
+        })
     }
 
     /// Whether a step works in the package, or around it.

@@ -1,11 +1,13 @@
 //! Tests that run on every change.
 
+mod codecov;
+mod threshold;
+
 use super::packages::Package;
 use super::{ON_CHANGES, Seen, Wanted, evidence, judge};
 use crate::act::{self, Act, Class};
 use crate::finding::{Finding, Outcome};
-use crate::pipeline::{Occasion, Runs};
-use crate::shell::Blocking;
+use crate::pipeline::Occasion;
 
 fn unit(act: &Act) -> bool {
     matches!(act.class, Class::Test(kinds) if kinds.unit)
@@ -19,15 +21,12 @@ fn end_to_end(act: &Act) -> bool {
     matches!(act.class, Class::Test(kinds) if kinds.end_to_end)
 }
 
-fn threshold(act: &Act) -> bool {
-    matches!(act.class, Class::Threshold(_))
-}
-
 pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
     let judge = |is: &dyn Fn(&Act) -> bool, on: &[Occasion], what: &str, when: &str| {
         judge(seen, &Wanted { is, on, what, when, by_scripts: true, need_not_block: false })
     };
     let any = [ON_CHANGES, &[Occasion::Main, Occasion::Branch, Occasion::Schedule]].concat();
+    let codecov = codecov::limit(seen);
     let unit_any = judge(&unit, &any, "unit tests", "in a pipeline");
     vec![
         ("tests.unit", that_exist(seen, unit_any)),
@@ -43,11 +42,8 @@ pub(super) fn findings(seen: &Seen<'_>) -> Vec<(&'static str, Finding)> {
             "tests.end_to_end_on_pull_request",
             judge(&end_to_end, ON_CHANGES, "end-to-end tests", "on pull requests"),
         ),
-        (
-            "tests.coverage_threshold",
-            judge(&threshold, ON_CHANGES, "coverage thresholds", "on pull requests"),
-        ),
-        ("tests.coverage_over_80", over_80(seen)),
+        ("tests.coverage_threshold", threshold::any(seen, codecov.as_ref())),
+        ("tests.coverage_over_80", threshold::over_80(seen, codecov.as_ref())),
     ]
 }
 
@@ -97,56 +93,5 @@ fn that_exist(seen: &Seen<'_>, finding: Finding) -> Finding {
     match act::any_test(seen.tree) {
         Some(shown) => Finding::fail("tests are there, and no pipeline runs them").with([shown]),
         None => finding,
-    }
-}
-
-/// The highest threshold that pull requests must pass.
-fn over_80(seen: &Seen<'_>) -> Finding {
-    let enforced = seen.acts.iter().filter(|act| {
-        let on_changes = ON_CHANGES.iter().any(|on| *act.runs.on(*on) == Runs::Yes);
-        threshold(act) && on_changes && act.blocking == Blocking::Yes
-    });
-    let mut best: Option<(f64, &Act)> = None;
-    let mut open = None;
-    for act in enforced {
-        match act.class {
-            Class::Threshold(Some(percent)) if best.is_none_or(|(known, _)| percent > known) => {
-                best = Some((percent, act));
-            }
-            Class::Threshold(None) => open = Some(act),
-            _ => {}
-        }
-    }
-    match (best, open) {
-        (Some((percent, act)), _) if percent > 80.0 => {
-            Finding::pass(format!("at least {percent} % is enforced")).with(evidence(act))
-        }
-        (_, Some(act)) => Finding::unknown("a threshold is enforced; the files do not say which")
-            .with(evidence(act)),
-        (Some((percent, act)), None) => {
-            Finding::fail(format!("{percent} % is enforced, which is not above 80 %"))
-                .with(evidence(act))
-        }
-        (None, None) => {
-            let plain = judge(
-                seen,
-                &Wanted {
-                    is: &threshold,
-                    on: ON_CHANGES,
-                    what: "coverage thresholds",
-                    when: "on pull requests",
-                    by_scripts: true,
-                    need_not_block: false,
-                },
-            );
-            Finding {
-                outcome: if plain.outcome == Outcome::Pass {
-                    Outcome::Unknown
-                } else {
-                    plain.outcome
-                },
-                ..plain
-            }
-        }
     }
 }

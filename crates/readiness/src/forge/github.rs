@@ -24,14 +24,30 @@ struct Asked<'a> {
     details: Vec<Heard<'a>>,
 }
 
-pub(super) fn enforced(forge: &Forge, branch: &str, owned: bool) -> Enforced {
-    let asked = Asked {
+fn asked<'a>(forge: &'a Forge, branch: &'a str) -> Asked<'a> {
+    Asked {
         branch,
         rules: forge.hear(About::Rules),
         protection: forge.hear(About::Protection),
         of_branch: forge.hear(About::Branch),
         details: forge.hear_all(About::Ruleset).collect(),
-    };
+    }
+}
+
+/// Whether a check of this name is required.
+pub(super) fn requires(forge: &Forge, branch: &str, check: &str) -> Finding {
+    let asked = asked(forge, branch);
+    let found = asked.contexts().find(|(_, name)| *name == check);
+    match found {
+        Some((evidence, _)) => {
+            Finding::pass(format!("GitHub requires `{check}` on {branch}")).with([evidence])
+        }
+        None => asked.none(&format!("check `{check}`"), "required_status_checks"),
+    }
+}
+
+pub(super) fn enforced(forge: &Forge, branch: &str, owned: bool) -> Enforced {
+    let asked = asked(forge, branch);
     Enforced {
         review: asked.review(owned),
         checks: asked.checks(),

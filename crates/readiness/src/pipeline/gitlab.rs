@@ -14,9 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use self::plan::Plan;
 use self::rules::Variables;
 pub(super) use self::script::after;
-use super::{
-    Does, Job, Occasion, Occasions, Pipeline, Pipelines, Runs, Step, Unread, glob_matches,
-};
+use super::{Does, Job, Occasion, Occasions, Pipeline, Pipelines, Runs, Step, Unread};
 use crate::finding::{Evidence, Place};
 use crate::shell::Blocking;
 use crate::tree::Tree;
@@ -125,12 +123,13 @@ impl Reader<'_> {
             .filter(|text| !text.contains("://"));
         if let Some(path) = local {
             let pattern = path.trim_start_matches('/');
-            let names: Vec<String> = self
-                .tree
-                .paths()
-                .filter(|path| glob_matches(pattern, path))
-                .map(str::to_owned)
-                .collect();
+            let names: Vec<String> = if pattern.contains('*') {
+                let paths = self.tree.paths();
+                let fits = paths.filter(|path| self.tree.fits(pattern, path) == Some(true));
+                fits.map(str::to_owned).collect()
+            } else {
+                self.tree.has(pattern).then(|| pattern.to_owned()).into_iter().collect()
+            };
             if names.is_empty() {
                 self.opaque(
                     file,

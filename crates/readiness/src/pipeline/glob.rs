@@ -1,5 +1,7 @@
 //! Patterns of branches, tags and paths, as GitHub and GitLab write them.
 
+use std::cell::Cell;
+
 /// Longest pattern, and most stars in one; more would only take time.
 const PATTERN_MAX: usize = 256;
 const STARS_MAX: usize = 12;
@@ -7,11 +9,57 @@ const STARS_MAX: usize = 12;
 /// Longest text.
 const TEXT_MAX: usize = 1024;
 
+/// How much is compared: a text and a pattern that differ at first sight are one, others as many as may be looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Budget(Cell<u64>);
+
+/// What all patterns of paths of a repository may take together.
+const COMPARED_MAX: u64 = 100_000_000;
+
+/// How many steps of a comparison count as one.
+const STEPS_PER_UNIT: usize = 4;
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self(Cell::new(COMPARED_MAX))
+    }
+}
+
+impl Budget {
+    /// As much as at first.
+    pub(crate) fn renew(&self) {
+        self.0.set(COMPARED_MAX);
+    }
+
+    pub(crate) fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+
+    /// Whether a pattern names a text, as [`matches`] says; `None` when too much was compared before.
+    pub(crate) fn matches(&self, pattern: &str, text: &str) -> Option<bool> {
+        let may = may_name(pattern, text);
+        let steps = if may { pattern.len() * text.len() } else { 0 };
+        self.take(1 + (steps / STEPS_PER_UNIT) as u64)?;
+        Some(may && matches(pattern, text))
+    }
+
+    /// Counts a comparison that needs no pattern.
+    pub(crate) fn take(&self, cost: u64) -> Option<()> {
+        self.0.set(self.0.get().saturating_sub(cost));
+        (!self.is_spent()).then_some(())
+    }
+}
+
+/// Whether a pattern may name a text, by what stands outside of its stars.
+fn may_name(pattern: &str, text: &str) -> bool {
+    let (begin, end) = fixed_ends(pattern);
+    text.starts_with(begin) && text.ends_with(end) && has_pieces(pattern, text)
+}
+
 /// Whether a pattern names a text: `*` stays within a part, `**` does not, `?` makes the character before it optional
 /// and is taken for any one character, `+` repeats and is taken for itself.
 pub(crate) fn matches(pattern: &str, text: &str) -> bool {
-    let (begin, end) = fixed_ends(pattern);
-    if !text.starts_with(begin) || !text.ends_with(end) || !has_pieces(pattern, text) {
+    if !may_name(pattern, text) {
         return false;
     }
     let pattern: Vec<char> = pattern.chars().collect();
@@ -73,14 +121,17 @@ impl Walk<'_> {
         let (pattern, text) = (&self.pattern[at..], &self.text[from..]);
         match pattern {
             [] => text.is_empty(),
+            // One more character at a time, so that no state is looked at from many others.
             ['*', '*', '/', ..] => {
-                self.from(at + 3, from)
-                    || (0..text.len()).any(|i| text[i] == '/' && self.from(at + 3, from + i + 1))
+                let next = text.iter().position(|c| *c == '/');
+                self.from(at + 3, from) || next.is_some_and(|next| self.from(at, from + next + 1))
             }
-            ['*', '*', ..] => (0..=text.len()).any(|i| self.from(at + 2, from + i)),
+            ['*', '*', ..] => {
+                self.from(at + 2, from) || !text.is_empty() && self.from(at, from + 1)
+            }
             ['*', ..] => {
-                let end = text.iter().position(|c| *c == '/').unwrap_or(text.len());
-                (0..=end).any(|i| self.from(at + 1, from + i))
+                self.from(at + 1, from)
+                    || text.first().is_some_and(|c| *c != '/') && self.from(at, from + 1)
             }
             ['?', ..] => {
                 self.from(at + 1, from) || (!text.is_empty() && self.from(at + 1, from + 1))
@@ -153,7 +204,19 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
         }
+        let budget = Budget::default();
+        assert_eq!(budget.matches("", ""), Some(true));
+        assert_eq!(budget.matches("src/**/a.rs", "src/b/c/a.rs"), Some(true));
+        assert_eq!(budget.matches("docs/**", "src/a.rs"), Some(false));
         assert!(!matches("*a*b*c*d*e*f*g*h*", &"abcdefg".repeat(100)));
+        let small = Budget(Cell::new(1_000));
+        let text = "abcdefg".repeat(100);
+        assert_eq!(small.matches("*a*x*", &text), Some(false));
+        assert_eq!(small.0.get(), 999, "what differs at first sight is cheap");
+        assert_eq!(small.matches("*a*b*c*d*e*f*g*a?", &text), None);
+        assert!(small.is_spent() && small.matches("a", "a").is_none());
+        small.renew();
+        assert_eq!(small.matches("a", "a"), Some(true));
         assert!(!matches(&"*".repeat(60), &"a/".repeat(200)), "a bomb takes no time");
     }
 }

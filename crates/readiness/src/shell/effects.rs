@@ -9,11 +9,19 @@ use super::walk::Walk;
 use super::{Blocking, SWAYING, UNKNOWN};
 use crate::tree::join;
 
+/// Most directories that `pushd` keeps.
+const DIRS_MAX: usize = 100;
+
 impl Walk {
     pub(super) fn effects(&mut self, words: &[Word]) {
         let texts: Vec<&str> = words.iter().map(|word| word.text.as_str()).collect();
         match texts.as_slice() {
-            ["cd" | "pushd", rest @ ..] => self.change_dir(rest),
+            ["cd", "-"] => std::mem::swap(&mut self.dir, &mut self.dir_before),
+            ["cd" | "pushd", rest @ ..] => self.change_dir(rest, texts[0] == "pushd"),
+            ["popd", ..] => self.dir = self.dirs.pop().flatten(),
+            ["read" | "mapfile" | "readarray", rest @ ..] => {
+                self.vars.extend(rest.iter().map(|name| ((*name).to_owned(), None)));
+            }
             ["set", rest @ ..] => self.set(rest),
             ["export" | "declare" | "local" | "readonly", rest @ ..] => {
                 self.export(rest, texts[0] == "export");
@@ -45,19 +53,24 @@ impl Walk {
             ["exec", _, ..] | ["circleci-agent", "step", "halt", ..] => {
                 self.flow.end(Scope::Script, false);
             }
-            ["break" | "continue", ..] => self.flow.end(Scope::Round, false),
+            ["continue", ..] => self.flow.end(Scope::Round, false),
+            ["break", ..] => self.flow.end(Scope::Loop, false),
             ["set", rest @ ..] if reads_only(rest) => self.flow.end(Scope::Script, false),
             _ => {}
         }
     }
 
-    fn change_dir(&mut self, rest: &[&str]) {
+    fn change_dir(&mut self, rest: &[&str], keeps: bool) {
         let target = rest.iter().find(|word| !word.starts_with('-'));
-        self.dir = match (target, &self.dir) {
+        let dir = match (target, &self.dir) {
             (Some(target), _) if target.contains(UNKNOWN) || target.starts_with(['/', '~']) => None,
             (Some(target), Some(dir)) => join(dir, target),
             _ => None,
         };
+        if keeps && self.dirs.len() < DIRS_MAX {
+            self.dirs.push(self.dir.clone());
+        }
+        self.dir_before = std::mem::replace(&mut self.dir, dir);
     }
 
     fn set(&mut self, rest: &[&str]) {

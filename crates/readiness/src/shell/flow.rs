@@ -7,6 +7,8 @@ pub(super) enum Scope {
     Function,
     /// A round of a loop.
     Round,
+    /// All rounds that are left of a loop.
+    Loop,
 }
 
 /// Whether the rest of one of them is reached.
@@ -30,16 +32,21 @@ impl Level {
 pub(super) struct Flow {
     script: Level,
     function: Level,
+    all_rounds: Level,
     round: Level,
 }
 
 impl Flow {
     pub(super) fn has_ended(self) -> bool {
-        [self.script, self.function, self.round].iter().any(|level| level.ended.is_some())
+        self.levels().iter().any(|level| level.ended.is_some())
     }
 
     pub(super) fn is_doubtful(self) -> bool {
-        [self.script, self.function, self.round].iter().any(|level| level.doubtful)
+        self.levels().iter().any(|level| level.doubtful)
+    }
+
+    fn levels(self) -> [Level; 4] {
+        [self.script, self.function, self.all_rounds, self.round]
     }
 
     pub(super) fn end(&mut self, scope: Scope, fails: bool) {
@@ -47,6 +54,7 @@ impl Flow {
             Scope::Script => &mut self.script,
             Scope::Function => &mut self.function,
             Scope::Round => &mut self.round,
+            Scope::Loop => &mut self.all_rounds,
         };
         level.ended.get_or_insert(fails);
     }
@@ -56,18 +64,24 @@ impl Flow {
         Self {
             script: self.script.perhaps(before.script),
             function: self.function.perhaps(before.function),
+            all_rounds: self.all_rounds.perhaps(before.all_rounds),
             round: self.round.perhaps(before.round),
         }
     }
 
     /// Behind a call: what ended the function ends nothing else.
     pub(super) fn called(self, before: Self) -> Self {
-        Self { function: before.function, round: before.round, ..self }
+        Self { script: self.script, ..before }
+    }
+
+    /// Behind a round of a loop.
+    pub(super) fn rounded(self, before: Self) -> Self {
+        Self { round: before.round, ..self }
     }
 
     /// Behind a loop.
     pub(super) fn looped(self, before: Self) -> Self {
-        Self { round: before.round, ..self }
+        Self { all_rounds: before.all_rounds, ..self.rounded(before) }
     }
 }
 

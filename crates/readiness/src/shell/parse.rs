@@ -42,6 +42,8 @@ pub(super) enum Node {
     },
     /// Once for each word; for each argument where no words are given.
     For {
+        /// What holds the word; none where a loop counts.
+        name: Option<String>,
         words: Option<Vec<Raw>>,
         body: List,
     },
@@ -221,7 +223,10 @@ impl Parser {
                 let body = self.do_done();
                 Some(Node::Loop { condition, until, body })
             }
-            Some("for" | "select") => Some(self.for_each()),
+            Some(word @ ("for" | "select")) => {
+                let asks = word == "select";
+                Some(self.for_each(asks))
+            }
             Some("case") => Some(self.case()),
             Some("function") => {
                 self.at += 1;
@@ -247,22 +252,49 @@ impl Parser {
         Node::If { branches, otherwise }
     }
 
-    fn for_each(&mut self) -> Node {
+    /// A loop over words. `asks`: a person chooses among them.
+    fn for_each(&mut self, asks: bool) -> Node {
         self.at += 1;
-        // `for ((…))` counts, and its bounds are not looked at.
-        let counts = self.operator() == Some("(");
-        let mut words = counts.then(|| vec![Raw::default()]);
+        if self.operator() == Some("(") {
+            // `for ((…))` counts, and its bounds are not looked at.
+            self.skip_brackets();
+            self.skip_breaks();
+            let words = Some(vec![Raw::default()]);
+            return Node::For { name: None, words, body: self.do_done() };
+        }
+        let name = self.keyword().filter(|_| !asks);
+        self.at += 1;
+        while self.operator() == Some("\n") {
+            self.at += 1;
+        }
+        let mut words = self.take("in").then(Vec::new);
         while self.at < self.tokens.len() && !matches!(self.operator(), Some("\n" | ";")) {
-            match (&mut words, &self.tokens[self.at].0) {
-                (Some(words), Token::Word(raw)) if !counts => words.push(raw.clone()),
-                (None, _) if self.is("in") => words = Some(Vec::new()),
-                _ => {}
+            if let (Some(words), Token::Word(raw)) = (&mut words, &self.tokens[self.at].0) {
+                words.push(raw.clone());
+            } else if self.is("do") {
+                break;
             }
             self.at += 1;
         }
         self.skip_breaks();
         let body = self.do_done();
-        Node::For { words, body }
+        Node::For { name, words, body }
+    }
+
+    /// From a bracket to behind the one that closes it.
+    fn skip_brackets(&mut self) {
+        let mut depth = 0_usize;
+        while self.at < self.tokens.len() {
+            match self.operator() {
+                Some("(") => depth += 1,
+                Some(")") => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return;
+            }
+        }
     }
 
     fn do_done(&mut self) -> List {

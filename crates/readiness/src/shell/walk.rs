@@ -8,6 +8,7 @@ use super::caught::{caught_by, is_cmdlet, no};
 use super::flow::{Flow, Left, Runs};
 use super::lex::{Raw, Word};
 use super::parse::{AndOr, List, Node, Pipeline, Simple};
+use super::rounds::ROUNDS_MAX;
 use super::status::exits_with_variable;
 use super::{Blocking, Command, Options, SWAYING, UNKNOWN};
 
@@ -23,11 +24,12 @@ const CALLS_MAX: usize = 8;
 /// Variables by which another program or nothing may be run under a name.
 const REDIRECTING: [&str; 2] = ["PATH", "BASH_ENV"];
 
-pub(super) fn commands(
+/// The commands of a script, and the directory that it ends in.
+pub(super) fn walked(
     list: &List,
     options: Options,
     vars: &BTreeMap<String, String>,
-) -> Vec<Command> {
+) -> (Vec<Command>, Option<String>) {
     let redirected = REDIRECTING.iter().find(|name| vars.contains_key(**name));
     let blocking = redirected.map_or(Blocking::Yes, |name| {
         Blocking::Unsure(format!("`{name}` of the step decides which programs run"))
@@ -39,7 +41,10 @@ pub(super) fn commands(
         env: swaying.map(|(name, value)| (name.clone(), value.clone())).collect(),
         vars: vars.iter().map(|(name, value)| (name.clone(), Some(value.clone()))).collect(),
         dir: Some(String::new()),
+        dir_before: None,
+        dirs: Vec::new(),
         options,
+        rounds_left: ROUNDS_MAX,
         calls: 0,
         visited: 0,
         looks: Cell::new(0),
@@ -50,15 +55,15 @@ pub(super) fn commands(
         keeps_failures: exits_with_variable(list),
     };
     walk.list(list, &Context { blocking, last: true });
-    walk.out
+    (walk.out, walk.dir)
 }
 
 /// What surrounds a command.
 #[derive(Clone)]
-struct Context {
-    blocking: Blocking,
+pub(super) struct Context {
+    pub(super) blocking: Blocking,
     /// Its status is the script's.
-    last: bool,
+    pub(super) last: bool,
 }
 
 impl Context {
@@ -74,7 +79,12 @@ pub(super) struct Walk {
     /// Of the variables that programs see, those that change what they do.
     pub(super) env: BTreeMap<String, String>,
     pub(super) dir: Option<String>,
+    /// The one that `cd -` goes back to.
+    pub(super) dir_before: Option<String>,
+    /// Those that `popd` goes back to.
+    pub(super) dirs: Vec<Option<String>>,
     pub(super) options: Options,
+    pub(super) rounds_left: usize,
     pub(super) calls: usize,
     visited: usize,
     /// Pipelines that were asked what they come to.
@@ -89,7 +99,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    fn list(&mut self, all: &List, context: &Context) {
+    pub(super) fn list(&mut self, all: &List, context: &Context) {
         let last_that_counts = all.iter().rposition(|one| !is_cmdlet(one));
         for (i, one) in all.iter().enumerate() {
             self.visited += 1;
@@ -187,9 +197,9 @@ impl Walk {
         match node {
             Node::Simple(simple) => self.simple(simple, context, succeeds),
             Node::Group { body, subshell: true } => {
-                let (dir, options) = (self.dir.clone(), self.options);
+                let (dir, dirs, options) = (self.dir.clone(), self.dirs.clone(), self.options);
                 self.list(body, context);
-                (self.dir, self.options, self.flow) = (dir, options, before);
+                (self.dir, self.dirs, self.options, self.flow) = (dir, dirs, options, before);
             }
             Node::Group { body, subshell: false } => self.list(body, context),
             Node::If { branches, otherwise } => self.branches(branches, otherwise, context),
@@ -199,9 +209,8 @@ impl Walk {
                 let certain = known.map(|succeeds| succeeds != *until);
                 self.rounds(body, certain.or(Some(true)), context);
             }
-            Node::For { words, body } => {
-                let certain = self.has_words(words.as_deref());
-                self.rounds(body, certain, context);
+            Node::For { name, words, body } => {
+                self.for_each(name.as_deref(), words.as_deref(), body, context);
             }
             Node::Case(body) => {
                 let inner = Context { blocking: context.blocking.clone(), last: false };
@@ -213,36 +222,8 @@ impl Walk {
         }
     }
 
-    /// The rounds of a loop; whether there is one, where that is known.
-    fn rounds(&mut self, body: &List, certain: Option<bool>, context: &Context) {
-        let before = self.flow;
-        let inner = Context { blocking: context.blocking.clone(), last: false };
-        match certain {
-            Some(true) => self.list(body, &inner),
-            Some(false) => {}
-            None => self.perhaps(&inner, |walk, context| walk.list(body, context)),
-        }
-        self.flow = self.flow.looped(before);
-    }
-
-    /// Whether a loop has words to go through.
-    fn has_words(&self, words: Option<&[Raw]>) -> Option<bool> {
-        match (words, &self.arguments) {
-            (Some(words), _) => {
-                let words = self.expand_all(words);
-                if words.iter().any(Word::is_fixed) {
-                    Some(true)
-                } else {
-                    words.is_empty().then_some(false)
-                }
-            }
-            (None, Some(arguments)) => Some(!arguments.is_empty()),
-            (None, None) => None,
-        }
-    }
-
     /// Runs only when something holds that is not known.
-    fn perhaps(&mut self, context: &Context, run: impl FnOnce(&mut Self, &Context)) {
+    pub(super) fn perhaps(&mut self, context: &Context, run: impl FnOnce(&mut Self, &Context)) {
         let unsure = Blocking::Unsure("runs only when a condition of the script holds".into());
         let (vars, dir, flow) = (self.vars.clone(), self.dir.clone(), self.flow);
         run(self, &context.with(&unsure));

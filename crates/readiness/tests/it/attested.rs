@@ -23,7 +23,7 @@ const SERVICE: Files<'static> = &[
     ("app/main.py", "import structlog\nfrom opentelemetry import trace\n"),
     (
         ".github/workflows/ci.yml",
-        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: pytest --cov=app --cov-fail-under=85\n",
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: pytest --cov=app --cov-fail-under=85\n",
     ),
     ("tests/unit/test_a.py", ""),
     ("ops/rules.yml", "groups:\n- rules:\n  - {alert: Down, expr: up == 0}\n"),
@@ -86,7 +86,7 @@ fn a_gate_tells_proof_from_words() {
         &[
             (
                 ".github/workflows/more.yml",
-                "on: {pull_request: , merge_group: , push: {branches: [main]}}\njobs:\n  a:\n    steps:\n      - run: pytest --cov=app --cov-fail-under=85\n      - run: pip-audit\n      - run: gitleaks git\n      - run: bandit -r app\n      - run: schemathesis run http://app/openapi.json\n",
+                "on: {pull_request: , merge_group: , push: {branches: [main]}}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: pytest --cov=app --cov-fail-under=85\n      - run: pip-audit\n      - run: gitleaks git\n      - run: bandit -r app\n      - run: schemathesis run http://app/openapi.json\n",
             ),
             ("tests/integration/test_b.py", ""),
             ("infra/main.tf", "resource \"aws_ecs_service\" \"a\" {\n}\n"),

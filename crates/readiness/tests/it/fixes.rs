@@ -150,7 +150,7 @@ fn a_diff_makes_new_files_and_counts_their_lines() {
 
 #[test]
 fn only_what_is_missing_is_offered() {
-    let scanned = "on: pull_request\njobs: {a: {steps: [{run: cargo test}, {run: gitleaks git .}, {run: semgrep ci}, {run: ./unknown}]}}\n";
+    let scanned = "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: cargo test}, {run: gitleaks git .}, {run: semgrep ci}, {run: ./unknown}]}}\n";
     let found = fixes(&with(&[RUST, &[(".github/workflows/ci.yml", scanned)]]));
     let security = &offered(&found, ".github/workflows/security.yml").text;
     assert!(security.contains("osv-scanner") && security.contains("syft"), "{security}");

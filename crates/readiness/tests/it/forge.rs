@@ -135,7 +135,7 @@ fn where_files_and_forge_differ_both_are_told() {
     assert_eq!(review.evidence.last().unwrap().file, "CODEOWNERS");
     let queue: Files<'_> = &[(
         ".github/workflows/ci.yml",
-        "on: [pull_request, merge_group]\njobs:\n  a: {steps: [{run: cargo test}]}\n",
+        "on: [pull_request, merge_group]\njobs:\n  a: {runs-on: x, steps: [{run: cargo test}]}\n",
     )];
     let found = of(queue, github(&json!([])));
     assert_told(
@@ -434,5 +434,26 @@ proptest! {
             let answers = all.map(|about| answer(about, "/x", Said::Json(text.clone()))).to_vec();
             of(OWNED, Forge { kind, branch: Some("main".into()), answers });
         }
+    }
+}
+
+#[test]
+fn github_says_whether_it_requires_the_status_of_codecov() {
+    let ci = "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: cargo test}, {uses: codecov/codecov-action@v5}]}}\n";
+    let codecov = "coverage: {status: {project: {default: {target: 85%}}}}\n";
+    let files: Files<'_> = &[(".github/workflows/ci.yml", ci), (".codecov.yml", codecov)];
+    let required = |name: &str| {
+        json!([{"type": "required_status_checks", "ruleset_id": 7,
+            "parameters": {"required_status_checks": [{"context": name}]}}])
+    };
+    for (rules, expected, says) in [
+        (required("codecov/project"), Outcome::Pass, "GitHub requires `codecov/project` on main"),
+        (required("ci"), Outcome::Fail, "runs but does not block: GitHub requires no check"),
+    ] {
+        let found = of(files, github(&rules));
+        let threshold = check(&found, "tests.coverage_threshold");
+        assert_eq!(threshold.outcome, expected, "{}", threshold.reason);
+        assert!(threshold.reason.contains(says), "{}", threshold.reason);
+        assert_eq!(threshold.evidence[0].file, ".codecov.yml");
     }
 }

@@ -12,9 +12,11 @@ const READY: Files<'static> = &[
         "on: {pull_request: , merge_group: , push: {branches: [main], tags: ['v*']}}
 jobs:
   test:
+    runs-on: x
     steps:
       - run: pytest --cov=app --cov-fail-under=85
   scan:
+    runs-on: x
     steps:
       - run: pip-audit
       - uses: gitleaks/gitleaks-action@v2
@@ -24,13 +26,14 @@ jobs:
   release:
     if: github.ref_type == 'tag'
     needs: [test, scan]
+    runs-on: x
     steps:
       - run: docker push acme/app
 ",
     ),
     (
         ".github/workflows/drift.yml",
-        "on: {schedule: [{cron: '0 3 * * *'}]}\njobs: {a: {steps: [{run: terraform plan -detailed-exitcode, working-directory: infra}]}}\n",
+        "on: {schedule: [{cron: '0 3 * * *'}]}\njobs: {a: {runs-on: x, steps: [{run: terraform plan -detailed-exitcode, working-directory: infra}]}}\n",
     ),
     (
         ".github/rulesets/main.json",

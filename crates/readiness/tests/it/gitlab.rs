@@ -58,7 +58,14 @@ fn a_job_runs_when_its_rules_say_so() {
         ("allow_failure: 'yes'", Unknown),
         ("image: {name: rust, entrypoint: ['']}", Pass),
         ("image: {name: rust, entrypoint: [/bin/sh, -c]}", Pass),
+        ("image: {name: rust, entrypoint: ''}", Pass),
+        ("image: {name: rust, entrypoint: [/usr/bin/env, 'PATH=/opt:/bin']}", Pass),
+        ("image: {name: rust, entrypoint: [/sbin/tini, --, bash]}", Pass),
         ("image: {name: rust, entrypoint: [/bin/true]}", Unknown),
+        ("image: {name: rust, entrypoint: cargo}", Unknown),
+        ("image: {name: rust, entrypoint: [/usr/bin/env, true]}", Unknown),
+        ("image: {name: rust, entrypoint: [/sbin/tini, --, /app/serve]}", Unknown),
+        ("image: {name: rust, entrypoint: [sh, -c, 'exit 0']}", Unknown),
         ("when: manual", Fail),
         ("when: never", Fail),
         ("when: on_failure", Fail),
@@ -80,6 +87,14 @@ fn a_job_runs_when_its_rules_say_so() {
             &format!("{OTHERS}test:\n  script: [cargo test]\n  {job}\n"),
         );
         assert_eq!(found, expected, "{job}: {told}");
+    }
+    for image in
+        ["default: {image: {name: a, entrypoint: [x]}}", "image: {name: a, entrypoint: [x]}"]
+    {
+        let pipeline = format!("{image}\ntest: {{script: cargo test}}\n");
+        assert_eq!(outcome("tests.unit_on_pull_request", &pipeline).0, Unknown, "{image}");
+        let own = format!("{image}\ntest: {{image: rust, script: cargo test}}\n");
+        assert_eq!(outcome("tests.unit_on_pull_request", &own).0, Pass, "{image}");
     }
     let workflow =
         "workflow: {rules: [{if: '$CI_COMMIT_BRANCH == \"main\"'}]}\ntest: {script: cargo test}\n";

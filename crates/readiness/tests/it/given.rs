@@ -141,7 +141,7 @@ fn a_report_is_no_threshold_and_one_that_disagrees_with_it_leaves_it_open() {
         SOURCES,
         &[(
             ".github/workflows/ci.yml",
-            "on: pull_request\njobs: {a: {steps: [{run: pytest --cov=app --cov-fail-under=85}]}}\n",
+            "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: pytest --cov=app --cov-fail-under=85}]}}\n",
         )],
     ]
     .concat();
@@ -274,7 +274,7 @@ fn a_scan_that_says_nothing_or_failed_counts_for_nothing() {
         SOURCES,
         &[(
             ".github/workflows/ci.yml",
-            "on: pull_request\njobs: {a: {steps: [{run: gitleaks git . || true}]}}\n",
+            "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: gitleaks git . || true}]}}\n",
         )],
     ]
     .concat();

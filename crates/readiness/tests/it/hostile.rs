@@ -28,14 +28,14 @@ fn bombs_are_unknown_with_a_note() {
 #[test]
 fn a_workflow_of_ten_thousand_steps_is_read() {
     let mut text =
-        "on: pull_request\njobs:\n  a:\n    strategy: {matrix: {x: [1, 2, 3]}}\n    steps:\n"
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    strategy: {matrix: {x: [1, 2, 3]}}\n    steps:\n"
             .to_owned();
     let steps: Vec<String> =
         (0..5_000).map(|n| format!("      - run: echo {n}\n        name: step {n}\n")).collect();
     text.push_str(&steps.concat());
     text.push_str("      - run: go test ./...\n");
     let found = assessed(&[(CI, &text), ("a_test.go", "package a\n")]);
-    assert_eq!(check(&found, "tests.unit").evidence[0].line, 10_006);
+    assert_eq!(check(&found, "tests.unit").evidence[0].line, 10_007);
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn nothing_at_all_is_level_0_and_no_panic() {
 proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[a-z:\\- \n\\[\\]{}&*!|>'\"$#()]{0,200}", run in ".{0,80}") {
-        let workflow = format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
+        let workflow = format!("on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          {run}\n");
         for file in [CI, "package.json", "pyproject.toml", "CODEOWNERS", "Makefile", "tox.ini", "ops/a.yml", "main.tf", "a.bicep", "app.py", "stack.ts", "cdk.json", "Pulumi.yaml", "c/templates/a.yaml", "kustomization.yaml", "compose.yaml", "azure-pipelines.yml", ".circleci/config.yml"] {
             assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text), ("c/Chart.yaml", "name: a\n")]);
         }
@@ -97,15 +97,15 @@ fn doubled(line: impl Fn(usize) -> String) -> String {
 fn what_doubles_again_and_again_ends() {
     let env = doubled(|n| format!("  V{n}: ${{{{ env.V{0} }}}}${{{{ env.V{0} }}}}\n", n - 1));
     let env = format!(
-        "on: pull_request\nenv:\n  V0: aaaaaaaa\n{env}jobs:\n  a: {{steps: [{{run: $V59}}, {{run: cargo test}}]}}\n"
+        "on: pull_request\nenv:\n  V0: aaaaaaaa\n{env}jobs:\n  a: {{runs-on: x, steps: [{{run: $V59}}, {{run: cargo test}}]}}\n"
     );
     let shell = doubled(|n| format!("          V{n}=\"$V{0}$V{0}\"\n", n - 1));
     let shell = format!(
-        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          V0=aaaaaaaa\n{shell}          $V59\n"
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          V0=aaaaaaaa\n{shell}          $V59\n"
     );
     let calls = doubled(|n| format!("          f{n}() {{ f{0}; f{0}; f{0}; f{0}; }}\n", n - 1));
     let calls = format!(
-        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          f0() {{ :; }}\n{calls}          f59\n"
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          f0() {{ :; }}\n{calls}          f59\n"
     );
     let make = doubled(|n| format!("V{n} = $(V{0})$(V{0})\n", n - 1));
     let make = format!("V0 = aaaaaaaa\n{make}test:\n\t$(V59)\n");
@@ -120,7 +120,7 @@ fn what_doubles_again_and_again_ends() {
         )
     });
     let gitlab = format!(".j0: {{script: a}}\n{gitlab}j: {{extends: .j59, script: b}}\n");
-    let run = "on: pull_request\njobs:\n  a: {steps: [{run: npm run s59}, {run: make test}]}\n";
+    let run = "on: pull_request\njobs:\n  a: {runs-on: x, steps: [{run: npm run s59}, {run: make test}]}\n";
     for workflow in [env.as_str(), &shell, &calls, run] {
         assessed(&[
             (CI, workflow),
@@ -138,7 +138,8 @@ fn a_makefile_of_many_names_and_lines_is_read_once() {
     let lines: Vec<String> = (0..2_000).map(|n| format!("\techo $(V{n}) $(V0)\n")).collect();
     let lines = lines.concat();
     let makefile = format!("{names}test:\n{lines}\tcargo test\n");
-    let workflow = "on: pull_request\njobs:\n  a:\n    steps:\n      - run: make test\n";
+    let workflow =
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: make test\n";
     let files = [(CI, workflow), ("Makefile", makefile.as_str())];
     let found = assessed(&super::with(&[super::RUST, &files]));
     assert_eq!(check(&found, "tests.unit").outcome, Outcome::Pass);
@@ -149,7 +150,7 @@ fn thousands_of_commands_over_thousands_of_tests_end_unknown() {
     let runs: Vec<String> = (0..15_000).map(|n| format!("          pytest -x{n}\n")).collect();
     let runs = runs.concat();
     let workflow = format!(
-        "on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n{runs}          true || pytest\n"
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n{runs}          true || pytest\n"
     );
     let tests: Vec<(String, String)> =
         (0..2_000).map(|n| (format!("tests/e2e/test_{n}.py"), String::new())).collect();
@@ -167,13 +168,39 @@ fn thousands_of_patterns_of_stars_end() {
     let patterns: Vec<String> = (0..3_000).map(|n| format!("      - '*a*b*c*{n}*'\n")).collect();
     let patterns = patterns.concat();
     let workflow = format!(
-        "on:\n  pull_request:\n    paths:\n{patterns}jobs:\n  a:\n    steps:\n      - run: cargo test\n"
+        "on:\n  pull_request:\n    paths:\n{patterns}jobs:\n  a:\n    runs-on: x\n    steps:\n      - run: cargo test\n"
     );
     let others: Vec<String> = (0..300).map(|n| format!("{}.x{n}", "abc".repeat(20))).collect();
     let mut files: Vec<(&str, &str)> = others.iter().map(|path| (path.as_str(), "")).collect();
     files.push((CI, &workflow));
     let found = assessed(&super::with(&[super::RUST, &files]));
     assert_eq!(check(&found, "tests.unit_on_pull_request").evidence[0].file, CI);
+}
+
+#[test]
+fn what_is_compared_with_patterns_ends_and_is_unknown() {
+    // They differ where only a whole comparison would see it, which is what counts.
+    let pattern = |n: usize| format!("x?{}{n}*", "y".repeat(200));
+    let patterns: Vec<String> = (0..50).map(|n| format!("'{}'", pattern(n))).collect();
+    let patterns = patterns.join(", ");
+    let others: Vec<String> = (0..600).map(|n| format!("src/{}{n}.rs", "a".repeat(900))).collect();
+    let mut files: Vec<(&str, &str)> = others.iter().map(|path| (path.as_str(), "")).collect();
+    let github = format!(
+        "on: {{pull_request: {{paths: [{patterns}]}}}}\njobs: {{a: {{runs-on: x, steps: [{{run: cargo test}}]}}}}\n"
+    );
+    let gitlab = format!("test: {{script: cargo test, rules: [{{changes: [{patterns}]}}]}}\n");
+    for (file, text) in [(CI, &github), (".gitlab-ci.yml", &gitlab)] {
+        let few = assessed(&super::with(&[super::RUST, &[(file, text)]]));
+        assert_eq!(check(&few, "tests.unit_on_pull_request").outcome, Outcome::Fail, "{file}");
+        assert!(few.notes.is_empty(), "{:?}", few.notes);
+        files.push((file, text));
+        let found = assessed(&super::with(&[super::RUST, &files]));
+        files.pop();
+        let unit = check(&found, "tests.unit_on_pull_request");
+        assert_eq!(unit.outcome, Outcome::Unknown, "{file}: {}", unit.reason);
+        assert!(unit.reason.contains("more patterns of paths"), "{file}: {}", unit.reason);
+        assert!(found.notes.iter().any(|note| note.contains("more patterns")), "{:?}", found.notes);
+    }
 }
 
 /// What is looked at again for every line of a file would not end here.

@@ -387,7 +387,7 @@ const ROOT: &str = "terraform {\n  backend \"s3\" {}\n}\nresource \"a\" \"b\" {}
 
 fn nightly(run: &str) -> String {
     format!(
-        "on: {{schedule: [{{cron: '0 3 * * *'}}]}}\njobs:\n  drift:\n    steps:\n      - run: {run}\n"
+        "on: {{schedule: [{{cron: '0 3 * * *'}}]}}\njobs:\n  drift:\n    runs-on: x\n    steps:\n      - run: {run}\n"
     )
 }
 

@@ -4,8 +4,9 @@ use lockgate_readiness::catalog::Dimension::{
     self, BranchProtection, CiCd, Infrastructure, Observability, Security, Tests,
 };
 use lockgate_readiness::finding::Outcome;
+use lockgate_readiness::{Facts, assess};
 
-use super::{Files, RUST, assessed, with};
+use super::{Files, RUST, assessed, check, tree, with};
 
 fn level(dimension: Dimension, files: Files<'_>) -> Option<u8> {
     let found = assessed(files);
@@ -186,7 +187,7 @@ fn branch_protection() {
     let owners = ("CODEOWNERS", "* @team\n");
     let queue = (
         ".github/workflows/q.yml",
-        "on: {pull_request: , merge_group: }\njobs: {a: {steps: [{run: cargo test}]}}\n",
+        "on: {pull_request: , merge_group: }\njobs: {a: {runs-on: x, steps: [{run: cargo test}]}}\n",
     );
     let dco = (".github/dco.yml", "require: {members: false}\n");
     let ruleset = |count: u8, state: &str| {
@@ -223,20 +224,11 @@ fn branch_protection() {
             Some(3),
         ),
         ("\"conditions\": {\"ref_name\": {\"include\": [\"~DEFAULT_BRANCH\"]}}", Some(3)),
-        ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/main\"]}}", Some(3)),
+        ("\"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/main\"]}}", None),
     ] {
         let rules = main.replace("\"target\": \"branch\"", of);
         let found = level(BranchProtection, &[(".github/rulesets/main.json", &rules)]);
         assert_eq!(found, expected, "{rules}");
-    }
-    let settings = |branch: &str| {
-        format!(
-            "branches:\n- name: {branch}\n  protection:\n    required_pull_request_reviews: {{required_approving_review_count: 1}}\n    required_status_checks: {{contexts: [ci]}}\n"
-        )
-    };
-    for (branch, expected) in [("main", Some(2)), ("gh-pages", None)] {
-        let found = level(BranchProtection, &[(".github/settings.yml", &settings(branch))]);
-        assert_eq!(found, expected, "{branch}");
     }
     for (path, expected) in [
         ("branch-protection.json", Some(3)),
@@ -245,6 +237,45 @@ fn branch_protection() {
         ("x/ruleset-notes.json", None),
     ] {
         assert_eq!(level(BranchProtection, &[(path, &main)]), expected, "{path}");
+    }
+}
+
+/// The level by files, where the main branch has this name.
+fn level_on(main: Option<&str>, files: Files<'_>) -> Option<u8> {
+    let facts = Facts { main_branch: main.map(str::to_owned), ..Facts::default() };
+    assess(&tree(files), &facts).standing(BranchProtection).level
+}
+
+#[test]
+fn rules_of_a_branch_count_where_it_is_known_to_be_the_main_one() {
+    let settings = "repository: {name: shop}\nbranches:\n- name: dev\n  protection:\n    required_pull_request_reviews: {required_approving_review_count: 1}\n    required_status_checks: {contexts: [ci]}\n";
+    let says = settings.replace("{name: shop}", "{default_branch: dev}");
+    let ruleset = "{\"enforcement\": \"active\", \"conditions\": {\"ref_name\": {\"include\": [\"refs/heads/dev\"]}}, \"rules\": [{\"type\": \"pull_request\", \"parameters\": {\"required_approving_review_count\": 1}}, {\"type\": \"merge_queue\"}]}\n";
+    let excludes =
+        ruleset.replace("refs/heads/dev\"]", "~ALL\"], \"exclude\": [\"refs/heads/dev\"]");
+    let of_api = "{\"url\": \"https://api.acme.io/repos/a/b/branches/dev/protection\", \"required_pull_request_reviews\": {\"required_approving_review_count\": 1}}\n";
+    let asf = "github:\n  protected_branches:\n    dev: {required_pull_request_reviews: {required_approving_review_count: 1}}\n";
+    let terraform = "resource \"github_branch_protection\" \"a\" {\n  pattern = \"dev\"\n  required_pull_request_reviews {\n  }\n}\n";
+    for (file, text, dev, main, unknown) in [
+        (".github/settings.yml", settings, Some(2), None, None),
+        (".github/settings.yml", says.as_str(), Some(2), None, Some(2)),
+        (".github/rulesets/a.json", ruleset, Some(3), None, None),
+        (".github/rulesets/a.json", &excludes, None, Some(3), None),
+        ("branch-protection.json", of_api, Some(1), None, None),
+        (".asf.yaml", asf, Some(1), None, None),
+        ("github.tf", terraform, Some(1), None, None),
+    ] {
+        let files: Files<'_> = &[(file, text)];
+        assert_eq!(level_on(Some("dev"), files), dev, "dev: {text}");
+        assert_eq!(level_on(Some("main"), files), main, "main: {text}");
+        assert_eq!(level_on(None, files), unknown, "not known: {text}");
+    }
+    let found = assessed(&[(".github/settings.yml", settings)]);
+    for id in ["branch_protection.review", "branch_protection.automated_review"] {
+        let check = check(&found, id);
+        assert_eq!(check.outcome, Outcome::Unknown);
+        assert!(check.reason.contains("for the branch `dev`"), "{}", check.reason);
+        assert_eq!(check.evidence[0].file, ".github/settings.yml");
     }
 }
 
@@ -293,11 +324,11 @@ fn robots_and_jobs_that_merges_wait_for() {
     let owners = ("CODEOWNERS", "* @team\n");
     let aggregate = |step: &str| {
         format!(
-            "on: pull_request\njobs:\n  a: {{steps: [{{run: cargo test}}]}}\n  b: {{steps: [{{run: cargo test}}]}}\n  ok:\n    needs: [a, b]\n    if: always()\n    steps: [{step}]\n"
+            "on: pull_request\njobs:\n  a: {{runs-on: x, steps: [{{run: cargo test}}]}}\n  b: {{runs-on: x, steps: [{{run: cargo test}}]}}\n  ok:\n    needs: [a, b]\n    if: always()\n    runs-on: x\n    steps: [{step}]\n"
         )
     };
     let queue = |job: &str| {
-        format!("on: merge_group\njobs: {{a: {{{job}steps: [{{run: cargo test}}]}}}}\n")
+        format!("on: merge_group\njobs: {{a: {{runs-on: x, {job}steps: [{{run: cargo test}}]}}}}\n")
     };
     let workflow = ".github/workflows/a.yml";
     for (file, text, expected) in [

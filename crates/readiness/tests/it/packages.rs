@@ -47,7 +47,7 @@ fn services(workflows: Files<'_>) -> Vec<(&str, &str)> {
 
 const A: (&str, &str) = (
     ".github/workflows/a.yml",
-    "on: {pull_request: {paths: ['a/**']}}\njobs: {a: {steps: [{run: pytest, working-directory: a}]}}\n",
+    "on: {pull_request: {paths: ['a/**']}}\njobs: {a: {runs-on: x, steps: [{run: pytest, working-directory: a}]}}\n",
 );
 
 #[test]
@@ -63,7 +63,7 @@ fn tests_belong_to_the_package_that_they_are_in() {
     assert_eq!(found.standing(Dimension::Tests).level, Some(1));
     let both: Files<'_> = &[(
         ".github/workflows/ci.yml",
-        "on: pull_request\njobs: {a: {strategy: {matrix: {d: [a, b]}}, steps: [{run: pytest, working-directory: '${{ matrix.d }}'}]}}\n",
+        "on: pull_request\njobs: {a: {runs-on: x, strategy: {matrix: {d: [a, b]}}, steps: [{run: pytest, working-directory: '${{ matrix.d }}'}]}}\n",
     )];
     let found = assessed(&services(both));
     unit(&found, "a", Outcome::Pass);
@@ -77,7 +77,7 @@ fn tests_that_a_change_of_the_package_does_not_start_are_none_of_it() {
         A,
         (
             ".github/workflows/b.yml",
-            "on: {pull_request: {paths: ['a/**', '!a/docs/**']}}\njobs: {b: {steps: [{run: pytest b}]}}\n",
+            "on: {pull_request: {paths: ['a/**', '!a/docs/**']}}\njobs: {b: {runs-on: x, steps: [{run: pytest b}]}}\n",
         ),
     ];
     let found = assessed(&services(b_by_changes_of_a));
@@ -86,7 +86,7 @@ fn tests_that_a_change_of_the_package_does_not_start_are_none_of_it() {
         A,
         (
             ".github/workflows/b.yml",
-            "on: {pull_request: {paths-ignore: ['a/**']}}\njobs: {b: {steps: [{run: pytest b}]}}\n",
+            "on: {pull_request: {paths-ignore: ['a/**']}}\njobs: {b: {runs-on: x, steps: [{run: pytest b}]}}\n",
         ),
     ];
     unit(&assessed(&services(all_but_a)), "b", Outcome::Pass);
@@ -96,7 +96,7 @@ fn tests_that_a_change_of_the_package_does_not_start_are_none_of_it() {
 fn a_package_without_tests_leaves_it_open_until_a_report_shows_that_others_reach_it() {
     let mut files = services(&[(
         ".github/workflows/ci.yml",
-        "on: pull_request\njobs: {a: {steps: [{run: pytest}]}}\n",
+        "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: pytest}]}}\n",
     )]);
     files.retain(|(path, _)| *path != "b/tests/test_b.py");
     let found = assessed(&files);
@@ -121,7 +121,7 @@ fn what_holds_no_code_or_only_helps_tests_is_not_asked() {
     let found = assessed(&with(&[
         &services(&[(
             ".github/workflows/ci.yml",
-            "on: pull_request\njobs: {a: {steps: [{run: pytest}]}}\n",
+            "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: pytest}]}}\n",
         )]),
         &[
             ("config/package.json", "{\"name\": \"config\"}\n"),
@@ -140,7 +140,8 @@ fn what_holds_no_code_or_only_helps_tests_is_not_asked() {
 #[test]
 fn cargo_tests_the_packages_that_it_is_told_to() {
     let workspace = |root: &'static str, run: &'static str| {
-        let ci = format!("on: pull_request\njobs: {{a: {{steps: [{{run: {run}}}]}}}}\n");
+        let ci =
+            format!("on: pull_request\njobs: {{a: {{runs-on: x, steps: [{{run: {run}}}]}}}}\n");
         let files: Files<'_> = &[
             ("Cargo.toml", root),
             ("src/lib.rs", RUST_CODE),
@@ -170,7 +171,9 @@ fn cargo_tests_the_packages_that_it_is_told_to() {
 
 #[test]
 fn modules_of_go_and_workspaces_of_npm_are_told_apart() {
-    let ci = |run: &str| format!("on: pull_request\njobs: {{a: {{steps: [{{run: {run}}}]}}}}\n");
+    let ci = |run: &str| {
+        format!("on: pull_request\njobs: {{a: {{runs-on: x, steps: [{{run: {run}}}]}}}}\n")
+    };
     let go = ci("go test ./...");
     let found = assessed(&[
         ("go.mod", "module x\n"),
@@ -209,7 +212,7 @@ fn one_package_is_not_told() {
 
 #[test]
 fn other_tests_stand_in_for_unit_tests_that_are_not_there_and_for_none_that_are() {
-    let run = "on: pull_request\njobs: {a: {steps: [{run: pytest tests/integration, working-directory: a}, {run: pytest, working-directory: b}]}}\n";
+    let run = "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: pytest tests/integration, working-directory: a}, {run: pytest, working-directory: b}]}}\n";
     let files = |unit: bool| {
         let mut files = vec![
             ("a/pyproject.toml", "[project]\nname = \"a\"\n"),
@@ -238,8 +241,96 @@ const GO_CODE: &str = "package a\nfunc a() {}\nfunc b() {}\nfunc c() {}\nfunc d(
 func j() {}\nfunc k() {}\nfunc l() {}\nfunc m() {}\nfunc n() {}\nfunc o() {}\nfunc p() {}\nfunc q() {}\nfunc r() {}\nfunc s() {}\n";
 
 #[test]
+fn all_packages_of_a_workspace_are_those_that_its_patterns_name() {
+    let ci = "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: npx lerna run test}]}}\n";
+    let package = "{\"scripts\": {\"test\": \"vitest run\"}}\n";
+    for (file, text, expected) in [
+        ("lerna.json", "{\"packages\": [\"packages/*\"]}\n", Outcome::Fail),
+        ("lerna.json", "{\"packages\": [\"./packages/*\", \"old/*/\"]}\n", Outcome::Pass),
+        ("pnpm-workspace.yaml", "packages: ['**', '!old/**']\n", Outcome::Fail),
+        ("pnpm-workspace.yaml", "packages: ['**']\n", Outcome::Pass),
+        ("package.json", "{\"workspaces\": {\"packages\": [\"packages/*\"]}}\n", Outcome::Fail),
+        ("package.json", "{\"workspaces\": [\"packages/*\", \"old/b\"]}\n", Outcome::Pass),
+        ("README.md", "", Outcome::Pass),
+    ] {
+        let found = assessed(&[
+            (".github/workflows/ci.yml", ci),
+            (file, text),
+            ("packages/a/package.json", package),
+            ("packages/a/a.ts", CODE),
+            ("packages/a/a.test.ts", ""),
+            ("old/b/package.json", package),
+            ("old/b/b.ts", CODE),
+            ("old/b/b.test.ts", ""),
+        ]);
+        unit(&found, "packages/a", Outcome::Pass);
+        let b = found.packages.iter().find(|package| package.path == "old/b").unwrap();
+        assert_eq!(b.unit.outcome, expected, "{file} {text}: {}", b.unit.reason);
+    }
+}
+
+#[test]
+fn a_step_works_in_a_directory_of_the_checkout_or_elsewhere() {
+    for (dir, expected) in [
+        ("a", Outcome::Pass),
+        ("./a/", Outcome::Pass),
+        ("${{ github.workspace }}/a", Outcome::Pass),
+        ("${{github.workspace}}", Outcome::Pass),
+        ("${{ github.workspace }}/b", Outcome::Fail),
+        ("${{ vars.A }}/a", Outcome::Unknown),
+        ("/a", Outcome::Unknown),
+    ] {
+        let ci = format!(
+            "on: pull_request\njobs: {{a: {{runs-on: x, steps: [{{run: pytest, working-directory: '{dir}'}}]}}}}\n"
+        );
+        let found = assessed(&[
+            (".github/workflows/ci.yml", &ci),
+            ("a/pyproject.toml", "[project]\nname = \"a\"\n"),
+            ("a/a.py", CODE),
+            ("a/tests/test_a.py", "def test_a(): pass\n"),
+            ("b/pyproject.toml", "[project]\nname = \"b\"\n"),
+            ("b/tests/test_b.py", "def test_b(): pass\n"),
+        ]);
+        let a = found.packages.iter().find(|package| package.path == "a").unwrap();
+        assert_eq!(a.unit.outcome, expected, "{dir}: {}", a.unit.reason);
+    }
+}
+
+#[test]
+fn a_loop_over_directories_that_are_written_out_runs_in_each() {
+    let ci = |list: &str, body: &str| {
+        format!(
+            "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          for d in {list}; do\n            {body}\n          done\n"
+        )
+    };
+    let inside = "(cd \"$d\" && pytest)";
+    for (list, body, expected) in [
+        ("a b", inside, [Outcome::Pass, Outcome::Pass]),
+        ("a b", "pytest $d", [Outcome::Pass, Outcome::Pass]),
+        ("a", inside, [Outcome::Pass, Outcome::Fail]),
+        ("a b", "(cd \"$d\" && pytest) || true", [Outcome::Fail, Outcome::Fail]),
+        ("a b", "[ $d = b ] || (cd $d && pytest)", [Outcome::Pass, Outcome::Fail]),
+        ("*/", inside, [Outcome::Unknown, Outcome::Unknown]),
+        ("$DIRS", inside, [Outcome::Unknown, Outcome::Unknown]),
+    ] {
+        let ci = ci(list, body);
+        let found = assessed(&[
+            (".github/workflows/ci.yml", &ci),
+            ("a/pyproject.toml", "[project]\nname = \"a\"\n"),
+            ("a/a.py", CODE),
+            ("a/tests/test_a.py", "def test_a(): pass\n"),
+            ("b/pyproject.toml", "[project]\nname = \"b\"\n"),
+            ("b/b.py", CODE),
+            ("b/tests/test_b.py", "def test_b(): pass\n"),
+        ]);
+        unit(&found, "a", expected[0]);
+        unit(&found, "b", expected[1]);
+    }
+}
+
+#[test]
 fn tests_of_one_service_are_none_of_another() {
-    let ci = "on: pull_request\njobs:\n  a:\n    steps:\n      - run: dotnet test src/cart/\n      - run: |\n          for d in one two; do\n            cd $UNKNOWN/$d && go test\n          done\n";
+    let ci = "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: dotnet test src/cart/\n      - run: |\n          for d in one two; do\n            cd $UNKNOWN/$d && go test\n          done\n";
     let found = assessed(&[
         (".github/workflows/ci.yml", ci),
         ("src/cart/tests/cart.tests.csproj", "<Project/>\n"),

@@ -15,7 +15,7 @@ use super::{Files, RUST, assessed, tree, with};
 const HOSTILE: Files<'static> = &[
     (
         ".github/workflows/a<script>alert(1)\"'&.yml",
-        "on: push\njobs:\n  a:\n    steps:\n      - run: pytest || true # <img src=x onerror=alert(1)> \u{202e}\n",
+        "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: pytest || true # <img src=x onerror=alert(1)> \u{202e}\n",
     ),
     ("CODEOWNERS", "# * @team\n"),
     (
@@ -32,6 +32,7 @@ suppress:
 const ABOUT: About<'_> = About {
     repository: "<shop>",
     revision: Some("v1\"><script>"),
+    commit: None,
     date: Some(date(2026, 6, 15)),
     version: "1.2.3",
 };
@@ -46,7 +47,7 @@ fn hostile() -> Assessment {
 fn a_page_opens_no_markup_of_others_and_fetches_nothing() {
     let page = html(&hostile(), &ABOUT, None);
     for part in [
-        "a&lt;script&gt;alert(1)&quot;&#39;&amp;.yml:5",
+        "a&lt;script&gt;alert(1)&quot;&#39;&amp;.yml:6",
         "&lt;img src=x onerror=alert(1)&gt; \u{fffd}",
         "<b>attested</b> by &quot;&gt;&lt;svg onload=x&gt; until 2026-12-31: <a rel=\"noopener noreferrer nofollow\" href=\"https://a.io/?a=1&amp;b=&#39;x\">",
         "<b>accepted</b> until 2026-12-31: &lt;b&gt;{}&lt;/b&gt;",
@@ -73,15 +74,27 @@ fn a_page_opens_no_markup_of_others_and_fetches_nothing() {
 fn a_page_tells_every_check_with_its_line_and_what_would_change_it() {
     let found = assessed(&with(&[
         RUST,
-        &[(".github/workflows/ci.yml", "on: push\njobs: {a: {steps: [{run: cargo test}]}}\n")],
+        &[(
+            ".github/workflows/ci.yml",
+            "on: push\njobs: {a: {runs-on: x, steps: [{run: cargo test}]}}\n",
+        )],
     ]));
     let page = html(&found, &ABOUT, None);
     assert!(page.contains("<title>Readiness of &lt;shop&gt;</title>"), "{page}");
     let about =
         "Of &lt;shop&gt;, revision v1&quot;&gt;&lt;script&gt;, on 2026-06-15, by lockgate 1.2.3.";
     assert!(page.contains(about), "{page}");
-    let plain = html(&found, &About { revision: None, date: None, ..ABOUT }, None);
-    assert!(plain.contains("its files as they were checked out, by lockgate 1.2.3."), "{plain}");
+    let about =
+        |revision, commit| html(&found, &About { revision, commit, date: None, ..ABOUT }, None);
+    for (revision, commit, told) in [
+        (None, None, "its files as they were checked out, by"),
+        (None, Some("0abc"), "its files as they lie in a checkout of commit 0abc, by"),
+        (Some("v1"), Some("0abc"), "revision v1 (commit 0abc), by"),
+        (Some("0abc"), Some("0abc"), "&gt;, revision 0abc, by"),
+    ] {
+        let page = about(revision, commit);
+        assert!(page.contains(told), "{told}: {page}");
+    }
     for dimension in
         ["CI/CD", "Tests", "Infrastructure", "Security", "Branch protection", "Observability"]
     {
@@ -90,7 +103,7 @@ fn a_page_tells_every_check_with_its_line_and_what_would_change_it() {
     assert_eq!(page.matches("<li>").count(), lockgate_readiness::catalog::CATALOG.len());
     assert!(
         page.contains(
-            "<pre>.github/workflows/ci.yml:2\njobs: {a: {steps: [{run: cargo test}]}}</pre>"
+            "<pre>.github/workflows/ci.yml:2\njobs: {a: {runs-on: x, steps: [{run: cargo test}]}}</pre>"
         ),
         "{page}"
     );

@@ -1,6 +1,7 @@
 //! What Makefiles and scripts of packages run, as the shells run it that they call.
 
 use lockgate_readiness::finding::Outcome::{self, Fail, Pass, Unknown};
+use lockgate_readiness::tree::wanted;
 
 use super::{RUST, assessed, check, told, with};
 
@@ -101,4 +102,32 @@ fn a_name_alone_builds_nothing() {
         let (found, told) = outcome("ci_cd.build_on_pull_request", (file, text), run);
         assert_eq!(found, expected, "{text}: {told}");
     }
+}
+
+#[test]
+fn a_makefile_is_read_with_those_that_it_includes() {
+    let ci = "on: pull_request\njobs: {a: {runs-on: x, steps: [{run: make test}]}}\n";
+    for (main, common, expected) in [
+        ("include ./ci/common.mk\ntest:\n\t$(RUN) test\n", "RUN ?= cargo\n", Pass),
+        ("include $(CURDIR)/ci/common.mk\n", "test:\n\tcargo test\n", Pass),
+        ("-include ci/common.mk gone.mk # both\n", "test:\n\tcargo test\n", Pass),
+        ("include ci/common.mk\n", "include Makefile ci/common.mk\ntest:\n\tcargo test\n", Pass),
+        ("include ci/Makefile.Common\n", "", Pass),
+        ("include $(CI)/common.mk\n", "test:\n\tcargo test\n", Unknown),
+        ("# include ci/common.mk\n", "test:\n\tcargo test\n", Unknown),
+    ] {
+        let other = ("ci/Makefile.Common", "test:\n\tcargo test\n");
+        assert!(wanted(other.0), "it is read");
+        let files = [(CI, ci), ("Makefile", main), ("ci/common.mk", common), other];
+        let found = assessed(&with(&[RUST, &files]));
+        let unit = check(&found, "tests.unit_on_pull_request");
+        assert_eq!(unit.outcome, expected, "{main}: {}", told(unit));
+        if common.contains("cargo test") && expected == Pass {
+            assert!(unit.evidence.iter().any(|one| one.file == "ci/common.mk"), "{}", told(unit));
+        }
+    }
+    let each = "DIRS = $(shell ls)\ntest: $(DIRS)\n$(DIRS):\n\t$(MAKE) -C $@ test\n";
+    let (found, told) = outcome("tests.unit_on_pull_request", ("Makefile", each), "make test");
+    assert_eq!(found, Unknown, "{told}");
+    assert!(told.contains("make in a directory that is not known"), "{told}");
 }

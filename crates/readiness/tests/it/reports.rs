@@ -11,7 +11,7 @@ use super::{Files, RUST, assessed, tree, with};
 
 const CI: (&str, &str) = (
     ".github/workflows/ci.yml",
-    "on: push\njobs:\n  a:\n    steps:\n      - run: cargo test || true\n      - run: cargo build\n",
+    "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: cargo test || true\n      - run: cargo build\n",
 );
 
 const SAID: &str = "\
@@ -25,7 +25,7 @@ suppress:
 const HOSTILE: Files<'static> = &[
     (
         ".github/workflows/a|b](javascript:x)<img src=x>@team `#1.yml",
-        "on: push\njobs:\n  a:\n    steps:\n      - run: pytest || true\n",
+        "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: pytest || true\n",
     ),
     ("CODEOWNERS", "# * @team\n"),
     (FILE, SAID),
@@ -44,9 +44,9 @@ fn markdown_tells_levels_what_is_missing_where_and_gates() {
     for part in [
         "| dimension | level | before the next level |",
         "| ci_cd | L1 | `ci_cd.build_on_pull_request` unknown: <code>",
-        "[<code>&#46;github/workflows/ci&#46;yml&#58;5</code>](.github/workflows/ci.yml#L5)",
+        "[<code>&#46;github/workflows/ci&#46;yml&#58;6</code>](.github/workflows/ci.yml#L6)",
         "| tests | L0 | `tests.unit` missing: <code>",
-        "](.github/workflows/ci.yml#L5) **suppressed** until 2026-12-31: <code>",
+        "](.github/workflows/ci.yml#L6) **suppressed** until 2026-12-31: <code>",
         "| branch_protection | unknown (L1 **attested**) | `branch_protection.review` unknown: <code>",
         "until 2026-12-31, [link](https://a.io/%28x%29%7C%40y)",
         "| monolith | does not pass | <code>tests is level 0, level 2 is needed",
@@ -172,7 +172,8 @@ fn since(before: &Assessment, now: &Assessment) -> Changes {
 #[test]
 fn what_changed_is_told_in_its_direction() {
     let before = on(&with(&[RUST, &[CI, ("CODEOWNERS", "# * @team\n")]]));
-    let blocking = (CI.0, "on: push\njobs:\n  a:\n    steps:\n      - run: cargo test\n");
+    let blocking =
+        (CI.0, "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: cargo test\n");
     let now = on(&with(&[RUST, &[blocking, ("CODEOWNERS", "# * @team\n"), (FILE, SAID)]]));
     assert_eq!(since(&now, &now), Changes::default());
     assert_eq!(since(&now, &now).lines(), Vec::<String>::new());

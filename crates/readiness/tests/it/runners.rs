@@ -6,8 +6,9 @@ use super::{Files, assessed, check};
 
 /// `u`, `i`, `e` for the kinds that run on pull requests, `t` for a threshold; `?` where it is unknown.
 fn kinds(files: Files<'_>, run: &str) -> String {
-    let workflow =
-        format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
+    let workflow = format!(
+        "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          {run}\n"
+    );
     let mut all = files.to_vec();
     all.push((".github/workflows/ci.yml", &workflow));
     let found = assessed(&all);

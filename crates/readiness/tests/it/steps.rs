@@ -15,7 +15,7 @@ fn outcome(workflow: &str) -> (Outcome, String) {
 
 #[test]
 fn a_step_proves_what_it_does_on_an_ordinary_pull_request() {
-    let test = "jobs:\n  a:\n    steps:\n      - run: cargo test\n";
+    let test = "jobs:\n  a:\n    runs-on: x\n    steps:\n      - run: cargo test\n";
     for (on, expected) in [
         ("pull_request", Pass),
         ("[push, pull_request]", Pass),
@@ -103,8 +103,9 @@ fn conditions_are_asked_and_not_read_over() {
         ("needs: never", "", Fail),
         ("needs: never\n    if: always()", "", Pass),
     ] {
+        let machine = if job.contains("runs-on") { "" } else { "runs-on: x\n    " };
         let workflow = format!(
-            "on: pull_request\njobs:\n  never:\n    if: ${{{{ false }}}}\n    steps: []\n  changes:\n    outputs: {{rust: x}}\n    steps: []\n  a:\n    {job}\n    steps:\n      - id: first\n        run: echo\n      - run: cargo test\n        {step}\n"
+            "on: pull_request\njobs:\n  never:\n    if: ${{{{ false }}}}\n    runs-on: x\n    steps: []\n  changes:\n    outputs: {{rust: x}}\n    runs-on: x\n    steps: []\n  a:\n    {machine}{job}\n    steps:\n      - id: first\n        run: echo\n      - run: cargo test\n        {step}\n"
         );
         let readme = ("README.md", "<https://github.com/acme/app>\n");
         let found = assessed(&with(&[RUST, &[(CI, &workflow), readme]]));
@@ -137,8 +138,9 @@ fn what_runs_but_does_not_block_proves_nothing() {
         ("cargo xtask ci", Unknown),
         ("python3 scripts/run_tests.py", Unknown),
     ] {
-        let workflow =
-            format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: |\n          {run}\n");
+        let workflow = format!(
+            "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          {run}\n"
+        );
         let files = with(&[
             RUST,
             &[
@@ -162,7 +164,7 @@ fn what_runs_but_does_not_block_proves_nothing() {
 
 #[test]
 fn a_local_action_is_its_steps() {
-    let workflow = "on: pull_request\njobs:\n  a:\n    steps:\n      - uses: ./.github/actions/test\n        with: {what: test}\n";
+    let workflow = "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: ./.github/actions/test\n        with: {what: test}\n";
     let action = "inputs:\n  what: {default: build}\n  extra: {default: 'false'}\nruns:\n  using: composite\n  steps:\n    - run: cargo ${{ inputs.what }}\n      shell: bash\n";
     let file = ".github/actions/test/action.yml";
     let found = assessed(&with(&[RUST, &[(CI, workflow), (file, action)]]));
@@ -189,10 +191,27 @@ fn a_workflow_of_another_repository_is_unknown() {
 }
 
 #[test]
+fn what_starts_for_no_code_does_not_hide_what_is_not_seen() {
+    let docs = "on: {pull_request: {paths: ['docs/**', '**.md']}}\njobs: {a: {runs-on: x, steps: [{run: cargo test}]}}\n";
+    let setup = docs.replace("'docs/**', '**.md'", ".github/workflows/ci.yml, Cargo.lock");
+    let other = "on: pull_request\njobs: {a: {uses: acme/ci/.github/workflows/all.yml@v1}}\n";
+    let lock = ("Cargo.lock", "");
+    let found = |text: &str, others: &[(&'static str, &'static str)]| {
+        let files = with(&[RUST, &[lock, (CI, text)], others]);
+        check(&assessed(&files), "ci_cd.test_on_pull_request").outcome
+    };
+    for text in [docs, setup.as_str()] {
+        assert_eq!(found(text, &[]), Fail, "{text}");
+        assert_eq!(found(text, &[(".github/workflows/b.yml", other)]), Unknown, "{text}");
+    }
+}
+
+#[test]
 fn a_workflow_that_github_does_not_call_is_unknown() {
     let caller = |uses: &str| format!("on: pull_request\njobs:\n  a:\n    uses: {uses}\n");
-    let reusable =
-        |on: &str| format!("on: {on}\njobs:\n  a:\n    steps:\n      - run: cargo test\n");
+    let reusable = |on: &str| {
+        format!("on: {on}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: cargo test\n")
+    };
     for (file, on, expected) in [
         (".github/workflows/r.yml", "workflow_call", Pass),
         (".github/workflows/r.yml", "{workflow_call: {}}", Pass),
@@ -203,6 +222,24 @@ fn a_workflow_that_github_does_not_call_is_unknown() {
         let found = assessed(&with(&[RUST, &[(CI, &calls), (file, &is_called)]]));
         let check = check(&found, "ci_cd.test_on_pull_request");
         assert_eq!(check.outcome, expected, "{file} {on}: {}", told(check));
+    }
+}
+
+#[test]
+fn nothing_of_a_workflow_counts_that_has_a_job_without_a_machine() {
+    let step = "steps: [{run: cargo test}]";
+    for (jobs, expected) in [
+        (format!("a: {{runs-on: [self-hosted, x], {step}}}"), Pass),
+        (format!("a: {{runs-on: {{group: x}}, {step}}}"), Pass),
+        (format!("a: {{{step}}}"), Unknown),
+        (format!("a: {{runs-on: , {step}}}"), Unknown),
+        (format!("a: {{container: rust, {step}}}"), Unknown),
+        (format!("a: {{runs-on: x, {step}}}, b: {{steps: []}}"), Unknown),
+        (format!("a: {{runs-on: x, {step}}}, b: {{uses: ./.github/workflows/b.yml}}"), Pass),
+    ] {
+        let (found, told) = outcome(&format!("on: pull_request\njobs: {{{jobs}}}\n"));
+        assert_eq!(found, expected, "{jobs}: {told}");
+        assert_eq!(told.contains("without `runs-on`"), expected == Unknown, "{told}");
     }
 }
 
@@ -222,7 +259,7 @@ fn a_broken_workflow_is_unknown_with_its_place() {
 fn what_a_cluster_for_one_run_gets_is_no_delivery() {
     let workflow = |first: &str, run: &str| {
         format!(
-            "on: {{push: {{branches: [main]}}}}\njobs:\n  a:\n    steps:\n      - {first}\n      - run: {run}\n"
+            "on: {{push: {{branches: [main]}}}}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - {first}\n      - run: {run}\n"
         )
     };
     for (first, run, expected) in [
@@ -249,7 +286,7 @@ fn what_a_cluster_for_one_run_gets_cannot_drift() {
         ("uses: actions/checkout@v4", "lockgate drift --kubernetes k8s", Pass),
     ] {
         let workflow = format!(
-            "on: {{schedule: [{{cron: '0 3 * * *'}}]}}\njobs:\n  a:\n    steps:\n      - {first}\n      - run: {run}\n"
+            "on: {{schedule: [{{cron: '0 3 * * *'}}]}}\njobs:\n  a:\n    runs-on: x\n    steps:\n      - {first}\n      - run: {run}\n"
         );
         let found = assessed(&[(CI, &workflow), manifest]);
         let drift = check(&found, "infrastructure.drift");

@@ -221,8 +221,9 @@ jobs:
 
 #[test]
 fn assertzapper_is_not_zap() {
-    let workflow =
-        |run: &str| format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: {run}\n");
+    let workflow = |run: &str| {
+        format!("on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: {run}\n")
+    };
     for (run, outcome) in [
         ("npx assertzapper", Fail),
         ("./zap-baseline.pyx -t http://app", Fail),
@@ -241,14 +242,14 @@ fn assertzapper_is_not_zap() {
 fn a_scan_that_may_fail_softly_caps_the_level() {
     let workflow = |with: &str| {
         format!(
-            "on: pull_request\njobs:\n  a:\n    steps:\n      - uses: bridgecrewio/checkov-action@v12\n        with: {{directory: ., {with}}}\n"
+            "on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - uses: bridgecrewio/checkov-action@v12\n        with: {{directory: ., {with}}}\n"
         )
     };
     for (with, outcome) in
         [("soft_fail: true", Fail), ("soft_fail: false", Pass), ("quiet: true", Pass)]
     {
         let found = assessed(&[(CI, &workflow(with))]);
-        assert_check(&found, "security.static", outcome, ".github/workflows/ci.yml:5");
+        assert_check(&found, "security.static", outcome, ".github/workflows/ci.yml:6");
         let level = found.standing(Dimension::Security).level;
         assert_eq!(level, Some(u8::from(outcome == Pass)), "{with}");
     }
@@ -259,14 +260,15 @@ fn a_scan_that_may_fail_softly_caps_the_level() {
 #[test]
 fn a_threshold_of_a_tool_that_no_pipeline_runs_enforces_nothing() {
     let settings = "[project]\nname = \"a\"\n[tool.coverage.report]\nfail_under = 90\n";
-    let workflow =
-        |run: &str| format!("on: pull_request\njobs:\n  a:\n    steps:\n      - run: {run}\n");
+    let workflow = |run: &str| {
+        format!("on: pull_request\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: {run}\n")
+    };
     for (run, outcome, place) in [
         ("pytest", Fail, ""),
-        ("pytest --cov=a", Pass, ".github/workflows/ci.yml:5"),
-        ("coverage run -m pytest && coverage report", Pass, ".github/workflows/ci.yml:5"),
+        ("pytest --cov=a", Pass, ".github/workflows/ci.yml:6"),
+        ("coverage run -m pytest && coverage report", Pass, ".github/workflows/ci.yml:6"),
         ("coverage run -m pytest", Fail, ""),
-        ("pytest --cov=a || true", Fail, ".github/workflows/ci.yml:5"),
+        ("pytest --cov=a || true", Fail, ".github/workflows/ci.yml:6"),
     ] {
         let found = assessed(&[
             ("pyproject.toml", settings),
@@ -284,9 +286,11 @@ fn a_monorepo_without_a_manifest_at_its_root_is_read() {
 jobs:
   web:
     defaults: {run: {working-directory: packages/web}}
+    runs-on: x
     steps:
       - run: npm test
   api:
+    runs-on: x
     steps:
       - run: cd services/api && pytest
 ";
@@ -304,8 +308,8 @@ jobs:
         ("services/api/app/main.py", "import structlog\n"),
         ("services/api/tests/integration/test_a.py", "def test(): pass\n"),
     ]);
-    assert_check(&found, "tests.unit_on_pull_request", Pass, ".github/workflows/ci.yml:6");
-    assert_check(&found, "tests.integration_on_pull_request", Pass, ".github/workflows/ci.yml:9");
+    assert_check(&found, "tests.unit_on_pull_request", Pass, ".github/workflows/ci.yml:7");
+    assert_check(&found, "tests.integration_on_pull_request", Pass, ".github/workflows/ci.yml:11");
     assert_check(&found, "observability.logs", Pass, "services/api/pyproject.toml:2");
     assert_eq!(found.standing(Dimension::Tests).level, Some(2));
 }

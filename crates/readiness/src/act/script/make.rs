@@ -10,7 +10,7 @@ use super::recipes::lines;
 use super::{LOOSE, is_build, named_for_tests, runs_something};
 use crate::finding::Evidence;
 use crate::shell::program::{Read, read};
-use crate::shell::{Blocking, Options};
+use crate::shell::{Blocking, Options, UNKNOWN};
 use crate::tree::join;
 
 /// Most targets that one command makes.
@@ -35,14 +35,16 @@ impl<'a> Wanted<'a> {
         while let Some(word) = words.next() {
             match word {
                 "-C" | "--directory" => {
-                    *dir = words.next().and_then(|sub| join(dir.as_deref()?, sub));
+                    let sub = words.next().filter(|sub| !sub.contains(UNKNOWN));
+                    *dir = sub.and_then(|sub| join(dir.as_deref()?, sub));
                 }
                 "-f" | "--file" | "--makefile" => wanted.file = words.next(),
                 "-o" | "-W" | "-I" | "--old-file" | "--what-if" => _ = words.next(),
                 "--ignore-errors" => wanted.ignores = true,
                 _ if word.starts_with("--") => match word.split_once('=') {
                     Some(("--directory", sub)) => {
-                        *dir = dir.as_deref().and_then(|dir| join(dir, sub));
+                        let inner = dir.as_deref().filter(|_| !sub.contains(UNKNOWN));
+                        *dir = inner.and_then(|dir| join(dir, sub));
                     }
                     Some(("--file" | "--makefile", file)) => wanted.file = Some(file),
                     _ => {}
@@ -87,19 +89,21 @@ pub(super) fn make(asked: &Asked<'_>, rest: &[&str], dir: Option<&str>, depth: u
     let Some(file) = files.find(|file| asked.tree.has(file)) else {
         return opaque("no Makefile in the directory".into());
     };
-    let Some(text) = asked.tree.text(&file) else { return opaque(format!("`{file}` is not read")) };
+    if asked.tree.text(&file).is_none() {
+        return opaque(format!("`{file}` is not read"));
+    }
     let makefile = Rc::clone(
         asked
             .makefiles
             .borrow_mut()
-            .entry(file.clone())
-            .or_insert_with(|| Rc::new(Makefile::read(text))),
+            .entry(format!("{dir}\n{file}"))
+            .or_insert_with(|| Rc::new(Makefile::read(asked.tree, &file, &dir))),
     );
     let first = makefile.first.clone();
     if wanted.targets.is_empty() {
         wanted.targets.extend(first.as_deref());
     }
-    let made = Made { asked, makefile: &makefile, wanted: &wanted, file: &file, text, dir: &dir };
+    let made = Made { asked, makefile: &makefile, wanted: &wanted, dir: &dir };
     let (mut done, runs) = made.all(depth);
     if let Some(missing) =
         wanted.targets.iter().find(|target| !makefile.targets.contains_key(**target))
@@ -123,8 +127,6 @@ struct Made<'a> {
     asked: &'a Asked<'a>,
     makefile: &'a Makefile,
     wanted: &'a Wanted<'a>,
-    file: &'a str,
-    text: &'a str,
     dir: &'a str,
 }
 
@@ -142,7 +144,8 @@ impl Made<'_> {
             seen.push(name);
             let Some(target) = self.makefile.targets.get(name) else { continue };
             waiting.extend(target.needs.iter().map(String::as_str));
-            let shown = Evidence::line(self.file, self.text, target.line);
+            let text = self.asked.tree.text(&target.file).unwrap_or_default();
+            let shown = Evidence::line(&target.file, text, target.line);
             let mut recipe: Vec<String> =
                 target.recipe.iter().map(|line| self.as_shell(line)).collect();
             if self.makefile.one_shell {

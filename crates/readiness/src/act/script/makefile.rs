@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 
 use crate::shell::UNKNOWN;
+use crate::tree::{Tree, join};
 
 /// Longest line that variables make.
 const LINE_BYTES_MAX: usize = 8 * 1024;
+
+/// Most files that include each other.
+const FILES_MAX: usize = 50;
 
 /// Variables in variables.
 const ROUNDS_MAX: usize = 3;
@@ -14,6 +18,8 @@ const ROUNDS_MAX: usize = 3;
 pub(in crate::act) struct Target {
     pub(super) needs: Vec<String>,
     pub(super) recipe: Vec<String>,
+    /// Where it stands.
+    pub(super) file: String,
     pub(super) line: usize,
     /// It stands under a condition.
     pub(super) doubtful: bool,
@@ -28,11 +34,24 @@ pub(in crate::act) struct Makefile {
     /// Targets whose failures are ignored; empty for all.
     pub(super) ignored: Option<Vec<String>>,
     pub(super) one_shell: bool,
+    /// Those that were read for it.
+    files: Vec<String>,
 }
 
 impl Makefile {
-    pub(super) fn read(text: &str) -> Self {
+    /// Reads a file with those that it includes by names that stand there, seen from the directory in which make runs.
+    pub(super) fn read(tree: &Tree, file: &str, dir: &str) -> Self {
         let mut all = Self::default();
+        all.add(tree, file, dir);
+        all
+    }
+
+    fn add(&mut self, tree: &Tree, file: &str, dir: &str) {
+        if self.files.len() >= FILES_MAX || self.files.iter().any(|known| known == file) {
+            return;
+        }
+        self.files.push(file.to_owned());
+        let text = tree.text(file).unwrap_or_default();
         let mut open: Vec<String> = Vec::new();
         let (mut continued, mut conditions, mut defines) = (false, 0_usize, false);
         // The last recipe of a target is the one that counts.
@@ -45,10 +64,10 @@ impl Makefile {
             }
             if let Some(recipe) = line.strip_prefix('\t') {
                 for name in &open {
-                    if fresh && let Some(target) = all.targets.get_mut(name) {
+                    if fresh && let Some(target) = self.targets.get_mut(name) {
                         target.recipe.clear();
                     }
-                    all.add_to_recipe(name, recipe.trim(), continued);
+                    self.add_to_recipe(name, recipe.trim(), continued);
                 }
                 continued = line.trim_end().ends_with('\\');
                 fresh = false;
@@ -61,14 +80,22 @@ impl Makefile {
                 "endif" => conditions = conditions.saturating_sub(1),
                 "else" | "" => {}
                 _ if word.starts_with('#') => {}
-                _ if all.assign(line) => open.clear(),
+                "include" | "-include" | "sinclude" => {
+                    open.clear();
+                    for name in line.split_whitespace().skip(1).take_while(|name| *name != "#") {
+                        let name = name.trim_start_matches("$(CURDIR)/");
+                        if let Some(path) = join(dir, name).filter(|path| tree.has(path)) {
+                            self.add(tree, &path, dir);
+                        }
+                    }
+                }
+                _ if self.assign(line) => open.clear(),
                 _ => {
-                    open = all.rule(line, i, conditions > 0);
+                    open = self.rule(line, (file, i), conditions > 0);
                     fresh = !line.contains(';');
                 }
             }
         }
-        all
     }
 
     fn add_to_recipe(&mut self, name: &str, line: &str, continued: bool) {
@@ -105,7 +132,7 @@ impl Makefile {
     }
 
     /// Takes `target: needs`, and gives the targets whose recipe follows.
-    fn rule(&mut self, line: &str, at: usize, doubtful: bool) -> Vec<String> {
+    fn rule(&mut self, line: &str, at: (&str, usize), doubtful: bool) -> Vec<String> {
         let Some((names, needs)) = line.split_once(':') else { return Vec::new() };
         let needs = needs.trim_start_matches(':');
         // `target: NAME = value` is a variable of that target.
@@ -123,10 +150,11 @@ impl Makefile {
                 _ if name.starts_with('.') && !name.contains('/') => {}
                 _ => {
                     self.first.get_or_insert_with(|| name.to_owned());
-                    let target = self
-                        .targets
-                        .entry(name.to_owned())
-                        .or_insert_with(|| Target { line: at, ..Target::default() });
+                    let target = self.targets.entry(name.to_owned()).or_insert_with(|| Target {
+                        file: at.0.to_owned(),
+                        line: at.1,
+                        ..Target::default()
+                    });
                     target.needs.extend(needs.iter().cloned());
                     target.doubtful |= doubtful;
                     if let Some(recipe) = recipe {

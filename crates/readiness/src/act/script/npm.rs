@@ -4,8 +4,8 @@ use super::super::Class;
 use super::super::invoke::{Asked, Done};
 use super::{LOOSE, is_build, named_for_tests, runs_something, script};
 use crate::finding::Evidence;
-use crate::shell::Word;
-use crate::tree::{dir as dir_of, join, name};
+use crate::shell::{Blocking, Word};
+use crate::tree::{Tree, dir as dir_of, join, name};
 use crate::yaml::{self, Node};
 
 pub(super) fn npm(
@@ -117,15 +117,19 @@ pub(super) fn package_script(
     more: &[&str],
 ) -> Option<Vec<Done>> {
     let tree = asked.tree;
-    let file = match dir {
-        Some(dir) => join(dir, "package.json").filter(|file| tree.has(file))?,
-        None => tree
-            .paths()
-            .filter(|path| name(path) == "package.json")
-            .find(|path| has_script(asked, path, script))?
-            .to_owned(),
-    };
-    run_package(asked, &file, script, depth, more)
+    if let Some(dir) = dir {
+        let file = join(dir, "package.json").filter(|file| tree.has(file))?;
+        return run_package(asked, &file, script, depth, more);
+    }
+    let packages = tree.paths().filter(|path| name(path) == "package.json");
+    let mut packages = packages.filter(|path| has_script(asked, path, script));
+    let mut done = run_package(asked, packages.next()?, script, depth, more)?;
+    if packages.next().is_some() {
+        let why = format!("which of several packages runs its script `{script}` is not known");
+        let unsure = Blocking::Unsure(why);
+        done.iter_mut().for_each(|done| done.blocking = done.blocking.and(&unsure));
+    }
+    Some(done)
 }
 
 pub(super) fn all_packages(asked: &Asked<'_>, script: &str, depth: usize) -> Vec<Done> {
@@ -143,8 +147,38 @@ fn is_filtered(asked: &Asked<'_>, file: &str, filter: &str) -> bool {
     !filter.starts_with('!') && names.iter().any(|name| crate::pipeline::glob_matches(filter, name))
 }
 
+/// The patterns of directories that hold the packages of a workspace, where some file says so.
+fn workspaces(tree: &Tree) -> Option<Vec<String>> {
+    let places: [(&str, &[&str]); 4] = [
+        ("pnpm-workspace.yaml", &["packages"]),
+        ("package.json", &["workspaces"]),
+        ("package.json", &["workspaces", "packages"]),
+        ("lerna.json", &["packages"]),
+    ];
+    places.iter().find_map(|(file, keys)| {
+        let root = yaml::document(tree.text(file)?).ok()??;
+        let patterns = root.at(keys)?.items().iter().filter_map(Node::text);
+        let patterns: Vec<String> = patterns.map(str::to_owned).collect();
+        (!patterns.is_empty()).then_some(patterns)
+    })
+}
+
+/// Whether a directory is one of a workspace's.
+fn is_in_workspace(patterns: &[String], dir: &str) -> bool {
+    let fits = |pattern: &str| {
+        let pattern = pattern.trim_start_matches("./").trim_end_matches('/');
+        crate::pipeline::glob_matches(pattern, dir)
+    };
+    let is_out = |pattern: &String| pattern.strip_prefix('!').is_some_and(fits);
+    patterns.iter().any(|pattern| fits(pattern)) && !patterns.iter().any(is_out)
+}
+
 /// The scripts of that name in all packages but the root's, or in those that the filters name.
 fn some_packages(asked: &Asked<'_>, script: &str, depth: usize, filters: &[&str]) -> Vec<Done> {
+    let workspaces = workspaces(asked.tree);
+    let is_in = |file: &&str| {
+        workspaces.as_ref().is_none_or(|patterns| is_in_workspace(patterns, dir_of(file)))
+    };
     let named = |file: &&str| {
         filters.is_empty() || filters.iter().any(|filter| is_filtered(asked, file, filter))
     };
@@ -154,6 +188,7 @@ fn some_packages(asked: &Asked<'_>, script: &str, depth: usize, filters: &[&str]
         .filter(|path| {
             name(path) == "package.json" && !path.contains("node_modules/") && !is_template(path)
         })
+        .filter(is_in)
         .filter(named);
     let packages: Vec<&str> = packages.filter(|path| !dir_of(path).is_empty()).take(200).collect();
     packages

@@ -40,9 +40,11 @@ pub(super) fn of_repository(words: &[&str]) -> Option<Vec<Done>> {
         ["go", "run", rest @ ..] => {
             let path = rest.iter().find(|word| !word.starts_with('-'))?;
             let own = path.starts_with('.') || has_end(path, "go");
+            // Every program of Go begins in a file of this name.
+            let called = path.strip_suffix("/main.go").unwrap_or(path);
             own.then(|| {
                 opaque(
-                    may_test(path) || rest.iter().any(|word| named_for_tests(word)),
+                    may_test(called) || rest.iter().any(|word| named_for_tests(word)),
                     &format!("go run {path}"),
                 )
             })?

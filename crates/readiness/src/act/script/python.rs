@@ -3,6 +3,7 @@
 use super::super::Class;
 use super::super::flags;
 use super::super::invoke::{Asked, Done};
+use super::super::measured::Data;
 use super::{LOOSE, script};
 use crate::finding::Evidence;
 use crate::shell::Word;
@@ -80,9 +81,13 @@ pub(super) fn python_task(
     let toml = Toml::read(&file, asked.tree.text(&file)?)?;
     let task = match (program, rest) {
         ("poe", [name, ..]) => name,
-        ("hatch", ["test", ..]) => {
+        ("hatch", ["test", rest @ ..]) => {
             let words = ["pytest"].map(Word::new);
-            return Some(asked.command(&words, dir, depth + 1));
+            let mut done = asked.command(&words, dir, depth + 1);
+            if flags::told(rest, &["--cover", "-c", "--cover-quiet"]) {
+                done.iter_mut().for_each(|done| done.data = Data::Made);
+            }
+            return Some(done);
         }
         (_, ["run", name, ..]) => name.rsplit(':').next()?,
         _ => return None,

@@ -5,8 +5,9 @@ use crate::act::config::present;
 use crate::act::files::is_test;
 use crate::act::flags::{all, last, told};
 use crate::act::invoke::Done;
+use crate::act::measured::Data;
 use crate::finding::Evidence;
-use crate::pipeline::glob_matches;
+use crate::pipeline::TOO_MUCH;
 use crate::shell::{Blocking, UNKNOWN};
 use crate::toml::Toml;
 use crate::tree::{Tree, has_end, is_aside, join, name};
@@ -15,15 +16,21 @@ use crate::tree::{Tree, has_end, is_aside, join, name};
 pub(super) fn pytest(tree: &Tree, words: &[&str], root: &str) -> Vec<Done> {
     let words = effective(tree, words, root);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if !told(&words, &["--cov"]) || told(&words, &["--no-cov", "-p=no:cov"]) {
+    if !is_measured(&words) {
         return Vec::new();
     }
     limit(tree, root, &words, "--cov-fail-under", "--cov-config", &all(&words, &["--cov"]))
 }
 
-/// The limit that a report of coverage.py keeps.
+/// Whether a run of pytest measures, by its words and those of its settings.
+pub(in crate::act) fn is_measured(words: &[&str]) -> bool {
+    told(words, &["--cov"]) && !told(words, &["--no-cov", "-p=no:cov"])
+}
+
+/// The limit that a report of coverage.py keeps, of what was measured before.
 pub(super) fn coverage(tree: &Tree, words: &[&str], root: &str) -> Vec<Done> {
-    limit(tree, root, words, "--fail-under", "--rcfile", &[])
+    let found = limit(tree, root, words, "--fail-under", "--rcfile", &[]);
+    found.into_iter().map(|done| done.data(Data::Read)).collect()
 }
 
 fn limit(
@@ -60,12 +67,18 @@ fn limit(
     }
     measured.include.extend(settings.include);
     measured.omit.extend(settings.omit);
-    if measured.is_most(tree, root) {
-        return found;
-    }
-    let why = "the limit is one of less than half of the code: see `--cov`, `include` and `omit`";
+    let why = match measured.is_most(tree, root) {
+        Some(true) => return found,
+        Some(false) => {
+            "the limit is one of less than half of the code: see `--cov`, `include` and `omit`"
+        }
+        None => TOO_MUCH,
+    };
     found.into_iter().map(|done| done.blocks(Blocking::Unsure(why.into()))).collect()
 }
+
+/// So many bytes of code are counted in the time of a comparison of paths.
+const BYTES_AS_ONE: usize = 64;
 
 /// What is measured.
 struct Measured {
@@ -75,31 +88,47 @@ struct Measured {
 }
 
 impl Measured {
-    /// Whether it is at least half of the code, by lines. What cannot be told is taken to be.
-    fn is_most(&self, tree: &Tree, root: &str) -> bool {
+    /// Whether it is at least half of the code, by lines; `None` when too much was compared before. What cannot be told is
+    /// taken to be.
+    fn is_most(&self, tree: &Tree, root: &str) -> Option<bool> {
         let is_python = |path: &&str| has_end(path, "py");
         let is_code = |path: &str| {
             let of_tools = ["setup.py", "conftest.py", "noxfile.py", "manage.py"];
             let in_tests = path.split('/').any(|part| matches!(part, "test" | "tests"));
             !(is_test(path) || is_aside(path) || in_tests || of_tools.contains(&name(path)))
         };
-        let named: Vec<&String> = self
-            .sources
-            .iter()
-            .filter(|source| tree.under(root).filter(is_python).any(|path| is_below(path, source)))
-            .collect();
+        let mut named: Vec<&String> = Vec::new();
+        for source in &self.sources {
+            for path in tree.under(root).filter(is_python) {
+                tree.compares(1)?;
+                if is_below(path, source) {
+                    named.push(source);
+                    break;
+                }
+            }
+        }
         let is_measured = |path: &str| {
-            (named.is_empty() || named.iter().any(|source| is_below(path, source)))
-                && (self.include.is_empty() || self.include.iter().any(|one| fits(one, path, root)))
-                && !self.omit.iter().any(|one| fits(one, path, root))
+            let is_any = |patterns: &[String]| {
+                for one in patterns {
+                    if fits(one, path, root, tree)? {
+                        return Some(true);
+                    }
+                }
+                Some(false)
+            };
+            let is_source = named.is_empty() || named.iter().any(|source| is_below(path, source));
+            let is_included = self.include.is_empty() || is_any(&self.include)?;
+            Some(is_source && is_included && !is_any(&self.omit)?)
         };
         let (mut lines, mut measured) = (0, 0);
         for path in tree.under(root).filter(is_python).filter(|path| is_code(path)) {
-            let own = tree.text(path).unwrap_or_default().lines().count();
+            let text = tree.text(path).unwrap_or_default();
+            tree.compares(1 + text.len() / BYTES_AS_ONE)?;
+            let own = text.lines().count();
             lines += own;
-            measured += if is_measured(path) { own } else { 0 };
+            measured += if is_measured(path)? { own } else { 0 };
         }
-        measured * 2 >= lines
+        Some(measured * 2 >= lines)
     }
 }
 
@@ -115,14 +144,14 @@ fn is_below(path: &str, source: &str) -> bool {
 }
 
 /// Whether a pattern of coverage.py, whose `*` goes over directories, names a file.
-fn fits(pattern: &str, path: &str, root: &str) -> bool {
+fn fits(pattern: &str, path: &str, root: &str, tree: &Tree) -> Option<bool> {
     if pattern.contains(UNKNOWN) {
-        return false;
+        return Some(false);
     }
     let pattern = pattern.trim_start_matches("./").replace("**", "*").replace('*', "**");
     let pattern = if pattern.ends_with('/') { format!("{pattern}**") } else { pattern };
     let own = path.strip_prefix(root).map_or(path, |rest| rest.trim_start_matches('/'));
-    glob_matches(&pattern, path) || glob_matches(&pattern, own)
+    Some(tree.fits(&pattern, path)? || own != path && tree.fits(&pattern, own)?)
 }
 
 /// What coverage.py's settings say.

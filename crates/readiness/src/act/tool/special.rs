@@ -75,6 +75,10 @@ pub(super) fn done(
             }
             Vec::new()
         }
+        // What is fetched is handed to a shell.
+        "curl" | "wget" if words.iter().any(|word| word.ends_with("codecov.io/bash")) => {
+            vec![Done::new(Class::Codecov)]
+        }
         "lockgate" if arguments.first() == Some(&"drift") => lockgate_drift(words, dir),
         "driftctl" if arguments.first() == Some(&"scan") => {
             vec![Done::new(Class::Drift).in_dir(dir)]

@@ -1,6 +1,7 @@
 //! Rules of branches as resources of Terraform: blocks with their attributes, as far as these stand in the file.
 
-use super::rules::{Rules, is_of_main, is_positive};
+use super::branch::{MainBranch, Whose};
+use super::rules::{Rules, is_positive};
 use crate::finding::{Evidence, Place, count};
 
 /// Blocks in each other.
@@ -32,7 +33,7 @@ impl Block {
     }
 }
 
-pub(super) fn read(rules: &mut Rules, path: &str, text: &str) {
+pub(super) fn read(rules: &mut Rules<'_>, path: &str, text: &str) {
     if !text.contains("github_") {
         return;
     }
@@ -50,24 +51,36 @@ pub(super) fn read(rules: &mut Rules, path: &str, text: &str) {
         match resource.words.get(1).map(String::as_str) {
             Some("github_branch_protection" | "github_branch_protection_v3") => {
                 let pattern = resource.get("pattern").or(resource.get("branch"));
-                if pattern.is_some_and(|pattern| is_text(pattern) && !is_of_main(unquoted(pattern)))
-                {
-                    continue;
-                }
+                let of = pattern.filter(|pattern| is_text(pattern));
+                let of = of.map_or(Whose::Main, |pattern| rules.main.named(unquoted(pattern)));
                 let reviews = resource.first("required_pull_request_reviews");
-                rules.reviews.extend(reviews.filter(|block| asks_for_reviews(block)).map(at));
+                if let Some(block) = reviews.filter(|block| asks_for_reviews(block)) {
+                    rules.reviews.add(&of, at(block));
+                }
                 let checks = resource.first("required_status_checks");
-                rules.checks.extend(checks.filter(|block| is_some(block, "contexts")).map(at));
+                if let Some(block) = checks.filter(|block| is_some(block, "contexts")) {
+                    rules.checks.add(&of, at(block));
+                    let names = block.get("contexts").map(list).unwrap_or_default();
+                    rules.require(&of, names, &at(block));
+                }
             }
             Some("github_repository_ruleset" | "github_organization_ruleset")
-                if is_in_force(resource) =>
+                if is_active(resource) =>
             {
-                rules.rulesets.push(at(resource));
+                let of = whose(resource, rules.main);
+                rules.rulesets.add(&of, at(resource));
                 for all in resource.named("rules") {
                     let reviews = all.first("pull_request");
-                    rules.reviews.extend(reviews.filter(|block| has_count(block)).map(at));
+                    if let Some(block) = reviews.filter(|block| has_count(block)) {
+                        rules.reviews.add(&of, at(block));
+                    }
                     let checks = ["required_status_checks", "merge_queue"];
-                    rules.checks.extend(checks.iter().filter_map(|name| all.first(name)).map(at));
+                    for block in checks.iter().filter_map(|name| all.first(name)) {
+                        rules.checks.add(&of, at(block));
+                        let named = block.named("required_check");
+                        let names = named.filter_map(|check| check.get("context"));
+                        rules.require(&of, names, &at(block));
+                    }
                 }
             }
             _ => {}
@@ -97,20 +110,29 @@ fn is_some(block: &Block, name: &str) -> bool {
     block.get(name).is_none_or(|value| !is_empty(value))
 }
 
-fn is_in_force(ruleset: &Block) -> bool {
+fn is_active(ruleset: &Block) -> bool {
     let is = |name: &str, wanted: &str| {
         ruleset.get(name).is_none_or(|value| !is_text(value) || unquoted(value) == wanted)
     };
+    is("enforcement", "active") && is("target", "branch")
+}
+
+/// Whose a ruleset is. Names that are put in later are taken to be those of the main branch, and to leave it in.
+fn whose(ruleset: &Block, main: MainBranch<'_>) -> Whose {
     let names = ruleset.first("conditions").and_then(|block| block.first("ref_name"));
-    let listed = |key: &str| -> Option<Vec<&str>> {
-        let list = names?.get(key)?.trim_matches(['[', ']', ' ']).split(',').map(str::trim);
-        Some(list.filter(|name| !name.is_empty()).collect())
-    };
-    let is_main = |name: &str| is_text(name) && is_of_main(unquoted(name));
-    let is_included = listed("include")
-        .is_none_or(|all| all.into_iter().any(|name| !is_text(name) || is_main(name)));
-    let is_excluded = listed("exclude").is_some_and(|all| all.into_iter().any(is_main));
-    is("enforcement", "active") && is("target", "branch") && is_included && !is_excluded
+    let listed = |key: &str| Some(list(names?.get(key)?));
+    let included = listed("include").map_or(Whose::Main, |all| {
+        let of = |name: &str| if is_text(name) { main.named(unquoted(name)) } else { Whose::Main };
+        all.into_iter().map(of).min().unwrap_or(Whose::Other)
+    });
+    let excluded = listed("exclude").unwrap_or_default().into_iter().filter(|name| is_text(name));
+    included.without(main.named_by(excluded.map(unquoted)))
+}
+
+/// What stands in a list, each as it is written.
+fn list(value: &str) -> Vec<&str> {
+    let all = value.trim_matches(['[', ']', ' ']).split(',').map(str::trim);
+    all.filter(|one| !one.is_empty()).collect()
 }
 
 fn is_number(text: &str) -> bool {

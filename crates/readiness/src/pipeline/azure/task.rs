@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Does, glob_matches};
+use super::super::Does;
+use crate::shell::UNKNOWN;
 use crate::tree::{Tree, has_end};
 
 /// What becomes of a task.
@@ -215,7 +216,7 @@ fn projects(patterns: &str, tree: &Tree) -> String {
     let patterns = patterns.replace('\\', "/").to_lowercase();
     let fits = |pattern: &str, path: &str| {
         let pattern = pattern.trim_start_matches("./");
-        glob_matches(pattern, path) || pattern.ends_with(path) && pattern.contains(path)
+        tree.fits(pattern, path) == Some(true) || pattern.ends_with(path)
     };
     let (mut named, mut out): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for pattern in patterns.split(['\n', ';']).map(str::trim).filter(|one| !one.is_empty()) {
@@ -235,5 +236,5 @@ fn projects(patterns: &str, tree: &Tree) -> String {
         .take(500)
         .collect();
     let quoted: Vec<String> = found.iter().map(|path| format!("'{path}'")).collect();
-    quoted.join(" ")
+    if tree.is_spent() { UNKNOWN.to_string() } else { quoted.join(" ") }
 }

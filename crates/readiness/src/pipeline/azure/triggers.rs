@@ -1,6 +1,6 @@
 //! `trigger`, `pr`, `schedules` and `resources`: what starts a pipeline of Azure Pipelines.
 
-use super::super::{Occasion, Occasions, Runs, glob_matches, is_prose};
+use super::super::{Occasion, Occasions, Runs, TOO_MUCH, glob_matches, is_prose};
 use crate::tree::{Tree, has_end};
 use crate::yaml::Node;
 
@@ -91,7 +91,8 @@ fn pushes(started: &mut Started, trigger: Option<&Node>, tree: &Tree, main: &str
     let tags = trigger.get("tags");
     let release = started.release.clone();
     let queue = format!("gh-readonly-queue/{main}/pr-1");
-    if touches_code(trigger.get("paths"), tree) {
+    let relevant = touches_code(trigger.get("paths"), tree);
+    if relevant != Runs::No {
         for (occasion, branch) in [
             (Occasion::Main, main),
             (Occasion::Branch, "topic"),
@@ -103,7 +104,7 @@ fn pushes(started: &mut Started, trigger: Option<&Node>, tree: &Tree, main: &str
             let asked = occasion != Occasion::MergeQueue
                 || include(branches).iter().any(|name| name.contains("gh-readonly-queue"));
             if named && asked {
-                started.on.set(occasion, Runs::Yes);
+                started.on.set(occasion, relevant.clone());
             }
         }
     }
@@ -128,7 +129,7 @@ fn pull_request(pr: Option<&Node>, tree: &Tree, main: &str, forge: Forge) -> Run
     }
     let branches = if pr.is_map() { pr.get("branches") } else { Some(pr) };
     let named = branches.is_none_or(|filter| names_branch(filter, main));
-    if named && touches_code(pr.get("paths"), tree) { Runs::Yes } else { Runs::No }
+    if named { touches_code(pr.get("paths"), tree) } else { Runs::No }
 }
 
 fn schedules(started: &mut Started, schedules: Option<&Node>, main: &str) {
@@ -206,29 +207,49 @@ fn bare(pattern: &str) -> &str {
 
 /// A star is any text, also across parts.
 fn fits(pattern: &str, text: &str) -> bool {
-    glob_matches(&pattern.replace("**", "*").replace('*', "**"), text)
+    glob_matches(&across(pattern), text)
+}
+
+fn across(pattern: &str) -> String {
+    pattern.replace("**", "*").replace('*', "**")
 }
 
 /// Whether an ordinary change of code passes a filter of paths.
-fn touches_code(filter: Option<&Node>, tree: &Tree) -> bool {
-    let Some(filter) = filter else { return true };
+fn touches_code(filter: Option<&Node>, tree: &Tree) -> Runs {
+    let Some(filter) = filter else { return Runs::Yes };
     let (included, excluded) = (include(Some(filter)), exclude(filter));
-    let named = |patterns: &[&str], path: &str| patterns.iter().any(|one| below(one, path));
-    let code = tree.paths().filter(|path| !is_prose(path) && !has_end(path, "yml"));
-    code.into_iter()
-        .any(|path| (included.is_empty() || named(&included, path)) && !named(&excluded, path))
+    let named = |patterns: &[&str], path: &str| {
+        for pattern in patterns {
+            if below(pattern, path, tree)? {
+                return Some(true);
+            }
+        }
+        Some(false)
+    };
+    let passes = |path: &str| {
+        let is_in = included.is_empty() || named(&included, path)?;
+        Some(is_in && !named(&excluded, path)?)
+    };
+    for path in tree.paths().filter(|path| !is_prose(path) && !has_end(path, "yml")) {
+        match passes(path) {
+            Some(true) => return Runs::Yes,
+            Some(false) => {}
+            None => return Runs::Unsure(TOO_MUCH.into()),
+        }
+    }
+    Runs::No
 }
 
 /// A pattern of paths names a file, a directory with all below it, or what its stars fit.
-fn below(pattern: &str, path: &str) -> bool {
+fn below(pattern: &str, path: &str, tree: &Tree) -> Option<bool> {
     let pattern = pattern.trim_start_matches('/');
     let dir = pattern.trim_end_matches("**").trim_end_matches('*').trim_end_matches('/');
-    if !dir.contains('*') {
-        return dir.is_empty()
-            || path == dir
-            || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'));
+    if dir.contains('*') {
+        return tree.fits(&across(pattern), path);
     }
-    fits(pattern, path)
+    tree.compares(1)?;
+    let is_below = |rest: &str| dir.is_empty() || rest.is_empty() || rest.starts_with('/');
+    Some(path.strip_prefix(dir).is_some_and(is_below))
 }
 
 /// The branch for releases, by the pattern that speaks of it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::gitlab::after;
-use super::super::{Does, Job, Occasion, Occasions, Runs, Script, Step, glob_matches};
+use super::super::{Does, Job, Occasion, Occasions, Runs, Script, Step, TOO_MUCH};
 use super::Reader;
 use super::plugin::{self, Runner};
 use crate::finding::Place;
@@ -99,15 +99,19 @@ fn filled(text: &str, cell: &[(String, String)]) -> String {
 }
 
 /// Whether an ordinary change touches what `if_changed` asks for.
-fn touched(step: &Node, tree: &Tree) -> bool {
-    let Some(node) = step.get("if_changed") else { return true };
+fn touched(step: &Node, tree: &Tree) -> Runs {
+    let Some(node) = step.get("if_changed") else { return Runs::Yes };
     let patterns = node.get("include").unwrap_or(node).texts();
-    let is_code = |path: &&str| !has_end(path, "md") && !path.starts_with("docs/");
-    patterns.iter().any(|pattern| {
-        // `{a,b}` is not read; an ordinary change touches one of them.
-        pattern.contains('{')
-            || tree.paths().filter(is_code).any(|path| glob_matches(pattern, path))
-    })
+    // `{a,b}` is not read; an ordinary change touches one of them.
+    if patterns.iter().any(|pattern| pattern.contains('{')) {
+        return Runs::Yes;
+    }
+    let is_code = |path: &str| !has_end(path, "md") && !path.starts_with("docs/");
+    match tree.has_fitting(&patterns, is_code) {
+        Some(true) => Runs::Yes,
+        Some(false) => Runs::No,
+        None => Runs::Unsure(TOO_MUCH.into()),
+    }
 }
 
 /// What surrounds a step.
@@ -155,10 +159,9 @@ impl Reader<'_> {
         if skipped || has("wait") || has("waiter") || matches!(kind, Some("wait" | "waiter")) {
             return;
         }
-        let mut own = around.runs.and(&self.build().runs(step));
-        if !touched(step, self.tree) {
-            own = Occasions::never();
-        }
+        let touched = touched(step, self.tree);
+        let own = around.runs.and(&self.build().runs(step));
+        let own = own.and(&Occasions::from_fn(|_| touched.clone()));
         let mut before = self.before(step, gate);
         let blocks = has("block") || has("manual") || matches!(kind, Some("block" | "manual"));
         if blocks || has("input") || kind == Some("input") {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::glob_matches;
+use super::super::Budget;
 use crate::tree::{Tree, name};
 
 /// Names of repositories that are kept.
@@ -22,6 +22,7 @@ pub(super) struct Known {
     names: BTreeSet<String>,
     paths: Vec<String>,
     fits: RefCell<BTreeMap<String, bool>>,
+    compared: Budget,
 }
 
 impl Known {
@@ -90,7 +91,9 @@ impl Known {
         if self.fits.borrow().len() >= PATTERNS_MAX {
             return false;
         }
-        let found = self.paths.iter().any(|path| glob_matches(pattern, path));
+        // What is not compared any more is not known to be there, and so unknown.
+        let fits = |path: &String| self.compared.matches(pattern, path) == Some(true);
+        let found = self.paths.iter().any(fits);
         self.fits.borrow_mut().insert(pattern.to_owned(), found);
         found
     }

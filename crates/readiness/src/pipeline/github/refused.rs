@@ -50,6 +50,11 @@ fn of_job(entry: &Entry, jobs: &[Entry]) -> Option<(Place, String)> {
             format!("has the job `{name}` both call a workflow and do steps"),
         ));
     }
+    let is_said = |key: &str| job.get(key).is_some_and(|node| !node.is_null());
+    if !is_said("uses") && !is_said("runs-on") {
+        let why = format!("has the job `{name}` without `runs-on`, so that nothing runs it");
+        return Some((entry.key_place, why));
+    }
     job.get("steps").map(Node::items).unwrap_or_default().iter().find_map(|step| {
         let why = match (step.get("run"), step.get("uses")) {
             (Some(_), Some(_)) => "both `run` and `uses`",

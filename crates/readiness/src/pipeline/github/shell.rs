@@ -23,12 +23,13 @@ impl Reader<'_> {
             let own = node.get(key);
             own.or_else(|| around.defaults.iter().flatten().find_map(|defaults| defaults.get(key)))
                 .and_then(Node::text)
-                .map(|text| interpolate(text, scope, UNKNOWN))
+                .map(|text| interpolate(in_checkout(text), scope, UNKNOWN))
         };
         let text = interpolate(run.text()?, scope, UNKNOWN);
         let (text, options, blocking) = shell(setting("shell").as_deref(), scope.os, text)?;
         let dir = setting("working-directory").map_or(Some(String::new()), |dir| {
-            if dir.contains(UNKNOWN) { None } else { join("", &dir) }
+            let is_elsewhere = dir.contains(UNKNOWN) || dir.starts_with(['/', '~']);
+            if is_elsewhere { None } else { join("", &dir) }
         });
         let source = self.tree.text(around.file).unwrap_or_default();
         let vars = scope
@@ -39,6 +40,21 @@ impl Reader<'_> {
         let line = run.lines_start(source);
         let script = Script { text, line, literal: run.is_literal(), options, vars, dir };
         Some((script, blocking))
+    }
+}
+
+/// A directory as it is seen from the checkout, which is the workspace of a job.
+fn in_checkout(text: &str) -> &str {
+    let inner = text.trim().strip_prefix("${{").and_then(|rest| rest.split_once("}}"));
+    match inner {
+        Some((name, rest)) if name.trim() == "github.workspace" => {
+            if rest.is_empty() {
+                "."
+            } else {
+                rest.trim_start_matches('/')
+            }
+        }
+        _ => text,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `on`: what starts a workflow.
 
-use super::super::{Occasion, Occasions, Paths, Runs, glob_matches, is_prose};
+use super::super::{Occasion, Occasions, Paths, Runs, TOO_MUCH, glob_matches, is_prose};
 use crate::tree::Tree;
 use crate::yaml::Node;
 
@@ -25,8 +25,8 @@ pub(super) fn followed(root: &Node) -> Option<Vec<&str>> {
 fn add(on: &mut Occasions, event: &str, filter: Option<&Node>, tree: &Tree, main: &str) {
     match event {
         "pull_request" => {
-            if is_every_change(filter) && names_branch(filter, main) && touches_code(filter, tree) {
-                on.set(Occasion::PullRequest, Runs::Yes);
+            if is_every_change(filter) && names_branch(filter, main) {
+                on.set(Occasion::PullRequest, touches_code(filter, tree));
             }
         }
         "push" => push(on, filter, tree, main),
@@ -50,14 +50,14 @@ fn push(on: &mut Occasions, filter: Option<&Node>, tree: &Tree, main: &str) {
             (Occasion::Branch, "topic"),
             (Occasion::ReleaseBranch, "release/1.0"),
         ] {
-            if relevant && names_branch(filter, branch) {
-                on.set(occasion, Runs::Yes);
+            if names_branch(filter, branch) {
+                on.set(occasion, relevant.clone());
             }
         }
         let patterns =
             filter.and_then(|filter| filter.get("branches")).map(Node::texts).unwrap_or_default();
-        if relevant && patterns.iter().any(|pattern| pattern.to_lowercase().contains("release")) {
-            on.set(Occasion::ReleaseBranch, Runs::Yes);
+        if patterns.iter().any(|pattern| pattern.to_lowercase().contains("release")) {
+            on.set(Occasion::ReleaseBranch, relevant);
         }
     }
     if tags || !branches {
@@ -94,7 +94,10 @@ fn last_says(patterns: &[&str], text: &str) -> bool {
 
 /// Which files a pull request has to change.
 pub(super) fn paths(root: &Node) -> Option<Paths> {
-    let filter = root.at(&["on", "pull_request"])?;
+    of_paths(root.at(&["on", "pull_request"])?)
+}
+
+fn of_paths(filter: &Node) -> Option<Paths> {
     let texts = |key: &str| {
         let list = filter.get(key)?;
         Some(list.texts().into_iter().map(str::to_owned).collect())
@@ -103,21 +106,15 @@ pub(super) fn paths(root: &Node) -> Option<Paths> {
 }
 
 /// Whether the filter of paths lets through a change of any file that is no text for people and no pipeline.
-fn touches_code(filter: Option<&Node>, tree: &Tree) -> bool {
-    let Some(filter) = filter else { return true };
+fn touches_code(filter: Option<&Node>, tree: &Tree) -> Runs {
+    let Some(paths) = filter.and_then(of_paths) else { return Runs::Yes };
     let is_code = |path: &&str| !path.starts_with(".github/") && !is_prose(path);
-    if let Some(ignored) = filter.get("paths-ignore") {
-        let ignored = ignored.texts();
-        return tree
-            .paths()
-            .filter(is_code)
-            .any(|path| !ignored.iter().any(|pattern| glob_matches(pattern, path)));
-    }
-    match filter.get("paths") {
-        Some(patterns) => {
-            let patterns = patterns.texts();
-            tree.paths().filter(is_code).any(|path| last_says(&patterns, path))
+    for path in tree.paths().filter(is_code) {
+        match paths.let_through(tree, path) {
+            Some(true) => return Runs::Yes,
+            Some(false) => {}
+            None => return Runs::Unsure(TOO_MUCH.into()),
         }
-        None => true,
     }
+    Runs::No
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Occasion, Occasions, Runs, glob_matches};
+use super::super::{Occasion, Occasions, Runs, TOO_MUCH};
 use super::condition::{condition, matches};
 use crate::tree::{Tree, has_end};
 use crate::yaml::Node;
@@ -190,14 +190,22 @@ fn first<'a>(rules: &'a Node, variables: &Variables, tree: &Tree, occasion: Occa
     for rule in rules.items() {
         let condition_text = rule.get("if").and_then(Node::text);
         let holds = condition_text.map_or(Some(true), |text| condition(text, variables, occasion));
-        if holds == Some(false) || !touched(rule, tree) {
+        if holds == Some(false) {
             continue;
         }
-        if holds == Some(true) {
+        let is_touched = touched(rule, tree);
+        if is_touched == Some(false) {
+            continue;
+        }
+        if holds == Some(true) && is_touched == Some(true) {
             return match unsure {
                 Some(why) => First::Unsure(why, Some(rule)),
                 None => First::Rule(rule),
             };
+        }
+        if is_touched.is_none() {
+            unsure = Some(TOO_MUCH.to_owned());
+            continue;
         }
         // What nobody can answer decides nothing where it would let nothing run.
         unsure = Some(format!(
@@ -208,25 +216,21 @@ fn first<'a>(rules: &'a Node, variables: &Variables, tree: &Tree, occasion: Occa
     unsure.map_or(First::None, |why| First::Unsure(why, None))
 }
 
-/// Whether an ordinary change touches what a rule asks for.
-fn touched(rule: &Node, tree: &Tree) -> bool {
+/// Whether an ordinary change touches what a rule asks for; `None` when too much was compared before.
+fn touched(rule: &Node, tree: &Tree) -> Option<bool> {
     let patterns = |key: &str| {
         let node = rule.get(key)?;
         Some(node.get("paths").unwrap_or(node).texts())
     };
-    let code = |path: &str| {
-        let is_prose = has_end(path, "md") || path.starts_with("docs/");
-        !is_prose
+    let is_code = |path: &str| !has_end(path, "md") && !path.starts_with("docs/");
+    let asked = |key: &str, of: &dyn Fn(&str) -> bool| {
+        patterns(key).map_or(Some(true), |patterns| tree.has_fitting(&patterns, of))
     };
-    let changes = patterns("changes").is_none_or(|patterns| {
-        tree.paths()
-            .filter(|path| code(path))
-            .any(|path| patterns.iter().any(|pattern| glob_matches(pattern, path)))
-    });
-    let there = patterns("exists").is_none_or(|patterns| {
-        tree.paths().any(|path| patterns.iter().any(|pattern| glob_matches(pattern, path)))
-    });
-    changes && there
+    match (asked("changes", &is_code), asked("exists", &|_| true)) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        _ => None,
+    }
 }
 
 /// `only` and `except`, as they are without a word: branches and tags, and no merge requests.

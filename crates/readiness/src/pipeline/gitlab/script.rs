@@ -41,17 +41,35 @@ pub(super) fn steps(
     all
 }
 
+/// Programs that only start another one.
+const STARTERS: [&str; 6] = ["env", "tini", "dumb-init", "catatonit", "docker-init", "gosu"];
+
 /// Whether the image runs what it is given: the runner hands the script to its entrypoint.
 pub(super) fn by_image(image: Option<&Node>) -> Blocking {
     let entrypoint = image.and_then(|image| image.get("entrypoint"));
-    let first = entrypoint.map(Node::texts).and_then(|words| words.first().copied());
-    let program = first.unwrap_or_default().rsplit('/').next().unwrap_or_default();
-    if matches!(program, "" | "sh" | "bash" | "dash" | "ash" | "env" | "tini" | "dumb-init") {
+    let words = entrypoint.map(Node::texts).unwrap_or_default();
+    let program = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_own = |word: &&&str| word.starts_with('-') || word.contains('=');
+    let mut rest = words.as_slice();
+    while let Some((first, more)) = rest.split_first()
+        && STARTERS.contains(&program(first).as_str())
+    {
+        rest = &more[more.iter().take_while(is_own).count()..];
+    }
+    let runs_script = match rest {
+        [] | [""] => true,
+        // A script of its own behind `-c` is what such a shell runs.
+        [first, more @ ..] => {
+            matches!(program(first).as_str(), "sh" | "bash" | "dash" | "ash" | "busybox")
+                && more.iter().all(|word| word.starts_with('-') || *word == "sh")
+        }
+    };
+    if runs_script {
         return Blocking::Yes;
     }
     Blocking::Unsure(format!(
         "the entrypoint `{}` of its image may run no script: leave it out, or name a shell",
-        crate::finding::excerpt(first.unwrap_or_default())
+        crate::finding::excerpt(&words.join(" "))
     ))
 }
 
@@ -80,11 +98,8 @@ fn fates(lines: &[(&str, &Node)], variables: &Variables) -> Vec<Fate> {
 
 /// The directory after a line.
 pub(in super::super) fn after(script: &Script) -> Option<String> {
-    let commands = shell::commands(&script.text, script.options, &script.vars);
-    match commands.iter().rfind(|command| command.words[0].text == "cd") {
-        Some(command) => join(script.dir.as_deref()?, command.dir.as_deref()?),
-        None => script.dir.clone(),
-    }
+    let inner = shell::dir_after(&script.text, script.options, &script.vars)?;
+    join(script.dir.as_deref()?, &inner)
 }
 
 fn script(
