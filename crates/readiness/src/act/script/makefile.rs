@@ -7,6 +7,12 @@ use crate::shell::UNKNOWN;
 /// Longest line that variables make.
 const LINE_BYTES_MAX: usize = 8 * 1024;
 
+/// Most lines and needs of all targets together; those of one rule are those of each target that it names.
+const ENTRIES_MAX: usize = 200_000;
+
+/// Bytes of a line that count as one more.
+const ENTRY_BYTES: usize = 128;
+
 /// Variables in variables.
 const ROUNDS_MAX: usize = 3;
 
@@ -28,6 +34,8 @@ pub(in crate::act) struct Makefile {
     /// Targets whose failures are ignored; empty for all.
     pub(super) ignored: Option<Vec<String>>,
     pub(super) one_shell: bool,
+    /// Lines and needs so far.
+    entries: usize,
 }
 
 impl Makefile {
@@ -38,6 +46,9 @@ impl Makefile {
         // The last recipe of a target is the one that counts.
         let mut fresh = false;
         for (i, line) in text.lines().enumerate() {
+            if all.entries > ENTRIES_MAX {
+                break;
+            }
             let word = line.split_whitespace().next().unwrap_or_default();
             if defines {
                 defines = word != "endef";
@@ -45,6 +56,9 @@ impl Makefile {
             }
             if let Some(recipe) = line.strip_prefix('\t') {
                 for name in &open {
+                    if all.entries > ENTRIES_MAX {
+                        break;
+                    }
                     if fresh && let Some(target) = all.targets.get_mut(name) {
                         target.recipe.clear();
                     }
@@ -68,11 +82,16 @@ impl Makefile {
                 }
             }
         }
+        if all.entries > ENTRIES_MAX {
+            // What the rest makes of the targets is not known.
+            all.targets.values_mut().for_each(|target| target.doubtful = true);
+        }
         all
     }
 
     fn add_to_recipe(&mut self, name: &str, line: &str, continued: bool) {
         let Some(target) = self.targets.get_mut(name) else { return };
+        self.entries += 1 + line.len() / ENTRY_BYTES;
         match target.recipe.last_mut().filter(|_| continued) {
             Some(last) => {
                 last.truncate(last.trim_end().trim_end_matches('\\').len());
@@ -117,6 +136,10 @@ impl Makefile {
         let needs: Vec<String> = needs.split_whitespace().map(str::to_owned).collect();
         let mut open = Vec::new();
         for name in names.split_whitespace() {
+            self.entries += needs.len();
+            if self.entries > ENTRIES_MAX {
+                break;
+            }
             match name {
                 ".IGNORE" => self.ignored.get_or_insert_default().extend(needs.clone()),
                 ".ONESHELL" => self.one_shell = true,
