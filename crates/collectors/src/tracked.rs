@@ -10,6 +10,11 @@ use crate::git_dir::GitDir;
 /// A longer index is not read.
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Longest name of a file, and all names together. Names of version 4 repeat parts of others, so that a short index can
+/// hold more than there is room for.
+const NAME_BYTES_MAX: usize = 4096;
+const NAMES_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// Times, device, owner and the like, before the hash of an entry.
 const STAT_BYTES: usize = 40;
 
@@ -27,7 +32,7 @@ impl Tracked {
             let index = GitDir::of_checkout(root)?.index();
             let bytes = bounded::read(&index, BYTES_MAX).ok()??;
             // The hashes of a repository are all of one length, which the index does not name.
-            [20, 32].into_iter().find_map(|hash_bytes| names(&bytes, hash_bytes))
+            [20, 32].into_iter().find_map(|hash_bytes| names(&bytes, hash_bytes, NAMES_BYTES_MAX))
         };
         Self(read().unwrap_or_default())
     }
@@ -44,12 +49,14 @@ impl Tracked {
     }
 }
 
-/// The names of all entries; none when it is no index with hashes of this length. Names that are not UTF-8 are left out.
-fn names(bytes: &[u8], hash_bytes: usize) -> Option<BTreeSet<String>> {
+/// The names of all entries; none when it is no index with hashes of this length, or one with more than so many bytes of
+/// names. Names that are not UTF-8 are left out.
+fn names(bytes: &[u8], hash_bytes: usize, bytes_max: usize) -> Option<BTreeSet<String>> {
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let version =
         number(4).filter(|version| bytes.starts_with(b"DIRC") && (2..=4).contains(version))?;
     let mut at = 12;
+    let mut left = bytes_max;
     let mut name: Vec<u8> = Vec::new();
     let mut all = BTreeSet::new();
     for _ in 0..number(8)? {
@@ -73,9 +80,10 @@ fn names(bytes: &[u8], hash_bytes: usize) -> Option<BTreeSet<String>> {
             at = start + (at - start).next_multiple_of(8);
         }
         let is_name = !name.is_empty() && !name.starts_with(b"/");
-        if !is_name {
+        if !is_name || name.len() > NAME_BYTES_MAX {
             return None;
         }
+        left = left.checked_sub(name.len())?;
         all.extend(std::str::from_utf8(&name).map(str::to_owned));
     }
     Some(all)
@@ -92,4 +100,37 @@ fn offset(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
         value = value.checked_add(1)?.checked_mul(128)?.checked_add(usize::from(byte & 0x7f))?;
     }
     Some((value, at + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH_BYTES: usize = 20;
+
+    /// An index of version 4 with these names, each given as what it drops of the one before and what it adds.
+    fn index(names: &[(u8, &[u8])]) -> Vec<u8> {
+        let count = u32::try_from(names.len()).unwrap().to_be_bytes();
+        let mut bytes = [&b"DIRC"[..], &4u32.to_be_bytes(), &count].concat();
+        for (dropped, added) in names {
+            bytes.extend([0; STAT_BYTES + HASH_BYTES + 2]);
+            bytes.push(*dropped);
+            bytes.extend(*added);
+            bytes.push(0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn names_that_repeat_each_other_are_bounded() {
+        let read =
+            |names: &[(u8, &[u8])], bytes_max| self::names(&index(names), HASH_BYTES, bytes_max);
+        let two: &[(u8, &[u8])] = &[(0, b"src/a.rs"), (4, b"b.rs")];
+        let told = read(two, 16).unwrap();
+        assert_eq!(told.into_iter().collect::<Vec<_>>(), ["src/a.rs", "src/b.rs"]);
+        assert_eq!(read(two, 15), None, "together they are longer");
+        let long = [b'a'; NAME_BYTES_MAX];
+        assert!(read(&[(0, &long)], usize::MAX).is_some());
+        assert_eq!(read(&[(0, &long), (0, b"b")], usize::MAX), None, "the second is too long");
+    }
 }

@@ -33,6 +33,7 @@ mod shell;
 mod template;
 mod toml;
 pub mod tree;
+pub mod tried;
 mod yaml;
 
 pub use assess::{Assessment, Facts, JSON_SCHEMA, SCHEMA, Standing, assess};

@@ -16,6 +16,9 @@ const DEPTH_MAX: usize = 64;
 /// Most values of a file, with those that aliases repeat.
 const VALUES_MAX: usize = 200_000;
 
+/// Bytes of a text that count as one more value: aliases repeat them, too.
+const VALUE_BYTES: usize = 64;
+
 /// Why a text is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unread {
@@ -38,7 +41,7 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unread> {
     let mut parser = Parser::<StrInput<'_>>::new_from_str(text);
     while let Some(next) = parser.next_event() {
         let (event, span) = next.map_err(|error| Unread {
-            place: place(error.marker().line(), error.marker().col()),
+            place: inside(text, place(error.marker().line(), error.marker().col())),
             why: format!("is not valid YAML: {}", error.info()),
         })?;
         if matches!(event, Event::StreamEnd) {
@@ -52,6 +55,12 @@ pub(crate) fn documents(text: &str) -> Result<Vec<Node>, Unread> {
 /// The first document; an empty text has none.
 pub(crate) fn document(text: &str) -> Result<Option<Node>, Unread> {
     documents(text).map(|all| all.into_iter().next())
+}
+
+/// What ends too early is wrong where it ends: the parser counts a line more where the last one has no end.
+fn inside(text: &str, at: Place) -> Place {
+    let last = count(text.replace("\r\n", "\n").matches(['\n', '\r']).count() + 1);
+    if at.line > last { Place { line: last, column: 1 } } else { at }
 }
 
 fn place(line: usize, column_from_zero: usize) -> Place {
@@ -87,14 +96,16 @@ impl Builder {
                 self.value(node);
             }
             Event::Scalar(text, style, anchor, tag) => {
-                self.count(1, at)?;
+                let tag = tag.as_deref().map(named);
+                let values = 1 + (text.len() + long(tag.as_deref())) / VALUE_BYTES;
+                self.count(values, at)?;
                 let plain = style == ScalarStyle::Plain;
                 let literal = style == ScalarStyle::Literal;
                 let text = text.into_owned();
                 let kind = Kind::Scalar { text, plain, literal };
-                let node = Node { place: at, tag: tag.as_deref().map(named), kind };
+                let node = Node { place: at, tag, kind };
                 if anchor > 0 {
-                    self.anchors.insert(anchor, (node.clone(), 1));
+                    self.anchors.insert(anchor, (node.clone(), values));
                 }
                 self.value(node);
             }
@@ -127,15 +138,17 @@ impl Builder {
         tag: Option<&Tag>,
         at: Place,
     ) -> Result<(), Unread> {
-        self.count(1, at)?;
+        let values_before = self.values;
+        let tag = tag.map(named);
+        self.count(1 + long(tag.as_deref()) / VALUE_BYTES, at)?;
         if self.stack.len() >= DEPTH_MAX {
             return Err(Unread {
                 place: at,
                 why: format!("is nested deeper than {DEPTH_MAX} levels"),
             });
         }
-        let node = Node { place: at, tag: tag.map(named), kind };
-        self.stack.push(Frame { node, anchor, values_before: self.values - 1, key: None });
+        let node = Node { place: at, tag, kind };
+        self.stack.push(Frame { node, anchor, values_before, key: None });
         Ok(())
     }
 
@@ -167,6 +180,10 @@ impl Builder {
             Kind::Scalar { .. } => {}
         }
     }
+}
+
+fn long(tag: Option<&str>) -> usize {
+    tag.map_or(0, str::len)
 }
 
 fn named(tag: &Tag) -> String {
@@ -201,6 +218,19 @@ mod tests {
     }
 
     #[test]
+    fn merge_keys_come_as_often_as_they_like() {
+        let root = document("<<: {a: 1, b: 2}\nb: 3\n<<: [{a: 4, c: 5}, x, {c: 6}]\n<<: y\n");
+        let root = root.unwrap().unwrap();
+        let told: Vec<_> = root.entries().iter().map(|entry| entry.key.as_str()).collect();
+        assert_eq!(told, ["b", "a", "c"]);
+        let texts = ["a", "b", "c"].map(|key| root.get(key).unwrap().text().unwrap());
+        assert_eq!(texts, ["1", "3", "5"]);
+        // Looked for anew for each, these took minutes.
+        let many = format!("{{{}k: v}}", "<<: {a: b}, ".repeat(40_000));
+        assert_eq!(document(&many).unwrap().unwrap().entries().len(), 2);
+    }
+
+    #[test]
     fn json_is_read_with_its_tabs() {
         let root = document("{\n\t\"a\": {\n\t\t\"b\": [1, true, null, \"x\\u00e9\"]\n\t}\n}\n")
             .unwrap()
@@ -209,6 +239,13 @@ mod tests {
         assert_eq!(b.items()[3].text(), Some("xé"));
         assert!(b.items()[2].is_null());
         assert_eq!(b.place.line, 3);
+    }
+
+    #[test]
+    fn what_is_wrong_is_wrong_on_a_line_that_is_there() {
+        for (text, line) in [("a: b\nc: {d: [e]", 2), ("a: b\nc: {d: [e]\n", 3), ("[", 1)] {
+            assert_eq!(documents(text).unwrap_err().place.line, line, "{text}");
+        }
     }
 
     #[test]
@@ -230,6 +267,15 @@ mod tests {
         ] {
             let error = documents(&text).unwrap_err();
             assert!(error.why.contains(why), "{error:?}");
+        }
+        // Few values, and more bytes than there is room for.
+        let long = "x".repeat(100_000);
+        for first in
+            [long.clone(), format!("!{long} y"), format!("!{long} [y]"), format!("[{long}]")]
+        {
+            let text = format!("a: &a {first}\nb: [{}]\n", "*a, ".repeat(20_000));
+            assert!(documents(&text).unwrap_err().why.contains("200000 values"));
+            assert!(documents(&format!("a: &a {first}\nb: *a\n")).is_ok(), "once it is taken");
         }
         assert!(documents("a: &a [*a]\n").is_ok(), "an anchor in itself is no endless loop");
         assert!(documents("").unwrap().is_empty());

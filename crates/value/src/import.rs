@@ -162,6 +162,7 @@ impl Columns {
         let known = || NUMBERS.iter().chain(&SWITCHES).chain(&TEXTS);
         if let Some(name) = names.iter().find(|name| !known().any(|known| known == name)) {
             let all: Vec<&str> = known().copied().collect();
+            let name = if name.is_empty() { "header" } else { name };
             return Err(refused(name, format!("no such column; there are {}", all.join(", "))));
         }
         let is_there = |name: &str| names.iter().any(|known| known == name);

@@ -24,6 +24,9 @@ pub struct Limits {
     pub when_empty: &'static str,
 }
 
+/// The longest key, in characters. What is wrong below it is told with it, each time.
+const KEY_CHARS_MAX: usize = 256;
+
 /// Those of `lockgate.yaml`.
 const USUAL: Limits = Limits {
     bytes: 1024 * 1024,
@@ -278,6 +281,12 @@ impl Builder {
             let shown = if text.is_empty() { "an empty key" } else { text };
             self.note(place, format!("a key must be text, not {shown}"), "put the key in quotes");
         }
+        let end = text.char_indices().nth(KEY_CHARS_MAX).map(|(end, _)| end);
+        if end.is_some() {
+            let message = format!("a key has at most {KEY_CHARS_MAX} characters");
+            self.note(place, message, "check that it is the right file");
+        }
+        let text = &text[..end.unwrap_or(text.len())];
         let mut first = None;
         if let Some(Frame::Map { seen, key, .. }) = self.stack.last_mut() {
             first = seen.get(text).copied();
@@ -400,5 +409,21 @@ fn broken(error: &ScanError) -> Fault {
         path: Path::default(),
         message: format!("this is not valid YAML: {info}"),
         hint: Some(hint.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_key_is_refused_and_not_told_again_with_all_below_it() {
+        let text = format!("? {}\n: {{1: a, 2: b}}\n", "é".repeat(100_000));
+        let faults = parse(&text).faults;
+        let messages: Vec<&str> = faults.iter().map(|fault| fault.message.as_str()).collect();
+        let numbers = ["a key must be text, not 1", "a key must be text, not 2"];
+        assert_eq!(messages[0], "a key has at most 256 characters");
+        assert_eq!(messages[1..], numbers);
+        assert!(faults.iter().all(|fault| fault.path.to_string().len() < 1_024));
     }
 }

@@ -1,5 +1,6 @@
 //! Answers from a YAML file: a map of questions. Everything that is wrong with it is told at once, with its place.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::answer::{Answer, Answers, Question};
@@ -56,8 +57,9 @@ fn names() -> String {
 fn entries(root: &Node) -> Result<Answers, Vec<Mistake>> {
     let mut answers = Answers::default();
     let mut mistakes = Vec::new();
-    for (index, entry) in root.entries().iter().enumerate() {
-        let is_again = root.entries()[..index].iter().any(|other| other.key == entry.key);
+    let mut seen = HashSet::new();
+    for entry in root.entries() {
+        let is_again = !seen.insert(entry.key.as_str());
         match answer(entry, is_again) {
             Ok(Some(answer)) => answers.set(answer),
             Ok(None) => {}

@@ -27,6 +27,7 @@ pub(super) fn plain(text: &str, values: Option<&Node>) -> Plain {
         unsure: 0,
         line: 1,
         has_content: false,
+        is_blank: true,
         plain: Plain { text: String::with_capacity(text.len()), unsure: Vec::new() },
     };
     let mut rest = text;
@@ -36,9 +37,9 @@ pub(super) fn plain(text: &str, values: Option<&Node>) -> Plain {
         let action = &action[2..];
         let Some(end) = action.find("}}") else { break };
         let (inside, after) = (&action[..end], &action[end + 2..]);
-        let starts_line =
-            reader.plain.text.rsplit('\n').next().is_none_or(|line| line.trim().is_empty());
-        let ends_line = after.lines().next().is_none_or(|line| line.trim().is_empty());
+        let starts_line = reader.is_blank;
+        let first = after.chars().find(|c| *c == '\n' || !c.is_whitespace());
+        let ends_line = first.is_none_or(|c| c == '\n');
         reader.action(inside, starts_line && ends_line);
         rest = after;
     }
@@ -55,6 +56,8 @@ struct Reader<'a> {
     line: u32,
     /// Something of this document was there already.
     has_content: bool,
+    /// Nothing is on this line yet.
+    is_blank: bool,
     plain: Plain,
 }
 
@@ -62,9 +65,9 @@ impl Reader<'_> {
     fn text(&mut self, text: &str) {
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 {
-                self.plain.text.push('\n');
-                self.line = self.line.saturating_add(1);
+                self.end_line();
             }
+            self.is_blank &= line.trim().is_empty();
             if line.trim_start().starts_with("---") {
                 self.has_content = false;
             } else if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
@@ -96,13 +99,19 @@ impl Reader<'_> {
             }
             _ if code.starts_with("/*") || code.starts_with('$') && code.contains(":=") => {}
             _ if is_alone => {}
-            _ => self.plain.text.push_str(PUT_IN),
+            _ => {
+                self.plain.text.push_str(PUT_IN);
+                self.is_blank = false;
+            }
         }
         // An action may be longer than a line.
-        for _ in inside.matches('\n') {
-            self.plain.text.push('\n');
-            self.line = self.line.saturating_add(1);
-        }
+        inside.matches('\n').for_each(|_| self.end_line());
+    }
+
+    fn end_line(&mut self) {
+        self.plain.text.push('\n');
+        self.line = self.line.saturating_add(1);
+        self.is_blank = true;
     }
 
     fn open(&mut self, may_be_left_out: bool) {
@@ -155,6 +164,21 @@ mod tests {
             assert_eq!(root.entry(key).unwrap().key_place.line, line, "{key}");
             assert_eq!(plain.is_unsure(line), unsure, "{key}");
         }
+    }
+
+    #[test]
+    fn an_action_alone_on_its_line_puts_nothing_there() {
+        for (text, expected) in [
+            ("  {{ a }}  \nb", "    \nb"),
+            ("{{ a }}{{ b }}", "__put_in____put_in__"),
+            ("{{ a }} b", "__put_in__ b"),
+            ("b {{ a }}\n{{ a\n}}\n  {{ a }}", "b __put_in__\n\n\n  "),
+        ] {
+            assert_eq!(plain(text, None).text, expected, "{text}");
+        }
+        // Each action looked over the whole line again.
+        let line = "{{ a }}".repeat(150_000);
+        assert_eq!(plain(&line, None).text.len(), 150_000 * PUT_IN.len());
     }
 
     #[test]

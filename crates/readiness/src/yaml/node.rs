@@ -140,28 +140,35 @@ impl Node {
         matches!(self.kind, Kind::Scalar { literal: true, .. })
     }
 
-    /// Puts in place what `<<` refers to. Keys that are there win.
+    /// Puts in place what `<<` refers to. Keys that are there win, and of several sources the first.
     pub(crate) fn merge(&mut self) {
         let Kind::Map(entries) = &mut self.kind else { return };
-        while let Some(at) = entries.iter().position(|entry| entry.key == "<<") {
-            let merged = entries.remove(at).value;
-            let sources = match merged.kind {
-                Kind::Map(entries) => vec![entries],
-                Kind::List(items) => items
-                    .into_iter()
-                    .filter_map(|item| match item.kind {
-                        Kind::Map(entries) => Some(entries),
-                        _ => None,
-                    })
-                    .collect(),
-                Kind::Scalar { .. } => Vec::new(),
-            };
-            let mut own: HashSet<String> = entries.iter().map(|entry| entry.key.clone()).collect();
-            for entry in sources.into_iter().flatten() {
-                if own.insert(entry.key.clone()) {
-                    entries.push(entry);
-                }
+        if entries.iter().all(|entry| entry.key != "<<") {
+            return;
+        }
+        let (merged, mut all): (Vec<Entry>, Vec<Entry>) =
+            std::mem::take(entries).into_iter().partition(|entry| entry.key == "<<");
+        let mut own: HashSet<String> = all.iter().map(|entry| entry.key.clone()).collect();
+        for entry in merged.into_iter().flat_map(|entry| entry.value.sources()) {
+            if own.insert(entry.key.clone()) {
+                all.push(entry);
             }
+        }
+        *entries = all;
+    }
+
+    /// The entries of a map, or of all maps of a list.
+    fn sources(self) -> Vec<Entry> {
+        match self.kind {
+            Kind::Map(entries) => entries,
+            Kind::List(items) => {
+                let maps = items.into_iter().filter_map(|item| match item.kind {
+                    Kind::Map(entries) => Some(entries),
+                    _ => None,
+                });
+                maps.flatten().collect()
+            }
+            Kind::Scalar { .. } => Vec::new(),
         }
     }
 }

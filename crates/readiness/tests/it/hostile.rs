@@ -5,7 +5,7 @@ use lockgate_readiness::tree::{Contents, Tree};
 use lockgate_readiness::{Facts, assess};
 use proptest::prelude::*;
 
-use super::{assessed, check};
+use super::{RUST, assessed, check, with};
 
 const CI: &str = ".github/workflows/ci.yml";
 
@@ -86,6 +86,30 @@ proptest! {
             assessed(&[(file, &text), (".github/workflows/b.yml", &workflow), ("pom.xml", &text), ("c/Chart.yaml", "name: a\n")]);
         }
     }
+}
+
+/// Each of these looked through all for each: a file of a megabyte took minutes.
+#[test]
+fn what_is_long_is_looked_through_once() {
+    let run = "  rules: [{if: '$CI_PIPELINE_SOURCE == \"merge_request_event\"'}]\n";
+    let jobs: String = (0..6_000).map(|n| format!("j{n}: {{script: a, needs: [x]}}\n")).collect();
+    let stages: String = (0..20_000).map(|n| format!("s{n}, ")).collect();
+    let gitlab = format!(
+        "stages: [{stages}last, last]\n{jobs}t:\n  stage: last\n{run}  needs: [{}]\n  script: cargo test\n",
+        "y, ".repeat(40_000)
+    );
+    let found = assessed(&with(&[RUST, &[(".gitlab-ci.yml", &gitlab)]]));
+    let reason = &check(&found, "tests.unit_on_pull_request").reason;
+    assert!(reason.contains("it needs the job `y`, which is not there"), "{reason}");
+    let jobs: String = (0..8_000).map(|n| format!("  j{n}: {{}}\n")).collect();
+    let needs = "j7999, ".repeat(40_000);
+    let github = format!("on: push\njobs:\n{jobs}  a: {{needs: [{needs}]}}\n  b: {{needs: [c]}}\n");
+    let found = assessed(&[(CI, &github)]);
+    assert!(
+        found.notes.iter().any(|note| note.contains("the job `b` need `c`")),
+        "{:?}",
+        found.notes
+    );
 }
 
 /// Lines that each double what the line before made.

@@ -58,6 +58,19 @@ fn make_runs_recipes_as_it_is_told() {
     }
 }
 
+/// A rule with many names has its lines once for each: a file of a megabyte was more than there is room for.
+#[test]
+fn of_a_makefile_that_multiplies_nothing_is_known() {
+    let names: String = (0..500).map(|n| format!("a{n} ")).collect();
+    let lines = |n: usize| format!("test:\n\tcargo test\n{names}:\n{}", "\techo\n".repeat(n));
+    let needs = format!("test:\n\tcargo test\n{names}: {}\n", "b ".repeat(500));
+    for (makefile, expected) in [(lines(100), Pass), (lines(500), Unknown), (needs, Unknown)] {
+        let id = "tests.unit_on_pull_request";
+        let (found, told) = outcome(id, ("Makefile", &makefile), "make test");
+        assert_eq!(found, expected, "{told}");
+    }
+}
+
 #[test]
 fn scripts_of_packages_stop_at_no_failure_by_themselves() {
     for (script, expected) in [

@@ -141,6 +141,22 @@ fn an_owner_of_everything_in_a_comment_owns_nothing() {
     }
 }
 
+/// Each line for everything was compared with all behind it, so that a file of a megabyte took minutes.
+#[test]
+fn many_owners_of_everything_cost_no_more_than_one() {
+    for (all, last) in
+        [("* @own\n", 20_001), ("/** @own\n", 20_001), ("* @own\n/** @own\n", 40_001)]
+    {
+        let text = format!("{}/src/\n", all.repeat(20_000));
+        let found = assessed(&[("CODEOWNERS", &text), ("src/a.py", "x"), ("b.py", "x")]);
+        let place = format!("CODEOWNERS:{last}");
+        assert_check(&found, "branch_protection.review", Unknown, &place);
+    }
+    let sections = "[a]\n* @own\n/src/\n".repeat(20_000);
+    let found = assessed(&[("CODEOWNERS", &sections), ("src/a.py", "x")]);
+    assert_check(&found, "branch_protection.review", Unknown, "CODEOWNERS:60000");
+}
+
 #[test]
 fn receivers_at_localhost_or_example_reach_nobody() {
     let rules = "groups:\n- name: a\n  rules:\n  - alert: Down\n    expr: up == 0\n    annotations: {runbook_url: 'https://runbooks.acme.io/down'}\n";

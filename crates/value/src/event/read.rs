@@ -105,6 +105,8 @@ fn culprit(
         parsed(&rest).err().as_deref() != Some(reason)
     };
     let named = fields.keys().filter(|name| *name != "kind").find(|name| changes(name));
+    // A field without a name is a fault of the event.
+    let named = named.filter(|name| !name.is_empty());
     named.map_or_else(|| "event".to_owned(), |name| name.chars().take(64).collect())
 }
 

@@ -62,6 +62,7 @@ fn what_is_wrong_is_said_with_its_field() {
         (json!({"kind": "survey", "score": 7.5}), "score", "expected u8"),
         (json!({"kind": "survey"}), "score", "missing"),
         (json!({"kind": "survey", "score": 1, "scroe": 2}), "scroe", "unknown field"),
+        (json!({"kind": "survey", "score": 1, "": 2}), "event", "unknown field"),
         (json!({"kind": "poll"}), "kind", "survey, baseline"),
         (json!({"kind": "survey", "score": 1, "key": "a b"}), "key", "without spaces"),
         (json!({"kind": "survey", "score": 1, "key": null}), "key", "missing"),

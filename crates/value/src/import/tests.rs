@@ -59,6 +59,7 @@ fn a_header_is_checked_before_any_row() {
         of(&["key", "at", "kind", "source", "key"]),
         "line 1: key: this column is there twice"
     );
+    assert!(of(&["key", "at", "", "source"]).starts_with("line 1: header: no such column"));
     assert_eq!(of(&["key", "kind", "source"]), "line 1: at: this column is missing");
     assert_eq!(of(&["\u{feff}key", "at", "source"]), "line 1: kind: this column is missing");
 }

@@ -9,6 +9,13 @@ use crate::distinct::Users;
 /// The first byte. Another layout is another number.
 const LAYOUT: u8 = 1;
 
+/// The largest count, but of tokens, which whoever answers says: what no service comes to, and what adds up a thousand
+/// times without an overflow.
+const COUNT_MAX: u64 = 1 << 53;
+
+/// The largest sum of costs, billionths of a US dollar: that many of the largest.
+const COST_MAX_NANO: u128 = (COUNT_MAX as u128) << 64;
+
 /// Why bytes are no bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotABucket {
@@ -30,7 +37,7 @@ impl Bucket {
             put(&mut bytes, u128::from(self.errors.get(&class).copied().unwrap_or(0)));
         }
         let mut copy = self.clone();
-        copy.counts(&mut |count| put(&mut bytes, u128::from(*count)));
+        copy.counts(&mut |count, _| put(&mut bytes, u128::from(*count)));
         put(&mut bytes, zigzag(self.cost.sum_usd.nano()));
         bytes.extend(self.users.to_bytes());
         bytes
@@ -44,26 +51,28 @@ impl Bucket {
         }
         let mut bucket = Self::default();
         for class in ErrorClass::ALL {
-            let count = count(&mut rest).ok_or(NotABucket::Broken)?;
+            let count =
+                count(&mut rest).filter(|count| *count <= COUNT_MAX).ok_or(NotABucket::Broken)?;
             if count > 0 {
                 bucket.errors.insert(class, count);
             }
         }
         let mut is_whole = true;
-        bucket.counts(&mut |place| match count(&mut rest) {
+        bucket.counts(&mut |place, most| match count(&mut rest).filter(|count| *count <= most) {
             Some(count) => *place = count,
             None => is_whole = false,
         });
-        let sum = take(&mut rest).filter(|_| is_whole).ok_or(NotABucket::Broken)?;
-        bucket.cost.sum_usd = Amount::from_nano(unzigzag(sum));
+        let sum = take(&mut rest).filter(|_| is_whole).map(unzigzag);
+        let sum = sum.filter(|sum| sum.unsigned_abs() <= COST_MAX_NANO);
+        bucket.cost.sum_usd = Amount::from_nano(sum.ok_or(NotABucket::Broken)?);
         bucket.users = Users::from_bytes(rest).map_err(|_| NotABucket::Broken)?;
         Ok(bucket)
     }
 
-    /// Every count that is not by error, in the order in which they are written.
-    fn counts(&mut self, each: &mut impl FnMut(&mut u64)) {
+    /// Every count that is not by error, in the order in which they are written, with the largest that it may be.
+    fn counts(&mut self, each: &mut impl FnMut(&mut u64, u64)) {
         let Self { outcomes, refused, cost, tokens, votes, anonymous, .. } = self;
-        let counts = [
+        let before = [
             &mut outcomes.resolved,
             &mut outcomes.escalated,
             &mut outcomes.failed,
@@ -72,16 +81,23 @@ impl Bucket {
             anonymous,
             &mut cost.known,
             &mut cost.unknown,
+        ];
+        // Their sums stay at the largest number.
+        let of_tokens = [
             &mut tokens.input,
             &mut tokens.cached_input,
             &mut tokens.cache_write,
             &mut tokens.output,
+        ];
+        let after = [
             &mut tokens.unknown,
             &mut votes.plain.positive,
             &mut votes.plain.neutral,
             &mut votes.plain.negative,
         ];
-        counts.into_iter().chain(&mut votes.answers).for_each(each);
+        before.into_iter().for_each(|count| each(count, COUNT_MAX));
+        of_tokens.into_iter().for_each(|count| each(count, u64::MAX));
+        after.into_iter().chain(&mut votes.answers).for_each(|count| each(count, COUNT_MAX));
     }
 }
 

@@ -147,6 +147,28 @@ fn merged(a: &Bucket, b: &Bucket) -> Bucket {
     all
 }
 
+#[test]
+fn counts_that_no_service_comes_to_are_no_rollup() {
+    let with = |change: fn(&mut Bucket)| {
+        let mut bucket = Bucket::default();
+        change(&mut bucket);
+        Bucket::from_bytes(&bucket.to_bytes())
+    };
+    let changes: [fn(&mut Bucket); 4] = [
+        |bucket| bucket.outcomes.failed = u64::MAX,
+        |bucket| bucket.votes.answers[10] = u64::MAX,
+        |bucket| bucket.cost.sum_usd = Amount::from_nano(i128::MIN),
+        |bucket| _ = bucket.errors.insert(ErrorClass::OutcomeFailed, u64::MAX),
+    ];
+    for change in changes {
+        assert_eq!(with(change), Err(NotABucket::Broken), "two of them could not be added");
+    }
+    // Whoever answers says how many tokens there were.
+    let mut read = with(|bucket| bucket.tokens.input = u64::MAX).unwrap();
+    read.merge(&read.clone());
+    assert_eq!(read.tokens.input, u64::MAX);
+}
+
 proptest! {
     #[test]
     fn merging_is_recording_together_in_any_order(a in interactions(), b in interactions(), c in interactions()) {

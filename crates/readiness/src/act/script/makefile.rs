@@ -11,6 +11,12 @@ const LINE_BYTES_MAX: usize = 8 * 1024;
 /// Most files that include each other.
 const FILES_MAX: usize = 50;
 
+/// Most lines and needs of all targets together; those of one rule are those of each target that it names.
+const ENTRIES_MAX: usize = 200_000;
+
+/// Bytes of a line that count as one more.
+const ENTRY_BYTES: usize = 128;
+
 /// Variables in variables.
 const ROUNDS_MAX: usize = 3;
 
@@ -36,6 +42,8 @@ pub(in crate::act) struct Makefile {
     pub(super) one_shell: bool,
     /// Those that were read for it.
     files: Vec<String>,
+    /// Lines and needs so far.
+    entries: usize,
 }
 
 impl Makefile {
@@ -57,6 +65,9 @@ impl Makefile {
         // The last recipe of a target is the one that counts.
         let mut fresh = false;
         for (i, line) in text.lines().enumerate() {
+            if self.entries > ENTRIES_MAX {
+                break;
+            }
             let word = line.split_whitespace().next().unwrap_or_default();
             if defines {
                 defines = word != "endef";
@@ -64,6 +75,9 @@ impl Makefile {
             }
             if let Some(recipe) = line.strip_prefix('\t') {
                 for name in &open {
+                    if self.entries > ENTRIES_MAX {
+                        break;
+                    }
                     if fresh && let Some(target) = self.targets.get_mut(name) {
                         target.recipe.clear();
                     }
@@ -96,10 +110,15 @@ impl Makefile {
                 }
             }
         }
+        if self.entries > ENTRIES_MAX {
+            // What the rest makes of the targets is not known.
+            self.targets.values_mut().for_each(|target| target.doubtful = true);
+        }
     }
 
     fn add_to_recipe(&mut self, name: &str, line: &str, continued: bool) {
         let Some(target) = self.targets.get_mut(name) else { return };
+        self.entries += 1 + line.len() / ENTRY_BYTES;
         match target.recipe.last_mut().filter(|_| continued) {
             Some(last) => {
                 last.truncate(last.trim_end().trim_end_matches('\\').len());
@@ -144,6 +163,10 @@ impl Makefile {
         let needs: Vec<String> = needs.split_whitespace().map(str::to_owned).collect();
         let mut open = Vec::new();
         for name in names.split_whitespace() {
+            self.entries += needs.len();
+            if self.entries > ENTRIES_MAX {
+                break;
+            }
             match name {
                 ".IGNORE" => self.ignored.get_or_insert_default().extend(needs.clone()),
                 ".ONESHELL" => self.one_shell = true,

@@ -9,8 +9,11 @@ use crate::tree::{Tree, has_end, name};
 const FILES: [&str; 4] =
     [".github/CODEOWNERS", "CODEOWNERS", "docs/CODEOWNERS", ".gitlab/CODEOWNERS"];
 
-/// Patterns with stars and files that are compared.
-const COMPARED_MAX: usize = 300_000;
+/// What comparing patterns with files may cost, where one that is spelled out costs 1.
+const COST_MAX: usize = 60_000_000;
+
+/// What a pattern with stars costs.
+const WILD_COST: usize = 200;
 
 /// Beginnings of names that stand for somebody who is still to be named.
 const PLACEHOLDERS: [&str; 6] = ["@your", "@<", "@todo", "@changeme", "@example", "@placeholder"];
@@ -29,24 +32,25 @@ pub(super) fn catch_all(tree: &Tree) -> Option<Result<Evidence, (Evidence, Strin
     let text = tree.text(file).unwrap_or_default();
     let shown = |at: usize| Evidence::line(file, text, at);
     let lines = lines(text);
-    let is_all = |line: &&Line<'_>| {
+    let is_all = |line: &Line<'_>| {
         matches!(line.pattern, "*" | "**" | "/**" | "/**/*" | "**/*" | "/") && line.is_owned
     };
     let mut why = None;
+    let mut left = COST_MAX;
+    let behind = behind(&lines);
     // Of several sections with such a line one that nothing is taken out of is enough.
-    for all in lines.iter().filter(is_all) {
-        let later: Vec<&Line<'_>> =
-            lines.iter().filter(|line| line.section == all.section && line.at > all.at).collect();
-        match taken(tree, &later) {
+    for (i, all) in lines.iter().enumerate().filter(|(_, line)| is_all(line)) {
+        let later = &lines[i + 1..behind[i].end];
+        match taken(tree, later, behind[i], &mut left) {
             Taken::Nothing => return Some(Ok(shown(all.at))),
             Taken::Again => {}
             Taken::By(line, path) => {
                 let reason = format!("a later line of CODEOWNERS takes the owner of {path} away");
-                why = Some((shown(line), reason));
+                why = Some((line, reason));
             }
             Taken::TooMuch => {
                 let reason = "CODEOWNERS has more lines for more files than are compared";
-                why = Some((shown(all.at), reason.to_owned()));
+                why = Some((all.at, reason.to_owned()));
             }
         }
     }
@@ -59,7 +63,7 @@ pub(super) fn catch_all(tree: &Tree) -> Option<Result<Evidence, (Evidence, Strin
         line.starts_with('*') && line.split_whitespace().skip(1).any(is_placeholder)
     });
     Some(Err(match (why, hidden, placeholder) {
-        (Some(why), _, _) => why,
+        (Some((line, reason)), _, _) => (shown(line), reason),
         (None, _, Some(line)) => {
             (shown(line), "the owner of everything in CODEOWNERS is a placeholder".into())
         }
@@ -150,20 +154,45 @@ enum Taken {
     TooMuch,
 }
 
-fn taken(tree: &Tree, later: &[&Line<'_>]) -> Taken {
-    if later.iter().all(|line| line.is_owned) {
+/// What is known of the lines behind a line in its section without a look at files.
+#[derive(Debug, Clone, Copy)]
+struct Behind {
+    /// Where its section ends.
+    end: usize,
+    are_owned: bool,
+    /// A line for everything is among them.
+    again: bool,
+}
+
+/// By line. Looked at from the end, so that many lines for everything cost no more than one.
+fn behind(lines: &[Line<'_>]) -> Vec<Behind> {
+    let none = |end: usize| Behind { end, are_owned: true, again: false };
+    let mut all = Vec::with_capacity(lines.len());
+    let mut known = none(lines.len());
+    for (i, line) in lines.iter().enumerate().rev() {
+        if lines.get(i + 1).is_some_and(|next| next.section != line.section) {
+            known = none(i + 1);
+        }
+        all.push(known);
+        known.are_owned &= line.is_owned;
+        known.again |= line.is_owned && line.pattern == "*";
+    }
+    all.reverse();
+    all
+}
+
+fn taken(tree: &Tree, later: &[Line<'_>], behind: Behind, left: &mut usize) -> Taken {
+    if behind.are_owned {
         return Taken::Nothing;
     }
-    if later.iter().any(|line| line.is_owned && line.pattern == "*") {
+    if behind.again {
         return Taken::Again;
     }
-    let mut left = COMPARED_MAX;
     for path in tree.paths().filter(|path| !is_of_no_matter(path)) {
         for line in later.iter().rev() {
-            if left == 0 {
-                return Taken::TooMuch;
-            }
-            left -= usize::from(is_wild(line.pattern));
+            let cost = if is_wild(line.pattern) { WILD_COST } else { 1 };
+            let Some(less) = left.checked_sub(cost) else { return Taken::TooMuch };
+            *left = less;
             if names(line.pattern, path) {
                 if !line.is_owned {
                     return Taken::By(line.at, path.to_owned());

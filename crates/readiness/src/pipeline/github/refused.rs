@@ -13,7 +13,10 @@ pub(super) fn why(root: &Node) -> Option<(Place, String)> {
     let twice = twice(root.entries()).or_else(|| twice(jobs));
     twice
         .map(|entry| (entry.key_place, format!("has `{}` twice", entry.key)))
-        .or_else(|| jobs.iter().find_map(|entry| of_job(entry, jobs)))
+        .or_else(|| {
+            let names = jobs.iter().map(|job| job.key.as_str()).collect();
+            jobs.iter().find_map(|entry| of_job(entry, &names))
+        })
         .or_else(|| circle(jobs))
         .map(|(place, why)| (place, format!("{why}, which GitHub refuses: put that right")))
 }
@@ -32,14 +35,13 @@ pub(super) fn why_not_called(path: &str, root: &Node) -> Option<String> {
     Some(format!("the workflow `{path}` {why}, so that GitHub does not call it"))
 }
 
-fn of_job(entry: &Entry, jobs: &[Entry]) -> Option<(Place, String)> {
+fn of_job(entry: &Entry, names: &BTreeSet<&str>) -> Option<(Place, String)> {
     let (name, job) = (&entry.key, &entry.value);
     if let Some(twice) = twice(job.entries()) {
         return Some((twice.key_place, format!("has `{}` twice in the job `{name}`", twice.key)));
     }
     if let Some(needs) = job.get("needs") {
-        let is_there = |need: &&str| jobs.iter().any(|job| job.key == **need);
-        if let Some(missing) = needs.texts().into_iter().find(|need| !is_there(need)) {
+        if let Some(missing) = needs.texts().into_iter().find(|need| !names.contains(need)) {
             let why = format!("has the job `{name}` need `{missing}`, which is not there");
             return Some((needs.place, why));
         }

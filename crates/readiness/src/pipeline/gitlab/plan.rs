@@ -1,6 +1,6 @@
 //! When the jobs of a pipeline run, with those that they wait for: by `needs`, or else by the stages before theirs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::super::{Occasion, Occasions, Runs, gather};
 use super::Config;
@@ -87,15 +87,16 @@ pub(super) fn wait(plans: &mut [Plan], stages: &[&str], may_be_more: bool) {
         plans.iter().map(|plan| (plan.name.clone(), names(plan))).collect();
     let mut known: BTreeMap<String, Occasions> = BTreeMap::new();
     let order = gather::in_order(&all);
-    let is_there = |name: &str| all.iter().any(|(known, _)| known == name);
+    let there: HashSet<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
     for at in order {
         let plan = &mut plans[at];
         for need in plan.needs.iter().flatten().filter(|need| !need.is_optional) {
             let Need { job, .. } = need;
             if let Some(needed) = known.get(job) {
                 plan.runs = plan.runs.and(needed);
-            } else if is_there(job) || !may_be_more {
-                let why = if is_there(job) { "waits for it too" } else { "is not there" };
+            } else if there.contains(job.as_str()) || !may_be_more {
+                let why =
+                    if there.contains(job.as_str()) { "waits for it too" } else { "is not there" };
                 let why = format!("it needs the job `{job}`, which {why}: GitLab refuses that");
                 plan.runs = plan.runs.and(&Occasions::from_fn(|_| Runs::Unsure(why.clone())));
             }
@@ -107,10 +108,13 @@ pub(super) fn wait(plans: &mut [Plan], stages: &[&str], may_be_more: bool) {
 /// Behind a job that waits for a person, the later stages wait too.
 fn by_stages(plans: &mut [Plan], stages: &[&str]) {
     let stages = if stages.is_empty() { &STAGES[..] } else { stages };
+    // Of one that is there twice, the first.
+    let places: HashMap<&str, usize> =
+        stages.iter().enumerate().rev().map(|(at, stage)| (*stage, at + 1)).collect();
     let place = |stage: &str| match stage {
         ".pre" => 0,
         ".post" => stages.len() + 1,
-        stage => stages.iter().position(|one| *one == stage).map_or(0, |at| at + 1),
+        stage => places.get(stage).copied().unwrap_or(0),
     };
     let mut first: BTreeMap<Occasion, usize> = BTreeMap::new();
     for plan in &*plans {
