@@ -148,7 +148,7 @@ fn some_rules_alone_say_what_they_say_among_all() {
     };
     let (stable, slow) = (
         Quality { errors_per_mille: 0, latency_ms: 100 },
-        Quality { errors_per_mille: 100, latency_ms: 200 },
+        Quality { errors_per_mille: 400, latency_ms: 200 },
     );
     let new = new_rollout(with(0.3), Some("v1"));
     let past = Live::begin(new, 1_000_000, 400, [slow, stable]).run();

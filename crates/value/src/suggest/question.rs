@@ -125,7 +125,7 @@ impl Counts {
     /// Whether the lower end of the interval of this share lies above a bound, with enough questions.
     fn is_mostly(&self, part: u64, above: f64) -> bool {
         self.ended() >= BASIS.questions_min
-            && wilson(part, self.ended()).is_some_and(|share| share.low > above)
+            && share(part, self.ended()).is_some_and(|[low, _]| low > above)
     }
 
     fn is_always_granted(&self) -> bool {
@@ -204,7 +204,6 @@ fn of_rule(rule: &str, questions: &[&Question], others: bool, bars: &[Bar]) -> A
     let waits: Vec<f64> =
         questions.iter().filter_map(|question| question.waited_ms).map(|ms| ms as f64).collect();
     let longest = waits.iter().copied().reduce(f64::max);
-    let share = wilson(counts.granted, counts.ended());
     let effect = effect(verdict.found, questions, &verdict.actions);
     Asked {
         rule: rule.to_owned(),
@@ -213,12 +212,18 @@ fn of_rule(rule: &str, questions: &[&Question], others: bool, bars: &[Bar]) -> A
         why: verdict.why,
         missing: verdict.missing,
         counts,
-        granted_share: share.and_then(|share| Some([tidy(share.low)?, tidy(share.high?)?])),
+        granted_share: share(counts.granted, counts.ended()),
         waited_ms: median(&waits).zip(longest).map(|(median, longest)| [median, longest]),
         classes,
         effect,
         actions: verdict.actions,
     }
+}
+
+/// Wilson's interval of a share, 0 to 1.
+fn share(part: u64, whole: u64) -> Option<[f64; 2]> {
+    let percent = wilson(part, whole)?;
+    Some([tidy(percent.low / 100.0)?, tidy(percent.high? / 100.0)?])
 }
 
 fn classes(questions: &[&Question], bars: &[Bar]) -> Vec<Class> {
