@@ -154,7 +154,7 @@ pub fn replay_some(
         .seen
         .iter()
         .filter(|seen| seen.from_wall_ms <= ended_ms)
-        .filter_map(|seen| Some((seen, course.leg(seen.epoch).filter(|leg| leg.meets_users())?)))
+        .filter_map(|seen| Some((seen, course.leg(seen.epoch).filter(Leg::meets_users)?)))
         .collect();
     seen.sort_by_key(|(seen, _)| (seen.until_wall_ms, seen.epoch, seen.from_wall_ms));
     let longest = |(seen, _): &(&Seen, Leg)| seen.until_wall_ms.abs_diff(seen.from_wall_ms);
