@@ -145,7 +145,7 @@ fn replaced(
     }
     let plain = |text: &str| text.replace(' ', "");
     let is_it = |change: &Change| word(at).is_some_and(|text| plain(text) == plain(&change.from));
-    if !as_told.is_none_or(is_it) {
+    if as_told.is_some_and(|change| !is_it(change)) {
         return Some(Vec::new());
     }
     Some(vec![value(text, at.place, new)?])
