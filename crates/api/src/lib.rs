@@ -21,6 +21,7 @@ mod server;
 pub mod shapes;
 mod state;
 mod submit;
+mod suggest;
 pub mod token;
 mod witness;
 

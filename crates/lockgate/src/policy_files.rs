@@ -63,7 +63,7 @@ pub(crate) fn refused(directory: &Path, diagnostics: &Diagnostics) -> CliError {
 }
 
 /// Names and texts of the policy files in a directory. Directories in it are not looked into.
-fn files(directory: &Path) -> CliResult<Vec<(String, String)>> {
+pub(crate) fn files(directory: &Path) -> CliResult<Vec<(String, String)>> {
     let doing = || format!("cannot read {}", directory.display());
     let mut files = Vec::new();
     let mut below = None;

@@ -8,6 +8,7 @@ pub mod event;
 pub mod explain;
 pub mod judge;
 pub mod machine;
+pub mod replay;
 pub mod shown;
 pub mod signals;
 pub mod start;

@@ -20,6 +20,7 @@ use crate::explain::{Cause, Transition};
 use crate::state::{RollbackEnd, Rollout};
 
 pub(crate) use forward::begin;
+pub(crate) use look::is_armed;
 
 /// What a step leads to. Without a transition the state may still have changed (clocks).
 #[derive(Debug, Clone, PartialEq)]

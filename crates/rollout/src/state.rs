@@ -349,6 +349,27 @@ impl Rollout {
         }
     }
 
+    /// Begins a block of evidence when an epoch is applied, and when the last one is over: by the wall
+    /// clock and in every phase, as triggers are armed in every phase and look back as far as it reaches.
+    pub(crate) fn begin_block(&mut self, now_wall_ms: i64) {
+        let Self { epoch, applied, block, plan, .. } = self;
+        let (is_new, is_over) = match block {
+            None => (true, false),
+            Some(last) => {
+                let age_ms = now_wall_ms.checked_sub(last.since_wall_ms);
+                let age_ms = age_ms.and_then(|age_ms| u64::try_from(age_ms).ok());
+                (last.epoch != *epoch, age_ms.is_none_or(|age_ms| age_ms >= plan.block_ms()))
+            }
+        };
+        if !(is_new && *applied || is_over) {
+            return;
+        }
+        // What comes before an epoch is applied is in no block of it.
+        let epoch = block.filter(|_| !*applied).map_or(*epoch, |last| last.epoch);
+        let number = block.map_or(0, |last| last.number) + 1;
+        *block = Some(Block { epoch, since_wall_ms: now_wall_ms, number });
+    }
+
     /// What the candidate gets in the test environment; `None` once users are there.
     pub(crate) fn in_test(&self) -> Option<InTest> {
         let stage = self.stage();

@@ -198,6 +198,22 @@ pub(crate) async fn meet(
     Ok(Some(outcome))
 }
 
+/// Adds an answer as it is kept to an arm.
+pub(crate) fn add_told(
+    arm: &mut Arm,
+    kind: &str,
+    value: &str,
+    charged: bool,
+) -> Result<(), StoreError> {
+    let answer = if kind == "feedback" {
+        Answer::Feedback(codec::from_tag::<Score>("score", value)?)
+    } else {
+        Answer::Outcome(codec::from_tag::<Outcome>("outcome", value)?)
+    };
+    add_answer(arm, answer, charged);
+    Ok(())
+}
+
 /// An answer as signals read it.
 #[derive(Debug, FromRow)]
 pub(crate) struct AnswerRow {
@@ -212,12 +228,7 @@ pub(crate) struct AnswerRow {
 impl AnswerRow {
     /// Adds it to an arm, and the user's key to its keys if it counts as an error.
     pub(crate) fn add_to(&self, arm: &mut Arm, keys: &mut KeySet) -> Result<(), StoreError> {
-        let answer = if self.kind == "feedback" {
-            Answer::Feedback(codec::from_tag::<Score>("score", &self.value)?)
-        } else {
-            Answer::Outcome(codec::from_tag::<Outcome>("outcome", &self.value)?)
-        };
-        add_answer(arm, answer, self.charged);
+        add_told(arm, &self.kind, &self.value, self.charged)?;
         if self.charged
             && let Some(user) = self.sticky_user
         {

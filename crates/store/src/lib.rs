@@ -59,4 +59,7 @@ pub use retention::Compacted;
 pub use rollouts::{StepCommit, TransitionRecord, Versioned};
 pub use store::Store;
 pub use tokens::{Role, TokenRecord};
-pub use value::{EventRow, Import, NewImport, NotImported, NotTaken, Resolution, Taken};
+pub use value::{
+    EventRow, Import, Incident, NewImport, NotImported, NotTaken, Resolution, StableWindows,
+    Stretch, Taken,
+};

@@ -161,7 +161,7 @@ fn arm_of<'a, T>(
     }
 }
 
-async fn evidence(
+pub(crate) async fn evidence(
     conn: &mut SqliteConnection,
     rollout: &Rollout,
 ) -> Result<BTreeMap<Epoch, Arms>, StoreError> {

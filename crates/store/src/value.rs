@@ -3,11 +3,16 @@
 mod events;
 mod gather;
 mod imports;
+mod past;
+mod questions;
 mod rollups;
+mod stable;
 mod tallies;
 
 pub use events::{EventRow, NotTaken, Taken};
 pub(crate) use imports::forget_stale;
 pub use imports::{Import, NewImport, NotImported};
+pub use questions::Incident;
 pub use rollups::Resolution;
 pub(crate) use rollups::{add, change};
+pub use stable::{StableWindows, Stretch};

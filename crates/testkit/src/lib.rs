@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod gateway;
+pub mod history;
 pub mod ledger;
 pub mod receiver;
 pub mod release;

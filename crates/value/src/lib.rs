@@ -22,6 +22,7 @@ pub mod report;
 pub mod rollup;
 pub mod score;
 mod stats;
+pub mod suggest;
 mod trend;
 mod versions;
 pub mod window;

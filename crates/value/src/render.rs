@@ -26,7 +26,8 @@ pub fn score_json(score: &Score) -> Result<String, serde_json::Error> {
     canonical(score)
 }
 
-fn canonical(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
+/// Anything as canonical JSON, with a line's end.
+pub fn canonical(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     let mut text = serde_json_canonicalizer::to_string(value)?;
     text.push('\n');
     Ok(text)

@@ -113,6 +113,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(value::imports::rows))
         .routes(routes!(value::imports::discard))
         .routes(routes!(value::reports::one))
+        .routes(routes!(value::suggestions::look))
         .routes(routes!(journal::recent))
         .routes(routes!(audit::erase))
         .routes(routes!(audit::holds, audit::hold))

@@ -12,6 +12,7 @@ use crate::state::App;
 pub(crate) mod events;
 pub(crate) mod imports;
 pub(crate) mod reports;
+pub(crate) mod suggestions;
 
 /// Events in one request, at most.
 const EVENTS_MAX: usize = 1_000;

@@ -64,7 +64,7 @@ async fn every_path_of_the_document_is_served_and_says_who_may() {
             assert_eq!(bare.await.unwrap().status(), expected, "{path}");
         }
     }
-    assert_eq!(paths, 61);
+    assert_eq!(paths, 62);
     let answer = json(server.get("/api/v1/openapi.json", "").await, 200).await;
     assert_eq!(answer, document);
 }

@@ -14,6 +14,7 @@ mod paths;
 mod security;
 mod server;
 mod starting;
+mod suggestions;
 mod value;
 mod witness;
 mod world;

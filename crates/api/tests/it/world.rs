@@ -14,8 +14,9 @@ use lockgate_model::ports::{PortError, Report, Snapshots as _, Users, VersionHea
 use lockgate_model::snapshot::Snapshot;
 use lockgate_rollout::event::{Effect, Event};
 use lockgate_rollout::machine;
+use lockgate_rollout::replay::Past;
 use lockgate_rollout::start::{self, NewRollout};
-use lockgate_rollout::state::Rollout;
+use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_store::{
     CONTROL_LEASE, ConfigOrigin, InboxBody, InboxId, InboxItem, InboxOutcome, NewConfig,
     StepCommit, Store,
@@ -243,6 +244,25 @@ impl World {
     pub(crate) async fn applied(&self, id: RolloutId) -> Rollout {
         let epoch = self.store.rollout(id).await.unwrap().unwrap().value.epoch;
         self.step(id, Event::Applied { epoch }).await.unwrap()
+    }
+
+    /// Writes a release of the past with its steps.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the pages to look at need none"))]
+    pub(crate) async fn remember(&self, past: &Past) {
+        let begun = Rollout { phase: Phase::Running, ended_wall_ms: None, ..past.rollout.clone() };
+        let (first, rest) = past.steps.split_first().unwrap();
+        self.store.create_rollout(self.fence, &begun, Some(first), &[], &[]).await.unwrap();
+        for (at, step) in rest.iter().enumerate() {
+            let commit = StepCommit {
+                fence: self.fence,
+                rollout: if at + 1 == rest.len() { &past.rollout } else { &begun },
+                row_version: i64::try_from(at).unwrap() + 1,
+                transition: Some(step),
+                effects: &[],
+                handled: &[],
+            };
+            self.store.commit_step(commit).await.unwrap();
+        }
     }
 
     /// Writes a changed rollout, for states that would take hours to reach.

@@ -1,6 +1,10 @@
 //! `lockgate value …`
 
+mod edit;
+mod plan_change;
+mod policy_change;
 mod score;
+mod suggest;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::civil::Date;
@@ -17,6 +21,8 @@ use crate::output::{self, Format};
 pub(crate) enum Value {
     /// Report every measure, what is missing, and how to record it
     Report(Box<Report>),
+    /// Suggest rollback thresholds and rules of policies, with what they would have done
+    Suggest(Box<suggest::Suggest>),
     /// Work out the composite score from numbers of your own; no server is asked
     Score(score::Score),
 }
@@ -57,6 +63,7 @@ impl Value {
     pub(crate) async fn run(self, format: Format) -> CliResult {
         match self {
             Self::Report(report) => report.run(format).await,
+            Self::Suggest(suggest) => suggest.run(format).await,
             Self::Score(score) => score.run(format),
         }
     }

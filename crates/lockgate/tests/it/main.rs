@@ -54,6 +54,7 @@ mod policy;
 mod scenarios;
 mod serve;
 mod simulate;
+mod suggest;
 mod support;
 mod testing;
 mod value;

@@ -44,6 +44,7 @@ pub use fit::{Misfit, misfits};
 pub use schema::{did_you_mean, schema};
 pub use secret::{InvalidSecretRef, SecretRef};
 pub use source::{FILE_BYTES_MAX, Source, names_files};
+pub use standard::rebound;
 pub use template::{Scenario, UnknownScenario, template};
 pub use told::{Told, diff_in_words};
 pub use units::duration_ms;

@@ -30,6 +30,14 @@ pub(super) fn gate(metric: Metric, bound: Bound) -> Gate {
     }
 }
 
+/// A gate with another bound, as a file would have it: one that does not say how many samples it wants gets what the new
+/// bound can be decided with.
+pub fn rebound(gate: &Gate, bound: Bound) -> Gate {
+    let says = gate.min_samples != samples::of_gate(gate.metric, gate.bound);
+    let wanted = samples::of_gate(gate.metric, bound);
+    Gate { bound, min_samples: if says { gate.min_samples } else { wanted }, ..gate.clone() }
+}
+
 /// Gates of stages with traffic. NPS is waived for agents without feedback.
 pub(super) fn gates() -> Vec<Gate> {
     vec![

@@ -7,6 +7,7 @@
 mod alpha;
 mod coverage;
 pub(crate) mod drift;
+pub mod history;
 mod means;
 mod population;
 mod probes;
@@ -212,7 +213,7 @@ pub(crate) fn gates(rollout: &Rollout, signals: &Signals) -> Vec<Judgement> {
 }
 
 /// Whether a gate is left out because its signal has no source and the plan says so.
-fn waived(rollout: &Rollout, gate: &Gate) -> bool {
+pub(crate) fn waived(rollout: &Rollout, gate: &Gate) -> bool {
     gate.absent == Absent::Waive && !is_declared(gate.metric, rollout)
 }
 

@@ -7,7 +7,14 @@ use super::Work;
 use crate::explain::{Cause, Transition, Verdict};
 use crate::judge::{self, Blame, Judgement, drift};
 use crate::signals::Signals;
-use crate::state::{Phase, RollbackEnd};
+use crate::state::{Phase, RollbackEnd, Rollout};
+
+/// Whether numbers can make it fire.
+pub(crate) fn is_armed(trigger: &Trigger, rollout: &Rollout) -> bool {
+    !trigger.dry_run
+        && trigger.metric != Metric::SecurityEvents
+        && judge::is_declared(trigger.metric, rollout)
+}
 
 impl Work<'_> {
     pub(super) fn triggers(&mut self, signals: &Signals) -> Option<Transition> {
@@ -16,8 +23,7 @@ impl Work<'_> {
             .plan
             .triggers
             .iter()
-            .filter(|trigger| !trigger.dry_run && trigger.metric != Metric::SecurityEvents)
-            .filter(|trigger| judge::is_declared(trigger.metric, self.before))
+            .filter(|trigger| is_armed(trigger, self.before))
             .filter(|trigger| judge::fires(trigger, self.before, signals))
             .map(|trigger| (trigger, judge::trigger(trigger, self.before, signals)))
             .collect();

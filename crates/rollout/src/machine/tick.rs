@@ -8,7 +8,7 @@ use super::Work;
 use crate::explain::{Cause, Transition, Verdict};
 use crate::judge::drift;
 use crate::signals::Signals;
-use crate::state::{Block, Phase, RollbackEnd, Rollout};
+use crate::state::{Phase, RollbackEnd};
 
 impl Work<'_> {
     pub(super) fn tick(&mut self, signals: &Signals, observed: bool) -> Option<Transition> {
@@ -76,7 +76,7 @@ impl Work<'_> {
             self.next.elapsed_ms += since_ms;
         }
         if observed && self.next.has_begun() {
-            self.begin_block();
+            self.next.begin_block(self.now.wall_ms);
         }
         let runs = matches!(self.next.phase, Phase::Running | Phase::Extended);
         if kept || !(runs && self.next.applied && observed) {
@@ -87,27 +87,6 @@ impl Work<'_> {
             return;
         }
         self.next.dwell_ms += since_ms;
-    }
-
-    /// Begins a block of evidence when an epoch is applied, and when the last one is over: by the wall
-    /// clock and in every phase, as triggers are armed in every phase and look back as far as it reaches.
-    fn begin_block(&mut self) {
-        let Rollout { epoch, applied, block, plan, .. } = &mut self.next;
-        let (is_new, is_over) = match block {
-            None => (true, false),
-            Some(last) => {
-                let age_ms = self.now.wall_ms.checked_sub(last.since_wall_ms);
-                let age_ms = age_ms.and_then(|age_ms| u64::try_from(age_ms).ok());
-                (last.epoch != *epoch, age_ms.is_none_or(|age_ms| age_ms >= plan.block_ms()))
-            }
-        };
-        if !(is_new && *applied || is_over) {
-            return;
-        }
-        // What comes before an epoch is applied is in no block of it.
-        let epoch = block.filter(|_| !*applied).map_or(*epoch, |last| last.epoch);
-        let number = block.map_or(0, |last| last.number) + 1;
-        *block = Some(Block { epoch, since_wall_ms: self.now.wall_ms, number });
     }
 
     /// What judges may read: nothing from before an initial delay was over.

@@ -8,5 +8,6 @@ mod listed;
 mod measures;
 mod oracle;
 mod populations;
+mod replays;
 mod scenarios;
 mod worth;

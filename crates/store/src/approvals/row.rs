@@ -53,7 +53,7 @@ impl ApprovalState {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Result<Self, StoreError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, StoreError> {
         let found = Self::ALL.into_iter().find(|state| state.as_str() == text);
         found.ok_or_else(|| StoreError::Value { what: "approval state", value: text.to_owned() })
     }

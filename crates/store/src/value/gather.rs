@@ -20,7 +20,7 @@ use crate::store::Store;
 const BY_HOURS_MAX_MS: i64 = 93 * DAY_MS;
 
 /// An event that counts: told, of no import that is not whole, and corrected by none that counts.
-const COUNTS: &str =
+pub(super) const COUNTS: &str =
     "(import IS NULL OR import IN (SELECT id FROM value_import WHERE is_done = 1))
     AND kind <> 'withdrawn'
     AND NOT EXISTS (SELECT 1 FROM value_event AS later WHERE later.corrects = value_event.key

@@ -19,6 +19,7 @@ mod people;
 mod retention;
 mod rollouts;
 mod sqlite;
+mod suggestions;
 mod value;
 mod world;
 

@@ -50,6 +50,12 @@ conformance!(open:
         a_report_is_that_of_all_events_that_count_one_by_one,
         releases_that_are_over_are_deployments,
     }
+    suggestions::{
+        past_releases_have_what_is_kept_of_them,
+        stable_windows_lie_in_their_stretch,
+        questions_are_told_by_what_became_of_them,
+        events_quarantines_and_incidents_are_told,
+    }
     drift::{
         the_newest_of_each_source_is_kept,
         sources_are_bounded,

@@ -42,19 +42,50 @@ pub(crate) struct WhichReport {
     compare: bool,
 }
 
+/// The first and the last day; `count` of them when the first is left out, and until today when the last is.
+fn first_and_last(
+    from: Option<Date>,
+    to: Option<Date>,
+    zone: &str,
+    count: i32,
+) -> Result<(Date, Date), Invalid> {
+    let today = || {
+        let now = Timestamp::from_millisecond(clock::wall_ms()).ok()?;
+        Some(TimeZone::get(zone).ok()?.to_datetime(now).date())
+    };
+    // A zone that is not known is told by the window.
+    let last = to.or_else(today).unwrap_or(Date::ZERO);
+    let default = || last.checked_sub((count - 1).days()).ok();
+    Ok((from.or_else(default).ok_or_else(|| no_day("from"))?, last))
+}
+
+fn no_day(field: &str) -> Invalid {
+    Invalid { field: field.into(), reason: "no such day".into() }
+}
+
+/// The window of some days.
+pub(super) fn days(
+    from: Option<Date>,
+    to: Option<Date>,
+    time_zone: Option<&str>,
+    count: i32,
+) -> Result<Window, ApiError> {
+    let zone = time_zone.unwrap_or("UTC");
+    let window = first_and_last(from, to, zone, count)
+        .and_then(|(first, last)| Window::of_days(first, last, zone));
+    window.map_err(|error| no_window(&error))
+}
+
+fn no_window(error: &Invalid) -> ApiError {
+    ApiError::new(Kind::BadRequest, sentence(error))
+        .hint("Days are written like 2026-03-01, and time zones like Europe/Berlin.")
+}
+
 impl WhichReport {
     /// The days asked for, and as many before.
     fn windows(&self) -> Result<(Window, Window), Invalid> {
         let zone = self.time_zone.as_deref().unwrap_or("UTC");
-        let today = || {
-            let now = Timestamp::from_millisecond(clock::wall_ms()).ok()?;
-            Some(TimeZone::get(zone).ok()?.to_datetime(now).date())
-        };
-        let no_day = |field: &str| Invalid { field: field.into(), reason: "no such day".into() };
-        // A zone that is not known is told by the window.
-        let last = self.to.or_else(today).unwrap_or(Date::ZERO);
-        let default = || last.checked_sub((DAYS_DEFAULT - 1).days()).ok();
-        let first = self.from.or_else(default).ok_or_else(|| no_day("from"))?;
+        let (first, last) = first_and_last(self.from, self.to, zone, DAYS_DEFAULT)?;
         let window = Window::of_days(first, last, zone)?;
         let days = last.since(first).map_err(|_| no_day("from"))?.get_days() + 1;
         let before_last = first.yesterday().map_err(|_| no_day("from"))?;
@@ -78,10 +109,7 @@ pub(crate) async fn one(
         Some(agent) => fleet::known(&app, &principal, agent).await?,
         None => principal.need_all_agents("A report of all agents")?,
     }
-    let (window, before) = which.windows().map_err(|error| {
-        ApiError::new(Kind::BadRequest, sentence(&error))
-            .hint("Days are written like 2026-03-01, and time zones like Europe/Berlin.")
-    })?;
+    let (window, before) = which.windows().map_err(|error| no_window(&error))?;
     let of = async |window| -> Result<ValueReport, ApiError> {
         Ok(report(&app.store.value_gathered(window, which.agent.as_ref()).await?))
     };
