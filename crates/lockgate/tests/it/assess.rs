@@ -109,7 +109,7 @@ fn reports_for_other_places_are_printed_instead() {
     let markdown = run_in(dir.path(), &["assess", "--format", "markdown"]);
     assert_eq!((markdown.code, markdown.stderr.as_str()), (0, ""));
     assert!(markdown.stdout.starts_with("## Readiness\n\n| dimension |"), "{}", markdown.stdout);
-    assert!(markdown.stdout.contains("](.github/workflows/ci.yml#L5)"), "{}", markdown.stdout);
+    assert!(markdown.stdout.contains("](.github/workflows/ci.yml#L6)"), "{}", markdown.stdout);
     let args = ["assess", "--format", "sarif", "--require", "scenario=monolith"];
     let sarif = run_in(dir.path(), &args);
     assert_eq!(sarif.code, 1, "the gate still ends it: {}", sarif.stderr);

@@ -156,7 +156,9 @@ impl Asked<'_> {
                     format!("`coverage run` measures `{}`, which is not read", words.join(" "));
                 all.push(Done::new(Class::OpaqueTests).why(why));
             }
-            all.iter_mut().for_each(|done| done.data = Data::Made);
+            for done in &mut all {
+                done.data = Data::Made;
+            }
         }
         for done in &mut all {
             done.blocking = done.blocking.and(&command.blocking).and(&swayed);

@@ -41,7 +41,9 @@ pub(super) fn done(asked: &Asked<'_>, words: &[&str], dir: Option<&str>) -> Vec<
     }
     all.extend(threshold::done(asked.tree, words, root));
     if measures {
-        all.iter_mut().for_each(|done| done.data = Data::Made);
+        for done in &mut all {
+            done.data = Data::Made;
+        }
     }
     all
 }

@@ -127,7 +127,9 @@ pub(super) fn package_script(
     if packages.next().is_some() {
         let why = format!("which of several packages runs its script `{script}` is not known");
         let unsure = Blocking::Unsure(why);
-        done.iter_mut().for_each(|done| done.blocking = done.blocking.and(&unsure));
+        for one in &mut done {
+            one.blocking = one.blocking.and(&unsure);
+        }
     }
     Some(done)
 }

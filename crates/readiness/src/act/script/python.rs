@@ -85,7 +85,9 @@ pub(super) fn python_task(
             let words = ["pytest"].map(Word::new);
             let mut done = asked.command(&words, dir, depth + 1);
             if flags::told(rest, &["--cover", "-c", "--cover-quiet"]) {
-                done.iter_mut().for_each(|done| done.data = Data::Made);
+                for one in &mut done {
+                    one.data = Data::Made;
+                }
             }
             return Some(done);
         }

@@ -19,10 +19,10 @@ impl Whose {
     }
 
     /// What is left of a list when those of another are taken out.
-    pub(super) fn without(self, excluded: Self) -> Self {
+    pub(super) fn without(self, excluded: &Self) -> Self {
         match excluded {
             Self::Main => Self::Other,
-            Self::Perhaps(_) => self.and(&excluded),
+            Self::Perhaps(_) => self.and(excluded),
             Self::Other => self,
         }
     }
@@ -42,10 +42,9 @@ impl MainBranch<'_> {
         let is_named = |main: &&str| glob_matches(plain, main);
         match self.0 {
             Some(main) if is_named(&main) => Whose::Main,
-            Some(_) => Whose::Other,
             None if MAIN_NAMES.iter().all(is_named) => Whose::Main,
             None if MAIN_NAMES.iter().any(is_named) => Whose::Perhaps(plain.to_owned()),
-            None => Whose::Other,
+            _ => Whose::Other,
         }
     }
 
@@ -77,8 +76,8 @@ mod tests {
             assert_eq!(MainBranch(main).named(pattern), expected, "{main:?} {pattern}");
         }
         let all = MainBranch(None).named_by(["~ALL"]);
-        assert_eq!(all.clone().without(perhaps("main")), perhaps("main"));
-        assert_eq!(all.without(Whose::Main), Whose::Other);
+        assert_eq!(all.clone().without(&perhaps("main")), perhaps("main"));
+        assert_eq!(all.without(&Whose::Main), Whose::Other);
         assert_eq!(MainBranch(None).named_by([]), Whose::Other);
     }
 }

@@ -239,7 +239,7 @@ fn whose(rules: &Node, main: MainBranch<'_>) -> Whose {
         let is_branch = |name: &&str| name.starts_with(['~']) || name.starts_with("refs/heads/");
         Some(main.named_by(names.texts().into_iter().filter(is_branch)))
     };
-    of("include").unwrap_or(Whose::Main).without(of("exclude").unwrap_or(Whose::Other))
+    of("include").unwrap_or(Whose::Main).without(&of("exclude").unwrap_or(Whose::Other))
 }
 
 pub(super) fn is_positive(text: &str) -> bool {

@@ -77,8 +77,8 @@ pub(super) fn read(rules: &mut Rules<'_>, path: &str, text: &str) {
                     let checks = ["required_status_checks", "merge_queue"];
                     for block in checks.iter().filter_map(|name| all.first(name)) {
                         rules.checks.add(&of, at(block));
-                        let named = block.named("required_check");
-                        let names = named.filter_map(|check| check.get("context"));
+                        let checks = block.named("required_check");
+                        let names = checks.filter_map(|check| check.get("context"));
                         rules.require(&of, names, &at(block));
                     }
                 }
@@ -126,7 +126,7 @@ fn whose(ruleset: &Block, main: MainBranch<'_>) -> Whose {
         all.into_iter().map(of).min().unwrap_or(Whose::Other)
     });
     let excluded = listed("exclude").unwrap_or_default().into_iter().filter(|name| is_text(name));
-    included.without(main.named_by(excluded.map(unquoted)))
+    included.without(&main.named_by(excluded.map(unquoted)))
 }
 
 /// What stands in a list, each as it is written.
