@@ -88,12 +88,16 @@ proptest! {
     }
 }
 
+fn each(many: usize, one: impl Fn(usize) -> String) -> String {
+    (0..many).map(one).collect()
+}
+
 /// Each of these looked through all for each: a file of a megabyte took minutes.
 #[test]
 fn what_is_long_is_looked_through_once() {
     let run = "  rules: [{if: '$CI_PIPELINE_SOURCE == \"merge_request_event\"'}]\n";
-    let jobs: String = (0..6_000).map(|n| format!("j{n}: {{script: a, needs: [x]}}\n")).collect();
-    let stages: String = (0..20_000).map(|n| format!("s{n}, ")).collect();
+    let jobs = each(6_000, |n| format!("j{n}: {{script: a, needs: [x]}}\n"));
+    let stages = each(20_000, |n| format!("s{n}, "));
     let gitlab = format!(
         "stages: [{stages}last, last]\n{jobs}t:\n  stage: last\n{run}  needs: [{}]\n  script: cargo test\n",
         "y, ".repeat(40_000)
@@ -101,7 +105,7 @@ fn what_is_long_is_looked_through_once() {
     let found = assessed(&with(&[RUST, &[(".gitlab-ci.yml", &gitlab)]]));
     let reason = &check(&found, "tests.unit_on_pull_request").reason;
     assert!(reason.contains("it needs the job `y`, which is not there"), "{reason}");
-    let jobs: String = (0..8_000).map(|n| format!("  j{n}: {{}}\n")).collect();
+    let jobs = each(8_000, |n| format!("  j{n}: {{}}\n"));
     let needs = "j7999, ".repeat(40_000);
     let github = format!("on: push\njobs:\n{jobs}  a: {{needs: [{needs}]}}\n  b: {{needs: [c]}}\n");
     let found = assessed(&[(CI, &github)]);
