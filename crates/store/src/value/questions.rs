@@ -8,6 +8,8 @@ use lockgate_value::suggest::question::{Bar, CameTo, Question};
 use lockgate_value::window::Window;
 
 use super::gather::COUNTS;
+use sqlx::FromRow;
+
 use crate::approvals::ApprovalState;
 use crate::codec;
 use crate::error::StoreError;
@@ -28,12 +30,41 @@ pub struct Incident {
     pub recovered_wall_ms: Option<i64>,
 }
 
+#[derive(FromRow)]
+struct Columns {
+    agent: String,
+    tool: String,
+    action: String,
+    terms: String,
+    state: String,
+    asked_wall_ms: i64,
+    answered_wall_ms: Option<i64>,
+}
+
+impl Columns {
+    fn question(self) -> Result<Question, StoreError> {
+        let terms: Vec<AskTerm> = codec::from_json("terms", &self.terms)?;
+        let came_to = came_to(ApprovalState::parse(&self.state)?);
+        let is_answered = matches!(came_to, CameTo::Granted | CameTo::Denied);
+        let answered = self.answered_wall_ms.filter(|_| is_answered);
+        Ok(Question {
+            agent: codec::parse("agent", &self.agent)?,
+            tool: self.tool,
+            action: self.action,
+            rules: terms.into_iter().map(|term| term.rule).collect(),
+            came_to,
+            waited_ms: answered.map(|at| at - self.asked_wall_ms),
+        })
+    }
+}
+
 impl Store {
     /// Questions that were asked in a window, by when. The store keeps them for thirty days after their end.
     pub async fn questions(&self, window: &Window) -> Result<Vec<Question>, StoreError> {
-        let rows: Vec<(String, String, String, String, String, i64, Option<i64>)> = sqlx::query_as(
+        let rows: Vec<Columns> = sqlx::query_as(
             "SELECT a.agent, a.tool, a.action, a.terms, a.state, a.asked_wall_ms,
                  (SELECT MAX(v.at_wall_ms) FROM approval_vote v WHERE v.approval = a.id)
+                     AS answered_wall_ms
              FROM approval a WHERE a.asked_wall_ms >= ? AND a.asked_wall_ms < ?
              ORDER BY a.asked_wall_ms, a.id",
         )
@@ -41,21 +72,7 @@ impl Store {
         .bind(window.to_wall_ms())
         .fetch_all(&self.inner.reader)
         .await?;
-        rows.into_iter()
-            .map(|(agent, tool, action, terms, state, asked_wall_ms, answered)| {
-                let terms: Vec<AskTerm> = codec::from_json("terms", &terms)?;
-                let came_to = came_to(ApprovalState::parse(&state)?);
-                let is_answered = matches!(came_to, CameTo::Granted | CameTo::Denied);
-                Ok(Question {
-                    agent: codec::parse("agent", &agent)?,
-                    tool,
-                    action,
-                    rules: terms.into_iter().map(|term| term.rule).collect(),
-                    came_to,
-                    waited_ms: answered.filter(|_| is_answered).map(|at| at - asked_wall_ms),
-                })
-            })
-            .collect()
+        rows.into_iter().map(Columns::question).collect()
     }
 
     /// What happened in a window that speaks against asking people less.

@@ -95,9 +95,15 @@ impl Bucket {
             &mut votes.plain.neutral,
             &mut votes.plain.negative,
         ];
-        before.into_iter().for_each(|count| each(count, COUNT_MAX));
-        of_tokens.into_iter().for_each(|count| each(count, u64::MAX));
-        after.into_iter().chain(&mut votes.answers).for_each(|count| each(count, COUNT_MAX));
+        for count in before {
+            each(count, COUNT_MAX);
+        }
+        for count in of_tokens {
+            each(count, u64::MAX);
+        }
+        for count in after.into_iter().chain(&mut votes.answers) {
+            each(count, COUNT_MAX);
+        }
     }
 }
 

@@ -40,11 +40,11 @@ fn of_job(entry: &Entry, names: &BTreeSet<&str>) -> Option<(Place, String)> {
     if let Some(twice) = twice(job.entries()) {
         return Some((twice.key_place, format!("has `{}` twice in the job `{name}`", twice.key)));
     }
-    if let Some(needs) = job.get("needs") {
-        if let Some(missing) = needs.texts().into_iter().find(|need| !names.contains(need)) {
-            let why = format!("has the job `{name}` need `{missing}`, which is not there");
-            return Some((needs.place, why));
-        }
+    if let Some(needs) = job.get("needs")
+        && let Some(missing) = needs.texts().into_iter().find(|need| !names.contains(need))
+    {
+        let why = format!("has the job `{name}` need `{missing}`, which is not there");
+        return Some((needs.place, why));
     }
     if let (Some(uses), Some(_)) = (job.get("uses"), job.get("steps")) {
         return Some((
