@@ -29,7 +29,7 @@ async fn released(server: &Server, day: i64, stable: &str, candidate: Quality) -
     plan.stages.retain(|stage| stage.weight_bp > 0);
     plan.stages.iter_mut().for_each(|stage| stage.duration_ms = 3_600_000);
     let new = NewRollout {
-        id: lockgate_model::ids::RolloutId(Uuid::from_u128(70 + day.cast_unsigned() as u128)),
+        id: lockgate_model::ids::RolloutId(Uuid::from_u128(70 + u128::from(day.cast_unsigned()))),
         candidate: format!("w{day}").parse().unwrap(),
         sources: Vec::new(),
         ..new_rollout(plan, Some(stable))

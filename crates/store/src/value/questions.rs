@@ -6,10 +6,9 @@ use lockgate_model::quarantine::Stopped;
 use lockgate_value::event::{Event, What};
 use lockgate_value::suggest::question::{Bar, CameTo, Question};
 use lockgate_value::window::Window;
-
-use super::gather::COUNTS;
 use sqlx::FromRow;
 
+use super::gather::COUNTS;
 use crate::approvals::ApprovalState;
 use crate::codec;
 use crate::error::StoreError;

@@ -26,10 +26,14 @@ pub(super) fn text(suggestions: &Suggestions, changes: &[Acceptable]) -> String 
     }
     if !questions.is_empty() {
         line(&mut out, 0, "\nRules that ask people");
-        questions.iter().for_each(|asked| of_question(&mut out, asked));
+        for asked in questions {
+            of_question(&mut out, asked);
+        }
     }
     line(&mut out, 0, "");
-    notes.iter().for_each(|note| line(&mut out, 0, note));
+    for note in notes {
+        line(&mut out, 0, note);
+    }
     if changes.is_empty() {
         line(&mut out, 0, "\nNothing is suggested.");
     }
@@ -257,15 +261,11 @@ fn of_change(out: &mut String, number: usize, change: &Acceptable) {
     let agent = change.agent.as_ref().map(|agent| format!(" ({agent})")).unwrap_or_default();
     let place = change.place.as_ref().map(|place| format!(", at {place}")).unwrap_or_default();
     line(out, 0, &format!("\nSuggestion {number}: {}{agent}{}", change.rule, plain(&place)));
-    match &change.patch {
-        Some(patch) => {
-            let commands = change.commands.join("; ");
-            line(out, 0, &format!("To accept it: `patch -p0` with the lines below; {commands}"));
-            line(out, 0, patch.trim_end());
-        }
-        None => {
-            line(out, 0, &format!("To accept it: write this; {}", change.commands.join("; ")));
-            line(out, 0, change.change.trim_end());
-        }
-    }
+    let commands = change.commands.join("; ");
+    let (what, text) = change.patch.as_ref().map_or_else(
+        || ("write this", &change.change),
+        |patch| ("`patch -p0` with the lines below", patch),
+    );
+    line(out, 0, &format!("To accept it: {what}; {commands}"));
+    line(out, 0, text.trim_end());
 }
