@@ -1,8 +1,11 @@
 //! One request of a user and what became of it.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, Epoch, InteractionId, RolloutId, VersionName};
+use crate::price::PriceTable;
 
 /// How a request ended that did not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -142,6 +145,47 @@ impl Score {
     }
 }
 
+/// How soon a provider answers, and at which prices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceTier {
+    /// The usual one.
+    Standard,
+    /// Later and cheaper.
+    Flex,
+    /// Sooner and dearer.
+    Priority,
+    /// Faster and dearer.
+    Fast,
+    /// Within hours, and cheaper.
+    Batch,
+    /// One that is not known here, or several together.
+    Other,
+}
+
+impl ServiceTier {
+    /// All of them, in a fixed order.
+    pub const ALL: [Self; 6] =
+        [Self::Standard, Self::Flex, Self::Priority, Self::Fast, Self::Batch, Self::Other];
+
+    /// The name used in records and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+            Self::Fast => "fast",
+            Self::Batch => "batch",
+            Self::Other => "other",
+        }
+    }
+
+    /// One whose prices are not the usual ones.
+    pub fn is_special(self) -> bool {
+        self != Self::Standard
+    }
+}
+
 /// Tokens of one answer. `None` is unknown, never zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -151,8 +195,17 @@ pub struct Usage {
     pub cached_input_tokens: Option<u64>,
     /// Of the input: written to a cache.
     pub cache_write_tokens: Option<u64>,
+    /// Of what was written to a cache: what stays there for an hour.
+    #[serde(default)]
+    pub cache_write_1h_tokens: Option<u64>,
     /// Output tokens, reasoning included.
     pub output_tokens: Option<u64>,
+    /// Of the output: reasoning.
+    #[serde(default)]
+    pub reasoning_tokens: Option<u64>,
+    /// The tier that the answer names.
+    #[serde(default)]
+    pub tier: Option<ServiceTier>,
 }
 
 /// One row per interaction, written in batches. Drops are counted and shown.
@@ -190,4 +243,7 @@ pub struct Interaction {
     pub model: Option<String>,
     /// Cost in nano-dollars; `None` when it cannot be known.
     pub cost_nanousd: Option<u64>,
+    /// Which table the cost came from.
+    #[serde(default)]
+    pub price_table: Option<Arc<PriceTable>>,
 }

@@ -27,6 +27,7 @@ pub mod path;
 pub mod pin;
 pub mod plan;
 pub mod ports;
+pub mod price;
 pub mod probe;
 pub mod quarantine;
 pub mod security;

@@ -6,11 +6,13 @@
 #![expect(clippy::print_stdout, reason = "a measurement")]
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use lockgate_model::ids::{AgentName, Epoch, InteractionId};
 use lockgate_model::interaction::{Interaction, Outcome, Usage};
 use lockgate_model::ports::Interactions as _;
+use lockgate_model::price::PriceTable;
 use lockgate_store::Store;
 use lockgate_value::amount::Amount;
 use lockgate_value::catalog::MeasureId;
@@ -102,9 +104,11 @@ fn interaction(n: u64, step_ms: f64) -> Interaction {
             cached_input_tokens: Some(800),
             cache_write_tokens: None,
             output_tokens: Some(300),
+            ..Usage::default()
         },
         model: Some("gpt-4o-mini".into()),
         cost_nanousd: Some(4_200_000),
+        price_table: Some(Arc::new(PriceTable::reported())),
     }
 }
 
@@ -147,6 +151,7 @@ fn bucket(kind: u64, hours: i64) -> Bucket {
     let mut bucket = Bucket { outcomes, ..Bucket::default() };
     bucket.cost.known = interactions;
     bucket.cost.sum_usd = Amount::whole(interactions / 300);
+    bucket.prices.tables.insert(PriceTable::reported().to_string(), interactions);
     bucket.votes.answers = [interactions / 1_000; 11];
     for user in 0..2_000 * hours {
         bucket.users.insert((user * (kind + 1)).wrapping_mul(0x9E37_79B9_7F4A_7C15));

@@ -1,17 +1,20 @@
 //! One row per interaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use lockgate_model::ids::{AgentName, Epoch, InteractionId};
 use lockgate_model::interaction::{ErrorClass, Interaction, Outcome, Usage};
 use lockgate_model::ports::{Interactions, PortError};
+use lockgate_model::price::PriceTable;
 use lockgate_value::rollup::{Bucket, Slot, hour_of};
 use sqlx::{FromRow, QueryBuilder, Sqlite, SqliteConnection};
 
 use crate::answers;
 use crate::codec;
 use crate::error::StoreError;
+use crate::price_tables;
 use crate::store::Store;
 use crate::value;
 use crate::windows::rollout_column;
@@ -32,25 +35,30 @@ impl Store {
         agent: &AgentName,
         limit: u32,
     ) -> Result<Vec<Interaction>, StoreError> {
-        let rows: Vec<InteractionRow> = sqlx::query_as(
-            "SELECT * FROM interaction WHERE agent = ?
-             ORDER BY started_wall_ms DESC, id DESC LIMIT ?",
+        let rows: Vec<PricedRow> = sqlx::query_as(
+            "SELECT i.*, t.name AS table_name, t.version AS table_version, t.date AS table_date
+             FROM interaction i LEFT JOIN price_table t ON t.id = i.price_table
+             WHERE i.agent = ? ORDER BY i.started_wall_ms DESC, i.id DESC LIMIT ?",
         )
         .bind(agent.as_str())
         .bind(limit)
         .fetch_all(&self.inner.reader)
         .await?;
-        rows.into_iter().map(InteractionRow::interaction).collect()
+        rows.into_iter().map(PricedRow::interaction).collect()
     }
 
     async fn write_interactions(&self, batch: Vec<Interaction>) -> Result<(), StoreError> {
         // a batch may name one twice, which one statement may not
         let batch: BTreeMap<InteractionId, Interaction> =
             batch.into_iter().rev().map(|interaction| (interaction.id, interaction)).collect();
-        let rows = batch.values().cloned().map(InteractionRow::from_interaction);
-        let rows: Vec<InteractionRow> = rows.collect::<Result<_, _>>()?;
         let mut hours: BTreeMap<Slot, Bucket> = BTreeMap::new();
         let mut tx = self.begin().await?;
+        let tables = price_tables::ids(&mut tx, batch.values()).await?;
+        let rows = batch.values().map(|interaction| {
+            let table = interaction.price_table.as_ref().and_then(|table| tables.get(table));
+            InteractionRow::from_interaction(interaction.clone(), table.copied())
+        });
+        let rows: Vec<InteractionRow> = rows.collect::<Result<_, _>>()?;
         for chunk in rows.chunks(ROWS_PER_STATEMENT) {
             for id in insert(&mut tx, chunk).await? {
                 let said = answers::meet(&mut tx, &id).await?;
@@ -105,7 +113,8 @@ async fn insert(
     let mut query = QueryBuilder::<Sqlite>::new(
         "INSERT INTO interaction (id, agent, version, rollout, epoch, sticky_user, conversation,
              started_wall_ms, status, error, outcome, first_byte_us, total_us, input_tokens,
-             cached_input_tokens, cache_write_tokens, output_tokens, model, cost_nanousd) ",
+             cached_input_tokens, cache_write_tokens, cache_write_1h_tokens, output_tokens,
+             reasoning_tokens, service_tier, model, cost_nanousd, price_table) ",
     );
     query.push_values(rows, |mut row, interaction| {
         row.push_bind(interaction.id.clone())
@@ -124,9 +133,13 @@ async fn insert(
             .push_bind(interaction.input_tokens)
             .push_bind(interaction.cached_input_tokens)
             .push_bind(interaction.cache_write_tokens)
+            .push_bind(interaction.cache_write_1h_tokens)
             .push_bind(interaction.output_tokens)
+            .push_bind(interaction.reasoning_tokens)
+            .push_bind(interaction.service_tier.clone())
             .push_bind(interaction.model.clone())
-            .push_bind(interaction.cost_nanousd);
+            .push_bind(interaction.cost_nanousd)
+            .push_bind(interaction.price_table);
     });
     query.push(" ON CONFLICT (id) DO NOTHING RETURNING id");
     let query = query.build_query_scalar().persistent(false);
@@ -151,13 +164,38 @@ struct InteractionRow {
     input_tokens: Option<i64>,
     cached_input_tokens: Option<i64>,
     cache_write_tokens: Option<i64>,
+    cache_write_1h_tokens: Option<i64>,
     output_tokens: Option<i64>,
+    reasoning_tokens: Option<i64>,
+    service_tier: Option<String>,
     model: Option<String>,
     cost_nanousd: Option<i64>,
+    price_table: Option<i64>,
+}
+
+/// A row with the table that it names.
+#[derive(FromRow)]
+struct PricedRow {
+    #[sqlx(flatten)]
+    row: InteractionRow,
+    table_name: Option<String>,
+    table_version: Option<String>,
+    table_date: Option<String>,
+}
+
+impl PricedRow {
+    fn interaction(self) -> Result<Interaction, StoreError> {
+        let Self { row, table_name, table_version, table_date } = self;
+        let table = table_name.zip(table_version).map(|(name, version)| {
+            let date = table_date.filter(|date| !date.is_empty());
+            Arc::new(PriceTable { name, version, date })
+        });
+        Ok(Interaction { price_table: table, ..row.interaction()? })
+    }
 }
 
 impl InteractionRow {
-    fn from_interaction(of: Interaction) -> Result<Self, StoreError> {
+    fn from_interaction(of: Interaction, price_table: Option<i64>) -> Result<Self, StoreError> {
         let outcome = of.outcome.map(|outcome| codec::to_tag("outcome", &outcome));
         Ok(Self {
             id: of.id.to_string(),
@@ -176,9 +214,13 @@ impl InteractionRow {
             input_tokens: codec::measured(of.usage.input_tokens),
             cached_input_tokens: codec::measured(of.usage.cached_input_tokens),
             cache_write_tokens: codec::measured(of.usage.cache_write_tokens),
+            cache_write_1h_tokens: codec::measured(of.usage.cache_write_1h_tokens),
             output_tokens: codec::measured(of.usage.output_tokens),
+            reasoning_tokens: codec::measured(of.usage.reasoning_tokens),
+            service_tier: of.usage.tier.map(|tier| tier.as_str().to_owned()),
             model: of.model,
             cost_nanousd: codec::measured(of.cost_nanousd),
+            price_table,
         })
     }
 
@@ -188,6 +230,7 @@ impl InteractionRow {
         };
         let error = self.error.map(|tag| codec::from_tag("error class", &tag));
         let outcome = self.outcome.map(|tag| codec::from_tag("outcome", &tag));
+        let tier = self.service_tier.map(|tag| codec::from_tag("service tier", &tag));
         Ok(Interaction {
             id: codec::parse("interaction id", &self.id)?,
             agent: codec::parse("agent", &self.agent)?,
@@ -206,10 +249,14 @@ impl InteractionRow {
                 input_tokens: count(self.input_tokens)?,
                 cached_input_tokens: count(self.cached_input_tokens)?,
                 cache_write_tokens: count(self.cache_write_tokens)?,
+                cache_write_1h_tokens: count(self.cache_write_1h_tokens)?,
                 output_tokens: count(self.output_tokens)?,
+                reasoning_tokens: count(self.reasoning_tokens)?,
+                tier: tier.transpose()?,
             },
             model: self.model,
             cost_nanousd: count(self.cost_nanousd)?,
+            price_table: None,
         })
     }
 }

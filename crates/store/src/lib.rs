@@ -25,6 +25,7 @@ mod limits;
 mod outbox;
 mod paths;
 mod pins;
+mod price_tables;
 mod quarantines;
 mod retention;
 mod rollouts;

@@ -17,6 +17,7 @@ pub mod judge;
 pub mod ledger;
 mod measure;
 pub mod measured;
+pub mod prices;
 pub mod render;
 pub mod report;
 pub mod rollup;

@@ -9,6 +9,7 @@ use crate::gather::{End, Gathered};
 use crate::judge::{self, Bound, FAILURE, Goal, Judged, SUCCESS};
 use crate::measure::{self, View};
 use crate::measured::{Interval, Measured, Missing};
+use crate::prices::{self, PriceSources};
 use crate::score::{Score, of_measures};
 use crate::trend::{funnel, trend};
 use crate::versions::{change, versions};
@@ -46,6 +47,9 @@ pub struct ValueReport {
     pub funnel: Vec<FunnelStep>,
     /// When what was invested comes back.
     pub forecast: Forecast,
+    /// Where costs came from, and which are not known.
+    #[serde(default)]
+    pub prices: PriceSources,
     /// Against another window, where one was asked for.
     pub compared: Option<Comparison>,
 }
@@ -71,6 +75,7 @@ pub fn report(gathered: &Gathered) -> ValueReport {
         trend: trend(gathered),
         funnel: funnel(&view),
         forecast: forecast(&view),
+        prices: prices::sources(&view.sum.bucket),
         compared: None,
         measures,
     }

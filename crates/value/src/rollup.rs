@@ -5,6 +5,7 @@
 //! a vote that comes late changes the rollup in which its interaction was counted ([`Bucket::settle`], [`Bucket::vote`]).
 
 mod bytes;
+mod prices;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::amount::Amount;
 use crate::distinct::Users;
 
 pub use bytes::NotABucket;
+pub use prices::{Prices, Unpriced};
 
 /// One hour, milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;
@@ -175,6 +177,9 @@ pub struct Bucket {
     pub refused: u64,
     /// Cost.
     pub cost: Cost,
+    /// Where costs came from, and which are not known.
+    #[serde(default)]
+    pub prices: Prices,
     /// Tokens.
     pub tokens: Tokens,
     /// What users think.
@@ -201,6 +206,7 @@ impl Bucket {
             *self.errors.entry(error).or_default() += 1;
         }
         self.cost(interaction.cost_nanousd);
+        self.prices.record(interaction);
         self.tokens(&interaction.usage);
         match interaction.user {
             Some(user) => self.users.insert(user),
@@ -219,7 +225,8 @@ impl Bucket {
     }
 
     fn tokens(&mut self, usage: &Usage) {
-        let Usage { input_tokens, cached_input_tokens, cache_write_tokens, output_tokens } = *usage;
+        let Usage { input_tokens, cached_input_tokens, cache_write_tokens, output_tokens, .. } =
+            *usage;
         if input_tokens.is_none() && output_tokens.is_none() {
             self.tokens.unknown += 1;
         }
@@ -273,6 +280,7 @@ impl Bucket {
         self.cost.known += other.cost.known;
         self.cost.unknown += other.cost.unknown;
         self.cost.sum_usd = self.cost.sum_usd + other.cost.sum_usd;
+        self.prices.merge(&other.prices);
         self.tokens.input = self.tokens.input.saturating_add(other.tokens.input);
         self.tokens.cached_input =
             self.tokens.cached_input.saturating_add(other.tokens.cached_input);

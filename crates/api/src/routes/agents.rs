@@ -3,7 +3,8 @@
 use axum::Json;
 use axum::extract::State;
 use lockgate_model::ids::{AgentName, InteractionId, RolloutId, VersionName};
-use lockgate_model::interaction::{ErrorClass, Interaction};
+use lockgate_model::interaction::{ErrorClass, Interaction, ServiceTier};
+use lockgate_model::price::PriceTable;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -100,15 +101,52 @@ pub(crate) struct InteractionView {
     /// Tokens, cache reads included.
     #[schema(required = true)]
     input_tokens: Option<u64>,
+    /// Of the input: read from a cache.
+    #[schema(required = true)]
+    cached_input_tokens: Option<u64>,
+    /// Of the input: written to a cache.
+    #[schema(required = true)]
+    cache_write_tokens: Option<u64>,
+    /// Of what was written to a cache: what stays there for an hour.
+    #[schema(required = true)]
+    cache_write_1h_tokens: Option<u64>,
     /// Tokens, reasoning included.
     #[schema(required = true)]
     output_tokens: Option<u64>,
+    /// Of the output: reasoning.
+    #[schema(required = true)]
+    reasoning_tokens: Option<u64>,
+    /// `standard`, `flex`, `priority`, `fast`, `batch` or `other`, where the answer says one.
+    #[schema(required = true)]
+    service_tier: Option<&'static str>,
     /// The model that the answer names.
     #[schema(required = true)]
     model: Option<String>,
     /// US dollars.
     #[schema(required = true)]
     cost_usd: Option<f64>,
+    /// Where the cost came from.
+    #[schema(required = true)]
+    price_table: Option<PriceTableView>,
+}
+
+/// A table of prices.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PriceTableView {
+    /// Its name: `genai-prices`, a file's, `lockgate.yaml`, or `lockgate-cost-usd` for what the version said itself.
+    name: String,
+    /// Its version, or the beginning of its digest.
+    version: String,
+    /// The day that it is of, or from which on it is in force, `YYYY-MM-DD`.
+    #[schema(required = true)]
+    date: Option<String>,
+}
+
+impl From<&PriceTable> for PriceTableView {
+    fn from(table: &PriceTable) -> Self {
+        let PriceTable { name, version, date } = table.clone();
+        Self { name, version, date }
+    }
 }
 
 impl From<Interaction> for InteractionView {
@@ -129,9 +167,15 @@ impl From<Interaction> for InteractionView {
             first_byte_ms: interaction.first_byte_us.map(ms),
             total_ms: interaction.total_us.map(ms),
             input_tokens: interaction.usage.input_tokens,
+            cached_input_tokens: interaction.usage.cached_input_tokens,
+            cache_write_tokens: interaction.usage.cache_write_tokens,
+            cache_write_1h_tokens: interaction.usage.cache_write_1h_tokens,
             output_tokens: interaction.usage.output_tokens,
+            reasoning_tokens: interaction.usage.reasoning_tokens,
+            service_tier: interaction.usage.tier.map(ServiceTier::as_str),
             model: interaction.model,
             cost_usd: interaction.cost_nanousd.map(|cost| cost as f64 / 1e9),
+            price_table: interaction.price_table.as_deref().map(PriceTableView::from),
         }
     }
 }

@@ -16,7 +16,7 @@ use lockgate_telemetry::price::Prices;
 use crate::clock;
 use crate::connect::Connector;
 use crate::live::lock;
-use crate::observe::answered::{Answered, class_of, priced};
+use crate::observe::answered::{Answered, class_of, cost};
 use crate::protocol::Scanner;
 use crate::table::{AgentRoute, Endpoint};
 
@@ -150,15 +150,14 @@ pub(crate) async fn ask(
     let too_long = hearing.too_long;
     let status = hearing.answered.as_ref().map(|answered| answered.status);
     let answered = hearing.answered.unwrap_or_default();
-    let cost_nanousd =
-        answered.cost_nanousd.or_else(|| priced(prices, scanned.as_ref()?, started_wall_ms));
+    let cost = cost(prices, &answered, scanned.as_ref(), started_wall_ms);
     let completion = Completion {
         error: end.err().or_else(|| class_of(&answered, scanned.as_ref())),
         sse: answered.sse,
         first_byte_us: hearing.first_byte.map(micros).or(status.map(|_| total_us)),
         total_us: Some(total_us),
         usage: scanned.map(|scanned| scanned.usage).unwrap_or_default(),
-        cost_nanousd,
+        cost_nanousd: cost.map(|cost| cost.nanousd),
         outcome: answered.outcome,
         measures: answered.measures,
     };

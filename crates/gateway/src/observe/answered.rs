@@ -1,8 +1,11 @@
 //! What an answer comes to: how it failed, and what it cost.
 
+use std::sync::{Arc, LazyLock};
+
 use http::response::Parts;
 use lockgate_model::interaction::{ErrorClass, Outcome};
 use lockgate_model::measure::{Measure, MeasureName};
+use lockgate_model::price::{Cost, PriceTable};
 use lockgate_telemetry::price::Prices;
 
 use crate::ingress::headers;
@@ -44,8 +47,22 @@ pub(crate) fn class_of(answered: &Answered, scanned: Option<&Scanned>) -> Option
     }
 }
 
-/// Nano-dollars by model, tokens and time; `None` when one of them is not known.
-pub(crate) fn priced(prices: &Prices, scanned: &Scanned, started_wall_ms: i64) -> Option<u64> {
+/// What it cost: by the version's own word, or by model, tokens and time. `None` when one of these is not known.
+pub(crate) fn cost(
+    prices: &Prices,
+    answered: &Answered,
+    scanned: Option<&Scanned>,
+    started_wall_ms: i64,
+) -> Option<Cost> {
+    static REPORTED: LazyLock<Arc<PriceTable>> = LazyLock::new(|| Arc::new(PriceTable::reported()));
+    match answered.cost_nanousd {
+        Some(nanousd) => Some(Cost { nanousd, table: Arc::clone(&REPORTED) }),
+        None => priced(prices, scanned?, started_wall_ms),
+    }
+}
+
+/// By model, tokens and time.
+pub(crate) fn priced(prices: &Prices, scanned: &Scanned, started_wall_ms: i64) -> Option<Cost> {
     let model = scanned.model.as_deref()?;
-    prices.cost_nanousd(scanned.provider, model, &scanned.usage, started_wall_ms)
+    prices.cost(scanned.provider, model, &scanned.usage, started_wall_ms)
 }

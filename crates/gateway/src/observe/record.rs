@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::{ErrorClass, Interaction};
+use lockgate_model::price::PriceTable;
 use lockgate_telemetry::arm::Completion;
 
 use crate::affinity::Home;
@@ -15,7 +16,7 @@ use crate::core::Crossed;
 use crate::ingress::upload::UploadWatch;
 use crate::ingress::worker::Worker;
 use crate::live::InFlight;
-use crate::observe::answered::{Answered, class_of, priced};
+use crate::observe::answered::{Answered, class_of, cost};
 use crate::observe::own_time::OwnTime;
 use crate::protocol::Scanner;
 use crate::table::{AgentRoute, Target};
@@ -189,9 +190,8 @@ impl Record {
             self.learn_ids(&scanned.ids);
         }
         let prices = &self.worker.core.prices;
-        let cost_nanousd = answered
-            .cost_nanousd
-            .or_else(|| priced(prices, scanned.as_ref()?, self.started_wall_ms));
+        let cost = cost(prices, &answered, scanned.as_ref(), self.started_wall_ms);
+        let (cost_nanousd, price_table) = cost.map(|cost| (cost.nanousd, cost.table)).unzip();
         let completion = Completion {
             error,
             sse: answered.sse,
@@ -207,10 +207,15 @@ impl Record {
             self.watch_hard_limit(target, error);
         }
         let model = scanned.and_then(|scanned| scanned.model);
-        self.worker.shard().ended(self.interaction(&completion, model));
+        self.worker.shard().ended(self.interaction(&completion, model, price_table));
     }
 
-    fn interaction(&self, completion: &Completion, model: Option<String>) -> Interaction {
+    fn interaction(
+        &self,
+        completion: &Completion,
+        model: Option<String>,
+        price_table: Option<Arc<PriceTable>>,
+    ) -> Interaction {
         Interaction {
             id: self.id,
             agent: self.agent.name.clone(),
@@ -228,6 +233,7 @@ impl Record {
             usage: completion.usage,
             model,
             cost_nanousd: completion.cost_nanousd,
+            price_table,
         }
     }
 

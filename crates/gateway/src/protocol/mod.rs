@@ -21,6 +21,7 @@ mod request;
 mod sse;
 #[cfg(test)]
 mod tests;
+mod tier;
 pub mod tool_calls;
 
 use http::HeaderMap;
@@ -42,8 +43,6 @@ pub struct Scanned {
     pub sse: bool,
     /// Tokens; what is not known for certain is `None`.
     pub usage: Usage,
-    /// Of the output: reasoning.
-    pub reasoning_tokens: Option<u64>,
     /// The model it names.
     pub model: Option<String>,
     /// Whose model that most likely is: a hint for prices, in the words of their table.
@@ -166,7 +165,6 @@ impl Scanner {
         let mut reading = body.finish();
         scanned.usage = reading.usage();
         scanned.model = reading.take_model();
-        scanned.reasoning_tokens = reading.reasoning_tokens();
         scanned.failed = reading.error();
         scanned.stream_error = reading.error() || (self.sse && reading.lacks_end(complete));
         scanned.ended = reading.ended();

@@ -78,6 +78,7 @@ const OPENAI_RESPONSE: Keys = &[
     ("status", leaf(Field::State)),
     ("conversation", OPENAI_CONVERSATION),
     ("output", OPENAI_ITEM),
+    ("service_tier", leaf(Field::ServiceTier)),
     ("usage", below(OPENAI_USAGE)),
 ];
 
@@ -90,6 +91,7 @@ pub(super) static OPENAI: Node = below(&[
     ("status", leaf(Field::State)),
     ("choices", both(Field::Choices, OPENAI_CHOICE)),
     ("conversation", OPENAI_CONVERSATION),
+    ("service_tier", leaf(Field::ServiceTier)),
     ("usage", below(OPENAI_USAGE)),
     ("error", leaf(Field::Error)),
     ("output", OPENAI_ITEM),
@@ -103,17 +105,28 @@ pub(super) static OPENAI_REQUEST: Node = below(&[
     ("previous_response_id", leaf(Field::PreviousId)),
 ]);
 
+const ANTHROPIC_CACHE_CREATION: Node =
+    below(&[("ephemeral_1h_input_tokens", leaf(Field::CacheWrite1hTokens))]);
+
 const ANTHROPIC_INPUT: Keys = &[
     ("input_tokens", leaf(Field::InputTokens)),
     ("cache_read_input_tokens", leaf(Field::CacheReadTokens)),
     ("cache_creation_input_tokens", leaf(Field::CacheWriteTokens)),
+    ("cache_creation", ANTHROPIC_CACHE_CREATION),
+    ("service_tier", leaf(Field::ServiceTier)),
+    ("speed", leaf(Field::Speed)),
+    ("inference_geo", leaf(Field::Place)),
 ];
 
 const ANTHROPIC_USAGE: Keys = &[
     ("input_tokens", leaf(Field::InputTokens)),
     ("cache_read_input_tokens", leaf(Field::CacheReadTokens)),
     ("cache_creation_input_tokens", leaf(Field::CacheWriteTokens)),
+    ("cache_creation", ANTHROPIC_CACHE_CREATION),
     ("output_tokens", leaf(Field::OutputTokens)),
+    ("service_tier", leaf(Field::ServiceTier)),
+    ("speed", leaf(Field::Speed)),
+    ("inference_geo", leaf(Field::Place)),
 ];
 
 const ANTHROPIC_BLOCK: Keys = &[

@@ -37,6 +37,8 @@ pub(super) enum Field {
     InputTokens,
     CacheReadTokens,
     CacheWriteTokens,
+    /// Of these, what stays for an hour.
+    CacheWrite1hTokens,
     /// One of the things that an answer consists of.
     Item,
     JsonRpc,
@@ -44,8 +46,12 @@ pub(super) enum Field {
     Model,
     Object,
     OutputTokens,
+    /// Where it was answered, when that has a price.
+    Place,
     PreviousId,
     ReasoningTokens,
+    ServiceTier,
+    Speed,
     State,
     TaskId,
     /// One of the calls that a chat's answer asks for.

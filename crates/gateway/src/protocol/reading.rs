@@ -4,6 +4,7 @@ use lockgate_model::interaction::Usage;
 
 use super::dialect::Dialect;
 use super::pick::{Field, Found};
+use super::tier::Tiers;
 
 /// Most ids that one answer can give.
 const IDS_MAX: usize = 8;
@@ -17,6 +18,7 @@ struct Counts {
     input: Option<u64>,
     cache_read: Option<u64>,
     cache_write: Option<u64>,
+    cache_write_1h: Option<u64>,
     output: Option<u64>,
     reasoning: Option<u64>,
 }
@@ -26,6 +28,7 @@ impl Counts {
         self.input = self.input.max(other.input);
         self.cache_read = self.cache_read.max(other.cache_read);
         self.cache_write = self.cache_write.max(other.cache_write);
+        self.cache_write_1h = self.cache_write_1h.max(other.cache_write_1h);
         self.output = self.output.max(other.output);
         self.reasoning = self.reasoning.max(other.reasoning);
     }
@@ -42,6 +45,7 @@ pub(super) struct Document {
     id: Option<String>,
     ids: Vec<String>,
     counts: Counts,
+    tiers: Tiers,
     error: bool,
     error_internal: bool,
     finished: bool,
@@ -71,8 +75,12 @@ impl Document {
             Field::InputTokens => self.counts.input = found.count(),
             Field::CacheReadTokens => self.counts.cache_read = found.count(),
             Field::CacheWriteTokens => self.counts.cache_write = found.count(),
+            Field::CacheWrite1hTokens => self.counts.cache_write_1h = found.count(),
             Field::OutputTokens => self.counts.output = found.count(),
             Field::ReasoningTokens => self.counts.reasoning = found.count(),
+            Field::ServiceTier => self.tiers.tier(found),
+            Field::Speed => self.tiers.speed(found),
+            Field::Place => self.tiers.place(found),
             Field::Error => {
                 self.error = !matches!(found, Found::Text(b"") | Found::Scalar(b"false"));
             }
@@ -107,6 +115,7 @@ pub(super) struct Reading {
     /// How many of them were handed out.
     ids_taken: usize,
     counts: Counts,
+    tiers: Tiers,
     /// The stream showed that it is of this format.
     recognised: bool,
     /// The model said why it stopped, though not yet that the stream is over.
@@ -124,6 +133,7 @@ impl Reading {
             ids: Vec::new(),
             ids_taken: 0,
             counts: Counts::default(),
+            tiers: Tiers::default(),
             recognised,
             stopped: false,
             ended: false,
@@ -213,6 +223,7 @@ impl Reading {
 
     fn take(&mut self, document: Document, with_id: bool) {
         self.counts.merge(&document.counts);
+        self.tiers.merge(document.tiers);
         if self.model.is_none() {
             self.model = document.model.filter(|model| !model.is_empty());
         }
@@ -256,18 +267,16 @@ impl Reading {
             input_tokens,
             cached_input_tokens: counts.cache_read,
             cache_write_tokens: counts.cache_write,
+            cache_write_1h_tokens: counts.cache_write_1h,
             output_tokens: counts.output,
+            reasoning_tokens: counts.reasoning,
+            tier: self.tiers.told(),
         }
     }
 
     /// Whether counts do not grow any more.
     fn is_settled(&self) -> bool {
         self.dialect == Dialect::Anthropic || self.ended || self.stopped
-    }
-
-    /// Output tokens that nobody but the model sees.
-    pub(super) fn reasoning_tokens(&self) -> Option<u64> {
-        self.counts.reasoning.filter(|_| self.is_settled())
     }
 
     /// The ids that were found since this was last asked.

@@ -92,13 +92,14 @@ async fn a_call_is_recorded_before_and_after_with_what_it_used() {
     assert_eq!(outcome["outcome"], "ok");
     assert_eq!(
         outcome["usage"],
-        json!({ "input_tokens": 10, "cached_input_tokens": 4, "cache_write_tokens": null, "output_tokens": 20,
-            "reasoning_tokens": 6 })
+        json!({ "input_tokens": 10, "cached_input_tokens": 4, "cache_write_tokens": null,
+            "cache_write_1h_tokens": null, "output_tokens": 20, "reasoning_tokens": 6 })
     );
     // $2.50, $1.25 and $10 a million.
     assert_eq!(outcome["cost_nanousd"], 6 * 2_500 + 4 * 1_250 + 20 * 10_000);
     assert_eq!(outcome["model"], "gpt-4o-2024-08-06");
-    assert!(outcome["prices"].as_str().unwrap().starts_with("genai-prices"));
+    let table = outcome["prices"].as_str().unwrap();
+    assert!(table.starts_with("genai-prices ") && table.contains(" of 20"), "{table}");
     let [intent] = &world.intents()[..] else { panic!("one intent") };
     assert_eq!(intent.object, "gpt/chat.completions");
     assert!(intent.personal.iter().any(|one| one.kept == Kept::Sealed));
@@ -111,6 +112,27 @@ async fn a_call_is_recorded_before_and_after_with_what_it_used() {
         ("/v1/chat/completions", &"Bearer upstream".parse().unwrap())
     );
     assert!(seen.headers.contains_key("traceparent"));
+}
+
+#[tokio::test]
+async fn an_answer_at_a_tier_without_prices_has_no_cost() {
+    let (world, _provider) = start().await;
+    let at = |tier: &str| {
+        let body = json!({ "model": "gpt-4o", "service_tier": tier, "messages": [] });
+        to("/model/gpt/v1/chat/completions", &body)
+    };
+    assert_eq!(send(&world, at("default")).await.status, 200);
+    let usual = world.outcome().await;
+    assert_eq!(
+        (&usual["service_tier"], usual["cost_nanousd"].is_u64()),
+        (&json!("standard"), true)
+    );
+    let (world, _provider) = start().await;
+    assert_eq!(send(&world, at("flex")).await.status, 200);
+    let flex = world.outcome().await;
+    assert_eq!(flex["service_tier"], "flex");
+    assert_eq!(flex["usage"]["output_tokens"], 20);
+    assert!(flex["cost_nanousd"].is_null() && flex.get("prices").is_none(), "{flex}");
 }
 
 #[tokio::test]

@@ -98,7 +98,13 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Response<Body>
                 "data": [{ "embedding": [0.5], "index": 0, "object": "embedding" }],
                 "usage": { "prompt_tokens": 4, "total_tokens": 4 } }),
         ),
-        ("/v1/chat/completions", false) => whole(200, &chat()),
+        ("/v1/chat/completions", false) => {
+            let mut answer = chat();
+            if body["service_tier"].is_string() {
+                answer["service_tier"] = body["service_tier"].clone();
+            }
+            whole(200, &answer)
+        }
         ("/v1/chat/completions", true) => chat_events(&body, state),
         ("/v1/responses", false) => whole(
             200,

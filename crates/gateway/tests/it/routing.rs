@@ -293,6 +293,8 @@ async fn headers_are_stripped_and_stamped() {
     assert!(!field("traceparent").contains("b7ad6b7169203331"));
     let interaction = world.interactions(1).await.remove(0);
     assert_eq!(interaction.cost_nanousd, Some(500_000_000));
+    let table = interaction.price_table.as_ref().map(ToString::to_string);
+    assert_eq!(table.as_deref(), Some("lockgate-cost-usd reported"), "its own word");
     assert_eq!(interaction.outcome, Some(lockgate_model::interaction::Outcome::Resolved));
     assert_eq!(interaction.id.to_string(), got.header("lockgate-interaction"));
 }

@@ -78,7 +78,12 @@ impl Front {
         let users = Arc::new(UserIds::new(&key));
         let name = NAME.parse().expect("it is a valid name");
         let mut options = Options::new(start.listen().ingress, start.dir.gateway(), name, key);
-        options.prices = Arc::new(Prices::new(config.prices.clone()));
+        let since = match opened {
+            Some(opened) => in_force_since(&opened.store).await,
+            None => None,
+        };
+        let (own, file) = (config.prices.clone(), config.prices_file.as_ref());
+        options.prices = Arc::new(Prices::new(own, file, since.as_deref()));
         options.ticket_ttl = Duration::from_millis(config.feedback.ticket_ttl_ms);
         let listen = start.listen().egress;
         let authorities = config.authorities.as_ref().map(secrets::look_up).transpose();
@@ -120,6 +125,13 @@ impl Front {
         }
         self.ledger.closes();
     }
+}
+
+/// The day from which on the active configuration is in force.
+async fn in_force_since(store: &Store) -> Option<String> {
+    let record = store.active_config().await.ok()??;
+    let at = jiff::Timestamp::from_millisecond(record.at_wall_ms).ok()?;
+    Some(jiff::tz::TimeZone::UTC.to_datetime(at).date().to_string())
 }
 
 fn locked(gateway: &Mutex<Option<Gateway>>) -> MutexGuard<'_, Option<Gateway>> {

@@ -88,6 +88,8 @@ fn what_only_a_restart_makes_effective_is_said() {
     let server = Server::start(&text);
     let file = server.dir().join("next.yaml");
     let file = file.to_str().expect("UTF-8");
+    let prices = "{\"m\": {\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 1e-06}}";
+    fs::write(server.dir().join("prices.json"), prices).expect("takes files");
     let later = "takes effect at the next start: ";
     let tried = |more: &str| {
         fs::write(file, format!("{more}\n{text}")).expect("takes files");
@@ -104,6 +106,7 @@ fn what_only_a_restart_makes_effective_is_said() {
         ("feedback: {ticket_ttl: 1h}", Some("feedback.ticket_ttl")),
         ("audit: {mirror: \"file:///tmp/none\"}", Some("audit.mirror")),
         ("prices: [{model: m, input_usd_per_mtok: 1, output_usd_per_mtok: 2}]", Some("prices")),
+        ("prices_file: {file: prices.json}", Some("prices_file")),
         ("candidate_stale_max: 1h", None),
         ("channels: [{name: a, webhook: {url: \"http://127.0.0.1:1/\"}}]", None),
     ] {

@@ -114,6 +114,36 @@ fn mistakes_in_a_probe_file_are_named_with_their_places() {
     assert!(both.stderr.contains(sum), "{}", both.shown());
 }
 
+/// What a file of prices does not price is told, and a file that is none is refused.
+#[test]
+fn what_a_file_of_prices_cannot_say_is_named() {
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text);
+    let text = agent("") + "prices_file: {file: prices.json, date: 2026-11-20}\n";
+    write("lockgate.yaml", &text).expect("the directory takes files");
+    let missing = run_in(dir.path(), &["check"]);
+    assert_eq!(missing.code, 2, "{}", missing.shown());
+    assert!(missing.stderr.contains("there is no file `prices.json`"), "{}", missing.shown());
+    let prices = concat!(
+        "{\"m\": {\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 4e-06},\n",
+        "\"picture\": {\"output_cost_per_image\": 0.04},\n",
+        "\"dear\": {\"input_cost_per_token\": 12, \"output_cost_per_token\": 4e-06}}\n",
+    );
+    write("prices.json", prices).expect("the directory takes files");
+    let checked = run_in(dir.path(), &["check"]);
+    assert_eq!(checked.code, 0, "{}", checked.shown());
+    for line in [
+        "prices.json:2:12: warning: not priced by this file: models without prices of tokens: `picture`",
+        "prices.json:3:9: warning: not priced by this file: models with a `input_cost_per_token` that is no price: `dear`",
+    ] {
+        assert!(checked.stderr.contains(line), "{}", checked.shown());
+    }
+    write("prices.json", "[1]").expect("the directory takes files");
+    let refused = run_in(dir.path(), &["check"]);
+    assert_eq!(refused.code, 2, "{}", refused.shown());
+    assert!(refused.stderr.contains("error: prices.json has 1 error"), "{}", refused.shown());
+}
+
 fn agent(more: &str) -> String {
     format!(
         "agents:\n  - name: support\n    versions:\n      - name: v1\n        endpoint: http://127.0.0.1:9001\n{more}"

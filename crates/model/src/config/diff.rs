@@ -44,6 +44,7 @@ pub fn at_next_start(old: &Config, new: &Config) -> Vec<&'static str> {
         ("audit.witnesses", old.audit.witnesses != new.audit.witnesses),
         ("audit.cosignatures_min", old.audit.cosignatures_min != new.audit.cosignatures_min),
         ("prices", old.prices != new.prices),
+        ("prices_file", old.prices_file != new.prices_file),
     ];
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }

@@ -19,6 +19,7 @@ use crate::version::SideEffects;
 
 mod issuers;
 mod plan;
+mod prices;
 mod tools;
 
 pub(super) use issuers::{IssuerFile, IssuerSpeaks, MappedFile};
@@ -26,6 +27,7 @@ pub(super) use plan::{
     ConfirmBy, ConfirmFile, DriftFile, GateFile, GatesFile, HardLimitsFile, OverrideFile, PlanFile,
     StageFile, TriggerFile, TriggersFile,
 };
+pub(super) use prices::{AboveFile, PriceFile, PricesFileFile, TierFile};
 pub(super) use tools::{AddressesFile, CredentialFile, OperationFile, Speaks, ToolServerFile};
 
 /// Lockgate's configuration: agents, their versions, and the plans that releases follow.
@@ -65,8 +67,10 @@ pub(super) struct ConfigFile {
     pub(super) plans: Field<Vec<Field<PlanFile>>>,
     /// Where alerts go.
     pub(super) channels: Field<Vec<Field<ChannelFile>>>,
-    /// Prices that replace the built-in list's.
+    /// Prices that replace those of the file and of the built-in list.
     pub(super) prices: Field<Vec<Field<PriceFile>>>,
+    /// A file of prices that replace the built-in list's. Default: none.
+    pub(super) prices_file: Field<PricesFileFile>,
 }
 
 /// Where Lockgate listens.
@@ -348,26 +352,4 @@ pub(super) struct WebhookFile {
 pub(super) struct SlackFile {
     /// Its URL is a secret: `env:NAME` or `file:PATH`.
     pub(super) url: Field<SecretText>,
-}
-
-/// US dollars per million tokens of a model.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-#[schemars(
-    deny_unknown_fields,
-    rename = "Price",
-    extend("required" = ["model", "input_usd_per_mtok", "output_usd_per_mtok"])
-)]
-pub(super) struct PriceFile {
-    /// The model as answers name it.
-    pub(super) model: Field<SomeText>,
-    /// Input.
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub(super) input_usd_per_mtok: Field<f64>,
-    /// Input read from a cache. Default: as other input.
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub(super) cached_input_usd_per_mtok: Field<f64>,
-    /// Output.
-    #[schemars(range(min = 0, max = 1_000_000))]
-    pub(super) output_usd_per_mtok: Field<f64>,
 }

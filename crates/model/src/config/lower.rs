@@ -23,6 +23,7 @@ mod holds;
 mod issuers;
 mod measures;
 mod plans;
+mod prices;
 mod probes;
 mod requests;
 mod settings;
@@ -42,7 +43,9 @@ pub(super) fn config(
     let egress_url = settings::egress_url(report, &file.listen, &root.key("listen"));
     let egress_inspect = settings::egress_inspect(report, &file.listen, &root.key("listen"));
     let channels = settings::channels(report, &file.channels, &root.key("channels"));
-    let prices = settings::prices(report, &file.prices, &root.key("prices"));
+    let prices = prices::own(report, &file.prices, &root.key("prices"));
+    let prices_path = root.key("prices_file");
+    let prices_file = prices::from_file(report, &file.prices_file, &prices_path, &source.files);
     let plans = plans::plans(report, &file.plans, &root.key("plans"));
     let known = agents::Known {
         agents: names(&file.agents, |agent| &agent.name),
@@ -85,6 +88,7 @@ pub(super) fn config(
         plans: plans.into_iter().map(|planned| planned.plan).collect(),
         channels,
         prices,
+        prices_file,
         digest: source.digest(),
         warnings: super::Diagnostics::default(),
     })

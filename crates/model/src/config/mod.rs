@@ -3,6 +3,7 @@
 //! Not here: opening files and looking up secrets; the binary does both.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -11,6 +12,8 @@ use crate::approval::ApprovalSettings;
 use crate::ids::{AgentName, ChannelName, PlanName};
 use crate::issuer::OutsideIssuer;
 use crate::plan::{AlertLevel, Plan};
+use crate::price::ModelPrice;
+use crate::price::litellm::PriceList;
 use crate::snapshot::Egress;
 use crate::tool::Tool;
 use crate::version::Digest;
@@ -145,17 +148,28 @@ pub struct WitnessSettings {
     pub key: String,
 }
 
-/// A price that replaces the built-in list's, US dollars per million tokens.
+/// A price that replaces those of the file and of the built-in list.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PriceOverride {
     /// The model as answers name it.
     pub model: String,
-    /// Input.
-    pub input_usd_per_mtok: f64,
-    /// Input read from a cache; `None` means as other input.
-    pub cached_input_usd_per_mtok: Option<f64>,
-    /// Output.
-    pub output_usd_per_mtok: f64,
+    /// What it costs.
+    #[serde(flatten)]
+    pub price: ModelPrice,
+}
+
+/// A file of prices that replace the built-in list's.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PricesFile {
+    /// Its name.
+    pub file: String,
+    /// The day that its prices are of, `YYYY-MM-DD`, where it was said.
+    pub date: Option<String>,
+    /// Of its text.
+    pub digest: Digest,
+    /// What it prices. The digest stands for it where configurations are compared in words.
+    #[serde(skip)]
+    pub list: Arc<PriceList>,
 }
 
 /// A configuration that was read without errors.
@@ -195,6 +209,8 @@ pub struct Config {
     pub channels: Vec<Channel>,
     /// Prices, in the file's order.
     pub prices: Vec<PriceOverride>,
+    /// Prices from a file.
+    pub prices_file: Option<PricesFile>,
     /// Digest of the text, and of the files that it names.
     pub digest: Digest,
     /// What is allowed but should be known.

@@ -111,14 +111,29 @@ impl<'a> Report<'a> {
             self.dropped += 1;
             return;
         }
-        let hint = (!hint.is_empty()).then(|| hint.to_owned());
+        self.push_in(file, place, Severity::Error, message, hint);
+    }
+
+    /// Something in a file that this one names that is allowed and should be known.
+    pub(super) fn warning_in(&mut self, file: &str, place: Place, message: String, hint: &str) {
+        self.push_in(file, place, Severity::Warning, message, hint);
+    }
+
+    fn push_in(
+        &mut self,
+        file: &str,
+        place: Place,
+        severity: Severity,
+        message: String,
+        hint: &str,
+    ) {
         self.found.push(Diagnostic {
             file: file.to_owned(),
             line: place.line,
             column: place.column,
-            severity: Severity::Error,
+            severity,
             message,
-            hint,
+            hint: (!hint.is_empty()).then(|| hint.to_owned()),
             path: String::new(),
         });
     }

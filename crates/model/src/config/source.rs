@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::yaml;
+use crate::price::litellm;
 use crate::version::Digest;
 
-/// The largest file that a configuration can name, bytes.
-pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// The largest file of any kind that a configuration can name, bytes.
+pub const FILE_BYTES_MAX: usize = litellm::BYTES_MAX;
+
+/// The largest file of probes, bytes.
+pub(super) const PROBES_BYTES_MAX: usize = 1024 * 1024;
 
 /// The most files that a configuration can name.
 const FILES_MAX: usize = 32;
@@ -47,8 +51,10 @@ impl Source {
 pub fn names_files(text: &str) -> Vec<String> {
     let root = yaml::parse(text).root.map(|root| root.to_json()).unwrap_or_default();
     let agents = root.get("agents").and_then(Value::as_array).into_iter().flatten();
-    let mut names: Vec<String> = agents
-        .filter_map(|agent| agent.pointer("/probes/file")?.as_str().map(str::to_owned))
+    let probes = agents.filter_map(|agent| agent.pointer("/probes/file"));
+    let all = probes.chain(root.pointer("/prices_file/file"));
+    let mut names: Vec<String> = all
+        .filter_map(|name| name.as_str().map(str::to_owned))
         .filter(|name| is_beside(name))
         .collect();
     names.sort_unstable();
@@ -79,6 +85,8 @@ mod tests {
             assert_eq!(names(bad), [""; 0], "{bad}");
         }
         assert_eq!(names_files(": : :"), [""; 0]);
+        assert_eq!(names_files("prices_file: { file: prices.json }"), ["prices.json"]);
+        assert_eq!(names_files("prices_file: { file: ../prices.json }"), [""; 0]);
     }
 
     #[test]

@@ -135,6 +135,10 @@ text!(
     FileNameText: "a file beside this one", r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*$", ["probes.jsonl"]
 );
 text!(
+    /// A day.
+    DateText: "a day", "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", ["2026-11-27"]
+);
+text!(
     /// Something that must be said.
     SomeText: SOME_TEXT, r"\S", []
 );

@@ -7,6 +7,7 @@ use lockgate_model::config::{
 use lockgate_model::drift::SOURCE_DEFAULT;
 use lockgate_model::hook::{Confirm, Hook};
 use lockgate_model::ids::DriftSource;
+use lockgate_model::interaction::ServiceTier;
 use lockgate_model::issuer::{IssuerKind, JwksAt, Who};
 use lockgate_model::plan::{
     Absent, Action, AlertLevel, Bound, Environment, HardLimit, Metric, OnInsufficient, Plan,
@@ -304,7 +305,7 @@ fn a_file_may_say_everything() {
             secret: Some(SecretRef::Env("ALERT_KEY".into())),
         }
     );
-    assert_eq!(config.prices[0].cached_input_usd_per_mtok, Some(0.1));
+    assert_eq!(config.prices[0].price.standard.base.cached_input, Some(0.1));
     let careful = plan(&config, "careful");
     assert_eq!(careful.hard_limits, [HardLimit::ConsecutiveErrors(50)]);
     assert_eq!(careful.path, Some(Scenario::Microservices));
@@ -550,4 +551,83 @@ fn what_an_agents_own_plan_asks_before_a_release_holds_for_every_plan() {
     assert_eq!(asked("free"), of("free", 2, "infra"));
     assert_eq!(asked("strict"), of("strict", 1, "cluster infra"));
     assert!(config.plan_for(&config.agents[0], &"none".parse().unwrap()).is_none());
+}
+
+const PRICED: &str = "{\"m\": {\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 2e-06},\n\"p\": {\"mode\": \"image_generation\"}}";
+
+fn with_prices(more: &str, file: &str) -> Result<Config, String> {
+    let text = format!("{SMALLEST}{more}");
+    let files = [("sets/prices.json".to_owned(), file.to_owned())].into();
+    let source = config::Source { text, files };
+    config::read_with("f.yaml", &source).map_err(|errors| errors.to_string())
+}
+
+#[test]
+fn a_file_of_prices_is_read_and_what_it_does_not_price_is_named() {
+    let written = "prices_file: { file: sets/prices.json, date: 2026-11-20 }\n";
+    let config = with_prices(written, PRICED).unwrap();
+    let prices = config.prices_file.as_ref().unwrap();
+    assert_eq!((prices.date.as_deref(), prices.list.len()), (Some("2026-11-20"), 1));
+    assert_eq!(prices.digest, Digest::of(PRICED.as_bytes()));
+    let warnings = config.warnings.to_string();
+    assert!(warnings.contains("sets/prices.json:2:6: warning: not priced"), "{warnings}");
+    assert!(warnings.contains("models without prices of tokens: `p`"), "{warnings}");
+    // Other prices are another configuration, and take effect at the next start.
+    let dearer = with_prices(written, &PRICED.replace("1e-06", "3e-06")).unwrap();
+    assert_ne!(config.digest, dearer.digest);
+    assert_eq!(config::at_next_start(&config, &dearer), ["prices_file"]);
+    let paths: Vec<String> =
+        config::diff(&config, &dearer).into_iter().map(|change| change.path).collect();
+    assert_eq!(paths, ["prices_file.digest"]);
+}
+
+#[test]
+fn a_wrong_file_of_prices_is_an_error_with_its_place() {
+    let written = "prices_file: { file: sets/prices.json }\n";
+    for (more, file, says) in [
+        (written, "{\"m\": {}\n", "sets/prices.json:2:1: error: this is no file of prices: EOF"),
+        (written, "{\"m\": {}}", "sets/prices.json:1:1: error: it prices no model by its tokens"),
+        (
+            "prices_file: { file: other.json }\n",
+            PRICED,
+            "f.yaml:5:22: error: there is no file `other.json`",
+        ),
+        ("prices_file: { date: 2026-11-20 }\n", PRICED, "error: `file` is missing"),
+        (
+            "prices_file: { file: sets/prices.json, date: 2026-02-30 }\n",
+            PRICED,
+            "f.yaml:5:46: error: `2026-02-30` is no day",
+        ),
+        ("prices_file: { file: /etc/passwd }\n", PRICED, "`file` must be a file beside this one"),
+    ] {
+        let errors = with_prices(more, file).unwrap_err();
+        assert!(errors.contains(says), "{says}\n{errors}");
+        assert!(!says.starts_with("sets") || errors.contains("hint: "), "{errors}");
+    }
+    let large = " ".repeat(config::FILE_BYTES_MAX + 1);
+    let errors = with_prices(written, &large).unwrap_err();
+    assert!(errors.contains("is larger than 3145728 bytes"), "{errors}");
+}
+
+#[test]
+fn own_prices_may_tell_tiers_and_lengths_apart() {
+    let text = format!(
+        "{SMALLEST}prices:\n- model: m\n  input_usd_per_mtok: 1\n  output_usd_per_mtok: 4\n  cached_input_usd_per_mtok: 0.1\n  \
+         above:\n  - {{ input_tokens: 200000, input_usd_per_mtok: 2 }}\n  batch: {{ input_usd_per_mtok: 0.5, output_usd_per_mtok: 2 }}\n"
+    );
+    let price = &read(&text).prices[0].price;
+    let long = price.standard.rates(200_001).unwrap();
+    assert_eq!((long.input, long.output, long.cached_input), (2.0, 4.0, Some(0.1)));
+    let batch = price.ladder(Some(ServiceTier::Batch)).unwrap();
+    assert_eq!(
+        batch.rates(200_000).map(|rates| (rates.input, rates.cached_input)),
+        Some((0.5, None))
+    );
+    assert_eq!(batch.rates(200_001), None);
+    let twice = text.replace(
+        "input_usd_per_mtok: 2 }",
+        "input_usd_per_mtok: 2 }\n  - { input_tokens: 200000 }",
+    );
+    let errors = config::read("f.yaml", &twice).unwrap_err().to_string();
+    assert!(errors.contains("`input_tokens` 200000 is there twice"), "{errors}");
 }

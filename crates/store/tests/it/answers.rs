@@ -1,8 +1,11 @@
 //! Feedback and outcomes, and the interactions that they are about.
 
+use std::sync::Arc;
+
 use lockgate_model::ids::{Epoch, InteractionId};
-use lockgate_model::interaction::{ErrorClass, Outcome, Score};
+use lockgate_model::interaction::{ErrorClass, Outcome, Score, ServiceTier, Usage};
 use lockgate_model::ports::{Events as _, Interactions as _};
+use lockgate_model::price::PriceTable;
 use lockgate_model::ticket::{Answer, Counted};
 use lockgate_rollout::state::Rollout;
 use lockgate_telemetry::arm::{Arm, Feedback};
@@ -177,6 +180,41 @@ pub(crate) async fn interactions_are_kept_once_newest_first(db: &Database) {
     first.usage.input_tokens = Some(i64::MAX.unsigned_abs());
     assert_eq!(read, [second.clone(), first]);
     assert_eq!(db.interactions(&agent_a(), 1).await.unwrap(), [second]);
+}
+
+pub(crate) async fn a_cost_keeps_the_table_that_it_came_from(db: &Database) {
+    let table = |version: &str, date: Option<&str>| {
+        let date = date.map(str::to_owned);
+        Some(Arc::new(PriceTable { name: "prices".into(), version: version.into(), date }))
+    };
+    let mut written = Vec::new();
+    for (at, table) in [
+        (0, table("1", Some("2026-10-30"))),
+        (1, table("1", None)),
+        (2, table("1", Some("2026-10-30"))),
+        (3, table("2", None)),
+        (4, None),
+    ] {
+        let mut one = interaction(InteractionId(Uuid::now_v7()), None);
+        one.started_wall_ms = T0 - at;
+        one.cost_nanousd = table.is_some().then_some(5);
+        one.usage = Usage {
+            input_tokens: Some(10),
+            cached_input_tokens: Some(1),
+            cache_write_tokens: Some(3),
+            cache_write_1h_tokens: Some(2),
+            output_tokens: Some(7),
+            reasoning_tokens: Some(4),
+            tier: ServiceTier::ALL.get(usize::try_from(at).unwrap()).copied(),
+        };
+        one.price_table = table;
+        written.push(one);
+    }
+    // In two batches, so that a table that is known is found again.
+    db.append(written[..2].to_vec()).await.unwrap();
+    db.append(written[2..].to_vec()).await.unwrap();
+    assert_eq!(db.interactions(&agent_a(), 10).await.unwrap(), written);
+    assert_eq!(db.restart().await.interactions(&agent_a(), 10).await.unwrap(), written);
 }
 
 pub(crate) async fn an_interaction_learns_its_outcome(db: &Database) {

@@ -127,6 +127,7 @@ conformance!(open:
         a_user_is_one_failure_per_version_and_rollout,
         one_interaction_has_one_error,
         interactions_are_kept_once_newest_first,
+        a_cost_keeps_the_table_that_it_came_from,
         an_interaction_learns_its_outcome,
     }
     retention::{

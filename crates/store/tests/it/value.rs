@@ -1,8 +1,11 @@
 //! What agents are worth: counts of interactions, events, imports.
 
+use std::sync::Arc;
+
 use lockgate_model::ids::InteractionId;
 use lockgate_model::interaction::{ErrorClass, Outcome, Score};
 use lockgate_model::ports::{Events as _, Interactions as _};
+use lockgate_model::price::PriceTable;
 use lockgate_model::ticket::Answer;
 use lockgate_rollout::state::Phase;
 use lockgate_store::{NewImport, NotImported, NotTaken, Resolution, Store, Taken};
@@ -11,7 +14,7 @@ use lockgate_value::event::Event;
 use lockgate_value::gather::Gathered;
 use lockgate_value::ledger::Ledger;
 use lockgate_value::report::{ValueReport, report};
-use lockgate_value::rollup::{Bucket, HOUR_MS};
+use lockgate_value::rollup::{Bucket, HOUR_MS, Unpriced};
 use lockgate_value::window::Window;
 use serde_json::json;
 use uuid::Uuid;
@@ -55,6 +58,7 @@ pub(crate) async fn each_interaction_is_counted_once_by_the_hour_and_by_the_day(
     ];
     batch[0].outcome = Some(Outcome::Resolved);
     batch[0].cost_nanousd = Some(7);
+    batch[0].price_table = Some(Arc::new(PriceTable::reported()));
     batch[2].started_wall_ms = T0 + HOUR_MS;
     batch[2].user = Some(5);
     db.append(batch.clone()).await.unwrap();
@@ -66,6 +70,9 @@ pub(crate) async fn each_interaction_is_counted_once_by_the_hour_and_by_the_day(
     let first = &hours[0].1;
     assert_eq!((first.interactions(), first.outcomes.resolved, first.outcomes.failed), (2, 1, 1));
     assert_eq!((first.cost.known, first.cost.unknown), (1, 1));
+    assert_eq!(first.prices.tables, [("lockgate-cost-usd reported".to_owned(), 1)].into());
+    let silent = &first.prices.unpriced[&Unpriced::NoTokens];
+    assert_eq!(silent, &[("small".to_owned(), 1)].into());
     let mut whole = first.clone();
     whole.merge(&hours[1].1);
     assert_eq!(of(db, Resolution::Day).await, [(T0 - T0.rem_euclid(DAY_MS), whole)]);

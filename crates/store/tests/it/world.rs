@@ -368,6 +368,7 @@ pub(crate) fn interaction(id: InteractionId, error: Option<ErrorClass>) -> Inter
         usage: Usage { output_tokens: Some(3), ..Usage::default() },
         model: Some("small".into()),
         cost_nanousd: None,
+        price_table: None,
     }
 }
 

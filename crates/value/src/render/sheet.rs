@@ -1,7 +1,9 @@
 //! What a report says, as headings, sentences and tables: the same for terminal, Markdown and HTML.
 
+mod prices;
 mod time;
 
+use self::prices::prices;
 use self::time::{compared, forecast, trend, versions};
 use super::figure::{plain, range, signed, with_unit};
 use crate::catalog::{Area, MeasureId};
@@ -52,6 +54,7 @@ pub(super) enum Part {
     Compared,
     Trend,
     Forecast,
+    Prices,
     Missing,
     Goals,
     Formulas,
@@ -120,6 +123,7 @@ pub(super) fn sections(report: &ValueReport, formulas: bool) -> Vec<Section> {
     all.extend(compared(report));
     all.push(trend(&report.trend));
     all.push(forecast(&report.forecast));
+    all.extend(prices(&report.prices));
     all.push(missing(report));
     all.push(goals(report));
     if formulas {

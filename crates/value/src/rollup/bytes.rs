@@ -1,13 +1,18 @@
-//! A bucket as few bytes: a version, counts as LEB128 in a fixed order, then the users.
+//! A bucket as few bytes: a version, counts as LEB128 in a fixed order, where prices came from, then the users.
+
+use std::collections::BTreeMap;
 
 use lockgate_model::interaction::ErrorClass;
 
 use super::Bucket;
+use super::prices::{MODELS_MAX, NAME_BYTES_MAX, Prices, TABLES_MAX, Unpriced};
 use crate::amount::Amount;
 use crate::distinct::Users;
 
 /// The first byte. Another layout is another number.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
+/// Of one that says nothing about prices, as all did once.
+const WITHOUT_PRICES: u8 = 1;
 
 /// The largest count, but of tokens, which whoever answers says: what no service comes to, and what adds up a thousand
 /// times without an overflow.
@@ -32,13 +37,17 @@ pub enum NotABucket {
 impl Bucket {
     /// The compact form.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![LAYOUT];
+        let has_prices = !self.prices.is_empty();
+        let mut bytes = vec![if has_prices { LAYOUT } else { WITHOUT_PRICES }];
         for class in ErrorClass::ALL {
             put(&mut bytes, u128::from(self.errors.get(&class).copied().unwrap_or(0)));
         }
         let mut copy = self.clone();
         copy.counts(&mut |count, _| put(&mut bytes, u128::from(*count)));
         put(&mut bytes, zigzag(self.cost.sum_usd.nano()));
+        if has_prices {
+            put_prices(&mut bytes, &self.prices);
+        }
         bytes.extend(self.users.to_bytes());
         bytes
     }
@@ -46,7 +55,7 @@ impl Bucket {
     /// Reads what [`Bucket::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotABucket> {
         let (layout, mut rest) = bytes.split_first().ok_or(NotABucket::Broken)?;
-        if *layout != LAYOUT {
+        if !matches!(*layout, WITHOUT_PRICES | LAYOUT) {
             return Err(NotABucket::Layout(*layout));
         }
         let mut bucket = Self::default();
@@ -65,6 +74,9 @@ impl Bucket {
         let sum = take(&mut rest).filter(|_| is_whole).map(unzigzag);
         let sum = sum.filter(|sum| sum.unsigned_abs() <= COST_MAX_NANO);
         bucket.cost.sum_usd = Amount::from_nano(sum.ok_or(NotABucket::Broken)?);
+        if *layout == LAYOUT {
+            bucket.prices = take_prices(&mut rest).ok_or(NotABucket::Broken)?;
+        }
         bucket.users = Users::from_bytes(rest).map_err(|_| NotABucket::Broken)?;
         Ok(bucket)
     }
@@ -105,6 +117,50 @@ impl Bucket {
             each(count, COUNT_MAX);
         }
     }
+}
+
+fn put_prices(bytes: &mut Vec<u8>, prices: &Prices) {
+    put_names(bytes, &prices.tables);
+    for why in Unpriced::ALL {
+        put_names(bytes, prices.unpriced.get(&why).unwrap_or(&BTreeMap::new()));
+    }
+}
+
+fn take_prices(bytes: &mut &[u8]) -> Option<Prices> {
+    let mut prices = Prices { tables: take_names(bytes, TABLES_MAX)?, ..Prices::default() };
+    for why in Unpriced::ALL {
+        let models = take_names(bytes, MODELS_MAX)?;
+        if !models.is_empty() {
+            prices.unpriced.insert(why, models);
+        }
+    }
+    // Nothing else is written without prices.
+    Some(prices).filter(|prices| !prices.is_empty())
+}
+
+fn put_names(bytes: &mut Vec<u8>, names: &BTreeMap<String, u64>) {
+    put(bytes, names.len() as u128);
+    for (name, count) in names {
+        put(bytes, name.len() as u128);
+        bytes.extend(name.as_bytes());
+        put(bytes, u128::from(*count));
+    }
+}
+
+fn size(bytes: &mut &[u8], max: usize) -> Option<usize> {
+    usize::try_from(take(bytes)?).ok().filter(|size| *size <= max)
+}
+
+fn take_names(bytes: &mut &[u8], max: usize) -> Option<BTreeMap<String, u64>> {
+    let mut names = BTreeMap::new();
+    for _ in 0..size(bytes, max)? {
+        let length = size(bytes, NAME_BYTES_MAX)?;
+        let (name, rest) = bytes.split_at_checked(length)?;
+        *bytes = rest;
+        let name = String::from_utf8(name.to_vec()).ok()?;
+        names.insert(name, count(bytes).filter(|count| *count <= COUNT_MAX)?);
+    }
+    Some(names)
 }
 
 fn zigzag(number: i128) -> u128 {

@@ -1,4 +1,8 @@
+use std::sync::Arc;
+
 use lockgate_model::ids::{Epoch, InteractionId};
+use lockgate_model::interaction::ServiceTier;
+use lockgate_model::price::PriceTable;
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -24,10 +28,16 @@ fn interaction() -> Interaction {
             cached_input_tokens: Some(10),
             cache_write_tokens: None,
             output_tokens: Some(5),
+            ..Usage::default()
         },
         model: None,
         cost_nanousd: Some(3_000_000),
+        price_table: None,
     }
+}
+
+fn stamp(version: &str) -> Arc<PriceTable> {
+    Arc::new(PriceTable { name: "t".into(), version: version.into(), date: None })
 }
 
 fn bucket(interactions: &[Interaction]) -> Bucket {
@@ -116,6 +126,76 @@ fn bytes_of_another_layout_or_cut_short_are_refused() {
     assert_eq!(Bucket::from_bytes(&endless), Err(NotABucket::Broken));
 }
 
+#[test]
+fn costs_are_told_by_table_and_unknown_ones_by_model_and_why() {
+    let priced = |version: &str| Interaction { price_table: Some(stamp(version)), ..interaction() };
+    let known = Usage { input_tokens: Some(1), output_tokens: Some(1), ..Usage::default() };
+    let unpriced = |model: Option<&str>, usage: Usage| Interaction {
+        cost_nanousd: None,
+        model: model.map(str::to_owned),
+        usage,
+        ..interaction()
+    };
+    let flex = Usage { tier: Some(ServiceTier::Flex), ..known };
+    let all = bucket(&[
+        priced("1"),
+        priced("2"),
+        priced("1"),
+        interaction(),
+        unpriced(None, known),
+        unpriced(Some("m"), known),
+        unpriced(Some("m"), Usage { tier: Some(ServiceTier::Standard), ..known }),
+        unpriced(Some("m"), flex),
+        unpriced(Some("m"), Usage { output_tokens: None, ..flex }),
+    ]);
+    assert_eq!(all.prices.tables, [("t 1".to_owned(), 2), ("t 2".to_owned(), 1)].into());
+    let one = |name: &str, count: u64| BTreeMap::from([(name.to_owned(), count)]);
+    let expected = BTreeMap::from([
+        (Unpriced::NoModel, one("", 1)),
+        (Unpriced::NoTokens, one("m", 1)),
+        (Unpriced::NoPrice, one("m", 2)),
+        (Unpriced::NoTier, one("m (flex)", 1)),
+    ]);
+    assert_eq!(all.prices.unpriced, expected);
+    // What came from before tables were recorded is what is left.
+    assert_eq!((all.cost.known, all.prices.known_named()), (4, 3));
+    assert_eq!((all.cost.unknown, all.prices.unknown_named()), (5, 5));
+}
+
+#[test]
+fn few_names_are_kept_however_many_there_are_and_however_long() {
+    let with_model = |n: usize| Interaction {
+        cost_nanousd: None,
+        model: Some(format!("{n:03}{}", "é".repeat(500))),
+        usage: Usage { input_tokens: Some(1), output_tokens: Some(1), ..Usage::default() },
+        ..interaction()
+    };
+    let all = bucket(&(0..200).map(with_model).collect::<Vec<_>>());
+    let names: Vec<&String> = all.prices.unpriced[&Unpriced::NoPrice].keys().collect();
+    assert_eq!(names.len(), 16);
+    assert!(names[15].starts_with("015") && names.iter().all(|name| name.len() <= 100));
+    assert_eq!((all.cost.unknown, all.prices.unknown_named()), (200, 16));
+    let bytes = all.to_bytes();
+    assert!(bytes.len() < 2_048, "{}", bytes.len());
+    assert_eq!(Bucket::from_bytes(&bytes), Ok(all));
+}
+
+#[test]
+fn bytes_from_before_prices_were_told_are_read() {
+    // Written by a version of layout 1: an hour with one interaction that cost 3,000,000 nano-dollars.
+    let old = bucket(&[interaction()]);
+    let bytes = old.to_bytes();
+    assert_eq!(bytes[0], 1);
+    let read = Bucket::from_bytes(&bytes).unwrap();
+    assert_eq!(read, old);
+    assert_eq!((read.cost.known, read.prices.known_named()), (1, 0));
+    let with = bucket(&[Interaction { price_table: Some(stamp("1")), ..interaction() }]).to_bytes();
+    assert_eq!(with[0], 2);
+    for end in 0..with.len() {
+        assert_eq!(Bucket::from_bytes(&with[..end]), Err(NotABucket::Broken), "{end}");
+    }
+}
+
 fn interactions() -> impl Strategy<Value = Vec<Interaction>> {
     let outcome = prop::option::of(prop::sample::select(vec![
         Outcome::Resolved,
@@ -130,15 +210,27 @@ fn interactions() -> impl Strategy<Value = Vec<Interaction>> {
         prop::option::of(any::<u64>()),
         prop::option::of(any::<u64>()),
     );
-    let one = one.prop_map(|(outcome, error, user, cost_nanousd, tokens)| Interaction {
-        outcome,
-        error,
-        user,
-        cost_nanousd,
-        usage: Usage { input_tokens: tokens, ..Usage::default() },
-        ..interaction()
+    // More names than are kept.
+    let named = (prop::option::of(0..40u8), prop::option::of(0..12u8), prop::bool::ANY);
+    let one = (one, named).prop_map(|(one, (model, table, flex))| {
+        let (outcome, error, user, cost_nanousd, tokens) = one;
+        Interaction {
+            outcome,
+            error,
+            user,
+            cost_nanousd,
+            usage: Usage {
+                input_tokens: tokens,
+                output_tokens: Some(1),
+                tier: flex.then_some(ServiceTier::Flex),
+                ..Usage::default()
+            },
+            model: model.map(|model| format!("model-{model}")),
+            price_table: table.map(|table| stamp(&table.to_string())),
+            ..interaction()
+        }
     });
-    prop::collection::vec(one, 0..20)
+    prop::collection::vec(one, 0..60)
 }
 
 fn merged(a: &Bucket, b: &Bucket) -> Bucket {
@@ -190,7 +282,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        let _ = Bucket::from_bytes(&[vec![1], bytes].concat()).map(|bucket| bucket.to_bytes());
+        for layout in [1, 2] {
+            let read = Bucket::from_bytes(&[vec![layout], bytes.clone()].concat());
+            let _ = read.map(|bucket| bucket.to_bytes());
+        }
     }
 
     #[test]

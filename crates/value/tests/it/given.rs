@@ -46,6 +46,7 @@ pub(crate) fn interaction(at_wall_ms: i64) -> Interaction {
         usage: Usage::default(),
         model: None,
         cost_nanousd: None,
+        price_table: None,
     }
 }
 

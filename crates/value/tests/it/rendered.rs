@@ -1,6 +1,9 @@
 //! What readers get.
 
-use lockgate_model::interaction::{Interaction, Outcome};
+use std::sync::Arc;
+
+use lockgate_model::interaction::{Interaction, Outcome, Usage};
+use lockgate_model::price::PriceTable;
 use lockgate_value::gather::{End, Gathered};
 use lockgate_value::render;
 use lockgate_value::report::{ValueReport, report};
@@ -48,6 +51,57 @@ fn gathered() -> Gathered {
         nps
     }));
     own
+}
+
+#[test]
+fn a_report_says_where_costs_come_from_and_which_are_not_known() {
+    let mut gathered = march(30);
+    let table =
+        PriceTable { name: "t".into(), version: "1".into(), date: Some("2026-02-01".into()) };
+    let costing = |table: Option<Arc<PriceTable>>| Interaction {
+        cost_nanousd: Some(1),
+        price_table: table,
+        ..interaction(MARCH)
+    };
+    let known = Usage { input_tokens: Some(1), output_tokens: Some(1), ..Usage::default() };
+    let model =
+        |name: String| Interaction { model: Some(name), usage: known, ..interaction(MARCH) };
+    take(&mut gathered, &costing(Some(Arc::new(table))));
+    take(&mut gathered, &costing(None));
+    take(&mut gathered, &interaction(MARCH));
+    take(&mut gathered, &model("evil|`model`".into()));
+    take(&mut gathered, &model("evil|`model`".into()));
+    for n in 0..20 {
+        take(&mut gathered, &model(format!("n{n:02}")));
+    }
+    let report = report(&gathered);
+    let prices = &report.prices;
+    assert_eq!((prices.known, prices.known_unnamed), (2, 1));
+    assert_eq!(prices.tables[0].table, "t 1 of 2026-02-01");
+    assert_eq!((prices.unknown, prices.unpriced.len(), prices.unknown_unnamed), (23, 17, 5));
+    assert_eq!(prices.unpriced[0].model.as_deref(), Some("evil|`model`"));
+    let text = render::text(&report);
+    let section = text.split("Where costs come from").nth(1).unwrap();
+    let section = section.split("What is missing").next().unwrap();
+    let lines: Vec<&str> = section.lines().map(str::trim).collect();
+    for line in [
+        "The cost of 2 of 25 interactions is known.",
+        "t 1 of 2026-02-01  1",
+        "not named          1",
+        "evil|`model`  2             no table has its price",
+        "none named    1             answers name no model",
+        "n00           1             no table has its price",
+        "not named     5",
+    ] {
+        assert!(lines.contains(&line), "{line}\n{section}");
+    }
+    assert!(render::markdown(&report).contains("evil&#124;&#96;model&#96;"));
+    assert!(render::html(&report).contains("Costs that are not known"));
+    // A report of before says nothing of prices.
+    let mut old: serde_json::Value = serde_json::to_value(&report).unwrap();
+    old.as_object_mut().unwrap().remove("prices");
+    let read: ValueReport = serde_json::from_value(old).unwrap();
+    assert_eq!(read.prices.known, 0);
 }
 
 fn shown() -> ValueReport {

@@ -271,19 +271,24 @@ fn tell(
     let usage = &scanned.usage;
     let counts = json!({
         "input_tokens": usage.input_tokens, "cached_input_tokens": usage.cached_input_tokens,
-        "cache_write_tokens": usage.cache_write_tokens, "output_tokens": usage.output_tokens,
-        "reasoning_tokens": scanned.reasoning_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cache_write_1h_tokens": usage.cache_write_1h_tokens, "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
     });
     let known = counts.as_object().is_some_and(|counts| counts.values().any(|n| !n.is_null()));
     let cost = priced(prices, &scanned, began_wall_ms);
     let tokens = usage.input_tokens.zip(usage.output_tokens);
     let tokens = tokens.and_then(|(input, output)| input.checked_add(output));
     // What prices do not tell apart is not settled below what was reserved.
-    open.used(Uses { tokens, cost_nanousd: cost.filter(|_| !is_dear) });
+    let cost_nanousd = cost.as_ref().map(|cost| cost.nanousd);
+    open.used(Uses { tokens, cost_nanousd: cost_nanousd.filter(|_| !is_dear) });
     open.note("usage", if known { counts } else { Value::Null });
-    open.note("cost_nanousd", json!(cost));
-    if cost.is_some() {
-        open.note("prices", prices.table().into());
+    if let Some(tier) = usage.tier {
+        open.note("service_tier", tier.as_str().into());
+    }
+    open.note("cost_nanousd", json!(cost_nanousd));
+    if let Some(cost) = cost {
+        open.note("prices", cost.table.to_string().into());
     }
     open.note("model", json!(scanned.model));
 }

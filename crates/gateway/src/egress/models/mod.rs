@@ -11,8 +11,8 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use hyper::body::Incoming;
 use lockgate_model::identity::Identity;
-use lockgate_model::interaction::Usage;
 use lockgate_model::tool::{Models, ToolProtocol};
+use lockgate_telemetry::price::AtMost;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -253,17 +253,10 @@ impl Caller {
             Api::Openai => "openai",
             Api::Anthropic => "anthropic",
         };
-        let cost = |cache_write_tokens| {
-            let usage = Usage {
-                input_tokens: Some(most.input_tokens),
-                output_tokens: Some(most.output_tokens),
-                cache_write_tokens,
-                ..Usage::default()
-            };
-            let prices = &self.egress.core.prices;
-            prices.cost_nanousd(Some(provider), model, &usage, clock::wall_ms())
-        };
-        let cost = cost(None)?.max(cost(Some(most.input_tokens)).unwrap_or(0));
+        let Most { input_tokens, output_tokens } = most;
+        let most = AtMost { input_tokens, output_tokens };
+        let prices = &self.egress.core.prices;
+        let cost = prices.most_nanousd(Some(provider), model, most, clock::wall_ms())?;
         match self.api {
             Api::Openai => Some(cost),
             // What is kept for an hour is written at twice the price.

@@ -1,7 +1,7 @@
 //! What the real shapes tell.
 
 use lockgate_model::agent::Protocol;
-use lockgate_model::interaction::Usage;
+use lockgate_model::interaction::{ServiceTier, Usage};
 use proptest::prelude::*;
 
 use super::super::{Scanned, Scanner};
@@ -11,6 +11,11 @@ use super::{Answer, JSON, SSE, headers, usage};
 const CHAT: &str = "/v1/chat/completions";
 const RESPONSES: &str = "/v1/responses";
 const MESSAGES: &str = "/v1/messages";
+
+/// Without any reasoning, as the answer says.
+fn thoughtless(usage: Usage) -> Usage {
+    Usage { reasoning_tokens: Some(0), ..usage }
+}
 
 fn answers() -> Vec<(Answer, &'static str)> {
     let new = Answer::new;
@@ -34,8 +39,11 @@ fn chat_completions_as_json() {
         let scanned = Answer::new(protocol, CHAT, JSON).scan_everywhere(CHAT_JSON.as_bytes());
         let expected = Scanned {
             sse: false,
-            usage: usage(Some(1117), Some(1024), None, Some(46)),
-            reasoning_tokens: Some(12),
+            usage: Usage {
+                reasoning_tokens: Some(12),
+                tier: Some(ServiceTier::Standard),
+                ..usage(Some(1117), Some(1024), None, Some(46))
+            },
             model: Some("gpt-4o-2024-08-06".into()),
             provider: Some("openai"),
             stream_error: false,
@@ -53,8 +61,7 @@ fn chat_completions_as_events() {
         let scanned = Answer::new(protocol, CHAT, SSE).scan_everywhere(CHAT_SSE.as_bytes());
         let expected = Scanned {
             sse: true,
-            usage: usage(Some(19), Some(0), None, Some(10)),
-            reasoning_tokens: Some(0),
+            usage: thoughtless(usage(Some(19), Some(0), None, Some(10))),
             model: Some("gpt-4o-mini".into()),
             provider: Some("openai"),
             stream_error: false,
@@ -78,7 +85,7 @@ fn without_the_usage_event_tokens_are_unknown_and_nothing_failed() {
 fn responses_as_json_and_as_events() {
     let scanned =
         Answer::new(Protocol::Auto, RESPONSES, JSON).scan_everywhere(RESPONSE_JSON.as_bytes());
-    assert_eq!(scanned.usage, usage(Some(36), Some(12), Some(20), Some(87)));
+    assert_eq!(scanned.usage, thoughtless(usage(Some(36), Some(12), Some(20), Some(87))));
     assert_eq!(scanned.model.as_deref(), Some("gpt-4.1-2025-04-14"));
     let ids = [
         "conv_689667905b048191b4740501625afd940c7533ace33a2dab",
@@ -91,7 +98,7 @@ fn responses_as_json_and_as_events() {
 
     let scanned =
         Answer::new(Protocol::Auto, RESPONSES, SSE).scan_everywhere(RESPONSE_SSE.as_bytes());
-    assert_eq!(scanned.usage, usage(Some(37), Some(0), None, Some(11)));
+    assert_eq!(scanned.usage, thoughtless(usage(Some(37), Some(0), None, Some(11))));
     assert_eq!(scanned.ids, ["resp_1", "conv_1"]);
     assert!(!scanned.stream_error);
 }
@@ -101,7 +108,7 @@ fn events_without_names_are_told_by_their_type() {
     let lines = RESPONSE_SSE.lines().filter(|line| !line.starts_with("event"));
     let body = lines.collect::<Vec<_>>().join("\n") + "\n";
     let scanned = Answer::new(Protocol::Auto, RESPONSES, SSE).scan_everywhere(body.as_bytes());
-    assert_eq!(scanned.usage, usage(Some(37), Some(0), None, Some(11)));
+    assert_eq!(scanned.usage, thoughtless(usage(Some(37), Some(0), None, Some(11))));
     assert_eq!((scanned.ids.len(), scanned.stream_error), (2, false));
 }
 
@@ -109,7 +116,9 @@ fn events_without_names_are_told_by_their_type() {
 fn anthropic_input_counts_what_went_through_the_cache() {
     let scanned =
         Answer::new(Protocol::Auto, MESSAGES, JSON).scan_everywhere(MESSAGE_JSON.as_bytes());
-    assert_eq!(scanned.usage, usage(Some(2095 + 300 + 7000), Some(7000), Some(300), Some(503)));
+    let counts = usage(Some(2095 + 300 + 7000), Some(7000), Some(300), Some(503));
+    let tier = Some(ServiceTier::Standard);
+    assert_eq!(scanned.usage, Usage { cache_write_1h_tokens: Some(0), tier, ..counts });
     assert_eq!(scanned.provider, Some("anthropic"));
 
     let scanned =
@@ -117,6 +126,40 @@ fn anthropic_input_counts_what_went_through_the_cache() {
     assert_eq!(scanned.usage, usage(Some(125), Some(100), None, Some(15)));
     assert_eq!(scanned.model.as_deref(), Some("claude-opus-4-5-20251101"));
     assert!(!scanned.stream_error);
+}
+
+#[test]
+fn tiers_and_long_lived_cache_writes_are_read() {
+    let message = MESSAGE_JSON
+        .replace("ephemeral_1h_input_tokens\":0", "ephemeral_1h_input_tokens\":200")
+        .replace("\"service_tier\":\"standard\"", "\"service_tier\":\"batch\"");
+    let scanned = Answer::new(Protocol::Auto, MESSAGES, JSON).scan_everywhere(message.as_bytes());
+    let told = (scanned.usage.cache_write_1h_tokens, scanned.usage.tier);
+    assert_eq!(told, (Some(200), Some(ServiceTier::Batch)));
+    let start = "\"cache_read_input_tokens\": 100,";
+    let more = "\"speed\": \"fast\", \"inference_geo\": \"us\", \"cache_creation\": {\"ephemeral_1h_input_tokens\": 7},";
+    let stream = MESSAGE_SSE.replace(start, &format!("{start} {more}"));
+    let scanned = Answer::new(Protocol::Auto, MESSAGES, SSE).scan_everywhere(stream.as_bytes());
+    let told = (scanned.usage.cache_write_1h_tokens, scanned.usage.tier);
+    assert_eq!(told, (Some(7), Some(ServiceTier::Other)), "several have no price together");
+    // The first event repeats what was asked for, and the last says what was done.
+    let stream = RESPONSE_SSE
+        .replace(
+            "\"response\":{\"id\":\"resp_1\",",
+            "\"response\":{\"service_tier\":\"auto\",\"id\":\"resp_1\",",
+        )
+        .replace(
+            "\"conversation\":{\"id\":\"conv_1\"},\"output\":[{",
+            "\"service_tier\":\"flex\",\"conversation\":{\"id\":\"conv_1\"},\"output\":[{",
+        );
+    let scanned = Answer::new(Protocol::Auto, RESPONSES, SSE).scan_everywhere(stream.as_bytes());
+    assert_eq!(scanned.usage.tier, Some(ServiceTier::Flex));
+    let chat = CHAT_SSE.replace(
+        "\"object\":\"chat.completion.chunk\"",
+        "\"object\":\"chat.completion.chunk\",\"service_tier\":\"priority\"",
+    );
+    let scanned = Answer::new(Protocol::Auto, CHAT, SSE).scan_everywhere(chat.as_bytes());
+    assert_eq!(scanned.usage.tier, Some(ServiceTier::Priority));
 }
 
 #[test]

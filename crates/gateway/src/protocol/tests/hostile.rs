@@ -5,7 +5,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use lockgate_model::agent::Protocol;
-use lockgate_model::interaction::Usage;
+use lockgate_model::interaction::{ServiceTier, Usage};
 use proptest::prelude::*;
 
 use super::super::body::Body;
@@ -121,6 +121,15 @@ fn a_compressed_stream_that_breaks_off_lacks_its_end() {
     assert_eq!(scanned.usage.output_tokens, None);
 }
 
+/// What [`CHAT_JSON`] says that it used.
+fn chat_json() -> Usage {
+    Usage {
+        reasoning_tokens: Some(12),
+        tier: Some(ServiceTier::Standard),
+        ..usage(Some(1117), Some(1024), None, Some(46))
+    }
+}
+
 /// The usage of an answer whose end lies behind `padding` bytes that compress to almost nothing.
 fn behind(padding: usize, encoding: &str, encode: fn(&[u8]) -> Vec<u8>) -> Usage {
     let body = CHAT_JSON.replacen('{', &format!("{{{}", " ".repeat(padding)), 1);
@@ -130,7 +139,7 @@ fn behind(padding: usize, encoding: &str, encode: fn(&[u8]) -> Vec<u8>) -> Usage
 
 #[test]
 fn bombs_are_given_up() {
-    let known = usage(Some(1117), Some(1024), None, Some(46));
+    let known = chat_json();
     let brotli: fn(&[u8]) -> Vec<u8> = |body| brotli(body, 22);
     for (encoding, encode) in
         [("gzip", gzip as fn(&[u8]) -> Vec<u8>), ("deflate", zlib), ("br", brotli)]
@@ -160,7 +169,7 @@ fn usage_behind_megabytes_of_plain_body_is_found() {
     let body = CHAT_JSON.replacen("\"content\": \"", &text, 1);
     let answer = Answer::new(Protocol::Openai, PATH, JSON);
     let scanned = answer.scan(body.as_bytes().chunks(8_191));
-    assert_eq!(scanned.usage, usage(Some(1117), Some(1024), None, Some(46)));
+    assert_eq!(scanned.usage, chat_json());
 
     let long = CHAT_SSE.replace("Say ", &"x".repeat(3_000_000));
     let scanned = Answer::new(Protocol::Openai, PATH, SSE).scan(long.as_bytes().chunks(8_191));

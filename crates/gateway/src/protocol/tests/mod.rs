@@ -77,5 +77,6 @@ pub(super) fn usage(
         cached_input_tokens: cached,
         cache_write_tokens: written,
         output_tokens: output,
+        ..Usage::default()
     }
 }

@@ -6,7 +6,7 @@ use crate::config::field::Field;
 use crate::config::file::ProbesFile;
 use crate::config::place::{Path, Place};
 use crate::config::report::Report;
-use crate::config::source::FILE_BYTES_MAX;
+use crate::config::source::PROBES_BYTES_MAX;
 use crate::config::text::FileNameText;
 use crate::probe::{self, Probe, Probes};
 use crate::version::Digest;
@@ -57,8 +57,8 @@ fn set(
         report.error(path, format!("there is no file `{name}`"), hint);
         return None;
     };
-    if text.len() > FILE_BYTES_MAX {
-        let message = format!("`{name}` is larger than {FILE_BYTES_MAX} bytes");
+    if text.len() > PROBES_BYTES_MAX {
+        let message = format!("`{name}` is larger than {PROBES_BYTES_MAX} bytes");
         report.error(path, message, "keep fewer probes, or shorter ones");
         return None;
     }

@@ -1,21 +1,20 @@
-//! Listening, feedback, channels and prices.
+//! Listening, feedback and channels.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::witnesses::witnesses;
-use super::{Unique, duration_within, items, name, some_text, target};
+use super::{Unique, duration_within, items, name, target};
 use crate::approval::ApprovalSettings;
 use crate::config::field::Field;
 use crate::config::file::{
-    ApprovalsFile, AuditFile, ChannelFile, ConfigFile, FeedbackFile, ListenFile, PriceFile,
+    ApprovalsFile, AuditFile, ChannelFile, ConfigFile, FeedbackFile, ListenFile,
 };
 use crate::config::place::Path;
 use crate::config::report::Report;
 use crate::config::standard::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::config::text::{AddressText, DurationText, SecretText};
 use crate::config::{
-    AuditDurability, AuditSettings, Channel, ChannelKind, FeedbackSettings, Listen, PriceOverride,
-    SecretRef,
+    AuditDurability, AuditSettings, Channel, ChannelKind, FeedbackSettings, Listen, SecretRef,
 };
 use crate::plan::AlertLevel;
 
@@ -252,35 +251,4 @@ pub(super) fn secret(
             None
         }
     }
-}
-
-pub(super) fn prices(
-    report: &mut Report<'_>,
-    list: &Field<Vec<Field<PriceFile>>>,
-    path: &Path,
-) -> Vec<PriceOverride> {
-    let mut unique = Unique::of("model");
-    let mut prices = Vec::new();
-    for (path, file) in items(report, list, path) {
-        let model_path = path.key("model");
-        let model = some_text(report, &file.model, &model_path);
-        if let Some(model) = &model {
-            unique.check(report, model, &model_path);
-        }
-        let cached = report
-            .take(&file.cached_input_usd_per_mtok, &path.key("cached_input_usd_per_mtok"))
-            .copied();
-        let input = report.take(&file.input_usd_per_mtok, &path.key("input_usd_per_mtok")).copied();
-        let output =
-            report.take(&file.output_usd_per_mtok, &path.key("output_usd_per_mtok")).copied();
-        if let (Some(model), Some(input), Some(output)) = (model, input, output) {
-            prices.push(PriceOverride {
-                model,
-                input_usd_per_mtok: input,
-                cached_input_usd_per_mtok: cached,
-                output_usd_per_mtok: output,
-            });
-        }
-    }
-    prices
 }
