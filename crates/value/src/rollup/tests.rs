@@ -246,11 +246,12 @@ fn counts_that_no_service_comes_to_are_no_rollup() {
         change(&mut bucket);
         Bucket::from_bytes(&bucket.to_bytes())
     };
-    let changes: [fn(&mut Bucket); 4] = [
+    let changes: [fn(&mut Bucket); 5] = [
         |bucket| bucket.outcomes.failed = u64::MAX,
         |bucket| bucket.votes.answers[10] = u64::MAX,
         |bucket| bucket.cost.sum_usd = Amount::from_nano(i128::MIN),
         |bucket| _ = bucket.errors.insert(ErrorClass::OutcomeFailed, u64::MAX),
+        |bucket| _ = bucket.prices.tables.insert("t".into(), u64::MAX),
     ];
     for change in changes {
         assert_eq!(with(change), Err(NotABucket::Broken), "two of them could not be added");
