@@ -198,7 +198,9 @@ pub fn asked(
 fn of_rule(rule: &str, questions: &[&Question], others: bool, bars: &[Bar]) -> Asked {
     let classes = classes(questions, bars);
     let mut counts = Counts::default();
-    questions.iter().for_each(|question| counts.add(question.came_to));
+    for question in questions {
+        counts.add(question.came_to);
+    }
     let verdict = verdict(&counts, &classes, others);
     let agents: BTreeSet<&AgentName> = questions.iter().map(|question| &question.agent).collect();
     let waits: Vec<f64> =

@@ -26,10 +26,14 @@ pub(super) fn text(suggestions: &Suggestions, changes: &[Acceptable]) -> String 
     }
     if !questions.is_empty() {
         line(&mut out, 0, "\nRules that ask people");
-        questions.iter().for_each(|asked| of_question(&mut out, asked));
+        for asked in questions {
+            of_question(&mut out, asked);
+        }
     }
     line(&mut out, 0, "");
-    notes.iter().for_each(|note| line(&mut out, 0, note));
+    for note in notes {
+        line(&mut out, 0, note);
+    }
     if changes.is_empty() {
         line(&mut out, 0, "\nNothing is suggested.");
     }
@@ -78,8 +82,12 @@ fn of_agent(out: &mut String, agent: &OfAgent) {
             of(Worth::Bad),
         ),
     );
-    agent.releases.iter().for_each(|release| line(out, 4, &of_release(release)));
-    agent.thresholds.iter().for_each(|threshold| of_threshold(out, threshold));
+    for release in &agent.releases {
+        line(out, 4, &of_release(release));
+    }
+    for threshold in &agent.thresholds {
+        of_threshold(out, threshold);
+    }
 }
 
 fn of_release(release: &Release) -> String {
@@ -180,9 +188,9 @@ fn of_effect(out: &mut String, effect: &Effect) {
             count(*after)
         ),
     );
-    effect.releases.iter().filter(|case| case.rule != Against::Never).for_each(|case| {
+    for case in effect.releases.iter().filter(|case| case.rule != Against::Never) {
         line(out, 6, &of_case(case));
-    });
+    }
 }
 
 fn of_case(case: &Case) -> String {
