@@ -128,7 +128,7 @@ fn agents_that_may_not_be_seen_are_not_told_of_and_keep_the_rule() {
     let support = name("support");
     let only = asked(&questions, &[], |agent| *agent == support, |agent| *agent == support);
     assert_eq!((only[0].finding, only[0].counts.granted), (Found::Kept, 80));
-    assert_eq!(only[0].agents, [support.clone()]);
+    assert_eq!(only[0].agents, std::slice::from_ref(&support));
     let both = asked(&questions, &[], |agent| *agent == support, |_| true);
     assert_eq!((both[0].finding, both[0].counts.granted), (Found::AskNoMore, 160));
     let none = asked(&questions, &[], |agent| agent.as_str() == "other", |_| true);
