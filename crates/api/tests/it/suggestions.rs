@@ -27,7 +27,9 @@ async fn released(server: &Server, day: i64, stable: &str, candidate: Quality) -
     let plan = server.world.config.plan(&of).unwrap().clone();
     let mut plan = Plan { tick_ms: 60_000, ..plan };
     plan.stages.retain(|stage| stage.weight_bp > 0);
-    plan.stages.iter_mut().for_each(|stage| stage.duration_ms = 3_600_000);
+    for stage in &mut plan.stages {
+        stage.duration_ms = 3_600_000;
+    }
     let new = NewRollout {
         id: lockgate_model::ids::RolloutId(Uuid::from_u128(70 + u128::from(day.cast_unsigned()))),
         candidate: format!("w{day}").parse().unwrap(),

@@ -17,7 +17,9 @@ fn live(plan: Plan, errors: u64) -> Live {
 fn watched(judge: Judge, bound: Bound) -> Plan {
     let trigger = trigger(Metric::ErrorRate, bound, Action::Stop, AlertLevel::High);
     let mut plan = Plan { triggers: vec![Trigger { judge, ..trigger }], ..plan() };
-    plan.stages.iter_mut().for_each(|stage| stage.gates.clear());
+    for stage in &mut plan.stages {
+        stage.gates.clear();
+    }
     plan
 }
 

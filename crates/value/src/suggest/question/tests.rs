@@ -47,7 +47,9 @@ fn what_was_always_granted_is_asked_no_more() {
 #[test]
 fn another_rule_that_asks_as_well_goes_on_asking() {
     let mut questions = some(80, "refund", CameTo::Granted);
-    questions[..30].iter_mut().for_each(|one| one.rules.push("also".into()));
+    for one in &mut questions[..30] {
+        one.rules.push("also".into());
+    }
     let all = asked(&questions, &[], |_| true, |_| true);
     let effects: Vec<Option<Replayed>> = all.iter().map(|asked| asked.effect).collect();
     assert_eq!(effects[1].map(|effect| effect.not_asked), Some(50));

@@ -82,8 +82,12 @@ fn of_agent(out: &mut String, agent: &OfAgent) {
             of(Worth::Bad),
         ),
     );
-    agent.releases.iter().for_each(|release| line(out, 4, &of_release(release)));
-    agent.thresholds.iter().for_each(|threshold| of_threshold(out, threshold));
+    for release in &agent.releases {
+        line(out, 4, &of_release(release));
+    }
+    for threshold in &agent.thresholds {
+        of_threshold(out, threshold);
+    }
 }
 
 fn of_release(release: &Release) -> String {
@@ -184,9 +188,9 @@ fn of_effect(out: &mut String, effect: &Effect) {
             count(*after)
         ),
     );
-    effect.releases.iter().filter(|case| case.rule != Against::Never).for_each(|case| {
+    for case in effect.releases.iter().filter(|case| case.rule != Against::Never) {
         line(out, 6, &of_case(case));
-    });
+    }
 }
 
 fn of_case(case: &Case) -> String {
