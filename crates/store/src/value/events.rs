@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::store::Store;
 
 /// Corrections of one event, one after the other, that are followed to find a circle.
-const CORRECTIONS_MAX: usize = 1_000;
+const CORRECTIONS_MAX: i64 = 1_000;
 
 /// An event, and who told it.
 #[derive(Debug, Clone, PartialEq)]
@@ -359,15 +359,20 @@ async fn corrector(
         .await?)
 }
 
-/// Whether corrections of `from` come to `to`. No circle was let in, so this ends.
+/// Whether corrections of `from` come to `to`. No circle was let in, so this ends; too long a chain counts as one.
 async fn leads_to(conn: &mut SqliteConnection, from: &Key, to: &Key) -> Result<bool, StoreError> {
-    let mut at = from.as_str().to_owned();
-    for _ in 0..CORRECTIONS_MAX {
-        match corrector(conn, &at).await? {
-            None => return Ok(false),
-            Some(by) if by == to.as_str() => return Ok(true),
-            Some(by) => at = by,
-        }
-    }
-    Ok(true)
+    let (steps, meets): (i64, Option<bool>) = sqlx::query_as(
+        "WITH RECURSIVE chain (key, step) AS (
+             SELECT key, 1 FROM value_event WHERE corrects = ?1
+             UNION ALL
+             SELECT later.key, step + 1 FROM chain JOIN value_event AS later ON later.corrects = chain.key
+             WHERE step < ?3 AND chain.key <> ?2)
+         SELECT COUNT(*), MAX(key = ?2) FROM chain",
+    )
+    .bind(from.as_str())
+    .bind(to.as_str())
+    .bind(CORRECTIONS_MAX)
+    .fetch_one(conn)
+    .await?;
+    Ok(meets == Some(true) || steps >= CORRECTIONS_MAX)
 }

@@ -137,6 +137,33 @@ class Case:
         else:
             out.update(use_cases_production=None, use_cases_test=None, use_case_ratio=None)
 
+        tests, values = [], []
+        for d in self.deployments:
+            if "started_wall_ms" in d and self.mine(d["agent"]):
+                tests.append((d["agent"], d["started_wall_ms"]))
+        for e in events:
+            whose, at = e.get("agent"), e["at_wall_ms"]
+            if whose is None or at >= self.end or not self.mine(whose):
+                continue
+            if e["kind"] in ("use_case", "system") and e["stage"] == "test":
+                tests.append((whose, at))
+            if e["kind"] == "time_saved" and float(e["minutes"]) > 0:
+                values.append((whose, at))
+        values += [(r["agent"], r["at"] - r["at"] % HOUR) for r in all_rows if r["outcome"] == "resolved"]
+        firsts = pd.DataFrame({"test": pd.DataFrame(tests, columns=["agent", "at"]).groupby("agent")["at"].min(),
+                               "value": pd.DataFrame(values, columns=["agent", "at"]).groupby("agent")["at"].min()})
+        both = firsts.dropna()
+        between = (both["value"].map(lambda at: civil(at, self.tz)) - both["test"].map(lambda at: civil(at, self.tz))) / pd.Timedelta(days=1)
+        between = between[between >= 0]
+        out["time_to_value"] = between.median() if len(between) else None
+        stages = {agent: "test" for agent in firsts.index}
+        systems = [e for e in events if e["kind"] == "system" and e["at_wall_ms"] < self.end
+                   and (self.mine(e.get("agent")) or e["name"] == self.agent)]
+        for e in sorted(systems, key=lambda e: (e["at_wall_ms"], e["key"])):
+            stages[e["name"]] = e["stage"]
+        alive = pd.Series({name: stage for name, stage in stages.items() if stage != "retired"}, dtype=object)
+        out["production_share"] = 100 * (alive == "production").mean() if len(alive) else None
+
         out["interactions"] = n or None
         users = rows.dropna(subset=["user"]).groupby("agent")["user"].nunique()
         out["users"] = users.max() if len(users) else None
@@ -369,6 +396,25 @@ def cases():
     dora.event("incident", "2026-03-09", caused_by="v2", detected_wall_ms=ms("2026-03-09T12:00"), recovered_wall_ms=ms("2026-03-09T12:45"))
     dora.security.append("v3")
     yield dora
+
+    for only in [None, "support", "sales", "billing"]:
+        firsts = Case(f"systems, and from test to value: {only or 'all'}", "2026-03-01", "2026-04-01", "Europe/Berlin", only)
+        # Clocks go forward in between: as many days as the calendar has.
+        firsts.event("use_case", "2026-01-10T09:00", name="refunds", stage="test")
+        firsts.event("use_case", "2026-03-02", name="refunds", stage="production")
+        firsts.interact("2026-03-29T23:20", "resolved", user=1)
+        firsts.interact("2026-03-30T08:00", "resolved", user=2)
+        firsts.deploy("promoted", "2026-02-10", agent="sales", started_wall_ms="2026-02-01T12:00")
+        firsts.event("time_saved", "2026-02-05", agent="sales", minutes=-3)
+        firsts.event("time_saved", "2026-02-20T18:00", agent="sales", minutes="0.5")
+        firsts.event("time_saved", "2026-04-02", agent="sales", minutes=9)
+        # Of value before any test that is known.
+        firsts.event("time_saved", "2026-01-20", agent="billing", minutes=5)
+        firsts.event("use_case", "2026-02-20", agent="billing", name="invoices", stage="test")
+        for at, name, stage in [("2026-01-01", "archive", "test"), ("2026-02-01", "archive", "production"), ("2026-02-01", "fax", "production"),
+                                ("2026-03-05", "fax", "retired"), ("2026-03-09", "support", "production"), ("2026-04-09", "archive", "retired")]:
+            firsts.event("system", at, agent=None, name=name, stage=stage)
+        yield firsts
 
 
 print(json.dumps([case.told() for case in cases()], separators=(",", ":")))
