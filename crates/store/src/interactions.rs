@@ -97,9 +97,10 @@ pub(crate) async fn learn(
         version: codec::parse_some("version", version.as_deref())?,
         start_wall_ms: hour_of(started_wall_ms),
     };
-    let before = error.is_some_and(ErrorClass::charged).then_some(Outcome::Failed);
+    let is_broken = error.is_some_and(ErrorClass::charged);
+    let before = is_broken.then_some(Outcome::Failed);
     value::change(conn, &hour, |bucket| {
-        bucket.settle(before, outcome);
+        bucket.settle(before, outcome, is_broken);
     })
     .await?;
     Ok(true)

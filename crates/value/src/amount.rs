@@ -175,6 +175,22 @@ impl<'de> Deserialize<'de> for Amount {
     }
 }
 
+/// A sum as it is stored: billionths, without the bound that what people write has.
+pub(crate) mod stored {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    use super::Amount;
+
+    pub(crate) fn serialize<S: Serializer>(amount: &Amount, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(&amount.nano())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Amount, D::Error> {
+        let nano = String::deserialize(from)?;
+        nano.parse().map(Amount::from_nano).map_err(de::Error::custom)
+    }
+}
+
 struct AmountVisitor;
 
 impl Visitor<'_> for AmountVisitor {

@@ -34,6 +34,11 @@ pub enum Conflict {
         /// The one that was first.
         by: Key,
     },
+    /// The event that it corrects is about another agent.
+    #[error(
+        "corrects: `{0}` is about another agent; withdraw it as an event of that agent, and record it anew"
+    )]
+    Agent(Key),
     /// It corrects an event that corrects it, over others perhaps.
     #[error("corrects: `{0}` would correct itself over other corrections")]
     Circle(Key),
@@ -55,6 +60,9 @@ impl Ledger {
             return same.then_some(Admitted::Duplicate).ok_or(Conflict::Key(event.key));
         }
         if let Some(corrects) = &event.corrects {
+            if self.events.get(corrects).is_some_and(|known| known.agent != event.agent) {
+                return Err(Conflict::Agent(corrects.clone()));
+            }
             if self.leads_to(&event.key, corrects) {
                 return Err(Conflict::Circle(event.key));
             }
@@ -67,6 +75,10 @@ impl Ledger {
                     });
                 }
             };
+        }
+        let by = self.corrected.get(&event.key).and_then(|by| self.events.get(by));
+        if by.is_some_and(|by| by.agent != event.agent) {
+            return Err(Conflict::Agent(event.key));
         }
         self.events.insert(event.key.clone(), event);
         Ok(Admitted::New)

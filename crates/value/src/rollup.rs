@@ -238,13 +238,15 @@ impl Bucket {
     }
 
     /// An outcome that became known after the interaction was counted: it moves from `before` to `after`, and a failure
-    /// that is new is an error, too. Says whether one was counted under `before`; otherwise nothing changes.
-    pub fn settle(&mut self, before: Option<Outcome>, after: Outcome) -> bool {
+    /// that is new is an error, too, unless it ended in an error of its own (`is_broken`), which stays one whatever is said.
+    /// Says whether one was counted under `before`; otherwise nothing changes.
+    pub fn settle(&mut self, before: Option<Outcome>, after: Outcome, is_broken: bool) -> bool {
         let Some(fewer) = self.outcomes.slot(before).checked_sub(1) else { return false };
         *self.outcomes.slot(before) = fewer;
         *self.outcomes.slot(Some(after)) += 1;
         let is_failure = |outcome| outcome == Some(Outcome::Failed);
         match (is_failure(before), is_failure(Some(after))) {
+            _ if is_broken => {}
             (false, true) => *self.errors.entry(ErrorClass::OutcomeFailed).or_default() += 1,
             (true, false) => self.forgive(),
             _ => {}
@@ -252,7 +254,7 @@ impl Bucket {
         true
     }
 
-    /// One failed outcome fewer. A failure that a broken answer was stays an error.
+    /// One failed outcome fewer.
     fn forgive(&mut self) {
         if let Some(count) = self.errors.get_mut(&ErrorClass::OutcomeFailed) {
             *count -= 1;

@@ -10,18 +10,30 @@ use crate::measure::saving::{Sum, per_resolved};
 use crate::measure::{business, error_rate, replacement_rate};
 use crate::measured::{Estimate, Measured, Missing, tidy};
 use crate::report::{Change, VersionChange, VersionValue};
-use crate::rollup::Bucket;
+use crate::rollup::{Bucket, HOUR_MS};
 use crate::stats;
 
 /// Measures of a version that are compared.
 const COMPARED: [MeasureId; 4] =
     [MeasureId::ReplacementRate, MeasureId::ErrorRate, MeasureId::CostPerResolved, MeasureId::Nps];
 
-/// Versions by agent, in the order in which they were first seen; of two in the same hour by name.
+/// Versions by agent, in the order in which they were first seen; of two in the same hour by their releases, then by name.
 pub(crate) fn versions(gathered: &Gathered) -> Vec<VersionValue> {
+    let deployments = gathered.deployments();
+    let mut started: BTreeMap<(&AgentName, &VersionName), i64> = BTreeMap::new();
+    for one in &deployments {
+        if let (Some(version), Some(at)) = (&one.version, one.started_wall_ms) {
+            let first = started.entry((&one.agent, version)).or_insert(at);
+            *first = at.min(*first);
+        }
+    }
     let mut by_agent: BTreeMap<&AgentName, Vec<(i64, &VersionName, &Seen)>> = BTreeMap::new();
     for ((agent, version), seen) in &gathered.versions {
         if let Some(first) = seen.first_wall_ms.filter(|_| seen.bucket.interactions() > 0) {
+            // Rollups know the hour, and a release its moment.
+            let released = started.get(&(agent, version)).copied();
+            let first =
+                released.filter(|at| at - first < HOUR_MS).map_or(first, |at| at.max(first));
             by_agent.entry(agent).or_default().push((first, version, seen));
         }
     }

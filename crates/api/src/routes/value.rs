@@ -41,7 +41,9 @@ fn not_taken(error: NotTaken, first: Option<u64>) -> ApiError {
     let text = error.to_string();
     match error {
         NotTaken::Store(error) => error.into(),
-        NotTaken::Conflict { index, .. } | NotTaken::InImport { index, .. } => {
+        NotTaken::Conflict { index, .. }
+        | NotTaken::InImport { index, .. }
+        | NotTaken::Unfit { index, .. } => {
             let item = ProblemItem {
                 path: Some(format!("events[{index}]")),
                 message: text.clone(),

@@ -83,9 +83,18 @@ pub(crate) async fn start(
 
 impl Server {
     pub(crate) async fn token(&self, role: Role, agents: Option<&[&str]>) -> String {
+        self.named_token(&format!("{role}-token"), role, agents).await
+    }
+
+    pub(crate) async fn named_token(
+        &self,
+        name: &str,
+        role: Role,
+        agents: Option<&[&str]>,
+    ) -> String {
         let agents =
             agents.map(|agents| agents.iter().map(|agent| agent.parse().unwrap()).collect());
-        let (plaintext, record) = token::mint(&format!("{role}-token"), role, agents);
+        let (plaintext, record) = token::mint(name, role, agents);
         self.world.store.insert_token(&record).await.unwrap();
         plaintext
     }

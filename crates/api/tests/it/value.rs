@@ -49,6 +49,35 @@ async fn who_is_limited_to_some_agents_tells_and_sees_of_those_alone() {
 }
 
 #[tokio::test]
+async fn an_import_is_its_own_tokens_and_of_those_who_see_all() {
+    let server = server().await;
+    let ours = server.token(Role::Operator, Some(&["support"])).await;
+    let theirs = server.named_token("theirs", Role::Operator, Some(&["support"])).await;
+    let digest = |n: u8| format!("sha256:{}", format!("{n:02x}").repeat(32));
+    let begin = |token: String, n: u8| {
+        let (server, body) = (&server, json!({ "digest": digest(n), "name": "f.csv", "rows": 2 }));
+        async move { server.post(IMPORTS, &token, body).await }
+    };
+    answered(begin(ours.clone(), 0).await, 200).await;
+    problem(begin(theirs.clone(), 0).await, 403).await;
+    let rows = format!("{IMPORTS}/{}/rows", digest(0));
+    let first = json!({ "first": 0, "events": [survey("a", Some("support"))] });
+    problem(server.post(&rows, &theirs, first.clone()).await, 403).await;
+    let taken = answered(server.post(&rows, &ours, first).await, 200).await;
+    assert_eq!((&taken["taken"], &taken["done"]), (&json!(1), &json!(false)));
+    let last = json!({ "first": 1, "events": [survey("b", Some("support"))] });
+    let done = answered(server.post(&rows, &server.admin, last).await, 200).await;
+    assert_eq!(done["done"], true);
+    // Whoever is limited takes not all places.
+    for n in 1..=5 {
+        answered(begin(theirs.clone(), n).await, 200).await;
+    }
+    problem(begin(theirs.clone(), 6).await, 409).await;
+    answered(begin(theirs.clone(), 5).await, 200).await;
+    answered(begin(ours.clone(), 7).await, 200).await;
+}
+
+#[tokio::test]
 async fn what_is_no_event_and_too_many_of_them_are_refused_whole() {
     let server = server().await;
     let admin = &server.admin;

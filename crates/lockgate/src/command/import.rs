@@ -16,6 +16,9 @@ use crate::client::{Client, ServerArgs};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
 
+/// Where rows are from that do not say it. Not the file's name: the same events under another name are the same.
+const SOURCE: &str = "an import";
+
 /// Imports a file of events: surveys, baselines, conversions, incidents, bills in FOCUS and others.
 ///
 /// The whole file is looked at before anything is sent, and nothing of it counts before all of it is there. An import that was
@@ -34,7 +37,7 @@ pub(crate) struct Import {
     /// The agent of rows that do not name one
     #[arg(long, value_name = "NAME")]
     agent: Option<AgentName>,
-    /// Where rows are from that do not say it [default: the file's name]
+    /// Where rows are from that do not say it [default: an import]
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
     /// The bill is of the models' tokens, which interactions have as their cost: shown, and not added
@@ -111,7 +114,7 @@ impl Import {
     }
 
     fn kind(&self) -> CliResult<Kind> {
-        let source = self.source.clone().unwrap_or_else(|| self.name());
+        let source = self.source.clone().unwrap_or_else(|| SOURCE.to_owned());
         let source = Text::try_from(source)
             .map_err(|error| CliError::usage(format!("--source: {error}")))?;
         let named = self.file.extension().and_then(|extension| extension.to_str());

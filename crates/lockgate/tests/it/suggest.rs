@@ -290,7 +290,7 @@ fn weeks_of_releases_give_suggestions_that_a_person_can_accept() {
     let asked = &told["questions"][0];
     assert_eq!(
         (&asked["rule"], &asked["finding"]),
-        (&json!("refund-asks"), &json!("ask_no_more")),
+        (&json!("refund-asks"), &json!("narrow")),
         "{asked:#}"
     );
     assert_eq!(asked["effect"]["not_asked"], 80);
@@ -303,7 +303,7 @@ fn weeks_of_releases_give_suggestions_that_a_person_can_accept() {
         "closer: > 1.5%",
         "1 bad releases taken back sooner",
         "would be worse",
-        "ask no more",
+        "ask about less",
         "patch -p0",
     ] {
         assert!(words.stdout.contains(says), "{says}: {}", words.stdout);

@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lockgate_model::ids::AgentName;
-use lockgate_value::event::{Event, Key};
+use lockgate_model::ids::{AgentName, InteractionId, RolloutId};
+use lockgate_value::event::{Event, Key, What};
 use lockgate_value::ledger::Conflict;
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
@@ -60,6 +60,14 @@ pub enum NotTaken {
         key: Key,
         /// The import.
         import: String,
+    },
+    /// One of them is about something that is not there, or that it cannot be about.
+    #[error("{why}")]
+    Unfit {
+        /// Which, from 0.
+        index: usize,
+        /// The field, and what is wrong with it.
+        why: String,
     },
     /// The store failed.
     #[error(transparent)]
@@ -154,7 +162,10 @@ pub(super) async fn tell(
 ) -> Result<Taken, NotTaken> {
     let known = known(conn, events.iter().map(|event| &event.key)).await?;
     let corrected = corrected(conn, events.iter().map(|event| &event.key)).await?;
-    let entangled = entangled(events);
+    let mut entangled = entangled(events);
+    entangled.extend(
+        events.iter().map(|event| &event.key).filter(|key| corrected.contains(key.as_str())),
+    );
     let mut taken = Taken::default();
     let mut changes = Changes::default();
     let mut new: Vec<Row> = Vec::new();
@@ -166,7 +177,7 @@ pub(super) async fn tell(
         } else if is_known(index, event, &body, known.get(event.key.as_str()), teller)? {
             false
         } else {
-            let is_single = !is_counted(event) || corrected.contains(event.key.as_str());
+            let is_single = !is_counted(event);
             new.push(Row::of(event, body, is_single, teller, &mut changes));
             true
         };
@@ -178,13 +189,14 @@ pub(super) async fn tell(
     Ok(taken)
 }
 
-/// Keys of events that correct others, that others of the batch correct, or that are in it more than once.
+/// Keys of events that correct others, that others of the batch correct, that are in it more than once, or that are about
+/// something that the store has.
 fn entangled(events: &[Event]) -> HashSet<&Key> {
     let mut seen = HashSet::new();
     let mut entangled: HashSet<&Key> =
         events.iter().filter_map(|event| event.corrects.as_ref()).collect();
     for event in events {
-        if event.corrects.is_some() || !seen.insert(&event.key) {
+        if event.corrects.is_some() || about(event).is_some() || !seen.insert(&event.key) {
             entangled.insert(&event.key);
         }
     }
@@ -313,7 +325,21 @@ async fn tell_one(
     if is_known(index, event, &body, known.get(event.key.as_str()), teller)? {
         return Ok(false);
     }
+    if let Some(why) = unfit(conn, event).await? {
+        return Err(NotTaken::Unfit { index, why });
+    }
+    let agent = event.agent.as_ref().map(AgentName::as_str);
+    let by = corrector(conn, event.key.as_str()).await?;
+    if let Some(by) = &by
+        && agent_of(conn, by).await? != Some(agent.map(str::to_owned))
+    {
+        return Err(conflict(Conflict::Agent(event.key.clone())));
+    }
     if let Some(corrected) = &event.corrects {
+        let known = agent_of(conn, corrected.as_str()).await?;
+        if known.is_some_and(|known| known.as_deref() != agent) {
+            return Err(conflict(Conflict::Agent(corrected.clone())));
+        }
         if let Some(by) = corrector(conn, corrected.as_str()).await? {
             let by = by.parse().unwrap_or_else(|_| corrected.clone());
             return Err(conflict(Conflict::Corrected { corrected: corrected.clone(), by }));
@@ -323,11 +349,82 @@ async fn tell_one(
         }
         single_out(conn, corrected, changes).await?;
     }
-    let is_single = !is_counted(event)
-        || event.corrects.is_some()
-        || corrector(conn, event.key.as_str()).await?.is_some();
+    let is_single = !is_counted(event) || event.corrects.is_some() || by.is_some();
     write(conn, vec![Row::of(event, body, is_single, teller, changes)], teller).await?;
     Ok(true)
+}
+
+/// Something of the store's own that an event is about.
+enum About {
+    Release(RolloutId),
+    Interaction(InteractionId),
+}
+
+fn about(event: &Event) -> Option<About> {
+    match &event.what {
+        What::Deployment { release, .. } | What::Incident { release, .. } => {
+            release.map(About::Release)
+        }
+        What::ReplacementCheck { interaction, .. } => Some(About::Interaction(*interaction)),
+        _ => None,
+    }
+}
+
+/// Why an event cannot be about what it names, if so.
+async fn unfit(conn: &mut SqliteConnection, event: &Event) -> Result<Option<String>, StoreError> {
+    let is_other = |agent: &str| event.agent.as_ref().is_some_and(|own| own.as_str() != agent);
+    match about(event) {
+        None => Ok(None),
+        Some(About::Release(id)) => {
+            let agent: Option<String> =
+                sqlx::query_scalar("SELECT agent FROM rollout WHERE id = ?")
+                    .bind(id.to_string())
+                    .fetch_optional(conn)
+                    .await?;
+            Ok(match agent {
+                None => Some(format!(
+                    "release: there is no release {id}; `lockgate rollout list` shows them"
+                )),
+                Some(agent) if is_other(&agent) => {
+                    Some(format!("release: {id} is one of another agent"))
+                }
+                Some(_) => None,
+            })
+        }
+        Some(About::Interaction(id)) => {
+            let row: Option<(String, Option<String>)> =
+                sqlx::query_as("SELECT agent, outcome FROM interaction WHERE id = ?")
+                    .bind(id.to_string())
+                    .fetch_optional(conn)
+                    .await?;
+            Ok(match row {
+                None => Some(format!(
+                    "interaction: {id} is not known; single ones are kept for 90 days"
+                )),
+                Some((agent, _)) if is_other(&agent) => {
+                    Some(format!("interaction: {id} is one of another agent"))
+                }
+                Some((_, outcome)) if outcome.as_deref() != Some("resolved") => {
+                    let outcome = outcome.unwrap_or_else(|| "not known".to_owned());
+                    Some(format!(
+                        "interaction: only resolved ones are looked at, and the outcome of {id} is {outcome}"
+                    ))
+                }
+                Some(_) => None,
+            })
+        }
+    }
+}
+
+/// The agent of the event with this key, which may name none; `None` where there is no such event.
+async fn agent_of(
+    conn: &mut SqliteConnection,
+    key: &str,
+) -> Result<Option<Option<String>>, StoreError> {
+    Ok(sqlx::query_scalar("SELECT agent FROM value_event WHERE key = ?")
+        .bind(key)
+        .fetch_optional(conn)
+        .await?)
 }
 
 /// Counts an event by itself from now on, if it was counted with others.

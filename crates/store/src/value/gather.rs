@@ -240,6 +240,8 @@ fn spans(from_ms: i64, to_ms: i64) -> Vec<(Resolution, i64, i64)> {
 /// A release that is over. Users met it when it had a share of their traffic; what it broke was noticed when it began to be
 /// taken back, and users were served well again when every gateway had confirmed that.
 fn deployment(rollout: &Rollout, steps: &[Transition]) -> Option<Deployment> {
+    // An agent's first version takes nothing's place: it went through no stages and could not fail.
+    rollout.stable.as_ref()?;
     let finished_wall_ms = rollout.ended_wall_ms?;
     let end = match rollout.phase {
         Phase::Promoted => End::Promoted,

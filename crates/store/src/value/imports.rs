@@ -183,6 +183,18 @@ impl Store {
         Ok(after)
     }
 
+    /// One import.
+    pub async fn import(&self, id: &str) -> Result<Option<Import>, StoreError> {
+        let row: Option<Columns> = sqlx::query_as(
+            "SELECT id, name, rows_all, rows_taken, rows_known, is_done, principal
+             FROM value_import WHERE id = ?",
+        )
+        .bind(id)
+        .fetch_optional(&self.inner.reader)
+        .await?;
+        row.map(Columns::import).transpose()
+    }
+
     /// Imports, the one that was touched last first.
     pub async fn imports(&self, limit: u32) -> Result<Vec<Import>, StoreError> {
         let rows: Vec<Columns> = sqlx::query_as(
@@ -266,6 +278,7 @@ fn from(first: usize, error: NotTaken) -> NotTaken {
         NotTaken::InImport { index, key, import } => {
             NotTaken::InImport { index: index + first, key, import }
         }
+        NotTaken::Unfit { index, why } => NotTaken::Unfit { index: index + first, why },
         other @ NotTaken::Store(_) => other,
     }
 }

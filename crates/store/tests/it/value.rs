@@ -133,6 +133,94 @@ pub(crate) async fn an_event_is_told_once_and_corrected_by_a_new_one(db: &Databa
     assert_eq!(db.events_told(None, None, 100).await.unwrap().len(), 7, "a try is none");
 }
 
+pub(crate) async fn nobody_corrects_what_is_about_another_agent(db: &Database) {
+    let of = |agent: Option<&str>, event: Event| Event {
+        agent: agent.map(|agent| agent.parse().unwrap()),
+        ..event
+    };
+    let told = |event: Event| async move { db.tell_events(&[event], "ada", T0).await };
+    told(survey("a", 10, None)).await.unwrap();
+    for agent in [Some("agent-b"), None] {
+        let refused = told(of(agent, survey("x", 0, Some("a")))).await.unwrap_err().to_string();
+        assert!(refused.contains("`a` is about another agent"), "{refused}");
+    }
+    // Nor beforehand.
+    told(of(Some("agent-b"), survey("y", 0, Some("z")))).await.unwrap();
+    let refused = told(survey("z", 10, None)).await.unwrap_err().to_string();
+    assert!(refused.contains("`z` is about another agent"), "{refused}");
+    let both = [of(Some("agent-b"), survey("v", 0, Some("w"))), survey("w", 10, None)];
+    let refused = db.tell_events(&both, "ada", T0).await.unwrap_err();
+    assert!(matches!(refused, NotTaken::Conflict { index: 1, .. }), "{refused}");
+    assert_eq!(nps(db).await, Some(100.0));
+}
+
+pub(crate) async fn events_are_about_what_is_there(db: &Database) {
+    let fence = db.fence().await;
+    let over = rollout("agent-a");
+    db.create_rollout(fence, &over, Some(&transition("running")), &[], &[]).await.unwrap();
+    let mut batch = vec![interaction(InteractionId(Uuid::now_v7()), None)];
+    batch.push(interaction(InteractionId(Uuid::now_v7()), None));
+    batch[0].outcome = Some(Outcome::Resolved);
+    batch[1].outcome = Some(Outcome::Escalated);
+    let [resolved, escalated] = [batch[0].id, batch[1].id];
+    db.append(batch).await.unwrap();
+    let event = |key: &str, agent: &str, what: serde_json::Value| {
+        let mut event = json!({ "key": key, "at_wall_ms": T0, "agent": agent, "source": "s" });
+        event.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
+        Event::from_json(event).unwrap()
+    };
+    let ended = |id: String| json!({ "kind": "deployment", "release": id, "outcome": "succeeded", "finished_wall_ms": T0 });
+    let looked =
+        |id: String| json!({ "kind": "replacement_check", "interaction": id, "verified": true });
+    let nobody = Uuid::now_v7().to_string();
+    for (agent, what, says) in [
+        ("agent-a", ended(nobody.clone()), Some("release: there is no release")),
+        ("agent-b", ended(over.id.to_string()), Some("is one of another agent")),
+        ("agent-a", ended(over.id.to_string()), None),
+        ("agent-a", looked(nobody), Some("is not known")),
+        ("agent-b", looked(resolved.to_string()), Some("is one of another agent")),
+        ("agent-a", looked(escalated.to_string()), Some("only resolved ones")),
+        ("agent-a", looked(resolved.to_string()), None),
+    ] {
+        let key = Uuid::now_v7().to_string();
+        let ran = db.tell_events(&[event(&key, agent, what.clone())], "ada", T0).await;
+        match (ran, says) {
+            (Ok(taken), None) => assert_eq!(taken.new, 1),
+            (Err(error), Some(says)) => {
+                assert!(matches!(error, NotTaken::Unfit { index: 0, .. }), "{error}");
+                assert!(error.to_string().contains(says), "{error}");
+            }
+            (ran, _) => panic!("{what}: {ran:?}"),
+        }
+    }
+}
+
+/// More minutes than one event can say for a task, over as many tasks as it can say.
+pub(crate) async fn the_largest_sums_are_kept_read_and_taken_back(db: &Database) {
+    let saved = |key: &str| {
+        Event::from_json(json!({
+            "key": key, "at_wall_ms": T0, "agent": "agent-a", "source": "s", "kind": "time_saved",
+            "minutes": 525_600, "tasks": 1_000_000_000_000_u64,
+        }))
+        .unwrap()
+    };
+    for key in ["a", "b"] {
+        db.tell_events(&[saved(key)], "ada", T0).await.unwrap();
+        reported(db).await;
+    }
+    db.tell_events(
+        &[Event { corrects: Some("a".parse().unwrap()), ..survey("w", 9, None) }],
+        "ada",
+        T0,
+    )
+    .await
+    .unwrap();
+    db.begin_import(&file("large", 2)).await.unwrap();
+    db.import_rows("large", 0, &[saved("c")], "ada", T0).await.unwrap();
+    assert!(db.discard_import("large", 9).await.unwrap());
+    assert_eq!(reported(db).await.measure(MeasureId::Nps).unwrap().n, 1);
+}
+
 fn file(id: &str, rows: u64) -> NewImport {
     NewImport { id: id.into(), name: "f.csv".into(), rows, by: "ada".into(), at_wall_ms: T0 }
 }
@@ -202,7 +290,7 @@ impl Numbers {
 
 /// Events of all kinds that are counted together, and one that is not; one in four corrects another, each another one.
 fn of_all_kinds(count: u64, numbers: &mut Numbers) -> Vec<Event> {
-    let mut corrected = Vec::new();
+    let (mut corrected, mut agents) = (Vec::new(), Vec::new());
     (0..count)
         .map(|n| {
             let agent = if numbers.below(2) == 0 { "agent-a" } else { "agent-b" };
@@ -224,7 +312,9 @@ fn of_all_kinds(count: u64, numbers: &mut Numbers) -> Vec<Event> {
             };
             event.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
             let target = numbers.below(n.max(1));
-            if n > 0 && numbers.below(4) == 0 && !corrected.contains(&target) {
+            let is_own = agents.get(usize::try_from(target).unwrap()) == Some(&agent);
+            agents.push(agent);
+            if is_own && numbers.below(2) == 0 && !corrected.contains(&target) {
                 corrected.push(target);
                 event["corrects"] = json!(format!("k{target}"));
             }

@@ -32,6 +32,7 @@ pub struct Tally {
     /// Answers to surveys.
     pub votes: Votes,
     /// Minutes saved, over all tasks.
+    #[serde(with = "crate::amount::stored")]
     pub saved_minutes: Amount,
     /// Those tasks.
     pub saved_tasks: u64,

@@ -23,7 +23,7 @@ fn no_release(view: &View) -> Missing {
     Missing::new(
         "no release to production ended in this window",
         [
-            "lockgate rollout start AGENT VERSION reason=TEXT".to_owned(),
+            "lockgate rollout start AGENT VERSION --reason TEXT".to_owned(),
             view.record_of_agent("deployment", "outcome=succeeded finished=TIME"),
         ],
     )

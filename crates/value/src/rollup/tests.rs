@@ -91,17 +91,22 @@ fn what_nobody_said_is_unknown_and_an_error_of_the_version_is_a_failure() {
 #[test]
 fn an_outcome_that_comes_late_moves_its_interaction_and_no_other() {
     let mut late = bucket(&[Interaction { outcome: None, ..interaction() }]);
-    assert!(!late.settle(Some(Outcome::Escalated), Outcome::Resolved));
-    assert!(late.settle(None, Outcome::Escalated));
+    assert!(!late.settle(Some(Outcome::Escalated), Outcome::Resolved, false));
+    assert!(late.settle(None, Outcome::Escalated, false));
     assert_eq!(late.outcomes, Outcomes { escalated: 1, ..Outcomes::default() });
-    assert!(late.settle(Some(Outcome::Escalated), Outcome::Failed));
+    assert!(late.settle(Some(Outcome::Escalated), Outcome::Failed, false));
     assert_eq!(late.errors_charged(), 1);
-    assert!(late.settle(Some(Outcome::Failed), Outcome::Resolved));
+    assert!(late.settle(Some(Outcome::Failed), Outcome::Resolved, false));
     assert_eq!((late.errors_charged(), late.errors.len(), late.outcomes.resolved), (0, 0, 1));
     let broken = Interaction { error: Some(ErrorClass::Timeout), outcome: None, ..interaction() };
-    let mut broken = bucket(&[broken]);
-    assert!(broken.settle(Some(Outcome::Failed), Outcome::Escalated));
-    assert_eq!(broken.errors_charged(), 1);
+    let said = Interaction { outcome: Some(Outcome::Failed), ..interaction() };
+    let mut both = bucket(&[broken, said]);
+    assert!(both.settle(Some(Outcome::Failed), Outcome::Resolved, true));
+    assert_eq!(
+        (both.errors_charged(), both.outcomes.resolved),
+        (2, 1),
+        "of another nothing is taken"
+    );
 }
 
 #[test]

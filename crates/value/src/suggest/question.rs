@@ -71,9 +71,8 @@ pub enum Found {
     Fine,
     /// Practically everything was granted, and something speaks against asking less.
     Kept,
-    /// Asking no more is suggested.
-    AskNoMore,
-    /// Asking no more about some of its actions is suggested.
+    /// Asking no more about these of its actions is suggested: about each of them it asked often enough. What it asks
+    /// about and nobody was asked about stays.
     Narrow,
     /// Denying is suggested.
     Deny,
@@ -272,10 +271,6 @@ fn verdict(counts: &Counts, classes: &[Class], others: bool) -> Verdict {
         return Verdict::new(Found::Kept, why);
     }
     let barred: Vec<&Class> = classes.iter().filter(|class| !class.barred.is_empty()).collect();
-    if counts.is_always_granted() && barred.is_empty() {
-        let why = format!("{granted} of {ended} were granted and none was denied");
-        return Verdict::new(Found::AskNoMore, why);
-    }
     if counts.is_mostly(*denied, BASIS.always_above) {
         return Verdict::new(Found::Deny, format!("{denied} of {ended} were denied"));
     }
@@ -317,7 +312,7 @@ fn effect(found: Found, questions: &[&Question], actions: &[String]) -> Option<R
         questions.iter().filter(|question| question.came_to != CameTo::Open).filter(is_meant);
     let mut replayed = Replayed { not_asked: 0, granted_refused: 0, unanswered_done: 0 };
     match found {
-        Found::AskNoMore | Found::Narrow => {
+        Found::Narrow => {
             for question in ended.filter(|question| question.rules.len() == 1) {
                 replayed.not_asked += 1;
                 replayed.unanswered_done += u64::from(question.came_to == CameTo::Unanswered);

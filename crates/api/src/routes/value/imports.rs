@@ -11,7 +11,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::{check, not_imported};
-use crate::auth::{Operator, Viewer};
+use crate::auth::{Operator, Principal, Viewer};
 use crate::clock;
 use crate::extract::{JsonBody, PathArgs, Reason};
 use crate::problem::{ApiError, Kind, Problem};
@@ -26,6 +26,9 @@ const LISTED_MAX: u32 = 100;
 
 /// Characters of a file's name that are kept.
 const NAME_CHARS_MAX: usize = 200;
+
+/// Imports that are not whole, of a token that is limited to some agents: there are few places for all.
+const OPEN_OF_LIMITED_MAX: usize = 5;
 
 /// Events that one transaction takes away.
 const DISCARDED_AT_ONCE: u32 = 5_000;
@@ -89,6 +92,17 @@ impl From<Import> for ImportView {
     }
 }
 
+/// Whether there is such an import. A token that is limited to some agents has its own imports and no others.
+async fn own(app: &App, principal: &Principal, id: &str) -> Result<bool, ApiError> {
+    match app.store.import(id).await? {
+        Some(import) if import.by != principal.name && !principal.sees_all() => {
+            Err(ApiError::new(Kind::Forbidden, "Another token began this import.")
+                .hint("Use that token, or one that is not limited to named agents."))
+        }
+        known => Ok(known.is_some()),
+    }
+}
+
 /// Begins an import, or says how far it is.
 #[utoipa::path(post, path = "/api/v1/value/imports", tag = "value", operation_id = "begin_import",
     security(("token" = [])), request_body = BeginImport, responses(
@@ -106,7 +120,14 @@ pub(crate) async fn begin(
     }
     let id = digest.to_string();
     let before = app.store.imports(LISTED_MAX).await?;
-    if !before.iter().any(|import| import.id == id) {
+    let known = own(&app, &principal, &id).await?;
+    let open = before.iter().filter(|import| !import.is_done && import.by == principal.name);
+    if !known && !principal.sees_all() && open.count() >= OPEN_OF_LIMITED_MAX {
+        let text = format!("This token has {OPEN_OF_LIMITED_MAX} imports that are not whole.");
+        return Err(ApiError::new(Kind::Conflict, text)
+            .hint("Import those files to their end, or discard them."));
+    }
+    if !known {
         let detail = json!({ "digest": id, "rows": rows });
         record(&app, &principal, "value.import", "imports", detail).await?;
     }
@@ -132,6 +153,7 @@ pub(crate) async fn rows(
     JsonBody(ImportRows { first, events }): JsonBody<ImportRows>,
 ) -> Result<Json<ImportView>, ApiError> {
     check(&app, &principal, &events).await?;
+    own(&app, &principal, &digest.to_string()).await?;
     let (id, now_wall_ms) = (digest.to_string(), clock::wall_ms());
     let taken = app.store.import_rows(&id, first, &events, &principal.name, now_wall_ms).await;
     Ok(Json(taken.map_err(|error| not_imported(error, Some(first)))?.into()))
@@ -166,6 +188,7 @@ pub(crate) async fn discard(
     JsonBody(DiscardImport { reason }): JsonBody<DiscardImport>,
 ) -> Result<StatusCode, ApiError> {
     let id = digest.to_string();
+    own(&app, &principal, &id).await?;
     let detail = json!({ "digest": id, "reason": reason });
     record(&app, &principal, "value.import.discard", "imports", detail).await?;
     while !app

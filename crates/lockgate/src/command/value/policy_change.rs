@@ -52,7 +52,6 @@ impl Policies {
         let node = rules.iter().find(is_it)?;
         let left = self.left(rule, asked)?;
         let edits = match asked.finding {
-            Found::AskNoMore => vec![gone(text, node)?],
             Found::Narrow if left.is_empty() => vec![gone(text, node)?],
             Found::Narrow => vec![narrowed(text, node, &left)?],
             Found::Deny => denied(text, node)?,
@@ -112,7 +111,7 @@ impl Policies {
             }),
             _ => None,
         };
-        let removes = matches!(asked.finding, Found::AskNoMore) || left.is_empty();
+        let removes = left.is_empty();
         let as_meant = now == meant && (meant.is_some() || removes);
         as_meant && others(&self.bundle) == others(after)
     }

@@ -135,11 +135,11 @@ impl Suggest {
 fn of_rule(asked: &Asked, policies: Option<&Policies>) -> Option<Acceptable> {
     let rule = &asked.rule;
     let change = match asked.finding {
-        Found::AskNoMore => format!(
-            "Take the rule `{rule}` away. What other rules allow is then done without a question; they stay as they are."
-        ),
         Found::Narrow => {
-            format!("Take these actions out of the rule `{rule}`: {}.", asked.actions.join(", "))
+            format!(
+                "Take these actions out of the rule `{rule}`: {}. What other rules allow is then done without a question. If none is left, take the rule away.",
+                asked.actions.join(", ")
+            )
         }
         Found::Deny => format!("Write `effect: deny` in the rule `{rule}`, without its `ask`."),
         Found::AnswerLater => format!(

@@ -28,7 +28,7 @@ fn told(questions: &[Question], bars: &[Bar]) -> Asked {
 #[test]
 fn what_was_always_granted_is_asked_no_more() {
     let found = told(&some(73, "refund", CameTo::Granted), &[]);
-    assert_eq!((found.finding, found.counts.granted), (Found::AskNoMore, 73));
+    assert_eq!((found.finding, found.counts.granted), (Found::Narrow, 73));
     assert_eq!(found.waited_ms, Some([4_000.0, 4_000.0]));
     let effect = Replayed { not_asked: 73, granted_refused: 0, unanswered_done: 0 };
     assert_eq!(found.effect, Some(effect));
@@ -90,7 +90,7 @@ fn whatever_is_linked_to_an_incident_stays_as_it_is() {
         assert_eq!(found.classes[0].barred, ["something happened"]);
     }
     for other in [bar(Some("billing"), None), bar(None, Some("mail"))] {
-        assert_eq!(told(&questions, &[other]).finding, Found::AskNoMore);
+        assert_eq!(told(&questions, &[other]).finding, Found::Narrow);
     }
 }
 
@@ -130,7 +130,7 @@ fn agents_that_may_not_be_seen_are_not_told_of_and_keep_the_rule() {
     assert_eq!((only[0].finding, only[0].counts.granted), (Found::Kept, 80));
     assert_eq!(only[0].agents, std::slice::from_ref(&support));
     let both = asked(&questions, &[], |agent| *agent == support, |_| true);
-    assert_eq!((both[0].finding, both[0].counts.granted), (Found::AskNoMore, 160));
+    assert_eq!((both[0].finding, both[0].counts.granted), (Found::Narrow, 160));
     let none = asked(&questions, &[], |agent| agent.as_str() == "other", |_| true);
     assert_eq!(none, []);
 }

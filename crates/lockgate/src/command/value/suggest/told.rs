@@ -221,7 +221,6 @@ fn of_question(out: &mut String, asked: &Asked) {
         Found::Insufficient => "not enough data",
         Found::Fine => "fine",
         Found::Kept => "stays",
-        Found::AskNoMore => "ask no more",
         Found::Narrow => "ask about less",
         Found::Deny => "deny",
         Found::AnswerLater => "more people or more time",
