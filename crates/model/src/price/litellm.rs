@@ -15,6 +15,9 @@ use serde_json::value::RawValue;
 use super::ModelPrice;
 use entry::Unusable;
 
+/// Reasons that are told, each with its models.
+const NOTES_MAX: usize = 50;
+
 /// The largest file, bytes.
 pub const BYTES_MAX: usize = 3 * 1024 * 1024;
 /// The most models.
@@ -134,8 +137,20 @@ pub fn read(text: &str) -> Result<Read, Note> {
     if read.list.is_empty() {
         return Err(fault(0, "it prices no model by its tokens".into(), FORM));
     }
-    read.notes = left_out.into_iter().map(|(why, models)| note(text, &why, &models)).collect();
+    read.notes = notes(text, &left_out);
     Ok(read)
+}
+
+/// One for each reason, up to [`NOTES_MAX`].
+fn notes(text: &str, left_out: &BTreeMap<Unusable, Vec<(usize, String)>>) -> Vec<Note> {
+    let said = left_out.iter().take(NOTES_MAX).map(|(why, models)| note(text, why, models));
+    let mut notes: Vec<Note> = said.collect();
+    let more: usize = left_out.values().skip(NOTES_MAX).map(Vec::len).sum();
+    if more > 0 {
+        let message = format!("{more} more models are not priced by this file, for other reasons");
+        notes.push(Note { line: 1, column: 1, message, hint: FORM });
+    }
+    notes
 }
 
 /// What is said of all models that cannot be used for the same reason; its place is the first of them.

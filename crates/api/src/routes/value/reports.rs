@@ -10,6 +10,7 @@ use lockgate_value::event::Invalid;
 use lockgate_value::report::{ValueReport, report};
 use lockgate_value::window::Window;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use crate::auth::Viewer;
@@ -94,6 +95,9 @@ impl WhichReport {
     }
 }
 
+/// Reports that are made at the same time, at most: others wait, and users' requests do not.
+static REPORTS: Semaphore = Semaphore::const_new(2);
+
 /// What agents were worth: every measure with its number, or with what is missing and how to record it.
 #[utoipa::path(get, path = "/api/v1/value/report", tag = "value", operation_id = "value_report",
     security(("token" = [])), params(WhichReport), responses(
@@ -110,8 +114,13 @@ pub(crate) async fn one(
         None => principal.need_all_agents("A report of all agents")?,
     }
     let (window, before) = which.windows().map_err(|error| no_window(&error))?;
+    // Ends with the server, never closed.
+    let _place = REPORTS.acquire().await;
     let of = async |window| -> Result<ValueReport, ApiError> {
-        Ok(report(&app.store.value_gathered(window, which.agent.as_ref()).await?))
+        let gathered = app.store.value_gathered(window, which.agent.as_ref()).await?;
+        tokio::task::spawn_blocking(move || report(&gathered))
+            .await
+            .map_err(|_| ApiError::new(Kind::Internal, "The report could not be made."))
     };
     let asked = of(window).await?;
     Ok(Json(if which.compare { asked.compared_with(&of(before).await?) } else { asked }))

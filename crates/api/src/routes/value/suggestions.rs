@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use lockgate_model::ids::AgentName;
 use lockgate_value::suggest::Suggestions;
 use serde::Deserialize;
+use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use super::reports::days;
@@ -36,6 +37,9 @@ pub(crate) struct WhichSuggestions {
     time_zone: Option<String>,
 }
 
+/// Releases are judged again for one caller at a time, as that takes a processor.
+static SUGGESTIONS: Semaphore = Semaphore::const_new(1);
+
 /// What rollback thresholds and rules that ask people could be instead, from what was seen, and what that would have done
 /// to the releases and questions of the window. Nothing changes by it.
 #[utoipa::path(get, path = "/api/v1/value/suggestions", tag = "value", operation_id = "value_suggestions",
@@ -51,6 +55,8 @@ pub(crate) async fn look(
     if let Some(agent) = &which.agent {
         fleet::defined(&app, &principal, agent).await?;
     }
+    // Ends with the server, never closed.
+    let _place = SUGGESTIONS.acquire().await;
     let window = days(which.from, which.to, which.time_zone.as_deref(), DAYS_DEFAULT)?;
     Ok(Json(suggest::suggestions(&app, &principal, window, which.agent.as_ref()).await?))
 }

@@ -166,7 +166,9 @@ pub(super) fn read(text: &str) -> Result<(Option<String>, ModelPrice), Unusable>
         if mode.as_deref() == Some("embedding") {
             written.base.output.get_or_insert(0.0);
         }
-        if let (Some(tier), Some(ladder)) = (tier, written.tier(&usual)) {
+        // A tier at 0 has no price that is known.
+        let ladder = written.tier(&usual).filter(|ladder| !has_free_step(ladder));
+        if let (Some(tier), Some(ladder)) = (tier, ladder) {
             tiers.insert(*tier, ladder);
         }
     }
@@ -186,13 +188,18 @@ fn standard(usual: &WrittenLadder) -> Result<Ladder, Unusable> {
         (None, _) | (_, None) => Err(Unusable::Half),
         _ => {
             let ladder = usual.standard().ok_or(Unusable::Half)?;
-            if is_free(&ladder.base) { Err(Unusable::Zero) } else { Ok(ladder) }
+            if has_free_step(&ladder) { Err(Unusable::Zero) } else { Ok(ladder) }
         }
     }
 }
 
 fn is_free(rates: &Rates) -> bool {
     rates.input == 0.0 && rates.output == 0.0
+}
+
+/// Whether tokens cost nothing, of whatever length the request is: 0 is how unknown prices are written.
+fn has_free_step(ladder: &Ladder) -> bool {
+    is_free(&ladder.base) || ladder.above.iter().any(|above| is_free(&above.rates))
 }
 
 /// Prices by ranges of input tokens: the first range is the base.

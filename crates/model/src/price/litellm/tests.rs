@@ -179,6 +179,36 @@ fn a_bad_file_is_refused_with_its_place() {
     assert!(too_many.message.contains("more than 20000 models"), "{}", too_many.message);
 }
 
+#[test]
+fn tokens_of_a_tier_or_a_long_request_at_0_have_no_price_that_is_known() {
+    let usual = "\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 2e-06";
+    let free = |suffix: &str| {
+        format!("\"input_cost_per_token{suffix}\": 0, \"output_cost_per_token{suffix}\": 0")
+    };
+    let text = format!(
+        "{{\"batch\": {{{usual}, {}}}, \"long\": {{{usual}, {}}}}}",
+        free("_batches"),
+        free("_above_200k_tokens")
+    );
+    let read = read(&text).unwrap();
+    let batch = read.list.find(None, "batch").expect("its usual price is known");
+    assert!(batch.tiers.is_empty(), "{batch:?}");
+    assert_eq!(read.list.find(None, "long"), None);
+    assert!(read.notes[0].message.contains("`long`"), "{}", read.notes[0].message);
+}
+
+#[test]
+fn however_many_reasons_there_are_some_are_told_and_the_rest_counted() {
+    let good = "\"m\": {\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 1e-06}";
+    let bad: Vec<String> = (0..5_000)
+        .map(|n| format!("\"x{n}\": {{\"input_cost_per_token_above_{n}_tokens\": 5}}"))
+        .collect();
+    let read = read(&format!("{{{good}, {}}}", bad.join(", "))).unwrap();
+    assert_eq!(read.notes.len(), 51);
+    let last = &read.notes[50].message;
+    assert!(last.starts_with("4950 more models"), "{last}");
+}
+
 proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in ".{0,200}") {
