@@ -137,8 +137,8 @@ macro_rules! measures {
 }
 
 measures! {
-    /// 100 × successful / finished releases to production. A release that was superseded came to no end of its own and
-    /// counts nowhere; one that a person took back counts as not successful. No finished one: missing.
+    /// 100 × successful / finished releases to production. An agent's first version takes nothing's place and counts
+    /// nowhere. A release that was superseded came to no end of its own and counts nowhere; one that a person took back counts as not successful. No finished one: missing.
     DeploymentSuccess: "deployment_success", "Deployment success", Deployment, Percent, "100 × promoted / (promoted + rolled back + aborted), of releases that reached production", "finished releases to production", ENDED, Some(true);
     /// 100 × systems in production / all systems that are not retired. A system is an agent that Lockgate knows, or one
     /// that was recorded by name. No system: missing.
