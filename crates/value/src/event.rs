@@ -185,9 +185,18 @@ impl Event {
                 format!("`{}` is about one agent; name it", self.what.kind()),
             ));
         }
+        if let What::Baseline { as_of, .. } = &self.what
+            && crate::window::start_of(&jiff::tz::TimeZone::UTC, *as_of)
+                .is_none_or(|at| at > self.at_wall_ms.saturating_add(AHEAD_MS))
+        {
+            return Err(Invalid::new("as_of", format!("{as_of} lies after the event's own time")));
+        }
         self.what.check()
     }
 }
+
+/// How far the start of a day in UTC may lie ahead of an event of that day, in whatever time zone.
+const AHEAD_MS: i64 = 24 * 3_600_000;
 
 impl TryFrom<Value> for Event {
     type Error = Invalid;

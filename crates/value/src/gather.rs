@@ -298,7 +298,15 @@ impl Gathered {
             }
             _ => self.is_about(event.agent.as_ref()),
         };
-        if event.at_wall_ms >= self.window.to_wall_ms() || !is_about {
+        let end_wall_ms = self.window.to_wall_ms();
+        let holds = match &event.what {
+            // Found out as of a day, and recorded later perhaps.
+            What::Baseline { as_of, .. } => {
+                self.window.day_of(end_wall_ms - 1).is_some_and(|last| *as_of <= last)
+            }
+            _ => event.at_wall_ms < end_wall_ms,
+        };
+        if !holds || !is_about {
             return;
         }
         if let (

@@ -107,7 +107,8 @@ fn composite(measures: &[Measured]) -> Score {
         MeasureId::CostSaving,
         MeasureId::Nps,
     ];
-    of_measures(ids.map(value))
+    let range = |id| find(measures, id).and_then(|one| one.range);
+    of_measures(ids.map(value), ids.map(range))
 }
 
 impl ValueReport {

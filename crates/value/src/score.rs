@@ -176,15 +176,29 @@ pub fn score(values: [Result<f64, Missing>; 5]) -> Result<Score, Impossible> {
     Ok(of(values))
 }
 
-/// The same, with what no term can be, such as 200 hours a week, as a value that is missing.
-pub(crate) fn of_measures(values: [Result<f64, Missing>; 5]) -> Score {
+/// The same, with what no term can be, such as 200 hours a week, as a value that is missing. Where the truth of a measure can
+/// lie goes into where the score can.
+pub(crate) fn of_measures(values: [Result<f64, Missing>; 5], ranges: [Option<Range>; 5]) -> Score {
     let mut terms = TermId::ALL.into_iter();
-    of(values.map(|value| match (terms.next(), value) {
+    let mut score = of(values.map(|value| match (terms.next(), value) {
         (Some(term), Ok(value)) if !term.holds(value) => {
             Err(Missing::new(Impossible { term, value }.to_string(), []))
         }
         (_, value) => value,
-    }))
+    }));
+    let Range { low: Some(mut low), high: Some(mut high) } = score.normalised_range else {
+        return score;
+    };
+    for (term, range) in score.terms.iter().zip(ranges) {
+        let (Some(value), Some(range)) = (term.value, range) else { continue };
+        let id = term.term;
+        let points = |value: f64| id.weight_percent() * id.normalised(value) / 100.0;
+        let seen = points(value);
+        low -= (seen - points(range.low.unwrap_or(f64::NEG_INFINITY))).max(0.0);
+        high += (points(range.high.unwrap_or(f64::INFINITY)) - seen).max(0.0);
+    }
+    score.normalised_range = Range { low: tidy(low), high: tidy(high) };
+    score
 }
 
 fn of(values: [Result<f64, Missing>; 5]) -> Score {
@@ -286,8 +300,19 @@ mod tests {
 
     #[test]
     fn of_measures_a_value_that_cannot_be_is_missing() {
-        let score = of_measures([Ok(80.0), Ok(70.0), Ok(200.0), Ok(15.0), Ok(50.0)]);
+        let score = of_measures([Ok(80.0), Ok(70.0), Ok(200.0), Ok(15.0), Ok(50.0)], [None; 5]);
         assert_eq!((score.raw, score.missing.len()), (None, 1));
         assert!(score.missing[0].missing.why.contains("200 is not possible"));
+    }
+
+    #[test]
+    fn what_is_not_seen_of_a_term_widens_where_the_score_can_lie() {
+        let values = || [Ok(80.0), Ok(70.0), Ok(4.0), Ok(15.0), Ok(50.0)];
+        let replacement = Range { low: Some(60.0), high: Some(90.0) };
+        let saving = Range { low: None, high: Some(15.0) };
+        let score = of_measures(values(), [None, Some(replacement), None, Some(saving), None]);
+        assert_eq!(score.normalised, Some(75.25));
+        // 0.25 · 10 and 0.15 · 75 less; 0.25 · 20 more.
+        assert_eq!(score.normalised_range, Range { low: Some(61.5), high: Some(80.25) });
     }
 }

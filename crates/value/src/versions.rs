@@ -114,7 +114,21 @@ fn changes(before: &[Measured], after: &[Measured]) -> Vec<Change> {
         .collect()
 }
 
-/// A change is for better or worse when its interval leaves no change out. Where there is no interval, nobody can say.
+/// Whether all that the one can be lies on one side of all that the other can be.
+fn are_apart(before: Option<&Measured>, after: Option<&Measured>) -> bool {
+    let span = |measured: Option<&Measured>| {
+        let measured = measured?;
+        let value = measured.value?;
+        let range = measured.range.map(|range| {
+            (range.low.unwrap_or(f64::NEG_INFINITY), range.high.unwrap_or(f64::INFINITY))
+        });
+        Some(range.unwrap_or((value, value)))
+    };
+    span(before).zip(span(after)).is_some_and(|((from, to), (low, high))| to < low || high < from)
+}
+
+/// A change is for better or worse when its interval leaves no change out, and what was not seen of either does, too. Where
+/// there is no interval, nobody can say.
 pub(crate) fn change(id: MeasureId, before: Option<&Measured>, after: Option<&Measured>) -> Change {
     let value = |measured: Option<&Measured>| measured.and_then(|measured| measured.value);
     let ends =
@@ -129,7 +143,7 @@ pub(crate) fn change(id: MeasureId, before: Option<&Measured>, after: Option<&Me
         .as_ref()
         .is_some_and(|ends| ends.low > 0.0 || ends.high.is_some_and(|high| high < 0.0));
     let better = change
-        .filter(|change| *change != 0.0 && is_clear)
+        .filter(|change| *change != 0.0 && is_clear && are_apart(before, after))
         .and_then(|change| id.spec().more_is_better.map(|more| (change > 0.0) == more));
     Change { id, before: then, after: now, change, interval, better }
 }

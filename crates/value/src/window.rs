@@ -147,7 +147,7 @@ fn local(zone: &TimeZone, at_wall_ms: i64) -> Option<DateTime> {
 }
 
 /// Where clocks are put forward at midnight, the day begins after that.
-fn start_of(zone: &TimeZone, day: Date) -> Option<i64> {
+pub(crate) fn start_of(zone: &TimeZone, day: Date) -> Option<i64> {
     zone.to_timestamp(day.at(0, 0, 0, 0)).ok().map(Timestamp::as_millisecond)
 }
 

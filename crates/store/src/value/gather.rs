@@ -59,7 +59,8 @@ impl Store {
         let sql = format!(
             "SELECT body FROM value_event INDEXED BY value_event_single
              WHERE is_single = 1
-                 AND (at_wall_ms < ?2 OR kind IN ('incident', 'deployment', 'external_cost'))
+                 AND (at_wall_ms < ?2
+                     OR kind IN ('baseline', 'incident', 'deployment', 'external_cost'))
                  AND (at_wall_ms >= ?1 OR kind NOT IN
                      ('survey', 'conversion', 'replacement_check', 'error_introduced'))
                  AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}

@@ -62,7 +62,9 @@ class Case:
         return self.agent is None or agent == self.agent
 
     def fact(self, events, **match):
-        fits = [e for e in events if all(e.get(k) == v for k, v in match.items()) and e["at_wall_ms"] < self.end]
+        last = str(civil(self.end - 1, self.tz).date())
+        holds = lambda e: e["as_of"] <= last if e["kind"] == "baseline" else e["at_wall_ms"] < self.end
+        fits = [e for e in events if all(e.get(k) == v for k, v in match.items()) and holds(e)]
         if not fits:
             return None
         return pd.DataFrame(fits).assign(as_of=lambda f: f.get("as_of", "")).sort_values(["as_of", "at_wall_ms", "key"]).iloc[-1]
@@ -352,6 +354,9 @@ def cases():
     for key, value in [("b", 40), ("a", 30)]:
         ties.event("baseline", "2026-01-01", key=key, agent=None, measure="nps", value=value, unit="points", as_of="2026-01-01")
     ties.event("baseline", "2026-02-01", agent=None, measure="nps", value=70, unit="points", as_of="2025-01-01")
+    # Recorded after the window, of before it; and of after it.
+    ties.event("baseline", "2026-06-01", agent=None, measure="nps", value=55, unit="points", as_of="2026-03-30")
+    ties.event("baseline", "2026-06-01", agent=None, measure="nps", value=99, unit="points", as_of="2026-03-31")
     for score in [9, 9, 0, 0]:
         ties.event("survey", "2026-03-03", score=score)
     for minutes in [30, 30, 10, 50]:
