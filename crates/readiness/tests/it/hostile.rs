@@ -105,9 +105,11 @@ fn what_is_long_is_looked_through_once() {
     let found = assessed(&with(&[RUST, &[(".gitlab-ci.yml", &gitlab)]]));
     let reason = &check(&found, "tests.unit_on_pull_request").reason;
     assert!(reason.contains("it needs the job `y`, which is not there"), "{reason}");
-    let jobs = each(8_000, |n| format!("  j{n}: {{}}\n"));
+    let jobs = each(8_000, |n| format!("  j{n}: {{runs-on: x}}\n"));
     let needs = "j7999, ".repeat(40_000);
-    let github = format!("on: push\njobs:\n{jobs}  a: {{needs: [{needs}]}}\n  b: {{needs: [c]}}\n");
+    let github = format!(
+        "on: push\njobs:\n{jobs}  a: {{runs-on: x, needs: [{needs}]}}\n  b: {{runs-on: x, needs: [c]}}\n"
+    );
     let found = assessed(&[(CI, &github)]);
     assert!(
         found.notes.iter().any(|note| note.contains("the job `b` need `c`")),
