@@ -7,14 +7,14 @@ import threading
 import time
 import urllib.request
 
-from world import Answer
+from world import ANSWER_MAX_S, Answer
 
 NOT_SHOWN = [
-    "ASI01: a person who looks at what asks; approvals are not built yet, and what asks is refused",
-    "ASI03: patterns of behaviour that are unlike the agent; delegation that only narrows",
-    "ASI06: where what is remembered came from; sessions keep no labels yet, so that such a rule would deny all writing",
-    "ASI08: rates, budgets, loops, circuit breakers; limits are not counted yet, and what one binds is denied",
-    "ASI10: quarantine of an agent by its behaviour; the kill switch is revoking its tokens",
+    "ASI01: a person who looks at what asks and says yes; here nobody is there, and what asks is refused",
+    "ASI03: delegation that only narrows",
+    "ASI06: labels of what a session has read",
+    "ASI08: rates, budgets, loops, circuit breakers",
+    "ASI10: what an agent does unlike itself; the kill switch here is revoking its tokens",
 ]
 ALL = []
 
@@ -159,7 +159,7 @@ def answer_roots(world, agent, session, root):
     """Says that the roots are others, and answers when the server asks which."""
     url = f"http://{world.addresses['egress']}/mcp/files"
     fields = {"authorization": f"Bearer {world.tokens[agent]}", "accept": "text/event-stream", **session}
-    stream = urllib.request.urlopen(urllib.request.Request(url, headers=fields), timeout=30)
+    stream = urllib.request.urlopen(urllib.request.Request(url, headers=fields), timeout=ANSWER_MAX_S)
     world.send(agent, "files", {"method": "notifications/roots/list_changed"}, session)
     for line in stream:
         if not line.startswith(b"data:"):
@@ -288,7 +288,7 @@ def chain(stage):
     for number in range(4):
         yield stage.twin(f"mail while 16 calls hang ({number})", "support", "mail", "send_email", sent)
     for thread in waiting:
-        thread.join(60)
+        thread.join(ANSWER_MAX_S)
     kinds = sorted({one.kind() for one in ended})
     told = Answer(200, {}, {"error": {"code": len(ended), "message": f"calls ended as {kinds}: {ended[0].text() if ended else ''}"}})
     row = stage.row("fault", "16 calls to a server that never answers", "support: slow/wait", told, world.seen("slow"), "failed", None, 16)
