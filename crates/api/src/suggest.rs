@@ -6,6 +6,7 @@ mod releases;
 mod rules;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lockgate_model::agent::Agent;
 use lockgate_model::config::Config;
@@ -81,7 +82,7 @@ async fn of_agent(
     let judged = {
         let plan = Arc::clone(&plan);
         let known: Vec<Incident> = incidents.iter().copied().cloned().collect();
-        blocking(move || releases::judged(past, &plan, &known)).await?
+        blocking(move |left| releases::judged(past, &plan, &known, left)).await?
     };
     let named = rules::of(&plan);
     let healthy = Healthy::read(&app.store, agent, window, &judged, &incidents, &named).await?;
@@ -91,9 +92,9 @@ async fn of_agent(
     let mut plan_also_of: Vec<AgentName> = seen.iter().map(|other| other.name.clone()).collect();
     plan_also_of.sort_unstable();
     let releases = judged.iter().map(|judged| judged.release.clone()).collect();
-    let thresholds = blocking(move || {
+    let thresholds = blocking(move |left| {
         let of = |named: Named| threshold(&named, &plan, &healthy, &judged);
-        named.into_iter().map(of).collect()
+        named.into_iter().take_while(|_| !left.get()).map(of).collect()
     })
     .await?;
     Ok(Some(OfAgent {
@@ -106,12 +107,34 @@ async fn of_agent(
     }))
 }
 
+/// Does work that is no more done to its end once nobody waits for it.
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
+    work: impl FnOnce(&Left) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
-    tokio::task::spawn_blocking(work)
+    let left = Left::default();
+    let _leaves = Leaves(left.clone());
+    tokio::task::spawn_blocking(move || work(&left))
         .await
         .map_err(|_| ApiError::new(Kind::Internal, "The releases could not be judged again."))
+}
+
+/// Whether whoever asked has left: what is found then is shown to nobody, and need not be whole.
+#[derive(Debug, Clone, Default)]
+struct Left(Arc<AtomicBool>);
+
+impl Left {
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Says so when it is dropped.
+struct Leaves(Left);
+
+impl Drop for Leaves {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn threshold(named: &Named, plan: &Plan, healthy: &Healthy, judged: &[Judged]) -> Threshold {

@@ -15,11 +15,15 @@ use crate::store::Store;
 use crate::value;
 use crate::windows::{Cell, add_evidence, change_evidence, rollout_column};
 
+/// Outcomes that one user can add to the evidence of a version in a rollout. Beyond it they are kept, and say nothing of the
+/// version: whoever holds many tickets would otherwise set the share of what was resolved.
+pub const OUTCOMES_OF_USER_MAX: i64 = 10;
+
 impl Store {
     /// Counts an answer: once per interaction and kind, and feedback once per user, version and
     /// rollout. A failed outcome is an error of the version, once per user as well, and none where
-    /// users are not known: whoever holds many tickets would otherwise set the error rate. On disk
-    /// when this returns.
+    /// users are not known: whoever holds many tickets would otherwise set the error rate. What the
+    /// version said of an interaction itself is not counted again. On disk when this returns.
     pub(crate) async fn take_answer(
         &self,
         ticket: &Ticket,
@@ -27,19 +31,12 @@ impl Store {
         at_wall_ms: i64,
     ) -> Result<Counted, StoreError> {
         let mut tx = self.begin().await?;
-        let failed = answer == Answer::Outcome(Outcome::Failed);
-        let charged = match ticket.user.filter(|_| failed) {
-            None => false,
-            Some(user) => {
-                !has_error(&mut tx, ticket).await?
-                    && !has_failed_before(&mut tx, ticket, user).await?
-            }
-        };
+        let how = weighed(&mut tx, ticket, answer).await?;
         let (kind, value) = columns(answer)?;
         let inserted = sqlx::query(
             "INSERT INTO answer (interaction, kind, value, agent, version, rollout, epoch,
-                 sticky_user, charged, at_wall_ms)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                 sticky_user, charged, counted, at_wall_ms)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         )
         .bind(ticket.interaction.to_string())
         .bind(kind)
@@ -49,7 +46,8 @@ impl Store {
         .bind(rollout_column(ticket.rollout))
         .bind(codec::signed("epoch", ticket.epoch.0)?)
         .bind(ticket.user.map(u64::cast_signed))
-        .bind(charged)
+        .bind(how.charged)
+        .bind(how.counted)
         .bind(at_wall_ms)
         .execute(&mut *tx)
         .await?;
@@ -57,7 +55,7 @@ impl Store {
             return Ok(Counted::Before);
         }
         if let Some(cell) = cell(ticket) {
-            count(&mut tx, &cell, answer, charged, ticket.user).await?;
+            count(&mut tx, &cell, answer, how, ticket.user).await?;
         }
         match answer {
             Answer::Outcome(outcome) => {
@@ -72,6 +70,36 @@ impl Store {
         tx.commit().await?;
         Ok(Counted::Yes)
     }
+}
+
+/// What an answer does to the evidence of its version.
+#[derive(Debug, Clone, Copy, FromRow)]
+struct Weight {
+    /// It is an error of the version.
+    charged: bool,
+    /// It is one more vote or outcome.
+    counted: bool,
+}
+
+async fn weighed(
+    conn: &mut SqliteConnection,
+    ticket: &Ticket,
+    answer: Answer,
+) -> Result<Weight, StoreError> {
+    let Answer::Outcome(outcome) = answer else {
+        return Ok(Weight { charged: false, counted: true });
+    };
+    let known = known(conn, &ticket.interaction.to_string()).await?;
+    let user = match ticket.user {
+        None => None,
+        Some(user) => Some(said_before(conn, ticket, user).await?),
+    };
+    Ok(Weight {
+        charged: outcome == Outcome::Failed
+            && !known.has_error
+            && user.is_some_and(|said| !said.has_failed),
+        counted: !known.has_outcome && user.is_none_or(|said| said.outcomes < OUTCOMES_OF_USER_MAX),
+    })
 }
 
 /// The hour of the interaction that a ticket was given out with, by its id; where that does not tell, now.
@@ -95,32 +123,51 @@ fn columns(answer: Answer) -> Result<(&'static str, String), StoreError> {
     })
 }
 
-async fn has_error(conn: &mut SqliteConnection, ticket: &Ticket) -> Result<bool, StoreError> {
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM interaction WHERE id = ? AND error IS NOT NULL")
-            .bind(ticket.interaction.to_string())
-            .fetch_optional(conn)
-            .await?;
-    Ok(found.is_some())
+/// What an interaction said itself; nothing before it is written.
+#[derive(Debug, Clone, Copy, Default, FromRow)]
+struct Known {
+    has_error: bool,
+    has_outcome: bool,
 }
 
-/// Whether this user's word has counted as an error of the version in this rollout.
-async fn has_failed_before(
+async fn known(conn: &mut SqliteConnection, interaction: &str) -> Result<Known, StoreError> {
+    let known: Option<Known> = sqlx::query_as(
+        "SELECT error IS NOT NULL AS has_error, outcome IS NOT NULL AS has_outcome
+         FROM interaction WHERE id = ?",
+    )
+    .bind(interaction)
+    .fetch_optional(conn)
+    .await?;
+    Ok(known.unwrap_or_default())
+}
+
+/// What a user has said of this version in this rollout.
+#[derive(Debug, Clone, Copy, FromRow)]
+struct Said {
+    /// It has counted as an error.
+    has_failed: bool,
+    /// Outcomes that have counted.
+    outcomes: i64,
+}
+
+async fn said_before(
     conn: &mut SqliteConnection,
     ticket: &Ticket,
     user: u64,
-) -> Result<bool, StoreError> {
-    let found: Option<i64> = sqlx::query_scalar(
-        "SELECT 1 FROM answer WHERE agent = ? AND version = ? AND rollout = ?
-             AND sticky_user = ? AND charged = 1",
+) -> Result<Said, StoreError> {
+    Ok(sqlx::query_as(
+        "SELECT
+             EXISTS (SELECT 1 FROM answer WHERE agent = ?1 AND version = ?2 AND rollout = ?3
+                 AND sticky_user = ?4 AND charged = 1) AS has_failed,
+             (SELECT COUNT(*) FROM answer WHERE agent = ?1 AND version = ?2 AND rollout = ?3
+                 AND sticky_user = ?4 AND kind = 'outcome' AND counted = 1) AS outcomes",
     )
     .bind(ticket.agent.as_str())
     .bind(ticket.version.as_str())
     .bind(rollout_column(ticket.rollout))
     .bind(user.cast_signed())
-    .fetch_optional(conn)
-    .await?;
-    Ok(found.is_some())
+    .fetch_one(conn)
+    .await?)
 }
 
 /// Adds an answer to the evidence of its rollout.
@@ -128,90 +175,118 @@ async fn count(
     conn: &mut SqliteConnection,
     cell: &Cell,
     answer: Answer,
-    charged: bool,
+    how: Weight,
     user: Option<u64>,
 ) -> Result<(), StoreError> {
     let mut arm = Arm::default();
-    add_answer(&mut arm, answer, charged);
-    let key = user.filter(|_| charged).map(|key| (key, true));
+    add_answer(&mut arm, answer, how);
+    let key = user.filter(|_| how.charged).map(|key| (key, true));
     add_evidence(conn, cell, arm, &KeySet::from_iter(key)).await
 }
 
-fn add_answer(arm: &mut Arm, answer: Answer, charged: bool) {
+fn add_answer(arm: &mut Arm, answer: Answer, how: Weight) {
     match answer {
+        _ if !how.counted => {}
         Answer::Feedback(score) => arm.feedback.record(score),
         Answer::Outcome(outcome) => arm.outcomes.record(outcome),
     }
-    if charged {
+    if how.charged {
         *arm.errors.entry(ErrorClass::OutcomeFailed).or_default() += 1;
     }
 }
 
+/// An answer that came before its interaction was written.
+#[derive(Debug, FromRow)]
+struct Early {
+    value: String,
+    rollout: String,
+    epoch: i64,
+    version: String,
+    #[sqlx(flatten)]
+    how: Weight,
+    #[sqlx(flatten)]
+    known: Known,
+}
+
 /// Brings an interaction that has just been written together with the answer that came before
-/// it: it learns its outcome, and if it ended in an error of its own, the answer is no second one.
+/// it: it learns its outcome. If it ended in an error of its own, the answer is no second one, and
+/// if it said how it ended, the answer is no second outcome.
 ///
 /// Gives the outcome that it learnt.
 pub(crate) async fn meet(
     conn: &mut SqliteConnection,
     interaction: &str,
 ) -> Result<Option<Outcome>, StoreError> {
-    let row: Option<(String, bool, String, i64, String, bool)> = sqlx::query_as(
-        "SELECT answer.value, answer.charged, answer.rollout, answer.epoch, answer.version,
-             interaction.error IS NOT NULL
+    let early: Option<Early> = sqlx::query_as(
+        "SELECT answer.value, answer.charged, answer.counted, answer.rollout, answer.epoch,
+             answer.version, interaction.error IS NOT NULL AS has_error,
+             interaction.outcome IS NOT NULL AS has_outcome
          FROM answer JOIN interaction ON interaction.id = answer.interaction
          WHERE answer.interaction = ? AND answer.kind = 'outcome'",
     )
     .bind(interaction)
     .fetch_optional(&mut *conn)
     .await?;
-    let Some((value, charged, rollout, epoch, version, has_error)) = row else {
-        return Ok(None);
-    };
-    let outcome = codec::from_tag("outcome", &value)?;
+    let Some(early) = early else { return Ok(None) };
+    let outcome = codec::from_tag("outcome", &early.value)?;
     sqlx::query("UPDATE interaction SET outcome = ? WHERE id = ? AND outcome IS NULL")
-        .bind(value)
+        .bind(&early.value)
         .bind(interaction)
         .execute(&mut *conn)
         .await?;
-    if !(charged && has_error) {
+    let second_error = early.how.charged && early.known.has_error;
+    let second_outcome = early.how.counted && early.known.has_outcome;
+    if !(second_error || second_outcome) {
         return Ok(Some(outcome));
     }
-    sqlx::query("UPDATE answer SET charged = ? WHERE interaction = ? AND kind = 'outcome'")
-        .bind(false)
-        .bind(interaction)
-        .execute(&mut *conn)
-        .await?;
-    if rollout.is_empty() {
+    sqlx::query(
+        "UPDATE answer SET charged = ?, counted = ? WHERE interaction = ? AND kind = 'outcome'",
+    )
+    .bind(early.how.charged && !second_error)
+    .bind(early.how.counted && !second_outcome)
+    .bind(interaction)
+    .execute(&mut *conn)
+    .await?;
+    if early.rollout.is_empty() {
         return Ok(Some(outcome));
     }
     let cell = Cell {
-        rollout: codec::parse("rollout id", &rollout)?,
-        epoch: Epoch(codec::unsigned("epoch", epoch)?),
-        version: codec::parse("version", &version)?,
+        rollout: codec::parse("rollout id", &early.rollout)?,
+        epoch: Epoch(codec::unsigned("epoch", early.epoch)?),
+        version: codec::parse("version", &early.version)?,
     };
     change_evidence(conn, &cell, |evidence| {
-        if let Some(errors) = evidence.errors.get_mut(&ErrorClass::OutcomeFailed) {
+        if second_error && let Some(errors) = evidence.errors.get_mut(&ErrorClass::OutcomeFailed) {
             *errors = errors.saturating_sub(1);
+        }
+        if second_outcome {
+            evidence.outcomes.take_back(outcome);
         }
     })
     .await?;
     Ok(Some(outcome))
 }
 
-/// Adds an answer as it is kept to an arm.
-pub(crate) fn add_told(
-    arm: &mut Arm,
-    kind: &str,
-    value: &str,
-    charged: bool,
-) -> Result<(), StoreError> {
-    let answer = if kind == "feedback" {
-        Answer::Feedback(codec::from_tag::<Score>("score", value)?)
-    } else {
-        Answer::Outcome(codec::from_tag::<Outcome>("outcome", value)?)
-    };
-    add_answer(arm, answer, charged);
-    Ok(())
+/// An answer as it is kept. Read `kind`, `value`, `charged` and `counted`.
+#[derive(Debug, FromRow)]
+pub(crate) struct Told {
+    kind: String,
+    value: String,
+    #[sqlx(flatten)]
+    how: Weight,
+}
+
+impl Told {
+    /// Adds it to an arm.
+    pub(crate) fn add_to(&self, arm: &mut Arm) -> Result<(), StoreError> {
+        let answer = if self.kind == "feedback" {
+            Answer::Feedback(codec::from_tag::<Score>("score", &self.value)?)
+        } else {
+            Answer::Outcome(codec::from_tag::<Outcome>("outcome", &self.value)?)
+        };
+        add_answer(arm, answer, self.how);
+        Ok(())
+    }
 }
 
 /// An answer as signals read it.
@@ -219,17 +294,16 @@ pub(crate) fn add_told(
 pub(crate) struct AnswerRow {
     pub(crate) version: String,
     pub(crate) at_wall_ms: i64,
-    kind: String,
-    value: String,
     sticky_user: Option<i64>,
-    charged: bool,
+    #[sqlx(flatten)]
+    told: Told,
 }
 
 impl AnswerRow {
     /// Adds it to an arm, and the user's key to its keys if it counts as an error.
     pub(crate) fn add_to(&self, arm: &mut Arm, keys: &mut KeySet) -> Result<(), StoreError> {
-        add_told(arm, &self.kind, &self.value, self.charged)?;
-        if self.charged
+        self.told.add_to(arm)?;
+        if self.told.how.charged
             && let Some(user) = self.sticky_user
         {
             keys.insert(user.cast_unsigned(), true);
@@ -246,7 +320,7 @@ pub(crate) async fn of_rollout(
     without_epochs: &[Epoch],
 ) -> Result<Vec<AnswerRow>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT version, at_wall_ms, kind, value, sticky_user, charged FROM answer
+        "SELECT version, at_wall_ms, kind, value, sticky_user, charged, counted FROM answer
          WHERE rollout = ? AND at_wall_ms > ?
              AND epoch NOT IN (SELECT value FROM json_each(?)) ORDER BY at_wall_ms DESC",
     )
@@ -265,7 +339,7 @@ pub(crate) async fn of_version(
     since_wall_ms: i64,
 ) -> Result<Vec<AnswerRow>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT version, at_wall_ms, kind, value, sticky_user, charged FROM answer
+        "SELECT version, at_wall_ms, kind, value, sticky_user, charged, counted FROM answer
          WHERE agent = ? AND version = ? AND at_wall_ms >= ?",
     )
     .bind(agent)

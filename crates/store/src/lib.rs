@@ -38,6 +38,7 @@ mod tokens;
 mod value;
 mod windows;
 
+pub use answers::OUTCOMES_OF_USER_MAX;
 pub use approvals::{ApprovalRow, ApprovalState, NoVote, Vote};
 pub use config::{ConfigOrigin, ConfigRecord, NewConfig};
 pub use drift::DriftRow;

@@ -135,6 +135,16 @@ impl Outcomes {
             Outcome::Failed => self.failed += 1,
         }
     }
+
+    /// Takes back one that was counted twice.
+    pub fn take_back(&mut self, outcome: Outcome) {
+        let count = match outcome {
+            Outcome::Resolved => &mut self.resolved,
+            Outcome::Escalated => &mut self.escalated,
+            Outcome::Failed => &mut self.failed,
+        };
+        *count = count.saturating_sub(1);
+    }
 }
 
 /// Distinct sticky keys.

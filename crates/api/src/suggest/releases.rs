@@ -6,6 +6,7 @@ use lockgate_rollout::state::{Phase, Rollout};
 use lockgate_store::Incident;
 use lockgate_value::suggest::{Ended, Release};
 
+use super::Left;
 use super::rules::Named;
 
 /// A release with what is kept of it.
@@ -35,9 +36,14 @@ impl Judged {
 }
 
 /// All of them, in their order.
-pub(super) fn judged(past: Vec<Past>, plan: &Plan, incidents: &[Incident]) -> Vec<Judged> {
+pub(super) fn judged(
+    past: Vec<Past>,
+    plan: &Plan,
+    incidents: &[Incident],
+    left: &Left,
+) -> Vec<Judged> {
     let mut judged = Vec::with_capacity(past.len());
-    for past in past {
+    for past in past.into_iter().take_while(|_| !left.get()) {
         let Some(ended) = ended(&past.rollout.phase) else { continue };
         let Rollout { id, candidate, ended_wall_ms, .. } = &past.rollout;
         let present = replay(&past, plan);

@@ -7,9 +7,9 @@ use lockgate_rollout::replay::{Past, Seen};
 use lockgate_rollout::state::Rollout;
 use lockgate_telemetry::arm::{Arm, Arms, Keys};
 use lockgate_value::window::Window;
-use sqlx::SqliteConnection;
+use sqlx::{FromRow, SqliteConnection};
 
-use crate::answers::add_told;
+use crate::answers::Told;
 use crate::codec;
 use crate::error::StoreError;
 use crate::signals;
@@ -132,24 +132,38 @@ fn stretch_ms(rollout: &Rollout, resolution_ms: i64) -> i64 {
     (each_ms / least_ms + 1).saturating_mul(least_ms)
 }
 
+/// What one user said.
+#[derive(FromRow)]
+struct Vote {
+    version: String,
+    epoch: i64,
+    at_wall_ms: i64,
+    #[sqlx(flatten)]
+    told: Told,
+}
+
 /// What users said until its end, each at its time.
 async fn votes(
     conn: &mut SqliteConnection,
     rollout: &Rollout,
     seen: &mut Slots,
 ) -> Result<(), StoreError> {
-    let rows: Vec<(String, i64, i64, String, String, bool)> = sqlx::query_as(
-        "SELECT version, epoch, at_wall_ms, kind, value, charged FROM answer
+    let rows: Vec<Vote> = sqlx::query_as(
+        "SELECT version, epoch, at_wall_ms, kind, value, charged, counted FROM answer
          WHERE rollout = ? AND at_wall_ms <= ?",
     )
     .bind(rollout.id.to_string())
     .bind(rollout.ended_wall_ms.unwrap_or(i64::MAX))
     .fetch_all(conn)
     .await?;
-    for (version, epoch, at_wall_ms, kind, value, charged) in rows {
-        let from_wall_ms = at_wall_ms.div_euclid(VOTES_MS) * VOTES_MS;
+    let length_ms = stretch_ms(rollout, VOTES_MS);
+    for Vote { version, epoch, at_wall_ms, told } in rows {
         let epoch = Epoch(codec::unsigned("epoch", epoch)?);
-        let arms = seen.entry(Slot { from_wall_ms, length_ms: VOTES_MS, epoch }).or_default();
+        if rollout.test_epochs.contains(&epoch) {
+            continue;
+        }
+        let from_wall_ms = at_wall_ms.div_euclid(length_ms) * length_ms;
+        let arms = seen.entry(Slot { from_wall_ms, length_ms, epoch }).or_default();
         let arm = if rollout.candidate.as_str() == version {
             &mut arms.candidate
         } else if rollout.stable.as_ref().is_some_and(|stable| stable.as_str() == version) {
@@ -157,7 +171,7 @@ async fn votes(
         } else {
             continue;
         };
-        add_told(arm, &kind, &value, charged)?;
+        told.add_to(arm)?;
     }
     Ok(())
 }

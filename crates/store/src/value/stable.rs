@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use futures_util::TryStreamExt as _;
 use lockgate_model::ids::{AgentName, VersionName};
 use lockgate_telemetry::arm::{Arm, Keys};
+use sqlx::FromRow;
 
-use crate::answers::add_told;
+use crate::answers::Told;
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -56,8 +57,8 @@ impl Store {
                 add(&mut windows, stretch, start_wall_ms, resolution_ms, &arm);
             }
             drop(rows);
-            let mut rows = sqlx::query_as::<_, (i64, String, String, bool)>(
-                "SELECT at_wall_ms, kind, value, charged FROM answer
+            let mut rows = sqlx::query_as::<_, Vote>(
+                "SELECT at_wall_ms, kind, value, charged, counted FROM answer
                  WHERE agent = ? AND version = ? AND at_wall_ms >= ? AND at_wall_ms < ?",
             )
             .bind(agent.as_str())
@@ -65,14 +66,22 @@ impl Store {
             .bind(stretch.from_wall_ms)
             .bind(stretch.until_wall_ms)
             .fetch(&mut *tx);
-            while let Some((at_wall_ms, kind, value, charged)) = rows.try_next().await? {
+            while let Some(Vote { at_wall_ms, told }) = rows.try_next().await? {
                 let mut arm = Arm::default();
-                add_told(&mut arm, &kind, &value, charged)?;
+                told.add_to(&mut arm)?;
                 add(&mut windows, stretch, at_wall_ms, 0, &arm);
             }
         }
         Ok(windows)
     }
+}
+
+/// What one user said.
+#[derive(FromRow)]
+struct Vote {
+    at_wall_ms: i64,
+    #[sqlx(flatten)]
+    told: Told,
 }
 
 fn add(windows: &mut StableWindows, stretch: &Stretch, at_ms: i64, resolution_ms: i64, arm: &Arm) {

@@ -8,7 +8,8 @@ use lockgate_model::ports::{Events as _, Interactions as _};
 use lockgate_model::price::PriceTable;
 use lockgate_model::ticket::{Answer, Counted};
 use lockgate_rollout::state::Rollout;
-use lockgate_telemetry::arm::{Arm, Feedback};
+use lockgate_store::OUTCOMES_OF_USER_MAX;
+use lockgate_telemetry::arm::{Arm, Feedback, Outcomes};
 use lockgate_telemetry::ports::Windows as _;
 use uuid::Uuid;
 
@@ -228,4 +229,62 @@ pub(crate) async fn an_interaction_learns_its_outcome(db: &Database) {
     let read = db.interactions(&agent_a(), 10).await.unwrap();
     let outcomes: Vec<_> = read.into_iter().map(|interaction| interaction.outcome).collect();
     assert_eq!(outcomes, [Some(Outcome::Escalated); 2]);
+}
+
+/// What a version says of an interaction is in its windows. A user who says it too adds nothing, whoever comes first.
+pub(crate) async fn an_outcome_that_both_tell_counts_once(db: &Database) {
+    let rollout = rollout("agent-a");
+    let resolved = Answer::Outcome(Outcome::Resolved);
+    let own = |id| {
+        let mut one = interaction(id, None);
+        one.outcome = Some(Outcome::Escalated);
+        one
+    };
+    let (late, early, alone) =
+        (ticket(&rollout, Some(1)), ticket(&rollout, Some(2)), ticket(&rollout, Some(3)));
+    db.append(vec![own(late.interaction)]).await.unwrap();
+    for ticket in [&late, &early, &alone] {
+        assert_eq!(db.answer(ticket.clone(), resolved, T0).await.unwrap(), Counted::Yes);
+    }
+    assert_eq!(candidate(db, &rollout).await.outcomes.resolved, 2);
+    for _ in 0..2 {
+        let batch = vec![own(early.interaction), interaction(alone.interaction, None)];
+        db.append(batch).await.unwrap();
+    }
+    let signals = db.signals(&rollout, T0).await.unwrap();
+    for arm in [&signals.evidence[&Epoch(1)].candidate, &signals.recent[&SHORT_MS].candidate] {
+        assert_eq!(arm.outcomes, Outcomes { resolved: 1, escalated: 0, failed: 0 });
+    }
+    // What the version said stays.
+    let read = db.interactions(&agent_a(), 10).await.unwrap();
+    let escalated = read.iter().filter(|one| one.outcome == Some(Outcome::Escalated));
+    assert_eq!((escalated.count(), read.len()), (2, 3));
+
+    // A user who says that it failed is heard all the same: as an error, and as no second outcome.
+    let denied = ticket(&rollout, Some(4));
+    db.append(vec![own(denied.interaction)]).await.unwrap();
+    db.answer(denied, FAILED, T0).await.unwrap();
+    let arm = candidate(db, &rollout).await;
+    assert_eq!((arm.outcomes.failed, arm.errors_charged()), (0, 1));
+}
+
+pub(crate) async fn one_user_tells_the_outcomes_of_few(db: &Database) {
+    let (first, second) = (rollout("agent-a"), rollout("agent-a"));
+    let resolved = Answer::Outcome(Outcome::Resolved);
+    for _ in 0..OUTCOMES_OF_USER_MAX + 5 {
+        assert_eq!(db.answer(ticket(&first, Some(7)), resolved, T0).await.unwrap(), Counted::Yes);
+    }
+    let most = OUTCOMES_OF_USER_MAX.unsigned_abs();
+    assert_eq!(candidate(db, &first).await.outcomes.resolved, most);
+    // Those are the user's words as well, and count as an error once.
+    db.answer(ticket(&first, Some(7)), FAILED, T0).await.unwrap();
+    let arm = candidate(db, &first).await;
+    assert_eq!((arm.outcomes.count(), arm.errors_charged()), (most, 1));
+    let signals = db.signals(&first, T0).await.unwrap();
+    assert_eq!(signals.recent[&SHORT_MS].candidate.outcomes.count(), most);
+    // Others, and the same one in another release, are heard.
+    db.answer(ticket(&first, Some(8)), resolved, T0).await.unwrap();
+    db.answer(ticket(&second, Some(7)), resolved, T0).await.unwrap();
+    assert_eq!(candidate(db, &first).await.outcomes.resolved, most + 1);
+    assert_eq!(candidate(db, &second).await.outcomes.resolved, 1);
 }

@@ -55,6 +55,7 @@ conformance!(open:
     }
     suggestions::{
         past_releases_have_what_is_kept_of_them,
+        a_release_of_weeks_is_looked_at_no_more_often,
         stable_windows_lie_in_their_stretch,
         questions_are_told_by_what_became_of_them,
         events_quarantines_and_incidents_are_told,
@@ -132,6 +133,8 @@ conformance!(open:
         interactions_are_kept_once_newest_first,
         a_cost_keeps_the_table_that_it_came_from,
         an_interaction_learns_its_outcome,
+        an_outcome_that_both_tell_counts_once,
+        one_user_tells_the_outcomes_of_few,
     }
     retention::{
         totals_and_evidence_survive,

@@ -82,6 +82,33 @@ pub(crate) async fn past_releases_have_what_is_kept_of_them(db: &Database) {
     }
 }
 
+/// Votes come one by one, and are put together as what gateways saw is.
+pub(crate) async fn a_release_of_weeks_is_looked_at_no_more_often(db: &Database) {
+    let fence = db.fence().await;
+    let one = rollout("agent-a");
+    db.create_rollout(fence, &one, Some(&transition("running")), &[], &[]).await.unwrap();
+    for minute in 0..2_000 {
+        let at_wall_ms = T0 + minute * 10 * MINUTE_MS;
+        db.answer(ticket(&one, None), Vote::Feedback(Score::Positive), at_wall_ms).await.unwrap();
+    }
+    let last = ended(&one, T0 + 20_000 * MINUTE_MS);
+    db.commit_step(lockgate_store::StepCommit {
+        fence,
+        rollout: &last,
+        row_version: 1,
+        transition: Some(&transition("promoted")),
+        effects: &[],
+        handled: &[],
+    })
+    .await
+    .unwrap();
+    let window = Window::new(T0 - DAY_MS, T0 + 30 * DAY_MS, "UTC").unwrap();
+    let past = db.past_releases(&agent_a(), &window).await.unwrap();
+    let votes = past[0].seen.iter().map(|seen| seen.arms.candidate.feedback.positive);
+    assert_eq!(votes.sum::<u64>(), 2_000);
+    assert!(past[0].seen.len() <= 501, "{}", past[0].seen.len());
+}
+
 /// A window counts when all of it lies in one stretch, and is not shorter than what is kept.
 pub(crate) async fn stable_windows_lie_in_their_stretch(db: &Database) {
     let one = rollout("agent-a");
