@@ -15,6 +15,8 @@ use crate::error::{CliError, CliResult, Exit, OrExit as _};
 /// Longest wait for an answer. Commands wait up to 5 s on the server.
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// A connection that was idle for longer is not used again: a server closes it, and a request on it would be lost.
+const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// Which server, and as whom.
 #[derive(Debug, Clone, Args)]
@@ -74,6 +76,7 @@ impl Client {
         }
         let http = builder
             .connect_timeout(CONNECT_MAX)
+            .pool_idle_timeout(IDLE_MAX)
             .user_agent(concat!("lockgate/", env!("CARGO_PKG_VERSION")))
             .build()
             .or_exit(Exit::Failed, "cannot prepare HTTP")?;

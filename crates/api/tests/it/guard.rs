@@ -175,8 +175,13 @@ async fn what_cannot_be_understood_is_a_problem_too() {
         .header("content-type", "application/json")
         .body("{\"agent\":");
     problem(broken.send().await.unwrap(), 400).await;
-    let huge = "#".repeat(5 * 1024 * 1024);
+    let huge = "#".repeat(21 * 1024 * 1024);
     problem(server.put_config("?dry_run=true", &server.admin, &huge).await, 413).await;
+    let events = server
+        .request(Method::POST, "/api/v1/value/events", &server.admin)
+        .header("content-type", "application/json")
+        .body(" ".repeat(5 * 1024 * 1024));
+    problem(events.send().await.unwrap(), 413).await;
 }
 
 #[tokio::test]

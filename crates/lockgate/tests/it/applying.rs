@@ -88,7 +88,11 @@ fn what_only_a_restart_makes_effective_is_said() {
     let server = Server::start(&text);
     let file = server.dir().join("next.yaml");
     let file = file.to_str().expect("UTF-8");
-    let prices = "{\"m\": {\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 1e-06}}";
+    // As large as the file that is meant to be used here, and larger than the body of any other request.
+    let prices = format!(
+        "{{\"m\": {{\"input_cost_per_token\": 1e-06, \"output_cost_per_token\": 1e-06, \"more\": [{}0]}}}}",
+        "\"\", ".repeat(1_200_000)
+    );
     fs::write(server.dir().join("prices.json"), prices).expect("takes files");
     let later = "takes effect at the next start: ";
     let tried = |more: &str| {

@@ -183,13 +183,14 @@ fn an_import_over_kills_counts_every_event_once_and_none_before_all() {
         let rows = sqlite(server, "SELECT rows_taken FROM value_import");
         rows.first().copied().unwrap_or(0)
     };
+    let said = dir.path().join("said");
     for part in 1..=3 {
         let mut import = lockgate()
             .arg("import")
             .arg(&file)
             .args(["--server", &server.api(), "--token-file"])
             .arg(server.token_file())
-            .stderr(Stdio::null())
+            .stderr(fs::File::create(&said).expect("the directory takes files"))
             .stdout(Stdio::null())
             .spawn()
             .expect("the binary starts");
@@ -199,6 +200,10 @@ fn an_import_over_kills_counts_every_event_once_and_none_before_all() {
         while before < enough {
             server.until("more is taken", |server| {
                 std::thread::sleep(Duration::from_millis(20));
+                if let Some(status) = import.try_wait().expect("it can be asked") {
+                    let said = fs::read_to_string(&said).unwrap_or_default();
+                    panic!("the import ended with {status} after {before} events:\n{said}");
+                }
                 taken(server) > before
             });
             before = taken(&server);

@@ -606,7 +606,7 @@ fn a_wrong_file_of_prices_is_an_error_with_its_place() {
     }
     let large = " ".repeat(config::FILE_BYTES_MAX + 1);
     let errors = with_prices(written, &large).unwrap_err();
-    assert!(errors.contains("is larger than 3145728 bytes"), "{errors}");
+    assert!(errors.contains("is larger than 8388608 bytes"), "{errors}");
 }
 
 #[test]
