@@ -89,6 +89,16 @@ pub(crate) struct AgentState {
     versions: Vec<VersionState>,
 }
 
+/// A release, as far as the demo looks at one that it did not start.
+#[derive(Debug, Deserialize)]
+pub(crate) struct UnderWay {
+    /// Its id.
+    pub(crate) id: String,
+    /// The version being released.
+    pub(crate) candidate: String,
+    ended_wall_ms: Option<i64>,
+}
+
 #[derive(Debug, Deserialize)]
 struct VersionState {
     healthy: Option<bool>,
@@ -159,6 +169,13 @@ impl Api {
         told.rollout
             .filter(|_| state == "done")
             .ok_or_else(|| DemoError::Refused { doing, answer: format!("{state} {result}") })
+    }
+
+    /// The release of an agent that has not ended: one that was under way when the demo was stopped.
+    pub(crate) async fn under_way(&self, agent: &str) -> Result<Option<UnderWay>, DemoError> {
+        let path = format!("rollouts?agent={agent}&limit=1");
+        let newest: Vec<UnderWay> = self.get("read the newest release", &path).await?;
+        Ok(newest.into_iter().find(|one| one.ended_wall_ms.is_none()))
     }
 
     /// The release now.

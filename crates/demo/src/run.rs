@@ -121,13 +121,25 @@ async fn release_all(
     report: &mut DemoReport,
 ) -> Result<(), DemoError> {
     sleep(WARM_UP).await;
+    if let Some(left) = running.api.under_way(AGENT).await? {
+        live.say(&format!("The release of `{}` goes on", left.candidate));
+        follow(running, &left.id, &left.candidate, tally, live, report).await?;
+        if report.held.is_some() {
+            return Ok(());
+        }
+    }
     loop {
         for spec in RELEASED {
             let stable = running.api.agent(AGENT).await?.stable;
             let spec = turn(spec, stable.as_deref());
+            // Where a bad version got through, on a machine that was too busy, it is not released once more.
+            if stable.as_deref() == Some(spec.name) {
+                continue;
+            }
             let (name, agent) = (spec.name.into(), AGENT.into());
             running.issue(&Player { name, agent, version: spec }).await?;
-            release(running, spec.name, spec.reason, tally, live, report).await?;
+            let id = running.api.start(AGENT, spec.name, spec.reason).await?;
+            follow(running, &id, spec.name, tally, live, report).await?;
             if report.held.is_some() {
                 return Ok(());
             }
@@ -145,15 +157,15 @@ fn turn(spec: VersionSpec, stable: Option<&str>) -> VersionSpec {
     if spec.name == "good" && stable == Some("good") { FIRST } else { spec }
 }
 
-async fn release(
+/// Watches a release to its end, and reports it.
+async fn follow(
     running: &mut Running,
+    id: &str,
     version: &str,
-    reason: &str,
     tally: &Tally,
     live: &mut Live,
     report: &mut DemoReport,
 ) -> Result<(), DemoError> {
-    let id = running.api.start(AGENT, version, reason).await?;
     let api = running.api.clone();
     let is_alone = !report.open_ended;
     let look = |view: &RolloutView| {
@@ -162,7 +174,7 @@ async fn release(
         running.check().map(|()| is_alone && view.phase == PAUSED)
     };
     let max = if is_alone { RELEASE_MAX } else { WATCHED_RELEASE_MAX };
-    let view = api.until_ended(&id, max, look).await?;
+    let view = api.until_ended(id, max, look).await?;
     report.saw_stable(view.stable_arm.p95_ms);
     if view.phase == PAUSED {
         report.held = Some(format!("the release of `{version}` is {}", view.why));
@@ -173,7 +185,7 @@ async fn release(
         report.promoted.push(version.to_owned());
         return Ok(());
     }
-    let (seen, why) = taken_back(&running.api, &id, version, view.started_wall_ms, tally).await?;
+    let (seen, why) = taken_back(&running.api, id, version, view.started_wall_ms, tally).await?;
     live.say(&format!(
         "rolled back  {version} by {} ({}) after {} requests, zero share {} ms later: {}",
         seen.trigger, seen.action, seen.requests_to_detect, seen.ms_to_zero, why

@@ -1,6 +1,7 @@
 //! Everything that runs during the demo: the tool server, the versions, Lockgate itself between them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -91,15 +92,16 @@ impl Running {
         let policy = policies.join("documents.yaml");
         std::fs::write(&policy, config_file::POLICY).map_err(DemoError::file("write", &policy))?;
         let token_file = dir.join("keys/admin-token");
-        let arguments = ["serve", "--config"].map(str::to_owned).into_iter().chain([
-            shown(&file),
-            "--data-dir".into(),
-            shown(&state),
-            "--token-file".into(),
-            shown(&token_file),
-            "--policies".into(),
-            shown(&policies),
-        ]);
+        let arguments =
+            ["serve", "--stop-with-stdin", "--config"].map(str::to_owned).into_iter().chain([
+                shown(&file),
+                "--data-dir".into(),
+                shown(&state),
+                "--token-file".into(),
+                shown(&token_file),
+                "--policies".into(),
+                shown(&policies),
+            ]);
         let mut lockgate = Process::start(&cast.binary, "lockgate", &dir.join("logs"), arguments)?;
         let addresses = lockgate.ready(async || Addresses::read(&addresses_file)).await?;
         let token = lockgate.ready(async || std::fs::read_to_string(&token_file).ok()).await?;
@@ -206,11 +208,21 @@ async fn start_helper(
 ) -> Result<(Process, String), DemoError> {
     let logs = dir.join("logs");
     let address_file = logs.join(format!("{name}.address"));
+    // A version is where it is: in a directory that is used again it listens where it did.
+    if let Some(port) = port_of(&address_file) {
+        flags.extend(["--port".into(), port.to_string()]);
+    }
     let _ = std::fs::remove_file(&address_file);
     flags.extend(["--stop-with-stdin".into(), "--address-file".into(), shown(&address_file)]);
     let mut process = Process::start(binary, name, &logs, flags)?;
     let address = process.address(&address_file).await?;
     Ok((process, address))
+}
+
+/// The port of the last run.
+fn port_of(address_file: &Path) -> Option<u16> {
+    let address = std::fs::read_to_string(address_file).ok()?;
+    address.trim().parse().ok().map(|address: SocketAddr| address.port())
 }
 
 fn agent_flags(seed: u64, player: &Player, dir: &Path, addresses_file: &Path) -> Vec<String> {

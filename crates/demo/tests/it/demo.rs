@@ -1,6 +1,7 @@
 //! The whole demo, headless: one version promoted, five taken back, each for its own reason.
 
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -9,6 +10,8 @@ use crate::process::{Running, crowd, left_running, lockgate};
 
 /// Runs of the demo on a machine that cannot keep up.
 const TRIES_MAX: usize = 4;
+/// What has not ended by then never will; generous, as machines that test are busy.
+const GONE_MAX: Duration = Duration::from_secs(90);
 
 /// The demo, once. A machine on which the stable version itself is too slow shows nothing of the others: the demo says so,
 /// and is asked again. Any other end is the end.
@@ -98,5 +101,34 @@ fn ctrl_c_ends_the_demo_and_everything_that_it_started() {
     let report: Value = serde_json::from_str(json).unwrap();
     assert_eq!((&report["promoted"], &report["rolled_back"]), (&json!([]), &json!([])));
     assert!(report["requests"].as_u64().unwrap() > 0, "{report}");
+    assert_eq!(left_running(data), Vec::<String>::new());
+}
+
+#[test]
+fn a_demo_that_is_killed_leaves_nothing_running_and_goes_on_from_where_it_was() {
+    let _crowd = crowd();
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let log = dir.path().join("said");
+    let started = || {
+        let mut command = Command::new(lockgate());
+        command.args(["demo", "--rate", "50", "--data-dir"]).arg(&data);
+        Running::start(&mut command, &log)
+    };
+    let said = || std::fs::read_to_string(&log).unwrap_or_default();
+    let running = || said().lines().any(|line| line.contains("10%  running")).then_some(());
+    let mut demo = started();
+    demo.ready(&log, running);
+    drop(demo);
+    let data = data.to_str().unwrap();
+    let until = Instant::now() + GONE_MAX;
+    while !left_running(data).is_empty() {
+        assert!(Instant::now() < until, "{:?}", left_running(data));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut demo = started();
+    demo.ready(&log, || said().contains("The release of `good` goes on").then_some(()));
+    demo.ready(&log, || said().lines().any(|line| line.starts_with("good ")).then_some(()));
+    assert!(demo.interrupt().success(), "{}", said());
     assert_eq!(left_running(data), Vec::<String>::new());
 }

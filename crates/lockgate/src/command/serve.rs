@@ -44,6 +44,9 @@ pub(crate) struct Serve {
     /// Write the first admin token to this file instead of printing it
     #[arg(long, value_name = "PATH")]
     token_file: Option<PathBuf>,
+    /// Stop when standard input closes, so that it does not outlive the program that started it
+    #[arg(long)]
+    stop_with_stdin: bool,
 }
 
 impl Serve {
@@ -79,6 +82,7 @@ impl Serve {
             api: self.api,
             file: self.config,
             read,
+            stop_with_stdin: self.stop_with_stdin,
             token_file: self.token_file,
             decisions,
             policies,

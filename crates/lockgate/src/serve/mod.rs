@@ -64,6 +64,8 @@ pub(crate) struct Start {
     pub(crate) file: PathBuf,
     /// What it says.
     pub(crate) read: Read,
+    /// Ends with its standard input.
+    pub(crate) stop_with_stdin: bool,
     /// Where the first admin token goes.
     pub(crate) token_file: Option<PathBuf>,
     /// Who decides about agents' actions.
@@ -126,7 +128,7 @@ impl NotOpened {
 
 /// Serves until told to stop.
 pub(crate) async fn run(start: Start) -> CliResult {
-    let (mut reload_asked, mut stop_asked) = signals::listen()?;
+    let (mut reload_asked, mut stop_asked) = signals::listen(start.stop_with_stdin)?;
     let opened = match open(&start).await {
         Ok(opened) => Some(opened),
         Err(NotOpened::Config(ActivateError::Store(error))) if activate::refused(&error) => {

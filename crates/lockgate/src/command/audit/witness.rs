@@ -66,7 +66,7 @@ impl Witness {
         }
         log::start(self.log)?;
         let logs = read_keys(&self.logs, log_key)?;
-        let (_, mut stop_asked) = signals::listen()?;
+        let (_, mut stop_asked) = signals::listen(false)?;
         let dir = DataDir::take(&self.dir.data_dir)?;
         let key = key(&dir, None)?;
         let options = WitnessOptions::new(dir.cosigned(), key, logs);
