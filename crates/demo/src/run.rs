@@ -18,7 +18,7 @@ use crate::report::{DemoReport, RolledBack};
 use crate::server::signalled;
 use crate::stage::{Cast, Player, Running};
 use crate::trace::Trace;
-use crate::users::Tally;
+use crate::users::{Tally, wall_ms};
 use crate::versions::{FIRST, RELEASED, VersionSpec};
 
 /// No release of the plan takes this long.
@@ -56,7 +56,7 @@ pub async fn run(args: DemoArgs) -> Result<DemoReport, DemoError> {
         running.token_file.display(),
         running.ingress,
     ));
-    running.api.tell(facts::events(AGENT)).await?;
+    running.api.tell(facts::events(AGENT, wall_ms())).await?;
     let users = running.users("", args.seed)?.at_most(in_flight_max(args.rate));
     let stop = CancellationToken::new();
     let asking = tokio::spawn({

@@ -1,12 +1,13 @@
 //! The whole demo, headless: one version promoted, five taken back, each for its own reason.
 
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::process::{Running, crowd, left_running, lockgate};
+use crate::process::{Running, crowd, left_running, lockgate, output};
 
 /// Runs of the demo on a machine that cannot keep up.
 const TRIES_MAX: usize = 4;
@@ -119,6 +120,20 @@ fn a_demo_that_is_killed_leaves_nothing_running_and_goes_on_from_where_it_was() 
     let running = || said().lines().any(|line| line.contains("10%  running")).then_some(());
     let mut demo = started();
     demo.ready(&log, running);
+    // Its value report is whole by itself, but for what takes people, releases that have ended, or months.
+    assert_eq!(
+        missing_measures(&data),
+        [
+            "deployment_success",
+            "lead_time",
+            "change_failure_rate",
+            "failed_deployment_recovery",
+            "verified_share",
+            "verified_replacement",
+            "mttr_mean",
+            "mttr_median",
+        ]
+    );
     drop(demo);
     let data = data.to_str().unwrap();
     let until = Instant::now() + GONE_MAX;
@@ -131,4 +146,17 @@ fn a_demo_that_is_killed_leaves_nothing_running_and_goes_on_from_where_it_was() 
     demo.ready(&log, || said().lines().any(|line| line.starts_with("good ")).then_some(()));
     assert!(demo.interrupt().success(), "{}", said());
     assert_eq!(left_running(data), Vec::<String>::new());
+}
+
+fn missing_measures(data: &Path) -> Vec<String> {
+    let addresses = std::fs::read(data.join("state/addresses.json")).unwrap();
+    let addresses: Value = serde_json::from_slice(&addresses).unwrap();
+    let server = format!("http://{}", addresses["api"].as_str().unwrap());
+    let mut command = Command::new(lockgate());
+    command.args(["value", "report", "--output", "json", "--server", &server, "--token-file"]);
+    let report = output(command.arg(data.join("keys/admin-token")));
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    let measures = report["measures"].as_array().unwrap().iter();
+    let missing = measures.filter(|one| !one["missing"].is_null());
+    missing.map(|one| one["id"].as_str().unwrap().to_owned()).collect()
 }
