@@ -10,6 +10,7 @@ use lockgate_value::event::{Event, Text};
 use lockgate_value::import::{Columns, Defaults, FocusColumns, LINE_BYTES_MAX, RowError, jsonl};
 
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
+use crate::text_file;
 
 /// Rows that are told to be wrong; of more only the first are.
 const WRONG_MAX: usize = 20;
@@ -107,12 +108,8 @@ enum Which {
 impl Rows {
     pub(super) fn open(path: &Path, kind: &Kind) -> CliResult<Self> {
         let name = path.display().to_string();
-        let file = File::open(path).or_exit(Exit::Usage, format!("cannot read {name}"))?;
         // It is read twice: what a pipe gives is gone after once.
-        if !file.metadata().is_ok_and(|meta| meta.is_file()) {
-            return Err(CliError::usage(format!("{name} is no file"))
-                .hint("save what it gives in a file first; it is read twice"));
-        }
+        let file = text_file::open(path)?;
         let defaults = match kind {
             Kind::Jsonl(defaults) => {
                 let lines = BufReader::new(file);
