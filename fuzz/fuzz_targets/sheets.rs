@@ -28,11 +28,11 @@ fuzz_target!(|data: &[u8]| {
 fn read<C>(
     data: &[u8],
     columns: impl Fn(&csv::StringRecord) -> Result<C, RowError>,
-    event: impl Fn(&C, u64, &csv::StringRecord) -> Result<Event, RowError>,
+    event: impl Fn(&mut C, u64, &csv::StringRecord) -> Result<Event, RowError>,
 ) -> Vec<Result<Event, RowError>> {
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(data);
     let Ok(header) = reader.headers().cloned() else { return Vec::new() };
-    let columns = match columns(&header) {
+    let mut columns = match columns(&header) {
         Ok(columns) => columns,
         Err(error) => {
             assert_eq!(error.line, 1, "a header is on the first line");
@@ -44,7 +44,7 @@ fn read<C>(
     for record in reader.records() {
         let Ok(record) = record else { break };
         let line = record.position().map_or(0, csv::Position::line);
-        let row = event(&columns, line, &record);
+        let row = event(&mut columns, line, &record);
         match &row {
             Ok(event) => event.check().expect("what was read is valid"),
             Err(error) => {

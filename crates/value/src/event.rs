@@ -4,6 +4,8 @@
 
 mod baseline;
 mod bounds;
+mod draft;
+mod fields;
 mod read;
 mod what;
 
@@ -15,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use baseline::Baseline;
+pub use draft::Draft;
 pub use what::{Arm, Fact, Finish, Stage, What};
+
+pub(crate) use fields::Fields;
 
 /// Bytes of an event's key, at most.
 pub const KEY_BYTES_MAX: usize = 128;
@@ -133,7 +138,7 @@ impl Invalid {
 /// One thing that was said. In JSON one flat object, `kind` says which [`What`] it is. Read from JSON it is valid; built
 /// otherwise, ask [`Event::check`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Value")]
+#[serde(try_from = "Fields")]
 pub struct Event {
     /// Idempotency key: sent twice, it counts once.
     pub key: Key,
@@ -159,9 +164,7 @@ impl Event {
     /// Reads a flat JSON object. Times may be given as `at_wall_ms` or as `at` in RFC 3339, and so for every field that
     /// ends in `_wall_ms`. Fields that are not known are refused.
     pub fn from_json(value: Value) -> Result<Self, Invalid> {
-        let event = read::event(value)?;
-        event.check()?;
-        Ok(event)
+        object(value)?.try_into()
     }
 
     /// Whether all of it makes sense.
@@ -198,12 +201,26 @@ impl Event {
 /// How far the start of a day in UTC may lie ahead of an event of that day, in whatever time zone.
 const AHEAD_MS: i64 = 24 * 3_600_000;
 
-impl TryFrom<Value> for Event {
+impl TryFrom<Fields> for Event {
     type Error = Invalid;
-    fn try_from(value: Value) -> Result<Self, Invalid> {
-        Self::from_json(value)
+    fn try_from(fields: Fields) -> Result<Self, Invalid> {
+        let mut map = fields.distinct()?;
+        read::times(&mut map)?;
+        let event = read::event(map)?;
+        event.check()?;
+        Ok(event)
     }
 }
+
+fn object(value: Value) -> Result<Fields, Invalid> {
+    match value {
+        Value::Object(map) => Ok(map.into()),
+        _ => Err(Invalid::new("event", NO_OBJECT)),
+    }
+}
+
+/// What is said of JSON that is something else.
+pub(crate) const NO_OBJECT: &str = "an event is a JSON object";
 
 /// A time that events may have.
 pub(crate) fn in_range(field: &str, at_wall_ms: i64) -> Result<(), Invalid> {

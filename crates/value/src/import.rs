@@ -2,21 +2,18 @@
 //! names its line.
 
 mod focus;
-
-use std::collections::BTreeSet;
+mod header;
 
 use lockgate_model::ids::AgentName;
 use serde_json::{Map, Number, Value};
 
-use crate::event::{Event, Invalid, Text};
+use self::header::{cells, names, refused};
+use crate::event::{Draft, Event, Fields, Invalid, NO_OBJECT, Text};
 
 pub use focus::FocusColumns;
 
 /// The longest line or record, bytes.
 pub const LINE_BYTES_MAX: usize = 65_536;
-
-/// The most columns of a CSV file.
-const COLUMNS_MAX: usize = 512;
 
 /// Columns with whole numbers.
 const NUMBERS: [&str; 15] = [
@@ -125,20 +122,16 @@ pub fn jsonl(line: u64, text: &str, defaults: &Defaults) -> Result<Option<Event>
             format!("a line has at most {LINE_BYTES_MAX} bytes"),
         )));
     }
-    let value = serde_json::from_str(text).map_err(|error| {
-        refused(Invalid::new(
-            "event",
-            format!("column {}: this is no JSON object in one line", error.column()),
-        ))
+    let mut fields: Fields = serde_json::from_str(text).map_err(|error| {
+        let reason = if error.is_data() {
+            NO_OBJECT.to_owned()
+        } else {
+            format!("column {}: this is no JSON object in one line", error.column())
+        };
+        refused(Invalid::new("event", reason))
     })?;
-    let value = match value {
-        Value::Object(mut fields) => {
-            defaults.fill(&mut fields);
-            Value::Object(fields)
-        }
-        other => other,
-    };
-    Event::from_json(value).map(Some).map_err(refused)
+    defaults.fill(&mut fields.map);
+    Event::try_from(fields).map(Some).map_err(refused)
 }
 
 /// The columns of a CSV file with events, by its header. They are called like the fields in JSON.
@@ -154,27 +147,33 @@ impl Columns {
         header: impl IntoIterator<Item = &'a str>,
         defaults: Defaults,
     ) -> Result<Self, RowError> {
-        let refused = |field: &str, reason: String| RowError {
-            line: 1,
-            invalid: Invalid::new(field, reason),
-        };
-        let names = names(header)?;
-        let known = || NUMBERS.iter().chain(&SWITCHES).chain(&TEXTS);
-        if let Some(name) = names.iter().find(|name| !known().any(|known| known == name)) {
-            let all: Vec<&str> = known().copied().collect();
-            let name = if name.is_empty() { "header" } else { name };
-            return Err(refused(name, format!("no such column; there are {}", all.join(", "))));
-        }
-        let is_there = |name: &str| names.iter().any(|known| known == name);
-        let kind = is_there("kind") || defaults.kind.is_some();
-        let source = is_there("source") || defaults.source.is_some();
+        let columns = Self::named(header, defaults)?;
+        let is_there = |name: &str| columns.names.iter().any(|known| known == name);
+        let kind = is_there("kind") || columns.defaults.kind.is_some();
+        let source = is_there("source") || columns.defaults.source.is_some();
         let at = is_there("at") || is_there("at_wall_ms");
         for (name, is_there) in
             [("key", is_there("key")), ("at", at), ("kind", kind), ("source", source)]
         {
             if !is_there {
-                return Err(refused(name, "this column is missing".into()));
+                return Err(refused(name, "this column is missing"));
             }
+        }
+        Ok(columns)
+    }
+
+    /// Columns that there are, each once.
+    fn named<'a>(
+        header: impl IntoIterator<Item = &'a str>,
+        defaults: Defaults,
+    ) -> Result<Self, RowError> {
+        let known = || NUMBERS.iter().chain(&SWITCHES).chain(&TEXTS).copied();
+        let is_known = |name: &str| known().any(|known| known == name);
+        let names = names(header, is_known)?;
+        if let Some(name) = names.iter().find(|name| !is_known(name)) {
+            let all: Vec<&str> = known().collect();
+            let name = if name.is_empty() { "header" } else { name };
+            return Err(refused(name, format!("no such column; there are {}", all.join(", "))));
         }
         Ok(Self { names, defaults })
     }
@@ -185,51 +184,31 @@ impl Columns {
         line: u64,
         record: impl IntoIterator<Item = &'a str>,
     ) -> Result<Event, RowError> {
-        let refused = |invalid| RowError { line, invalid };
+        let fields = self.fields(record);
+        fields.and_then(Event::try_from).map_err(|invalid| RowError { line, invalid })
+    }
+
+    fn fields<'a>(&self, record: impl IntoIterator<Item = &'a str>) -> Result<Fields, Invalid> {
         let mut fields = Map::new();
-        for (name, cell) in cells(&self.names, record).map_err(refused)? {
+        for (name, cell) in cells(&self.names, record)? {
             let cell = cell.trim();
             if !cell.is_empty() {
-                fields.insert(name.to_owned(), value(name, cell).map_err(refused)?);
+                fields.insert(name.to_owned(), value(name, cell)?);
             }
         }
         self.defaults.fill(&mut fields);
-        Event::from_json(Value::Object(fields)).map_err(refused)
+        Ok(fields.into())
     }
 }
 
-fn names<'a>(header: impl IntoIterator<Item = &'a str>) -> Result<Vec<String>, RowError> {
-    let refused =
-        |field: &str, reason: String| RowError { line: 1, invalid: Invalid::new(field, reason) };
-    let names: Vec<String> = header
-        .into_iter()
-        .take(COLUMNS_MAX + 1)
-        .map(|name| name.trim_start_matches('\u{feff}').trim().chars().take(128).collect())
-        .collect();
-    if names.len() > COLUMNS_MAX {
-        return Err(refused("header", format!("a file has at most {COLUMNS_MAX} columns")));
-    }
-    let mut seen = BTreeSet::new();
-    if let Some(name) = names.iter().find(|name| !seen.insert(name.as_str())) {
-        return Err(refused(name, "this column is there twice".into()));
-    }
-    Ok(names)
-}
-
-/// Names with their cells; a record has as many as the header.
-fn cells<'a, 'b>(
-    names: &'b [String],
-    record: impl IntoIterator<Item = &'a str>,
-) -> Result<Vec<(&'b str, &'a str)>, Invalid> {
-    let record: Vec<&str> = record.into_iter().take(COLUMNS_MAX + 1).collect();
-    if record.len() != names.len() {
-        let (there, wanted) = (record.len(), names.len());
-        return Err(Invalid::new("event", format!("{there} cells where the header has {wanted}")));
-    }
-    if record.iter().map(|cell| cell.len()).sum::<usize>() > LINE_BYTES_MAX {
-        return Err(Invalid::new("event", format!("a record has at most {LINE_BYTES_MAX} bytes")));
-    }
-    Ok(names.iter().map(String::as_str).zip(record).collect())
+/// One event, out of the names of its fields and what they are as texts. It may say no time.
+pub fn written<'a>(
+    fields: impl IntoIterator<Item = (&'a str, &'a str)>,
+    defaults: Defaults,
+) -> Result<Draft, Invalid> {
+    let (names, cells): (Vec<&str>, Vec<&str>) = fields.into_iter().unzip();
+    let columns = Columns::named(names, defaults).map_err(|error| error.invalid)?;
+    Draft::try_from(columns.fields(cells)?)
 }
 
 fn value(name: &str, cell: &str) -> Result<Value, Invalid> {

@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use jiff::Timestamp;
+
 use crate::event::{Event, Key, What};
 
 /// What became of an event that was handed in.
@@ -26,6 +28,16 @@ pub enum Conflict {
         "key: `{0}` is there with other content; an event is never changed: send a new one with a new key and `corrects: {0}`"
     )]
     Key(Key),
+    /// The event that is there under its key is the same at another time.
+    #[error(
+        "at: `{key}` is there as of {at}, else the same; leave the time out or say that one, and to change it send a new event with a new key and `corrects: {key}`"
+    )]
+    Time {
+        /// Its key.
+        key: Key,
+        /// Its time.
+        at: Timestamp,
+    },
     /// The event that it corrects is corrected by another.
     #[error("corrects: `{corrected}` is corrected by `{by}` already; correct `{by}`")]
     Corrected {
@@ -44,6 +56,18 @@ pub enum Conflict {
     Circle(Key),
 }
 
+impl Conflict {
+    /// Why an event cannot be the one that is there under its key.
+    pub fn with(known: &Event, event: &Event) -> Self {
+        let key = event.key.clone();
+        let moved = Event { at_wall_ms: known.at_wall_ms, ..event.clone() };
+        match Timestamp::from_millisecond(known.at_wall_ms) {
+            Ok(at) if moved == *known => Self::Time { key, at },
+            _ => Self::Key(key),
+        }
+    }
+}
+
 /// All events, by key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -57,7 +81,9 @@ impl Ledger {
     pub fn admit(&mut self, event: Event) -> Result<Admitted, Conflict> {
         if let Some(known) = self.events.get(&event.key) {
             let same = *known == event;
-            return same.then_some(Admitted::Duplicate).ok_or(Conflict::Key(event.key));
+            return same
+                .then_some(Admitted::Duplicate)
+                .ok_or_else(|| Conflict::with(known, &event));
         }
         if let Some(corrects) = &event.corrects {
             if self.events.get(corrects).is_some_and(|known| known.agent != event.agent) {
@@ -127,6 +153,8 @@ mod tests {
         Event::from_json(event).unwrap()
     }
 
+    const T0_MS: i64 = 1_772_357_400_000;
+
     fn effective(ledger: &Ledger) -> Vec<&str> {
         ledger.effective().map(|event| event.key.as_str()).collect()
     }
@@ -137,6 +165,9 @@ mod tests {
         assert_eq!(ledger.admit(survey("a", 9, None)), Ok(Admitted::New));
         assert_eq!(ledger.admit(survey("a", 9, None)), Ok(Admitted::Duplicate));
         assert!(matches!(ledger.admit(survey("a", 8, None)), Err(Conflict::Key(_))));
+        let later = Event { at_wall_ms: T0_MS + 1, ..survey("a", 9, None) };
+        let refused = ledger.admit(later).unwrap_err().to_string();
+        assert!(refused.starts_with("at: `a` is there as of 2026-03-01T09:30:00Z"), "{refused}");
         assert_eq!((ledger.len(), effective(&ledger)), (1, vec!["a"]));
     }
 

@@ -20,14 +20,14 @@ const TIMES: [&str; 7] = [
     "charge_period_end",
 ];
 
-pub(super) fn event(value: Value) -> Result<Event, Invalid> {
-    let Value::Object(mut fields) = value else {
-        return Err(Invalid::new("event", "an event is a JSON object"));
-    };
-    times(&mut fields)?;
+/// The field with an event's own time.
+pub(super) const AT: &str = "at_wall_ms";
+
+/// An event out of its fields, all [`times`] in milliseconds.
+pub(super) fn event(mut fields: Map<String, Value>) -> Result<Event, Invalid> {
     Ok(Event {
         key: required(&mut fields, "key", "text that tells this event from all others")?,
-        at_wall_ms: required(&mut fields, "at_wall_ms", "when it happened, or `at` in RFC 3339")?,
+        at_wall_ms: required(&mut fields, AT, "when it happened, or `at` in RFC 3339")?,
         agent: optional(&mut fields, "agent")?,
         version: optional(&mut fields, "version")?,
         corrects: optional(&mut fields, "corrects")?,
@@ -37,7 +37,7 @@ pub(super) fn event(value: Value) -> Result<Event, Invalid> {
 }
 
 /// Times in RFC 3339 become milliseconds.
-fn times(fields: &mut Map<String, Value>) -> Result<(), Invalid> {
+pub(super) fn times(fields: &mut Map<String, Value>) -> Result<(), Invalid> {
     for name in TIMES {
         let Some(value) = fields.remove(name) else { continue };
         let field = format!("{name}{TIME}");

@@ -1,16 +1,17 @@
 //! Bills in FOCUS, the `FinOps` Open Cost and Usage Specification (1.0 to 1.3): charges that Lockgate does not see.
 
-use std::fmt::Write as _;
+mod identity;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use lockgate_model::ids::AgentName;
-use sha2::{Digest as _, Sha256};
 
-use super::{RowError, cells, names};
-use crate::amount::Amount;
-use crate::event::{Event, Invalid, Key, Text, What};
+use self::identity::{APART, Seen};
+use super::RowError;
+use super::header::{cells, names, refused};
+use crate::amount::NotAnAmount;
+use crate::event::{Event, Invalid, Text, What};
 
 const COST: &str = "BilledCost";
 const CURRENCY: &str = "BillingCurrency";
@@ -33,6 +34,7 @@ pub struct FocusColumns {
     agent: Option<AgentName>,
     source: Text,
     model_usage: bool,
+    seen: Seen,
 }
 
 impl FocusColumns {
@@ -44,56 +46,87 @@ impl FocusColumns {
         source: Text,
         model_usage: bool,
     ) -> Result<Self, RowError> {
-        let names = names(header)?;
+        let names = names(header, |name| REQUIRED.contains(&name))?;
         for name in REQUIRED {
             if !names.iter().any(|known| known == name) {
-                let invalid = Invalid::new(name, "this column is missing; FOCUS has it");
-                return Err(RowError { line: 1, invalid });
+                return Err(refused(name, "this column is missing; FOCUS has it"));
             }
         }
-        Ok(Self { names, agent, source, model_usage })
+        Ok(Self { names, agent, source, model_usage, seen: Seen::default() })
     }
 
-    /// One record; `line` is that on which it begins. A bill has no keys, so the key is made of all its cells: imported
-    /// again a charge counts once. Charges that are alike in every column are one.
+    /// The next record; `line` is that on which it begins. A bill has no keys, so the key is made of what tells a charge
+    /// from others: exported and imported again, in whatever order, it counts once. Charges that are alike in all of that
+    /// are counted through within the file.
     pub fn event<'a>(
-        &self,
+        &mut self,
         line: u64,
         record: impl IntoIterator<Item = &'a str>,
     ) -> Result<Event, RowError> {
         let refused = |invalid| RowError { line, invalid };
         let cells = cells(&self.names, record).map_err(refused)?;
-        let event = self.charge(&cells).map_err(refused)?;
-        event.check().map_err(refused)?;
-        Ok(event)
-    }
-
-    fn charge(&self, cells: &[(&str, &str)]) -> Result<Event, Invalid> {
-        let start = at(START, cell(cells, START))?;
-        let provider = PROVIDERS.into_iter().find(|name| !cell(cells, name).is_empty());
-        let cost: Amount =
-            cell(cells, COST).parse().map_err(|error| Invalid::new(COST, format!("{error}")))?;
-        Ok(Event {
-            key: key(cells)?,
+        let (start, what) = charge(&cells, self.model_usage).map_err(refused)?;
+        let event = Event {
+            key: self.seen.key(&apart(&cells, &what)).map_err(refused)?,
             at_wall_ms: start,
             agent: self.agent.clone(),
             version: None,
             corrects: None,
             source: self.source.clone(),
-            what: What::ExternalCost {
-                billed_cost: cost,
-                billing_currency: text(cells, CURRENCY)?,
-                charge_period_start_wall_ms: start,
-                charge_period_end_wall_ms: at(END, cell(cells, END))?,
-                service_name: text(cells, SERVICE)?,
-                provider_name: provider.map(|name| text(cells, name)).transpose()?,
-                charge_category: (!cell(cells, CATEGORY).is_empty())
-                    .then(|| text(cells, CATEGORY))
-                    .transpose()?,
-                model_usage: self.model_usage,
-            },
-        })
+            what,
+        };
+        event.check().map_err(refused)?;
+        Ok(event)
     }
+}
+
+/// What a charge says, and the start of its period.
+fn charge(cells: &[(&str, &str)], model_usage: bool) -> Result<(i64, What), Invalid> {
+    let start = at(START, cell(cells, START))?;
+    let provider = PROVIDERS.into_iter().find(|name| !cell(cells, name).is_empty());
+    let category = Some(CATEGORY).filter(|name| !cell(cells, name).is_empty());
+    let what = What::ExternalCost {
+        billed_cost: cell(cells, COST)
+            .parse()
+            .map_err(|error: NotAnAmount| Invalid::new(COST, error.to_string()))?,
+        billing_currency: text(cells, CURRENCY)?,
+        charge_period_start_wall_ms: start,
+        charge_period_end_wall_ms: at(END, cell(cells, END))?,
+        service_name: text(cells, SERVICE)?,
+        provider_name: provider.map(|name| text(cells, name)).transpose()?,
+        charge_category: category.map(|name| text(cells, name)).transpose()?,
+        model_usage,
+    };
+    Ok((start, what))
+}
+
+/// What tells a charge from others. Of numbers and times that which they say: they can be written in more than one way.
+fn apart<'a>(cells: &[(&'a str, &'a str)], what: &What) -> Vec<(&'a str, String)> {
+    let mut parts: Vec<(&str, String)> =
+        APART.iter().map(|name| (*name, cell(cells, name).to_owned())).collect();
+    if let What::ExternalCost {
+        billed_cost,
+        billing_currency,
+        charge_period_start_wall_ms,
+        charge_period_end_wall_ms,
+        service_name,
+        provider_name,
+        charge_category,
+        ..
+    } = what
+    {
+        let text = |text: &Option<Text>| text.as_ref().map_or("", Text::as_str).to_owned();
+        parts.extend([
+            (COST, billed_cost.to_string()),
+            (CURRENCY, billing_currency.to_string()),
+            (START, charge_period_start_wall_ms.to_string()),
+            (END, charge_period_end_wall_ms.to_string()),
+            (SERVICE, service_name.to_string()),
+            (PROVIDERS[0], text(provider_name)),
+            (CATEGORY, text(charge_category)),
+        ]);
+    }
+    parts
 }
 
 fn cell<'a>(cells: &[(&str, &'a str)], name: &str) -> &'a str {
@@ -114,22 +147,4 @@ fn at(name: &str, text: &str) -> Result<i64, Invalid> {
     });
     at.map(Timestamp::as_millisecond)
         .map_err(|_| Invalid::new(name, "write it like 2026-03-01T00:00:00Z"))
-}
-
-/// Columns in the order of their names, so that another order of columns is the same charge.
-fn key(cells: &[(&str, &str)]) -> Result<Key, Invalid> {
-    let mut sorted = cells.to_vec();
-    sorted.sort_unstable();
-    let mut hash = Sha256::new();
-    for text in sorted.iter().flat_map(|(name, cell)| [*name, cell.trim()]) {
-        hash.update((text.len() as u64).to_be_bytes());
-        hash.update(text.as_bytes());
-    }
-    let bytes = hash.finalize();
-    let mut key = String::from("focus-");
-    for byte in bytes.iter().take(16) {
-        // Writing to a String does not fail.
-        let _ = write!(key, "{byte:02x}");
-    }
-    key.parse()
 }

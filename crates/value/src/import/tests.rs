@@ -89,9 +89,13 @@ fn a_line_of_jsonl_is_an_event_and_a_blank_one_is_none() {
     assert!(refused(read(&"[".repeat(10_000))).starts_with("line 3"));
 }
 
-fn focus(header: &[&str], record: &[&str]) -> Result<Event, RowError> {
+fn bill(header: &[&str]) -> Result<FocusColumns, RowError> {
     let source = Text::try_from("bill".to_owned()).unwrap();
-    FocusColumns::of(header.iter().copied(), None, source, false)?.event(2, record.iter().copied())
+    FocusColumns::of(header.iter().copied(), None, source, false)
+}
+
+fn focus(header: &[&str], record: &[&str]) -> Result<Event, RowError> {
+    bill(header)?.event(2, record.iter().copied())
 }
 
 const BILL: [&str; 7] = [
@@ -129,6 +133,80 @@ fn a_charge_of_a_bill_is_an_event_whose_key_is_its_content() {
     let mut other = CHARGE;
     other[6] = "s-2";
     assert_ne!(focus(&BILL, &other).unwrap().key, event.key);
+}
+
+/// Another program writes numbers and times otherwise, and has columns that say nothing here.
+#[test]
+fn a_charge_that_is_exported_otherwise_has_the_key_that_it_had() {
+    let event = focus(&BILL, &CHARGE).unwrap();
+    let header = [&BILL[..], &["InvoiceId", "Tags", "x_Team", "ResourceId"]].concat();
+    let mut charge = [&CHARGE[..], &["i-1", "{\"team\":\"a\"}", "a", ""]].concat();
+    charge[0] = "1.23456789012300";
+    charge[2] = "2026-03-01 01:00:00+01:00";
+    charge[3] = "2026-03-02T00:00:00Z";
+    assert_eq!(focus(&header, &charge).unwrap(), event);
+    let newer = [&BILL[..5], &["ServiceProviderName", "SkuId"]].concat();
+    assert_eq!(focus(&newer, &CHARGE).unwrap(), event, "FOCUS 1.3 calls the provider so");
+    charge[10] = "r-1";
+    assert_ne!(focus(&header, &charge).unwrap().key, event.key, "another resource");
+}
+
+/// Two charges that are alike are two, and the same two in any order.
+#[test]
+fn charges_that_are_alike_are_counted_through_within_a_file() {
+    let other = {
+        let mut other = CHARGE;
+        other[0] = "2";
+        other
+    };
+    let keys = |records: &[[&'static str; 7]]| {
+        let mut columns = bill(&BILL).unwrap();
+        let keys = records.iter().map(|record| columns.event(2, *record).unwrap().key);
+        keys.collect::<std::collections::BTreeSet<_>>()
+    };
+    let first = keys(&[CHARGE, other, CHARGE]);
+    assert_eq!(first.len(), 3);
+    assert_eq!(keys(&[other, CHARGE, CHARGE]), first);
+    assert!(keys(&[CHARGE, other]).is_subset(&first), "an export of some of them");
+}
+
+#[test]
+fn a_file_whose_columns_are_separated_otherwise_is_told_so() {
+    let of = |header: &[&str]| refused(Columns::of(header.iter().copied(), Defaults::default()));
+    for (header, what) in [
+        ("key;at;kind;source", "semicolons"),
+        ("\u{feff}\"key\";\"at\"", "semicolons"),
+        ("key\tat\tkind", "tabs"),
+        ("key|at", "vertical bars"),
+    ] {
+        let told = of(&[header]);
+        assert!(told.starts_with("line 1: header: its columns are separated by"), "{told}");
+        assert!(told.contains(what) && told.contains("commas"), "{told}");
+    }
+    assert!(refused(bill(&[&BILL.join(";")])).contains("semicolons"));
+    assert!(of(&["a;b"]).starts_with("line 1: a;b: no such column"), "it means nothing at all");
+    assert!(of(&["key", "at;kind"]).starts_with("line 1: at;kind: no such column"));
+}
+
+#[test]
+fn a_field_that_is_there_twice_is_refused_with_its_line() {
+    let line = r#"{"key":"a","at":"2026-03-01T09:30:00Z","kind":"survey","source":"s","score":9,"score":1}"#;
+    let read = |line| refused(jsonl(3, line, &Defaults::default()));
+    assert_eq!(read(line), "line 3: score: this field is there twice");
+    assert_eq!(read(r#"{"key":"a","key":"a"}"#), "line 3: key: this field is there twice");
+}
+
+#[test]
+fn what_a_person_writes_may_say_no_time() {
+    let fields = [("key", "a"), ("kind", "survey"), ("source", "s"), ("score", "9")];
+    let written = |more: &[(&'static str, &'static str)]| {
+        super::written(fields.iter().chain(more).copied(), Defaults::default())
+    };
+    assert_eq!(written(&[]).unwrap().at_wall_ms(), None);
+    let timed = written(&[("at", "2026-03-01T09:30:00Z")]).unwrap();
+    assert_eq!(timed.at_wall_ms(), Some(1_772_357_400_000));
+    assert_eq!(written(&[("score", "8")]).unwrap_err().field, "score");
+    assert_eq!(written(&[("points", "8")]).unwrap_err().field, "points");
 }
 
 #[test]
