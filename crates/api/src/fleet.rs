@@ -68,9 +68,14 @@ pub(crate) async fn known(
     name: &AgentName,
 ) -> Result<(), ApiError> {
     let Err(unknown) = defined(app, principal, name).await else { return Ok(()) };
-    // One that left the configuration still has its releases.
-    let was_there = principal.sees(name) && !app.store.rollouts(Some(name), 1).await?.is_empty();
-    if was_there { Ok(()) } else { Err(unknown) }
+    if principal.sees(name) && is_or_was(app, name).await? { Ok(()) } else { Err(unknown) }
+}
+
+/// Whether there is such an agent, or was: one that left the configuration still has its releases.
+pub(crate) async fn is_or_was(app: &App, name: &AgentName) -> Result<bool, ApiError> {
+    let config = app.config().await?;
+    let is = config.is_some_and(|config| config.agents.iter().any(|agent| agent.name == *name));
+    Ok(is || !app.store.rollouts(Some(name), 1).await?.is_empty())
 }
 
 /// The error for a version that an agent does not have.

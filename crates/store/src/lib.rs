@@ -63,5 +63,5 @@ pub use store::Store;
 pub use tokens::{Role, TokenRecord};
 pub use value::{
     EventRow, Import, Incident, NewImport, NotImported, NotTaken, Resolution, StableWindows,
-    Stretch, Taken,
+    Stretch, Taken, Told,
 };

@@ -1,5 +1,7 @@
 //! What agents are worth: counts of interactions, and events that were told.
 
+mod about;
+mod corrections;
 mod events;
 mod gather;
 mod imports;
@@ -8,8 +10,9 @@ mod questions;
 mod rollups;
 mod stable;
 mod tallies;
+mod times;
 
-pub use events::{EventRow, NotTaken, Taken};
+pub use events::{EventRow, NotTaken, Taken, Told};
 pub(crate) use imports::forget_stale;
 pub use imports::{Import, NewImport, NotImported};
 pub use questions::Incident;

@@ -1,8 +1,10 @@
 //! What agents are worth: events that are told, files of them, and reports.
 
+use std::collections::BTreeSet;
+
 use lockgate_model::ids::AgentName;
 use lockgate_store::{NotImported, NotTaken};
-use lockgate_value::event::Event;
+use lockgate_value::event::What;
 
 use crate::auth::Principal;
 use crate::fleet;
@@ -17,23 +19,40 @@ pub(crate) mod suggestions;
 /// Events in one request, at most.
 const EVENTS_MAX: usize = 1_000;
 
+/// What an event is about: its agent, and what it says.
+type About<'a> = (Option<&'a AgentName>, &'a What);
+
 /// Refuses events of agents that `principal` does not see or that never were there, too many, and none.
-async fn check(app: &App, principal: &Principal, events: &[Event]) -> Result<(), ApiError> {
+async fn check(app: &App, principal: &Principal, events: &[About<'_>]) -> Result<(), ApiError> {
     if events.is_empty() || events.len() > EVENTS_MAX {
         let text = format!("Send 1 to {EVENTS_MAX} events, not {}.", events.len());
         return Err(ApiError::new(Kind::Invalid, text));
     }
-    let mut agents: Vec<&AgentName> =
-        events.iter().filter_map(|event| event.agent.as_ref()).collect();
-    agents.sort_unstable();
-    agents.dedup();
-    if events.iter().any(|event| event.agent.is_none()) {
+    if events.iter().any(|(agent, _)| agent.is_none()) {
         principal.need_all_agents("An event without an agent")?;
     }
+    let agents: BTreeSet<&AgentName> = events.iter().filter_map(|(agent, _)| *agent).collect();
     for agent in agents {
         fleet::known(app, principal, agent).await?;
     }
+    // A system called like an agent is that agent.
+    let systems: BTreeSet<AgentName> =
+        events.iter().filter_map(|(_, what)| system(what)?.parse().ok()).collect();
+    for system in systems {
+        if !principal.sees(&system) && fleet::is_or_was(app, &system).await? {
+            let text = format!("System `{system}` is an agent that this token does not see.");
+            return Err(ApiError::new(Kind::Forbidden, text)
+                .hint("Give the system another name, or use a token that sees that agent."));
+        }
+    }
     Ok(())
+}
+
+fn system(what: &What) -> Option<&str> {
+    match what {
+        What::System { name, .. } => Some(name.as_str()),
+        _ => None,
+    }
 }
 
 /// Which event was refused, and why. `first` is the row of the first one, from 0, where they are rows of a file.

@@ -1,6 +1,8 @@
 //! Events about agents' worth, files of them, and reports: who may, and what is refused.
 
 use lockgate_store::Role;
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::server::{json as answered, problem, server};
@@ -138,4 +140,137 @@ async fn a_file_counts_when_it_is_whole() {
     assert_eq!(answered(server.get(IMPORTS, admin).await, 200).await[0]["rows"], 2);
     let actions = server.world.ledger.actions();
     assert_eq!(actions.iter().filter(|action| *action == "value.import").count(), 1);
+}
+
+/// With a limit that events of others would fill, a page still holds the own ones.
+#[tokio::test]
+async fn who_is_limited_to_some_agents_gets_whole_pages() {
+    let server = server().await;
+    let viewer = server.token(Role::Viewer, Some(&["support"])).await;
+    let tell = async |event: Value| {
+        let body = json!({ "events": [event] });
+        answered(server.post(EVENTS, &server.admin, body).await, 201).await;
+    };
+    tell(survey("a", Some("support"))).await;
+    tell(survey("b", Some("support"))).await;
+    for n in 0..4 {
+        tell(survey(&format!("c{n}"), Some("billing"))).await;
+        tell(survey(&format!("d{n}"), None)).await;
+    }
+    let page = async |query: &str| {
+        answered(server.get(&format!("{EVENTS}?{query}"), &viewer).await, 200).await
+    };
+    let first = page("limit=1").await;
+    assert_eq!(first[0]["event"]["key"], "b", "{first}");
+    let second = page(&format!("limit=1&before={}", first[0]["id"])).await;
+    assert_eq!(second[0]["event"]["key"], "a", "{second}");
+    assert_eq!(page("agent=support&limit=2").await.as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn who_is_limited_to_some_agents_says_nothing_of_another_as_a_system() {
+    let server = server().await;
+    let ours = server.token(Role::Operator, Some(&["support"])).await;
+    let both = server.named_token("both", Role::Operator, Some(&["support", "billing"])).await;
+    let system = |key: &str, name: &str| {
+        json!({
+            "key": key, "at": "2026-11-20T10:00:00Z", "agent": "support", "source": "map",
+            "kind": "system", "name": name, "stage": "retired",
+        })
+    };
+    let told = async |token: &str, event: Value| {
+        server.post(EVENTS, token, json!({ "events": [survey("s", Some("support")), event] })).await
+    };
+    let refused = problem(told(&ours, system("a", "billing")).await, 403).await;
+    assert!(refused["detail"].as_str().unwrap().contains("System `billing`"), "{refused}");
+    let begin = json!({ "digest": DIGEST, "name": "f.csv", "rows": 1 });
+    answered(server.post(IMPORTS, &ours, begin).await, 200).await;
+    let rows = json!({ "first": 0, "events": [system("a", "billing")] });
+    problem(server.post(&format!("{IMPORTS}/{DIGEST}/rows"), &ours, rows).await, 403).await;
+    for (token, key, name) in [
+        (&ours, "b", "support"),
+        (&ours, "c", "Desk of ours"),
+        (&both, "d", "billing"),
+        (&server.admin, "e", "billing"),
+    ] {
+        answered(told(token, system(key, name)).await, 201).await;
+    }
+}
+
+#[tokio::test]
+async fn an_event_may_say_no_time_and_is_the_same_when_it_is_sent_again() {
+    let server = server().await;
+    let post = async |event: &Value| {
+        server.post(EVENTS, &server.admin, json!({ "events": [event] })).await
+    };
+    let at = |told: &Value| told["at_wall_ms"][0].as_i64().unwrap();
+    let first = answered(post(&survey("a", None)).await, 201).await;
+    let correction = json!({
+        "key": "b", "corrects": "a", "source": "survey", "kind": "survey", "score": 2,
+    });
+    let corrected = answered(post(&correction).await, 201).await;
+    assert_eq!(at(&corrected), at(&first), "it stays where it was");
+    let again = answered(post(&correction).await, 201).await;
+    assert_eq!((&again["known"], at(&again)), (&json!(1), at(&first)));
+    let mut fresh = correction.clone();
+    fresh["key"] = json!("c");
+    fresh["corrects"] = Value::Null;
+    let now = answered(post(&fresh).await, 201).await;
+    assert!(at(&now) > at(&first));
+    let again = answered(post(&fresh).await, 201).await;
+    assert_eq!((&again["known"], at(&again)), (&json!(1), at(&now)));
+    fresh["at"] = json!("2026-11-20T10:00:00Z");
+    let other = problem(post(&fresh).await, 409).await;
+    assert!(other["detail"].as_str().unwrap().contains("`c` is there as of"), "{other}");
+}
+
+/// The way that a refusal used to tell people to go: to correct the correction that is not whole.
+#[tokio::test]
+async fn nothing_takes_the_place_of_what_is_not_whole() {
+    let server = server().await;
+    let correction = |key: &str, corrects: &str| {
+        let mut event = survey(key, Some("support"));
+        event["corrects"] = json!(corrects);
+        event["score"] = json!(1);
+        event
+    };
+    let post =
+        async |event: Value| server.post(EVENTS, &server.admin, json!({ "events": [event] })).await;
+    let votes = async || {
+        let path = "/api/v1/value/report?agent=support&from=2026-11-01&to=2026-11-30";
+        let report = answered(server.get(path, &server.admin).await, 200).await;
+        let all = report["measures"].as_array().unwrap();
+        let nps = all.iter().find(|one| one["id"] == "nps").unwrap();
+        (nps["n"].as_u64(), nps["value"].as_f64())
+    };
+    answered(post(survey("a", Some("support"))).await, 201).await;
+    let begin = json!({ "digest": DIGEST, "name": "f.csv", "rows": 2 });
+    answered(server.post(IMPORTS, &server.admin, begin).await, 200).await;
+    let import = format!("{IMPORTS}/{DIGEST}");
+    let rows = json!({ "first": 0, "events": [correction("b", "a")] });
+    answered(server.post(&format!("{import}/rows"), &server.admin, rows).await, 200).await;
+    for (key, corrects) in [("c", "a"), ("d", "b")] {
+        let refused = problem(post(correction(key, corrects)).await, 409).await;
+        assert!(refused["detail"].as_str().unwrap().contains("not whole"), "{refused}");
+    }
+    assert_eq!(votes().await, (Some(1), Some(100.0)), "a alone");
+    let why = json!({ "reason": "a test" });
+    let gone = server.request(Method::DELETE, &import, &server.admin).json(&why).send().await;
+    assert_eq!(gone.unwrap().status(), 204);
+    assert_eq!(votes().await, (Some(1), Some(100.0)), "a alone");
+    answered(post(correction("c", "a")).await, 201).await;
+    assert_eq!(votes().await, (Some(1), Some(-100.0)));
+}
+
+#[tokio::test]
+async fn a_field_that_is_there_twice_is_refused() {
+    let server = server().await;
+    let body = r#"{"events":[{"key":"a","source":"s","kind":"survey","score":9,"score":1}]}"#;
+    let sent = server.request(Method::POST, EVENTS, &server.admin);
+    let sent = sent.header(CONTENT_TYPE, "application/json").body(body).send().await.unwrap();
+    let told = problem(sent, 422).await;
+    assert!(
+        told["detail"].as_str().unwrap().contains("score: this field is there twice"),
+        "{told}"
+    );
 }

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use lockgate_model::ids::{AgentName, VersionName};
-use lockgate_value::event::{Event, What};
-use lockgate_value::import::{Columns, Defaults};
+use lockgate_value::event::{Draft, What};
+use lockgate_value::import::{Defaults, written};
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -53,7 +53,7 @@ pub(crate) struct Record {
     /// Where it is from, such as "survey of March"
     #[arg(long, value_name = "TEXT")]
     source: String,
-    /// When it was so [default: now]
+    /// When it was so [default: when the one was that it corrects, else now]
     #[arg(long, value_name = "TIME")]
     at: Option<jiff::Timestamp>,
     /// Tells it from others; the same key is recorded once [default: a new one]
@@ -70,48 +70,52 @@ pub(crate) struct Record {
 }
 
 /// What the server says of events.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Told {
     pub(super) new: u64,
     pub(super) known: u64,
+    /// When each of them was so.
+    at_wall_ms: Vec<i64>,
 }
 
 impl Record {
     pub(crate) async fn run(self, format: Format) -> CliResult {
-        let event = self.event()?;
+        let draft = self.draft()?;
         let client = Client::new(&self.server)?;
-        let body = json!({ "events": [event], "dry_run": self.dry_run });
+        let body = json!({ "events": [draft], "dry_run": self.dry_run });
         let told: Told = serde_json::from_value(client.post(&["value", "events"], &body).await?)
             .map_err(|error| CliError::new(Exit::Failed, error))?;
+        let at_wall_ms = told.at_wall_ms.first().copied().unwrap_or_default();
         match format {
             Format::Json => output::print_json(&json!({
-                "key": event.key, "new": told.new == 1, "dry_run": self.dry_run,
+                "key": draft.key(), "at_wall_ms": at_wall_ms, "new": told.new == 1,
+                "dry_run": self.dry_run,
             }))?,
-            Format::Text => output::print(&self.said(&event, &told))?,
+            Format::Text => output::print(&self.said(&draft, &told, &output::time(at_wall_ms)))?,
         }
         Ok(Exit::Done)
     }
 
-    fn said(&self, event: &Event, told: &Told) -> String {
-        let key = &event.key;
+    fn said(&self, draft: &Draft, told: &Told, at: &str) -> String {
+        let key = draft.key();
         match (told.new, self.dry_run) {
-            (0, _) => format!("{key} is recorded already, with the same content"),
-            (_, true) => format!("{key} would be recorded; nothing was"),
-            (_, false) => format!("recorded as {key}"),
+            (0, _) => format!("{key} is recorded already, as of {at}, with the same content"),
+            (_, true) => format!("{key} would be recorded, as of {at}; nothing was"),
+            (_, false) => format!("recorded as {key}, as of {at}"),
         }
     }
 
-    fn event(&self) -> CliResult<Event> {
+    /// What is sent. Without a time, so that the server can say which is the right one.
+    fn draft(&self) -> CliResult<Draft> {
         if !What::KINDS.contains(&self.kind.as_str()) {
             return Err(CliError::usage(format!("there is no kind `{}`", self.kind))
                 .hint(format!("use one of {}", What::KINDS.join(", "))));
         }
-        let at = self.at.unwrap_or_else(jiff::Timestamp::now).to_string();
         let key = self.key.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
         let version = self.version.as_ref().map(VersionName::to_string);
         let common = [
             ("key", Some(key)),
-            ("at", Some(at)),
+            ("at", self.at.map(|at| at.to_string())),
             ("kind", Some(self.kind.clone())),
             ("source", Some(self.source.clone())),
             ("version", version),
@@ -119,10 +123,9 @@ impl Record {
         ];
         let common = common.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?)));
         let own = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let (names, values): (Vec<&str>, Vec<&str>) = common.chain(own).unzip();
         let defaults = Defaults { agent: self.agent.clone(), ..Defaults::default() };
-        Columns::of(names, defaults).and_then(|columns| columns.event(1, values)).map_err(|error| {
-            CliError::usage(error.invalid.to_string())
+        written(common.chain(own), defaults).map_err(|invalid| {
+            CliError::usage(invalid.to_string())
                 .hint("`lockgate record --help` lists the fields of each kind")
         })
     }

@@ -122,11 +122,23 @@ fn what_is_wrong_is_said_with_its_place_and_nothing_of_it_is_recorded() {
     let record = |more: &[&str]| {
         server.run(&[&["record", "survey", "--agent", "support", "--source", "s"], more].concat())
     };
-    let refused: [(Ran, &[&str]); 8] = [
+    let semicolons = write(dir.path(), "semicolons.csv", "key;at;kind;score;source\n");
+    let twice = write(dir.path(), "twice.jsonl", "{\"key\":\"a\",\"score\":1,\"score\":9}\n");
+    let pipe = dir.path().join("pipe.csv").to_str().expect("UTF-8").to_owned();
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+    assert!(made.success());
+    let refused: [(Ran, &[&str]); 12] = [
         (server.run(&["import", &bad]), &["line 3: score: 19", "line 4: at:"]),
         (server.run(&["import", &empty]), &["holds no event"]),
         (server.run(&["import", &unnamed]), &["--as csv"]),
         (server.run(&["import", "/dev/null", "--as", "csv"]), &["is no file"]),
+        (server.run(&["import", &pipe]), &["is no file"]),
+        (
+            server.run(&["import", dir.path().to_str().expect("UTF-8"), "--as", "csv"]),
+            &["is no file"],
+        ),
+        (server.run(&["import", &semicolons]), &["line 1: header: its columns", "semicolons"]),
+        (server.run(&["import", &twice]), &["line 1: score: this field is there twice"]),
         (server.run(&["import", &bill]), &["no such column"]),
         (record(&["score=11"]), &["score: 11"]),
         (record(&["points=3"]), &["points"]),
@@ -159,6 +171,78 @@ fn what_is_wrong_is_said_with_its_place_and_nothing_of_it_is_recorded() {
     let viewer = viewer["token"].as_str().expect("a token");
     let args = ["record", "survey", "score=1", "--agent", "support", "--source", "s"];
     assert_eq!(server.run_as(viewer, &args).code, 2, "who may look may not record");
+}
+
+/// What is recorded again is the same, and a correction stays where the corrected event was.
+#[test]
+fn a_record_without_a_time_is_of_now_or_of_what_it_corrects() {
+    let (_world, server) = asked(1);
+    let record = |more: &[&str]| {
+        let survey = ["record", "survey", "--agent", "support", "--source", "s"];
+        let ran = server.run(&[&survey[..], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.shown());
+        ran.stdout
+    };
+    let at = "2026-03-17T10:00:00Z";
+    let told = record(&["score=9", "--key", "a", "--at", at]);
+    assert!(told.contains("recorded as a, as of 2026-03-17 10:00:00Z"), "{told}");
+    for says in ["recorded as b, as of 2026-03-17", "b is recorded already, as of 2026-03-17"] {
+        let told = record(&["score=2", "--key", "b", "--corrects", "a"]);
+        assert!(told.contains(says), "{told}");
+    }
+    let march = ["--from", "2026-03-01", "--to", "2026-03-31"];
+    let nps = measure(
+        &server.json(&[&["value", "report", "--agent", "support"][..], &march].concat()),
+        "nps",
+    )
+    .clone();
+    assert_eq!((&nps["value"], &nps["n"]), (&json!(-100), &json!(1)), "{nps}");
+    for says in ["recorded as c, as of", "c is recorded already, as of"] {
+        let told = record(&["score=2", "--key", "c"]);
+        assert!(told.contains(says), "{told}");
+    }
+    let other =
+        ["record", "survey", "score=2", "--agent", "support", "--source", "s", "--key", "c"];
+    let other = server.run(&[&other[..], &["--at", at]].concat());
+    assert_ne!(other.code, 0);
+    assert!(other.stderr.contains("`c` is there as of"), "{}", other.shown());
+}
+
+#[test]
+fn a_bill_that_is_exported_otherwise_counts_once() {
+    let (_world, server) = asked(1);
+    let dir = tempfile::tempdir().expect("a directory for the test");
+    let head = "BilledCost,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,ServiceName,ProviderName,ChargeCategory";
+    let period = "USD,2026-11-01T00:00:00Z,2026-11-02T00:00:00Z,Search,Cloud,Usage";
+    let first = write(
+        dir.path(),
+        "first.csv",
+        &format!("{head}\n12.50,{period}\n1,{period}\n1,{period}\n"),
+    );
+    let other = write(
+        dir.path(),
+        "other.csv",
+        "ChargeCategory,Tags,ProviderName,ServiceName,ChargePeriodEnd,ChargePeriodStart,BillingCurrency,BilledCost\n\
+         Usage,{},Cloud,Search,2026-11-02 00:00:00,2026-11-01 00:00:00,USD,1.0\n\
+         Usage,{},Cloud,Search,2026-11-02 00:00:00,2026-11-01 00:00:00,USD,12.5\n\
+         Usage,{},Cloud,Search,2026-11-02 00:00:00,2026-11-01 00:00:00,USD,1.0\n",
+    );
+    for (file, known) in [(&first, "3 events, 0 of them"), (&other, "3 events, 3 of them")] {
+        let told = server.run(&["import", file, "--as", "focus", "--agent", "support"]);
+        assert!(told.code == 0 && told.stdout.contains(known), "{}", told.shown());
+        let report = server.json(&[
+            "value",
+            "report",
+            "--agent",
+            "support",
+            "--from",
+            "2026-11-01",
+            "--to",
+            "2026-11-02",
+        ]);
+        let cost = measure(&report, "agent_cost");
+        assert_eq!(cost["value"], json!(14.5), "{cost}");
+    }
 }
 
 fn rows() -> usize {

@@ -2,19 +2,19 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lockgate_model::ids::{AgentName, InteractionId, RolloutId};
-use lockgate_value::event::{Event, Key, What};
+use lockgate_model::ids::AgentName;
+use lockgate_value::event::{Draft, Event, Key};
 use lockgate_value::ledger::Conflict;
 use serde::Serialize;
 use sqlx::{FromRow, SqliteConnection};
 
+use super::about::{about, unfit};
+use super::corrections::{self, single_out};
 use super::tallies::{Changes, is_counted};
+use super::times::settle;
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
-
-/// Corrections of one event, one after the other, that are followed to find a circle.
-const CORRECTIONS_MAX: i64 = 1_000;
 
 /// An event, and who told it.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,15 @@ pub struct Taken {
     pub known: u64,
 }
 
+/// What became of events that were told together, and their times, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// How many are new.
+    pub taken: Taken,
+    /// When each happened, milliseconds since the Unix epoch: its own time, or the one that it was given.
+    pub at_wall_ms: Vec<i64>,
+}
+
 /// Why none of the events that were told together was taken.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
@@ -49,15 +58,15 @@ pub enum NotTaken {
         /// Why.
         why: Conflict,
     },
-    /// One of them is part of an import that is not whole.
+    /// One of them is part of an import that is not whole, or corrects what is.
     #[error(
-        "key: `{key}` is in the import {import}, which is not whole; import that file to its end, or discard it"
+        "{what} the import {import}, which is not whole; import that file to its end, or discard it"
     )]
     InImport {
         /// Which, from 0.
         index: usize,
-        /// Its key.
-        key: Key,
+        /// The field, and what is in the import.
+        what: String,
         /// The import.
         import: String,
     },
@@ -100,43 +109,45 @@ impl Columns {
 }
 
 impl Store {
-    /// Takes events, all or none. They are on disk when this returns.
+    /// Takes events, all or none. They are on disk when this returns. One without a time is of that of what it corrects,
+    /// or of now, which is `at_wall_ms`.
     pub async fn tell_events(
         &self,
-        events: &[Event],
+        drafts: &[Draft],
         by: &str,
         at_wall_ms: i64,
-    ) -> Result<Taken, NotTaken> {
+    ) -> Result<Told, NotTaken> {
         let mut tx = self.begin().await?;
-        let teller = Teller { by, at_wall_ms, import: None };
-        let taken = tell(&mut tx, events, &teller).await?;
+        let told = tell_drafts(&mut tx, drafts, by, at_wall_ms).await?;
         self.commit(tx).await?;
-        Ok(taken)
+        Ok(told)
     }
 
     /// Whether events would be taken; nothing is.
-    pub async fn try_events(&self, events: &[Event]) -> Result<Taken, NotTaken> {
+    pub async fn try_events(&self, drafts: &[Draft], at_wall_ms: i64) -> Result<Told, NotTaken> {
         let mut tx = self.begin().await?;
-        let teller = Teller { by: "", at_wall_ms: 0, import: None };
-        let taken = tell(&mut tx, events, &teller).await?;
+        let told = tell_drafts(&mut tx, drafts, "", at_wall_ms).await?;
         tx.rollback().await?;
-        Ok(taken)
+        Ok(told)
     }
 
-    /// Events as they were told, newest first, also those that do not count; before the place `before`, if given.
+    /// Events as they were told, newest first, also those that do not count; before the place `before`, if given. Of some
+    /// agents alone, if these are given: then none that is about all of them.
     pub async fn events_told(
         &self,
-        agent: Option<&AgentName>,
+        agents: Option<&[AgentName]>,
         before: Option<i64>,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
+        let agents = agents.map(|agents| codec::to_json("names of agents", &agents)).transpose()?;
         let rows: Vec<Columns> = sqlx::query_as(
             "SELECT id, body, principal, received_wall_ms FROM value_event
-             WHERE (?1 IS NULL OR agent = ?1) AND (?2 IS NULL OR id < ?2)
+             WHERE (?1 IS NULL OR agent IN (SELECT value FROM json_each(?1)))
+                 AND (?2 IS NULL OR id < ?2)
                  AND (import IS NULL OR import IN (SELECT id FROM value_import WHERE is_done = 1))
              ORDER BY id DESC LIMIT ?3",
         )
-        .bind(agent.map(AgentName::as_str))
+        .bind(agents)
         .bind(before)
         .bind(limit)
         .fetch_all(&self.inner.reader)
@@ -150,6 +161,17 @@ pub(super) struct Teller<'a> {
     pub(super) by: &'a str,
     pub(super) at_wall_ms: i64,
     pub(super) import: Option<&'a str>,
+}
+
+async fn tell_drafts(
+    conn: &mut SqliteConnection,
+    drafts: &[Draft],
+    by: &str,
+    at_wall_ms: i64,
+) -> Result<Told, NotTaken> {
+    let events = settle(conn, drafts, at_wall_ms).await?;
+    let taken = tell(conn, &events, &Teller { by, at_wall_ms, import: None }).await?;
+    Ok(Told { taken, at_wall_ms: events.iter().map(|event| event.at_wall_ms).collect() })
 }
 
 /// Writes events; gives how many were new. The transaction of a failure must not be committed.
@@ -240,7 +262,7 @@ async fn corrected<'a>(
     Ok(rows.into_iter().collect())
 }
 
-fn list<'a>(keys: impl Iterator<Item = &'a Key>) -> Result<String, StoreError> {
+pub(super) fn list<'a>(keys: impl Iterator<Item = &'a Key>) -> Result<String, StoreError> {
     codec::to_json("keys of events", &keys.map(Key::as_str).collect::<Vec<_>>())
 }
 
@@ -255,10 +277,14 @@ fn is_known(
     match known {
         None => Ok(false),
         Some(Known { import: Some(import), .. }) if teller.import != Some(import.as_str()) => {
-            Err(NotTaken::InImport { index, key: event.key.clone(), import: import.clone() })
+            let what = format!("key: `{}` is in", event.key);
+            Err(NotTaken::InImport { index, what, import: import.clone() })
         }
         Some(known) if known.body == body => Ok(true),
-        Some(_) => Err(NotTaken::Conflict { index, why: Conflict::Key(event.key.clone()) }),
+        Some(known) => {
+            let known: Event = codec::from_json("a value event", &known.body)?;
+            Err(NotTaken::Conflict { index, why: Conflict::with(&known, event) })
+        }
     }
 }
 
@@ -320,7 +346,6 @@ async fn tell_one(
     teller: &Teller<'_>,
     changes: &mut Changes,
 ) -> Result<bool, NotTaken> {
-    let conflict = |why| NotTaken::Conflict { index, why };
     let known = known(conn, std::iter::once(&event.key)).await?;
     if is_known(index, event, &body, known.get(event.key.as_str()), teller)? {
         return Ok(false);
@@ -328,148 +353,11 @@ async fn tell_one(
     if let Some(why) = unfit(conn, event).await? {
         return Err(NotTaken::Unfit { index, why });
     }
-    let agent = event.agent.as_ref().map(AgentName::as_str);
-    let by = corrector(conn, event.key.as_str()).await?;
-    if let Some(by) = &by
-        && agent_of(conn, by).await? != Some(agent.map(str::to_owned))
-    {
-        return Err(conflict(Conflict::Agent(event.key.clone())));
-    }
+    let is_corrected = corrections::check(conn, index, event, teller).await?;
     if let Some(corrected) = &event.corrects {
-        let known = agent_of(conn, corrected.as_str()).await?;
-        if known.is_some_and(|known| known.as_deref() != agent) {
-            return Err(conflict(Conflict::Agent(corrected.clone())));
-        }
-        if let Some(by) = corrector(conn, corrected.as_str()).await? {
-            let by = by.parse().unwrap_or_else(|_| corrected.clone());
-            return Err(conflict(Conflict::Corrected { corrected: corrected.clone(), by }));
-        }
-        if leads_to(conn, &event.key, corrected).await? {
-            return Err(conflict(Conflict::Circle(event.key.clone())));
-        }
         single_out(conn, corrected, changes).await?;
     }
-    let is_single = !is_counted(event) || event.corrects.is_some() || by.is_some();
+    let is_single = !is_counted(event) || event.corrects.is_some() || is_corrected;
     write(conn, vec![Row::of(event, body, is_single, teller, changes)], teller).await?;
     Ok(true)
-}
-
-/// Something of the store's own that an event is about.
-enum About {
-    Release(RolloutId),
-    Interaction(InteractionId),
-}
-
-fn about(event: &Event) -> Option<About> {
-    match &event.what {
-        What::Deployment { release, .. } | What::Incident { release, .. } => {
-            release.map(About::Release)
-        }
-        What::ReplacementCheck { interaction, .. } => Some(About::Interaction(*interaction)),
-        _ => None,
-    }
-}
-
-/// Why an event cannot be about what it names, if so.
-async fn unfit(conn: &mut SqliteConnection, event: &Event) -> Result<Option<String>, StoreError> {
-    let is_other = |agent: &str| event.agent.as_ref().is_some_and(|own| own.as_str() != agent);
-    match about(event) {
-        None => Ok(None),
-        Some(About::Release(id)) => {
-            let agent: Option<String> =
-                sqlx::query_scalar("SELECT agent FROM rollout WHERE id = ?")
-                    .bind(id.to_string())
-                    .fetch_optional(conn)
-                    .await?;
-            Ok(match agent {
-                None => Some(format!(
-                    "release: there is no release {id}; `lockgate rollout list` shows them"
-                )),
-                Some(agent) if is_other(&agent) => {
-                    Some(format!("release: {id} is one of another agent"))
-                }
-                Some(_) => None,
-            })
-        }
-        Some(About::Interaction(id)) => {
-            let row: Option<(String, Option<String>)> =
-                sqlx::query_as("SELECT agent, outcome FROM interaction WHERE id = ?")
-                    .bind(id.to_string())
-                    .fetch_optional(conn)
-                    .await?;
-            Ok(match row {
-                None => Some(format!(
-                    "interaction: {id} is not known; single ones are kept for 90 days"
-                )),
-                Some((agent, _)) if is_other(&agent) => {
-                    Some(format!("interaction: {id} is one of another agent"))
-                }
-                Some((_, outcome)) if outcome.as_deref() != Some("resolved") => {
-                    let outcome = outcome.unwrap_or_else(|| "not known".to_owned());
-                    Some(format!(
-                        "interaction: only resolved ones are looked at, and the outcome of {id} is {outcome}"
-                    ))
-                }
-                Some(_) => None,
-            })
-        }
-    }
-}
-
-/// The agent of the event with this key, which may name none; `None` where there is no such event.
-async fn agent_of(
-    conn: &mut SqliteConnection,
-    key: &str,
-) -> Result<Option<Option<String>>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT agent FROM value_event WHERE key = ?")
-        .bind(key)
-        .fetch_optional(conn)
-        .await?)
-}
-
-/// Counts an event by itself from now on, if it was counted with others.
-async fn single_out(
-    conn: &mut SqliteConnection,
-    key: &Key,
-    changes: &mut Changes,
-) -> Result<(), StoreError> {
-    let counted: Option<(String, Option<String>)> = sqlx::query_as(
-        "UPDATE value_event SET is_single = 1 WHERE key = ? AND is_single = 0
-         RETURNING body, import",
-    )
-    .bind(key.as_str())
-    .fetch_optional(&mut *conn)
-    .await?;
-    if let Some((body, import)) = counted {
-        changes.take_back(codec::from_json("a value event", &body)?, import.as_deref());
-    }
-    Ok(())
-}
-
-async fn corrector(
-    conn: &mut SqliteConnection,
-    corrected: &str,
-) -> Result<Option<String>, StoreError> {
-    Ok(sqlx::query_scalar("SELECT key FROM value_event WHERE corrects = ?")
-        .bind(corrected)
-        .fetch_optional(conn)
-        .await?)
-}
-
-/// Whether corrections of `from` come to `to`. No circle was let in, so this ends; too long a chain counts as one.
-async fn leads_to(conn: &mut SqliteConnection, from: &Key, to: &Key) -> Result<bool, StoreError> {
-    let (steps, meets): (i64, Option<bool>) = sqlx::query_as(
-        "WITH RECURSIVE chain (key, step) AS (
-             SELECT key, 1 FROM value_event WHERE corrects = ?1
-             UNION ALL
-             SELECT later.key, step + 1 FROM chain JOIN value_event AS later ON later.corrects = chain.key
-             WHERE step < ?3 AND chain.key <> ?2)
-         SELECT COUNT(*), MAX(key = ?2) FROM chain",
-    )
-    .bind(from.as_str())
-    .bind(to.as_str())
-    .bind(CORRECTIONS_MAX)
-    .fetch_one(conn)
-    .await?;
-    Ok(meets == Some(true) || steps >= CORRECTIONS_MAX)
 }

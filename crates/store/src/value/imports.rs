@@ -275,8 +275,8 @@ pub(crate) async fn forget_stale(
 fn from(first: usize, error: NotTaken) -> NotTaken {
     match error {
         NotTaken::Conflict { index, why } => NotTaken::Conflict { index: index + first, why },
-        NotTaken::InImport { index, key, import } => {
-            NotTaken::InImport { index: index + first, key, import }
+        NotTaken::InImport { index, what, import } => {
+            NotTaken::InImport { index: index + first, what, import }
         }
         NotTaken::Unfit { index, why } => NotTaken::Unfit { index: index + first, why },
         other @ NotTaken::Store(_) => other,

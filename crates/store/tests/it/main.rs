@@ -6,6 +6,7 @@
 mod answers;
 mod approvals;
 mod configuration;
+mod corrections;
 mod drift;
 mod durability;
 mod exchange;

@@ -53,6 +53,13 @@ conformance!(open:
         a_report_is_that_of_all_events_that_count_one_by_one,
         releases_that_are_over_are_deployments,
     }
+    corrections::{
+        nothing_corrects_what_is_not_whole_and_the_chain_stays_as_it_was,
+        a_chain_of_corrections_in_an_import_counts_when_it_is_whole,
+        an_event_without_a_time_has_that_of_what_it_corrects_or_is_of_now,
+        an_event_that_is_sent_again_without_a_time_is_the_one_that_is_there,
+        events_of_some_agents_fill_a_page_of_their_own,
+    }
     suggestions::{
         past_releases_have_what_is_kept_of_them,
         a_release_of_weeks_is_looked_at_no_more_often,

@@ -217,7 +217,7 @@ pub(crate) async fn events_quarantines_and_incidents_are_told(db: &Database) {
         incident("c", T0, T0 + 1, None),
         incident("d", long_ago, long_ago + 1, Some("c")),
     ];
-    db.tell_events(&told, "ada", T0).await.unwrap();
+    db.tell_events(&told.into_iter().map(Into::into).collect::<Vec<_>>(), "ada", T0).await.unwrap();
     let bars = db.bars(&whole()).await.unwrap();
     let why: Vec<&str> = bars.iter().map(|bar| bar.why.as_str()).collect();
     let expected =

@@ -4,14 +4,14 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use lockgate_model::ids::AgentName;
-use lockgate_store::EventRow;
-use lockgate_value::event::Event;
+use lockgate_store::{EventRow, Taken};
+use lockgate_value::event::{Draft, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{check, not_taken};
-use crate::auth::{Operator, Principal, Viewer};
+use crate::auth::{Operator, Viewer};
 use crate::clock;
 use crate::extract::{JsonBody, QueryArgs};
 use crate::fleet;
@@ -26,9 +26,10 @@ const ROWS_MAX: u32 = 500;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TellEvents {
-    /// 1 to 1,000 of them; all are recorded, or none.
+    /// 1 to 1,000 of them; all are recorded, or none. One that says no time (`at`, `at_wall_ms`) is of the time of the
+    /// event that it `corrects`, or of now; and where its key is there already, it is that event if all else is the same.
     #[schema(value_type = Vec<Object>)]
-    events: Vec<Event>,
+    events: Vec<Draft>,
     /// Only say whether they would be.
     #[serde(default)]
     dry_run: bool,
@@ -41,8 +42,17 @@ pub(crate) struct Told {
     new: u64,
     /// There already with the same key and content: they count once.
     known: u64,
+    /// When each of them happened, in their order, milliseconds since the Unix epoch.
+    at_wall_ms: Vec<i64>,
     /// Whether nothing was recorded because only that was asked.
     dry_run: bool,
+}
+
+impl Told {
+    fn of(told: lockgate_store::Told, dry_run: bool) -> Self {
+        let lockgate_store::Told { taken: Taken { new, known }, at_wall_ms } = told;
+        Self { new, known, at_wall_ms, dry_run }
+    }
 }
 
 /// Records what other systems and people know of agents' worth. The same key is the same event, so that a request may be
@@ -59,28 +69,27 @@ pub(crate) async fn tell(
     Operator(principal): Operator,
     JsonBody(TellEvents { events, dry_run }): JsonBody<TellEvents>,
 ) -> Result<(StatusCode, Json<Told>), ApiError> {
-    check(&app, &principal, &events).await?;
-    let would_be = app.store.try_events(&events).await.map_err(|error| not_taken(error, None))?;
+    let about: Vec<_> = events.iter().map(|draft| (draft.agent(), draft.what())).collect();
+    check(&app, &principal, &about).await?;
+    let now_wall_ms = clock::wall_ms();
+    let would_be = app.store.try_events(&events, now_wall_ms).await;
+    let would_be = would_be.map_err(|error| not_taken(error, None))?;
     if dry_run {
-        let told = Told { new: would_be.new, known: would_be.known, dry_run };
-        return Ok((StatusCode::OK, Json(told)));
+        return Ok((StatusCode::OK, Json(Told::of(would_be, dry_run))));
     }
-    if would_be.new > 0 {
+    let Taken { new, known } = would_be.taken;
+    if new > 0 {
         // Keys are anyone's words; how many there are of each kind is ours.
         let mut kinds = std::collections::BTreeMap::<&str, u64>::new();
         for event in &events {
-            *kinds.entry(event.what.kind()).or_default() += 1;
+            *kinds.entry(event.what().kind()).or_default() += 1;
         }
-        let detail = json!({ "new": would_be.new, "known": would_be.known, "kinds": kinds });
+        let detail = json!({ "new": new, "known": known, "kinds": kinds });
         record(&app, &principal, "value.record", "events", detail).await?;
     }
-    let taken = app
-        .store
-        .tell_events(&events, &principal.name, clock::wall_ms())
-        .await
-        .map_err(|error| not_taken(error, None))?;
-    let told = Told { new: taken.new, known: taken.known, dry_run };
-    Ok((StatusCode::CREATED, Json(told)))
+    let told = app.store.tell_events(&events, &principal.name, now_wall_ms).await;
+    let told = told.map_err(|error| not_taken(error, None))?;
+    Ok((StatusCode::CREATED, Json(Told::of(told, dry_run))))
 }
 
 /// Which events.
@@ -134,12 +143,8 @@ pub(crate) async fn list(
         fleet::known(&app, &principal, agent).await?;
     }
     let limit = which.limit.unwrap_or(50).clamp(1, ROWS_MAX);
-    let rows = app.store.events_told(which.agent.as_ref(), which.before, limit).await?;
-    let seen = rows.into_iter().filter(|row| sees(&principal, &row.event));
-    Ok(Json(seen.map(EventView::from).collect()))
-}
-
-/// What names no agent concerns all of them.
-fn sees(principal: &Principal, event: &Event) -> bool {
-    event.agent.as_ref().map_or(principal.sees_all(), |agent| principal.sees(agent))
+    // What names no agent concerns all of them: who is limited to some does not see it.
+    let agents = which.agent.as_ref().map(std::slice::from_ref).or(principal.agents());
+    let rows = app.store.events_told(agents, which.before, limit).await?;
+    Ok(Json(rows.into_iter().map(EventView::from).collect()))
 }

@@ -69,7 +69,7 @@ pub(super) async fn all(
 /// Asks whether the server would take them.
 pub(super) async fn tried(client: &Client, rows: Rows) -> CliResult<Told> {
     let mut parts = Parts { rows, sum: Sum::default() };
-    let mut all = Told { new: 0, known: 0 };
+    let mut all = Told::default();
     while let Some(part) = parts.next()? {
         let body = json!({ "events": part, "dry_run": true });
         let one: Told = told(client.post(&["value", "events"], &body).await?)?;
