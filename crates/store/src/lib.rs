@@ -62,6 +62,6 @@ pub use rollouts::{StepCommit, TransitionRecord, Versioned};
 pub use store::Store;
 pub use tokens::{Role, TokenRecord};
 pub use value::{
-    EventRow, Import, Incident, NewImport, NotImported, NotTaken, Resolution, StableWindows,
-    Stretch, Taken, Told,
+    AlsoCharged, EventRow, Import, Incident, NewImport, NotImported, NotTaken, Resolution,
+    StableWindows, Stretch, Taken, Told,
 };

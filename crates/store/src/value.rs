@@ -1,6 +1,7 @@
 //! What agents are worth: counts of interactions, and events that were told.
 
 mod about;
+mod charges;
 mod corrections;
 mod events;
 mod gather;
@@ -12,6 +13,7 @@ mod stable;
 mod tallies;
 mod times;
 
+pub use charges::AlsoCharged;
 pub use events::{EventRow, NotTaken, Taken, Told};
 pub(crate) use imports::forget_stale;
 pub use imports::{Import, NewImport, NotImported};

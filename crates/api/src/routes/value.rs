@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use lockgate_model::ids::AgentName;
-use lockgate_store::{NotImported, NotTaken};
+use lockgate_store::{AlsoCharged, NotImported, NotTaken};
 use lockgate_value::event::What;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::Principal;
 use crate::fleet;
@@ -52,6 +54,32 @@ fn system(what: &What) -> Option<&str> {
     match what {
         What::System { name, .. } => Some(name.as_str()),
         _ => None,
+    }
+}
+
+/// A service that other records charge, too, for some of the same time. Nobody can know from amounts whether they are
+/// one bill in two forms: then it counts twice.
+#[derive(Debug, Serialize, ToSchema)]
+struct AlsoChargedView {
+    /// The agent that it is charged to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    agent: Option<AgentName>,
+    /// Whose service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<String>,
+    /// Which.
+    service: String,
+    /// From when on the new charges are, milliseconds since the Unix epoch.
+    from_wall_ms: i64,
+    /// Until when, exclusive.
+    to_wall_ms: i64,
+}
+
+impl From<AlsoCharged> for AlsoChargedView {
+    fn from(also: AlsoCharged) -> Self {
+        let AlsoCharged { agent, provider, service, from_wall_ms, to_wall_ms } = also;
+        Self { agent, provider, service, from_wall_ms, to_wall_ms }
     }
 }
 

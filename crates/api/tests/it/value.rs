@@ -274,3 +274,33 @@ async fn a_field_that_is_there_twice_is_refused() {
         "{told}"
     );
 }
+
+/// Nobody can know whether two lists of amounts are one bill: it is told, in a dry run and when it counts.
+#[tokio::test]
+async fn charges_that_may_be_there_twice_are_told() {
+    let server = server().await;
+    let charge = |key: &str| {
+        json!({
+            "key": key, "at": "2026-11-01T00:00:00Z", "agent": "support", "source": "bill",
+            "kind": "external_cost", "billed_cost": "1", "billing_currency": "USD",
+            "charge_period_start": "2026-11-01T00:00:00Z",
+            "charge_period_end": "2026-11-02T00:00:00Z", "service_name": "Search",
+        })
+    };
+    let post = async |body: Value| server.post(EVENTS, &server.admin, body).await;
+    let first = answered(post(json!({ "events": [charge("a")] })).await, 201).await;
+    assert_eq!(first["also_charged"], json!([]));
+    let dry = json!({ "events": [charge("b")], "dry_run": true });
+    let dry = answered(post(dry).await, 200).await;
+    let expected = json!([{
+        "agent": "support", "service": "Search", "from_wall_ms": 1_793_491_200_000_i64,
+        "to_wall_ms": 1_793_577_600_000_i64,
+    }]);
+    assert_eq!(dry["also_charged"], expected);
+    let begin = json!({ "digest": DIGEST, "name": "f.csv", "rows": 1 });
+    answered(server.post(IMPORTS, &server.admin, begin).await, 200).await;
+    let rows = json!({ "first": 0, "events": [charge("b")] });
+    let path = format!("{IMPORTS}/{DIGEST}/rows");
+    let done = answered(server.post(&path, &server.admin, rows).await, 200).await;
+    assert_eq!((&done["done"], &done["also_charged"]), (&json!(true), &expected));
+}

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use self::rows::{Kind, Rows};
 use crate::client::{Client, ServerArgs};
+use crate::command::charged::AlsoCharged;
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
 
@@ -80,6 +81,7 @@ impl Import {
         }
         let name = self.name();
         let sent = send::all(&client, Rows::open(&self.file, &kind)?, &looked, &name).await?;
+        AlsoCharged::warn(&sent.also_charged);
         match format {
             Format::Json => output::print_json(&sent)?,
             Format::Text => output::print(&format!(
@@ -95,9 +97,11 @@ impl Import {
     async fn tried(&self, kind: &Kind, rows: u64, format: Format) -> CliResult {
         let client = Client::new(&self.server)?;
         let told = send::tried(&client, Rows::open(&self.file, kind)?).await?;
+        AlsoCharged::warn(&told.also_charged);
         match format {
             Format::Json => output::print_json(&json!({
-                "rows": rows, "new": told.new, "known": told.known, "dry_run": true,
+                "rows": rows, "new": told.new, "known": told.known,
+                "also_charged": told.also_charged, "dry_run": true,
             }))?,
             Format::Text => output::print(&format!(
                 "{} events could be imported, {} of them recorded before; nothing was",

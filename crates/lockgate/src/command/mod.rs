@@ -6,6 +6,7 @@ pub(crate) mod apply;
 pub(crate) mod approvals;
 pub(crate) mod assess;
 pub(crate) mod audit;
+mod charged;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::charged::AlsoCharged;
 use crate::client::{Client, ServerArgs};
 use crate::error::{CliError, CliResult, Exit};
 use crate::output::{self, Format};
@@ -76,6 +77,7 @@ pub(super) struct Told {
     pub(super) known: u64,
     /// When each of them was so.
     at_wall_ms: Vec<i64>,
+    pub(super) also_charged: Vec<AlsoCharged>,
 }
 
 impl Record {
@@ -85,6 +87,7 @@ impl Record {
         let body = json!({ "events": [draft], "dry_run": self.dry_run });
         let told: Told = serde_json::from_value(client.post(&["value", "events"], &body).await?)
             .map_err(|error| CliError::new(Exit::Failed, error))?;
+        AlsoCharged::warn(&told.also_charged);
         let at_wall_ms = told.at_wall_ms.first().copied().unwrap_or_default();
         match format {
             Format::Json => output::print_json(&json!({

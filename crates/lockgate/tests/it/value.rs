@@ -243,6 +243,15 @@ fn a_bill_that_is_exported_otherwise_counts_once() {
         let cost = measure(&report, "agent_cost");
         assert_eq!(cost["value"], json!(14.5), "{cost}");
     }
+    // A form that leaves out what tells charges apart is told of.
+    let short = "BilledCost,BillingCurrency,ChargePeriodStart,ChargePeriodEnd,ServiceName,ProviderName\n12.5,USD,2026-11-01T00:00:00Z,2026-11-02T00:00:00Z,Search,Cloud\n";
+    let short = write(dir.path(), "short.csv", short);
+    for more in [&["--dry-run"][..], &[]] {
+        let import = ["import", &short, "--as", "focus", "--agent", "support"];
+        let told = server.run(&[&import[..], more].concat());
+        let says = "warning: Search of Cloud is charged to support by other records, too, between 2026-11-01";
+        assert!(told.code == 0 && told.stderr.contains(says), "{}", told.shown());
+    }
 }
 
 fn rows() -> usize {

@@ -5,6 +5,7 @@
 
 mod answers;
 mod approvals;
+mod charges;
 mod configuration;
 mod corrections;
 mod drift;

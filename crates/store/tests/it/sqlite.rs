@@ -53,6 +53,9 @@ conformance!(open:
         a_report_is_that_of_all_events_that_count_one_by_one,
         releases_that_are_over_are_deployments,
     }
+    charges::{
+        the_same_bill_in_another_form_is_told,
+    }
     corrections::{
         nothing_corrects_what_is_not_whole_and_the_chain_stays_as_it_was,
         a_chain_of_corrections_in_an_import_counts_when_it_is_whole,

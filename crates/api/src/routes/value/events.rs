@@ -4,13 +4,13 @@ use axum::Json;
 use axum::extract::State;
 use http::StatusCode;
 use lockgate_model::ids::AgentName;
-use lockgate_store::{EventRow, Taken};
+use lockgate_store::{AlsoCharged, EventRow, Taken};
 use lockgate_value::event::{Draft, Event};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{check, not_taken};
+use super::{AlsoChargedView, check, not_taken};
 use crate::auth::{Operator, Viewer};
 use crate::clock;
 use crate::extract::{JsonBody, QueryArgs};
@@ -44,14 +44,18 @@ pub(crate) struct Told {
     known: u64,
     /// When each of them happened, in their order, milliseconds since the Unix epoch.
     at_wall_ms: Vec<i64>,
+    /// Services of the new charges that other records charge, too, for some of the same time; 20 at most. If these are the
+    /// same bill in another form, it counts twice.
+    also_charged: Vec<AlsoChargedView>,
     /// Whether nothing was recorded because only that was asked.
     dry_run: bool,
 }
 
 impl Told {
-    fn of(told: lockgate_store::Told, dry_run: bool) -> Self {
+    fn of(told: lockgate_store::Told, also: Vec<AlsoCharged>, dry_run: bool) -> Self {
         let lockgate_store::Told { taken: Taken { new, known }, at_wall_ms } = told;
-        Self { new, known, at_wall_ms, dry_run }
+        let also_charged = also.into_iter().map(AlsoChargedView::from).collect();
+        Self { new, known, at_wall_ms, also_charged, dry_run }
     }
 }
 
@@ -74,8 +78,9 @@ pub(crate) async fn tell(
     let now_wall_ms = clock::wall_ms();
     let would_be = app.store.try_events(&events, now_wall_ms).await;
     let would_be = would_be.map_err(|error| not_taken(error, None))?;
+    let also = app.store.also_charged(&events).await?;
     if dry_run {
-        return Ok((StatusCode::OK, Json(Told::of(would_be, dry_run))));
+        return Ok((StatusCode::OK, Json(Told::of(would_be, also, dry_run))));
     }
     let Taken { new, known } = would_be.taken;
     if new > 0 {
@@ -89,7 +94,7 @@ pub(crate) async fn tell(
     }
     let told = app.store.tell_events(&events, &principal.name, now_wall_ms).await;
     let told = told.map_err(|error| not_taken(error, None))?;
-    Ok((StatusCode::CREATED, Json(Told::of(told, dry_run))))
+    Ok((StatusCode::CREATED, Json(Told::of(told, also, dry_run))))
 }
 
 /// Which events.

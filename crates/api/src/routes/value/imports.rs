@@ -5,12 +5,12 @@ use axum::extract::State;
 use http::StatusCode;
 use lockgate_model::version::Digest;
 use lockgate_store::{Import, NewImport};
-use lockgate_value::event::Event;
+use lockgate_value::event::{Event, What};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{check, not_imported};
+use super::{AlsoChargedView, check, not_imported};
 use crate::auth::{Operator, Principal, Viewer};
 use crate::clock;
 use crate::extract::{JsonBody, PathArgs, Reason};
@@ -83,12 +83,15 @@ pub(crate) struct ImportView {
     done: bool,
     /// Whose token began it.
     by: String,
+    /// With the answer that makes it whole: services of its charges that other records charge, too, for some of the same
+    /// time; 20 at most. If these are the same bill in another form, it counts twice.
+    also_charged: Vec<AlsoChargedView>,
 }
 
 impl From<Import> for ImportView {
     fn from(import: Import) -> Self {
         let Import { id, name, rows, taken, known, is_done, by } = import;
-        Self { digest: id, name, rows, taken, known, done: is_done, by }
+        Self { digest: id, name, rows, taken, known, done: is_done, by, also_charged: Vec::new() }
     }
 }
 
@@ -157,7 +160,16 @@ pub(crate) async fn rows(
     own(&app, &principal, &digest.to_string()).await?;
     let (id, now_wall_ms) = (digest.to_string(), clock::wall_ms());
     let taken = app.store.import_rows(&id, first, &events, &principal.name, now_wall_ms).await;
-    Ok(Json(taken.map_err(|error| not_imported(error, Some(first)))?.into()))
+    let import = taken.map_err(|error| not_imported(error, Some(first)))?;
+    // A bill has charges to its end; of other files nothing is looked through.
+    let is_bill = events.iter().any(|event| matches!(event.what, What::ExternalCost { .. }));
+    let also = if import.is_done && is_bill {
+        app.store.import_also_charged(&id).await?
+    } else {
+        Vec::new()
+    };
+    let also_charged = also.into_iter().map(AlsoChargedView::from).collect();
+    Ok(Json(ImportView { also_charged, ..import.into() }))
 }
 
 /// Imports, the newest first.

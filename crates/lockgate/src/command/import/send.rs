@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::rows::{Looked, Rows, Sum};
 use crate::client::Client;
+use crate::command::charged::AlsoCharged;
 use crate::command::record::Told;
 use crate::error::{CliError, CliResult, Exit, OrExit as _};
 use crate::output;
@@ -24,6 +25,7 @@ pub(super) struct Sent {
     pub(super) taken: u64,
     pub(super) known: u64,
     pub(super) done: bool,
+    pub(super) also_charged: Vec<AlsoCharged>,
 }
 
 /// Sends what is not there yet.
@@ -75,6 +77,7 @@ pub(super) async fn tried(client: &Client, rows: Rows) -> CliResult<Told> {
         let one: Told = told(client.post(&["value", "events"], &body).await?)?;
         all.new += one.new;
         all.known += one.known;
+        AlsoCharged::merge(&mut all.also_charged, one.also_charged);
     }
     Ok(all)
 }
