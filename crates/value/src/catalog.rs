@@ -192,7 +192,8 @@ measures! {
     UpliftPoints: "conversion_uplift_points", "Conversion uplift", Business, PercentagePoints, "100 × (agent's conversion − control's conversion)", "visitors of each group", RECORDED, Some(true);
     /// 100 × (promoters − detractors) / all votes. Promoters answer 9 or 10, detractors 0 to 6; plain votes of 1 and −1 count as such.
     Nps: "nps", "NPS", Business, Points, "100 × (promoters − detractors) / votes", "votes", "votes on interactions that began in the window, and surveys in it", Some(true);
-    /// NPS − NPS before the agent, as recorded.
+    /// NPS − NPS before the agent, as recorded. Its interval is that of NPS; the number before has no votes here and is taken
+    /// as exact.
     NpsChange: "nps_change", "NPS, change", Business, Points, "NPS − baseline nps", "votes", "the window against the baseline", Some(true);
     /// Labour that was saved, a year.
     LabourSaving: "labour_saving", "Labour saved", Business, UsdPerYear, "hours saved × labour_cost_per_hour × 365 / days", "days of the window", YEARLY, Some(true);

@@ -120,7 +120,10 @@ pub(super) fn nps_change(view: &View) -> Measured {
         );
     };
     let (then, as_of) = (before.value.as_f64(), before.as_of);
+    // What was recorded is a number without its votes: it has no chance of its own here.
+    let interval = now.interval.as_ref().and_then(|ends| stats::less(ends, then));
     Measured::number(id, value - then, now.n)
         .over(value, then)
-        .note(format!("before: {then} points as of {as_of}, {}", before.source))
+        .with_interval(interval)
+        .note(format!("before: {then} points as of {as_of}, {}; taken as exact", before.source))
 }

@@ -354,3 +354,23 @@ fn versions_are_told_apart_and_chance_is_not_called_better() {
     assert_eq!(better(2), [None, None, None, None]);
     assert_eq!(report.versions[1].change.as_ref().unwrap().rows[0].change, Some(40.0));
 }
+
+#[test]
+fn votes_that_are_all_alike_and_their_change_have_a_width() {
+    let mut gathered = march(7);
+    let survey = json!({"kind": "survey", "score": 10});
+    let mut told = vec![baseline("nps", 100.0, "points")];
+    told.extend(std::iter::repeat_n(survey, 10));
+    tell(&mut gathered, &told);
+    let report = reported(&gathered);
+    let ends = |id: &str| {
+        let measured = report.measures.iter().find(|one| one.id.spec().id == id).unwrap();
+        let ends = measured.interval.clone().unwrap_or_else(|| panic!("{id}: {measured:?}"));
+        (measured.value.unwrap(), ends.low, ends.high.unwrap())
+    };
+    // 10.75 / 13 and 0.75 / 13: 76.92 ± 1.96 × √((0.8846 − 0.5917) / 13).
+    let (nps, low, high) = ends("nps");
+    assert!(nps == 100.0 && (low - 47.503_551_312_7).abs() < 1e-6 && high == 100.0, "{low} {high}");
+    let (change, low, high) = ends("nps_change");
+    assert!(change == 0.0 && (low + 52.496_448_687_3).abs() < 1e-6 && high == 0.0, "{low} {high}");
+}
