@@ -46,6 +46,8 @@ impl Store {
         self.gather_releases(&mut gathered, only).await?;
         self.gather_security(&mut gathered, only).await?;
         self.gather_firsts(&mut gathered, only).await?;
+        self.gather_stable(&mut gathered, only).await?;
+        self.gather_seen(&mut gathered, only).await?;
         Ok(gathered)
     }
 
@@ -80,7 +82,7 @@ impl Store {
             .fetch(&self.inner.reader);
         while let Some(body) = rows.try_next().await? {
             gathered.event(&codec::from_json("a value event", &body)?);
-            // A charge of many years is spread over thousands of days: users' requests come in between.
+            // There may be many: users' requests come in between.
             tokio::task::yield_now().await;
         }
         Ok(())

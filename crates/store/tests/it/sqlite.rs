@@ -52,6 +52,8 @@ conformance!(open:
         an_import_that_nobody_goes_on_with_is_forgotten,
         a_report_is_that_of_all_events_that_count_one_by_one,
         releases_that_are_over_are_deployments,
+        versions_are_compared_with_the_stable_one_of_their_time,
+        days_count_that_were_seen,
     }
     suggestions::{
         past_releases_have_what_is_kept_of_them,

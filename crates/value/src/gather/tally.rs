@@ -82,6 +82,11 @@ impl Tally {
         *sum = *sum + amount;
     }
 
+    /// Whether nothing is counted, as when all was taken back.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Takes back an event that was counted before.
     pub fn take_back(&mut self, what: &What) {
         let mut one = Self::default();

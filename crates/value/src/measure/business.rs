@@ -1,7 +1,7 @@
 //! What agents return, but for money (`saving`).
 
 use super::View;
-use super::saving::minutes;
+use super::time_saved::minutes;
 use crate::catalog::MeasureId;
 use crate::event::Baseline;
 use crate::gather::{Group, People};
@@ -12,7 +12,7 @@ use crate::stats::{self, Share};
 pub(super) fn hours_saved(view: &View) -> Measured {
     let id = MeasureId::HoursSaved;
     let minutes = match minutes(view) {
-        Ok(minutes) => minutes,
+        Ok(minutes) => minutes.sum(),
         Err(missing) => return Measured::absent(id, missing),
     };
     let people = |people| view.gathered.facts.people(view.only(), people);

@@ -243,3 +243,34 @@ fn a_score_alone_is_json_and_text() {
     );
     assert!(render::score_text(&given).contains("49.55 raw, 75.25 of 100 normalised."));
 }
+
+#[test]
+fn a_table_has_the_other_window_beside() {
+    let mut before = march(30);
+    tell(
+        &mut before,
+        [&json!({"kind": "survey", "score": 10}), &json!({"kind": "survey", "score": 2})],
+    );
+    let before = report(&before);
+    let csv = render::csv(&shown().compared_with(&before));
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let head = cells(csv.lines().next().unwrap());
+    let of = |id: &str, column: &str| {
+        // Texts with commas come before the last columns.
+        let line = csv.lines().find(|line| line.starts_with(&format!("{id},"))).unwrap();
+        let (row, at) = (cells(line), head.iter().position(|name| name == column).expect(column));
+        row[row.len() - (head.len() - at)].clone()
+    };
+    let nps = shown().compared_with(&before).compared.unwrap();
+    let nps = nps.rows.iter().find(|row| row.id.spec().id == "nps").unwrap().clone();
+    let ends = nps.interval.unwrap();
+    assert_eq!(of("nps", "before"), "0");
+    assert_eq!(of("nps", "change"), nps.change.unwrap().to_string());
+    assert_eq!(of("nps", "change_interval_low"), ends.low.to_string());
+    assert_eq!(of("nps", "change_interval_high"), ends.high.unwrap().to_string());
+    assert_eq!((of("nps", "better"), of("interactions", "before")), (String::new(), String::new()));
+    assert_eq!(of("adoption", "before_from_wall_ms"), MARCH.to_string());
+    assert_eq!(of("adoption", "before_to_wall_ms"), (MARCH + 30 * DAY).to_string());
+    let alone = render::csv(&shown());
+    assert!(alone.lines().skip(1).all(|line| line.ends_with(",,,,,,,")), "{alone}");
+}
