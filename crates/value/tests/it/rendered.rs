@@ -7,6 +7,7 @@ use lockgate_model::price::PriceTable;
 use lockgate_value::gather::{End, Gathered};
 use lockgate_value::render;
 use lockgate_value::report::{ValueReport, report};
+use lockgate_value::rollup::Unpriced;
 use serde_json::json;
 
 use crate::given::{DAY, MARCH, deployment, interaction, march, take, tell};
@@ -74,22 +75,34 @@ fn a_report_says_where_costs_come_from_and_which_are_not_known() {
     for n in 0..20 {
         take(&mut gathered, &model(format!("n{n:02}")));
     }
+    for (why, times) in [(Unpriced::NoKind, 2), (Unpriced::BadTokens, 3)] {
+        for _ in 0..times {
+            take(&mut gathered, &Interaction { unpriced: Some(why), ..model("known".into()) });
+        }
+    }
     let report = report(&gathered);
     let prices = &report.prices;
     assert_eq!((prices.known, prices.known_unnamed), (2, 1));
     assert_eq!(prices.tables[0].table, "t 1 of 2026-02-01");
-    assert_eq!((prices.unknown, prices.unpriced.len(), prices.unknown_unnamed), (23, 17, 5));
-    assert_eq!(prices.unpriced[0].model.as_deref(), Some("evil|`model`"));
+    assert_eq!((prices.unknown, prices.unpriced.len(), prices.unknown_unnamed), (28, 19, 5));
+    let first = &prices.unpriced[0];
+    assert_eq!(
+        (first.model.as_deref(), first.why, first.interactions),
+        (Some("known"), Unpriced::BadTokens, 3)
+    );
+    assert_eq!(prices.unpriced[1].model.as_deref(), Some("evil|`model`"));
     let text = render::text(&report);
     let section = text.split("Where costs come from").nth(1).unwrap();
     let section = section.split("What is missing").next().unwrap();
     let lines: Vec<&str> = section.lines().map(str::trim).collect();
     for line in [
-        "The cost of 2 of 25 interactions is known.",
+        "The cost of 2 of 30 interactions is known.",
         "t 1 of 2026-02-01  1",
         "not named          1",
         "evil|`model`  2             no table has its price",
         "none named    1             answers name no model",
+        "known         3             answers count tokens in numbers that cannot be",
+        "known         2             its table has no price for a kind of tokens that it used",
         "n00           1             no table has its price",
         "not named     5",
     ] {

@@ -1,16 +1,15 @@
 //! Every formula worked out by hand, once with numbers and once where there can be none.
 
-use lockgate_model::interaction::{ErrorClass, Interaction, Outcome};
-use lockgate_value::gather::{Deployment, End, Gathered, Milestones, Release};
+use lockgate_model::interaction::{Interaction, Outcome};
+use lockgate_value::gather::{Deployment, End, Gathered, Milestones};
 use lockgate_value::judge::State;
-use lockgate_value::report::ValueReport;
 use serde_json::{Value, json};
 
 use crate::given::{
     DAY, HOUR, MARCH, agent, deployment, interaction, march, reported, security, take, tell, value,
 };
 
-fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown: usize) {
+pub(crate) fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown: usize) {
     let of = |outcome: Option<Outcome>, count| std::iter::repeat_n(outcome, count);
     let all = of(Some(Outcome::Resolved), resolved)
         .chain(of(Some(Outcome::Escalated), escalated))
@@ -23,7 +22,7 @@ fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown:
     }
 }
 
-fn baseline(measure: &str, amount: f64, unit: &str) -> Value {
+pub(crate) fn baseline(measure: &str, amount: f64, unit: &str) -> Value {
     json!({"kind": "baseline", "agent": null, "measure": measure, "value": amount, "unit": unit, "as_of": "2026-01-01"})
 }
 
@@ -315,61 +314,6 @@ fn a_security_event_raises_the_signal() {
     assert_eq!(report.failure[3].state, State::Met);
 }
 
-fn answered(gathered: &mut Gathered, version: &str, hour: i64, resolved: usize, failed: usize) {
-    for at in 0..resolved + failed {
-        let error = (at >= resolved).then_some(ErrorClass::Timeout);
-        let outcome = error.is_none().then_some(Outcome::Resolved);
-        let version = Some(version.parse().unwrap());
-        let cost_nanousd = Some(1_000_000);
-        let one = interaction(MARCH + hour * HOUR);
-        take(gathered, &Interaction { version, error, outcome, cost_nanousd, ..one });
-    }
-}
-
-fn released(
-    gathered: &mut Gathered,
-    version: &str,
-    stable: Option<&str>,
-    hour: i64,
-    is_promoted: bool,
-) {
-    let at = MARCH + hour * HOUR;
-    let release = Release {
-        started_wall_ms: Some(at),
-        version: version.parse().unwrap(),
-        stable: stable.map(|stable| stable.parse().unwrap()),
-        promoted_wall_ms: is_promoted.then_some(at + HOUR),
-    };
-    gathered.release(&agent("support"), release);
-}
-
-#[test]
-fn versions_are_told_apart_and_chance_is_not_called_better() {
-    let mut gathered = march(7);
-    answered(&mut gathered, "v9", 0, 50, 50);
-    answered(&mut gathered, "v10", 5, 90, 10);
-    answered(&mut gathered, "v2", 9, 91, 9);
-    released(&mut gathered, "v9", None, 0, true);
-    released(&mut gathered, "v10", Some("v9"), 5, true);
-    released(&mut gathered, "v2", Some("v10"), 9, true);
-    let report = reported(&gathered);
-    let names: Vec<&str> = report.versions.iter().map(|one| one.version.as_str()).collect();
-    assert_eq!(names, ["v9", "v10", "v2"]);
-    let better = |at: usize| {
-        report.versions[at]
-            .change
-            .as_ref()
-            .unwrap()
-            .rows
-            .iter()
-            .map(|row| row.better)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(better(1), [Some(true), Some(true), None, None]);
-    assert_eq!(better(2), [None, None, None, None]);
-    assert_eq!(report.versions[1].change.as_ref().unwrap().rows[0].change, Some(40.0));
-}
-
 #[test]
 fn votes_that_are_all_alike_and_their_change_have_a_width() {
     let mut gathered = march(7);
@@ -389,111 +333,4 @@ fn votes_that_are_all_alike_and_their_change_have_a_width() {
     assert!(near(nps, 100.0) && near(low, 47.503_551_312_7) && near(high, 100.0), "{low} {high}");
     let (change, low, high) = ends("nps_change");
     assert!(near(change, 0.0) && near(low, -52.496_448_687_3) && near(high, 0.0), "{low} {high}");
-}
-
-#[test]
-fn a_release_is_compared_with_the_version_that_was_stable_when_it_began() {
-    let mut gathered = march(7);
-    answered(&mut gathered, "v1", 0, 50, 50);
-    answered(&mut gathered, "v2", 5, 10, 90);
-    answered(&mut gathered, "v3", 9, 90, 10);
-    answered(&mut gathered, "v4", 20, 20, 80);
-    answered(&mut gathered, "v5", 30, 90, 10);
-    released(&mut gathered, "v1", Some("v0"), -30, true);
-    // v2 is taken back, so v3 comes instead of v1; v4 never was stable either.
-    released(&mut gathered, "v2", Some("v1"), 5, false);
-    released(&mut gathered, "v3", Some("v1"), 9, true);
-    released(&mut gathered, "v4", Some("v3"), 20, false);
-    released(&mut gathered, "v5", Some("v3"), 30, true);
-    let report = reported(&gathered);
-    let against =
-        |at: usize| report.versions[at].change.as_ref().map(|one| one.against.to_string());
-    let expected = ["v0", "v1", "v1", "v3", "v3"].map(|name| Some(name.to_owned()));
-    assert_eq!([0, 1, 2, 3, 4].map(against), expected);
-    let replacement = |at: usize| report.versions[at].change.as_ref().unwrap().rows[0].clone();
-    assert_eq!(
-        (replacement(0).before, replacement(0).change),
-        (None, None),
-        "v0 was not seen here"
-    );
-    assert_eq!((replacement(2).before, replacement(2).change), (Some(50.0), Some(40.0)));
-    assert_eq!((replacement(2).better, replacement(4).better), (Some(true), None));
-    assert_eq!(replacement(4).change, Some(0.0));
-}
-
-#[test]
-fn a_version_that_was_released_elsewhere_follows_the_last_one_that_stayed() {
-    let mut gathered = march(7);
-    answered(&mut gathered, "v1", 0, 50, 50);
-    answered(&mut gathered, "v2", 30, 90, 10);
-    answered(&mut gathered, "v3", 60, 90, 10);
-    let said = |version: &str, hour: i64, outcome: &str| json!({"kind": "deployment", "version": version, "outcome": outcome, "finished_wall_ms": MARCH + hour * HOUR});
-    tell(
-        &mut gathered,
-        [&said("v1", -100, "succeeded"), &said("v2", 31, "failed"), &said("v3", 61, "succeeded")],
-    );
-    let report = reported(&gathered);
-    let against =
-        |at: usize| report.versions[at].change.as_ref().map(|one| one.against.to_string());
-    assert_eq!([0, 1, 2].map(against), [None, Some("v1".to_owned()), Some("v1".to_owned())]);
-}
-
-#[test]
-fn a_report_of_time_saved_leaves_the_others_estimated() {
-    let mut gathered = march(28);
-    outcomes(&mut gathered, 30, 10, 0);
-    let facts = [
-        baseline("minutes_per_task", 20.0, "minutes"),
-        baseline("minutes_with_agent", 4.0, "minutes"),
-        baseline("labour_cost_per_hour", 60.0, "USD"),
-        json!({"kind": "headcount", "agent": null, "seats": 2}),
-    ];
-    let report = |gathered: &Gathered, told: &[Value]| {
-        let mut gathered = gathered.clone();
-        tell(&mut gathered, told);
-        reported(&gathered)
-    };
-    let hours = |report: &ValueReport| {
-        report.measures.iter().find(|one| one.id.spec().id == "hours_saved").unwrap().clone()
-    };
-    // One report of 5 tasks, 12 minutes each: 60 min. The other 25 at 16 minutes: 400 min. 460 min in 8 seat weeks.
-    let saved = json!({"kind": "time_saved", "minutes": 12, "tasks": 5});
-    let one = report(&gathered, &[&facts[..], std::slice::from_ref(&saved)].concat());
-    assert_eq!(hours(&one).value, Some(0.958_333_333_333));
-    assert_eq!((hours(&one).n, hours(&one).range), (26, None));
-    let split = one.time_saved.unwrap();
-    assert_eq!((split.reported_hours, split.reports, split.tasks), (1.0, 1, 5));
-    assert_eq!((split.estimated_hours, split.estimated_interactions), (6.666_666_666_67, 25));
-    assert_eq!(value(&one, "labour_saving"), Some(5_996.428_571_43));
-    let notes = hours(&one).notes.join("; ");
-    assert!(notes.contains("1 h as reported, of 5 tasks in 1 reports"), "{notes}");
-    assert!(
-        notes.contains("estimated from 25 resolved interactions that no report covers"),
-        "{notes}"
-    );
-    // More tasks than resolved interactions: nothing is left to estimate, and nothing is taken off.
-    let all = report(
-        &gathered,
-        &[&facts[..], &[json!({"kind": "time_saved", "minutes": 12, "tasks": 50})]].concat(),
-    );
-    assert_eq!(
-        (hours(&all).value, all.time_saved.unwrap().estimated_interactions),
-        (Some(1.25), 0)
-    );
-    // Without baselines, and beside reports that may be of any agent, the others are named and leave the sum open.
-    let blind = report(&gathered, &[facts[2].clone(), facts[3].clone(), saved]);
-    let any = json!({"kind": "time_saved", "agent": null, "minutes": 12, "tasks": 5});
-    let any = report(&gathered, &[&facts[..], &[any]].concat());
-    for (report, why) in [(blind, "was not recorded"), (any, "reports that name no agent")] {
-        let (hours, split) = (hours(&report), report.time_saved.unwrap());
-        assert_eq!((hours.value, split.uncovered_interactions), (Some(0.125), 25), "{hours:?}");
-        let range = hours.range.expect("open");
-        assert_eq!((range.low, range.high), (None, None));
-        let told = hours
-            .notes
-            .iter()
-            .any(|note| note.contains("25 resolved interactions") && note.contains(why));
-        assert!(told, "{why}: {hours:?}");
-        assert_eq!(report.success[2].state, State::Unknown, "it passes nothing");
-    }
 }
