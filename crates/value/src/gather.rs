@@ -238,7 +238,7 @@ impl Gathered {
         if !whole || !self.is_about(agent.as_ref()) {
             return;
         }
-        if !tally.is_empty() {
+        if tally.shows_work() {
             self.seen(quarter_wall_ms);
         }
         if let Some(day) = self.day(agent, quarter_wall_ms) {

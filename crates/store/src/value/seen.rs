@@ -56,8 +56,7 @@ impl Store {
         let sql = format!(
             "SELECT MIN(at_wall_ms) FROM value_event INDEXED BY value_event_single
              WHERE is_single = 1 AND at_wall_ms < ?1
-                 AND kind IN ('survey', 'time_saved', 'conversion', 'incident', 'deployment',
-                     'replacement_check', 'error_introduced')
+                 AND kind IN ('time_saved', 'error_introduced', 'deployment')
                  AND (?2 IS NULL OR agent = ?2) AND {COUNTS}"
         );
         let first: Option<i64> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
@@ -79,7 +78,7 @@ impl Store {
         Ok(())
     }
 
-    /// The first quarter before a time in which events were counted together, of which some are left.
+    /// The first quarter before a time in which events of agents at work were counted together, of which some are left.
     async fn first_tallied(
         &self,
         only: Option<&AgentName>,
@@ -96,7 +95,7 @@ impl Store {
         .fetch(&self.inner.reader);
         while let Some((start_wall_ms, body)) = rows.try_next().await? {
             let tally: Tally = codec::from_json("a tally of events", &body)?;
-            if !tally.is_empty() {
+            if tally.shows_work() {
                 return Ok(Some(start_wall_ms));
             }
         }

@@ -445,9 +445,11 @@ pub(crate) async fn versions_are_compared_with_the_stable_one_of_their_time(db: 
 /// Days count from the first event that counts on, also one that came before the window, to the last one that was over.
 pub(crate) async fn days_count_that_were_seen(db: &Database) {
     let at = |key: &str, days: i64, corrects: Option<&str>| {
-        let event = survey(key, 9, corrects);
-        Event { at_wall_ms: T0 + days * DAY_MS, ..event }
+        let saved = serde_json::from_value(json!({"kind": "time_saved", "minutes": 1})).unwrap();
+        Event { at_wall_ms: T0 + days * DAY_MS, what: saved, ..survey(key, 9, corrects) }
     };
+    // A survey from long before says nothing of the days since.
+    let survey = Event { at_wall_ms: T0 - 25 * DAY_MS, ..survey("s", 9, None) };
     let tell = async |events: &[Event], received: i64| {
         db.tell_events(events, "ada", received).await.unwrap();
     };
@@ -456,7 +458,7 @@ pub(crate) async fn days_count_that_were_seen(db: &Database) {
         let days = report(&db.value_gathered(window, Some(&agent_a())).await.unwrap()).days;
         (days.unseen.round(), days.counted.round(), days.not_over.round())
     };
-    tell(&[at("a", -20, None), at("b", -10, None)], T0).await;
+    tell(&[survey, at("a", -20, None), at("b", -10, None)], T0).await;
     assert_eq!(days(-30, 10).await, (10.0, 20.0, 10.0));
     assert_eq!(days(-15, 5).await, (0.0, 15.0, 5.0), "seen before the window");
     // What was withdrawn was never there; one that corrects is counted by itself.

@@ -8,6 +8,12 @@ use super::charges::Calendar;
 use super::{Deployment, End, Gathered, Incident, Release};
 use crate::event::{Event, Finish, Stage, What};
 
+/// Whether an event is of the agent at work, and a part of what is a week's or a year's. A survey or a comparison from long
+/// before says nothing of the days since.
+fn shows_work(what: &What) -> bool {
+    matches!(what, What::TimeSaved { .. } | What::ErrorIntroduced { .. } | What::Deployment { .. })
+}
+
 impl Gathered {
     /// Takes in an event that counts (see [`crate::ledger`]), each once. Facts are needed up to the window's end, of all
     /// else what lies in the window; what lies outside is let be.
@@ -19,7 +25,7 @@ impl Gathered {
         if !self.is_about(event.agent.as_ref()) {
             return;
         }
-        if !matches!(event.what, What::ExternalCost { .. }) {
+        if shows_work(&event.what) {
             self.seen(event.at_wall_ms);
         }
         match &event.what {

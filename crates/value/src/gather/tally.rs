@@ -82,9 +82,9 @@ impl Tally {
         *sum = *sum + amount;
     }
 
-    /// Whether nothing is counted, as when all was taken back.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+    /// Whether it counts anything of the agent at work: time saved, or errors found later.
+    pub fn shows_work(&self) -> bool {
+        self.saved_reports > 0 || self.errors_introduced > 0
     }
 
     /// Takes back an event that was counted before.

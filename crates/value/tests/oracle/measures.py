@@ -90,8 +90,8 @@ class Case:
         for d in self.deployments:
             if self.mine(d["agent"]):
                 signs += [d["finished_wall_ms"], d.get("started_wall_ms", d["finished_wall_ms"])]
-        facts = ("baseline", "headcount", "use_case", "system", "external_cost")
-        signs += [e["at_wall_ms"] for e in events if e["kind"] not in facts and self.mine(e.get("agent"))]
+        work = ("time_saved", "error_introduced", "deployment")
+        signs += [e["at_wall_ms"] for e in events if e["kind"] in work and self.mine(e.get("agent"))]
         signs = [at for at in signs if at < self.end]
         midnight = lambda at: ms(str(civil(at, self.tz).date()), self.tz)
         end = self.end if self.taken_in is None else min(max(midnight(self.taken_in), self.start), self.end)
@@ -390,6 +390,7 @@ def cases():
         for measure, value, unit in [("minutes_per_task", "11.5", "minutes"), ("minutes_with_agent", "1.25", "minutes"), ("labour_cost_per_hour", 48, "USD"),
                                      ("error_rate_by_hand", 6, "percent"), ("cost_per_error", "35.5", "USD"), ("yearly_cost", 60000, "USD")]:
             late.baseline(measure, value, unit)
+        late.event("survey", "2026-03-02", score=9)
         late.taken_in = ms("2026-04-02T17:45", late.tz)
         yield late
 
