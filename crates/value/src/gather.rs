@@ -128,6 +128,11 @@ impl Gathered {
         }
     }
 
+    /// The end of the days of the window that were over when the server last took something in.
+    pub fn over_wall_ms(&self) -> i64 {
+        counted::over(&self.window, self.taken_in_wall_ms)
+    }
+
     /// Which days of the window count in means and rates.
     pub fn counted_days(&self) -> CountedDays {
         counted::counted(&self.window, self.first_seen_wall_ms, self.taken_in_wall_ms)

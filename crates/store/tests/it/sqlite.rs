@@ -54,6 +54,7 @@ conformance!(open:
         releases_that_are_over_are_deployments,
         versions_are_compared_with_the_stable_one_of_their_time,
         days_count_that_were_seen,
+        today_does_not_count_in_a_long_window,
     }
     suggestions::{
         past_releases_have_what_is_kept_of_them,

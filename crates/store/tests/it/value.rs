@@ -467,3 +467,25 @@ pub(crate) async fn days_count_that_were_seen(db: &Database) {
     tell(&[gone, at("b2", -12, Some("b"))], T0 + DAY_MS).await;
     assert_eq!(days(-30, 10).await, (18.0, 13.0, 9.0));
 }
+
+/// Where a window is so long that days of UTC are read, the day that is not over still is told apart.
+pub(crate) async fn today_does_not_count_in_a_long_window(db: &Database) {
+    let mut batch = vec![
+        interaction(InteractionId(Uuid::now_v7()), None),
+        interaction(InteractionId(Uuid::now_v7()), None),
+    ];
+    batch[0].started_wall_ms = T0 - 30 * DAY_MS;
+    for one in &mut batch {
+        one.cost_nanousd = Some(1_000_000_000);
+    }
+    db.append(batch).await.unwrap();
+    db.tell_events(&[survey("a", 9, None)], "ada", T0).await.unwrap();
+    // In New York the day of UTC began on the evening before.
+    for days in [90, 120] {
+        let window = Window::new(T0 - days * DAY_MS, T0 + DAY_MS, "America/New_York").unwrap();
+        let told = report(&db.value_gathered(window, Some(&agent_a())).await.unwrap());
+        let yearly = told.measure(MeasureId::AgentCostYearly).unwrap();
+        assert_eq!(told.measure(MeasureId::AgentCost).unwrap().value, Some(2.0));
+        assert_eq!(yearly.numerator, Some(1.0), "{days} days: {yearly:?}");
+    }
+}

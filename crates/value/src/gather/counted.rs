@@ -61,6 +61,16 @@ impl CountedDays {
     }
 }
 
+fn start(window: &Window, at_wall_ms: i64) -> Option<i64> {
+    window.day_of(at_wall_ms).and_then(|day| window.start_of(day))
+}
+
+/// The end of the days of a window that were over then.
+pub(super) fn over(window: &Window, taken_in_wall_ms: Option<i64>) -> i64 {
+    let (from, to) = (window.from_wall_ms(), window.to_wall_ms());
+    taken_in_wall_ms.and_then(|at| start(window, at)).map_or(to, |over| over.clamp(from, to))
+}
+
 /// `first_seen` and `taken_in` are instants; nothing seen is `None`, and with no word on what was taken in last, the window
 /// is over.
 pub(super) fn counted(
@@ -69,9 +79,9 @@ pub(super) fn counted(
     taken_in_wall_ms: Option<i64>,
 ) -> CountedDays {
     let (from, to) = (window.from_wall_ms(), window.to_wall_ms());
-    let start = |at: i64| window.day_of(at).and_then(|day| window.start_of(day));
-    let end = taken_in_wall_ms.and_then(start).map_or(to, |over| over.clamp(from, to));
-    let begin = first_seen_wall_ms.and_then(start).map_or(end, |seen| seen.clamp(from, end));
+    let end = over(window, taken_in_wall_ms);
+    let seen = first_seen_wall_ms.and_then(|at| start(window, at));
+    let begin = seen.map_or(end, |seen| seen.clamp(from, end));
     let days = |from, to| window.days_between(from, to).unwrap_or(0.0);
     let counts = begin < end;
     CountedDays {
