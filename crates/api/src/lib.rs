@@ -4,6 +4,7 @@
 //! answer. No CORS: browsers of other origins have no business here.
 
 mod auth;
+mod canonical;
 mod clock;
 mod connections;
 mod console;

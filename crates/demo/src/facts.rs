@@ -1,5 +1,5 @@
 //! What nobody can see in traffic: how work was done before the agent, and for how many people. Invented for the demo, and
-//! said to be, so that its value report is whole.
+//! said to be, so that its value report is whole as soon as a day is over.
 
 use jiff::Timestamp;
 use serde_json::{Value, json};

@@ -109,6 +109,13 @@ impl Client {
         read(self.send(request).await?).await
     }
 
+    /// Reads an address as the text that the server answers, byte for byte.
+    pub(crate) async fn get_exact(&self, url: Url) -> CliResult<String> {
+        let request = self.request(Method::GET, url).timeout(ANSWER_MAX);
+        let response = self.send(request).await?;
+        response.text().await.or_exit(Exit::Unreachable, "the server's answer broke off")
+    }
+
     /// Asks for a change.
     pub(crate) async fn post(&self, segments: &[&str], body: &Value) -> CliResult<Value> {
         let request = self.request(Method::POST, self.url(segments)?).timeout(ANSWER_MAX);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AgentName, Epoch, InteractionId, RolloutId, VersionName};
-use crate::price::PriceTable;
+use crate::price::{PriceTable, Unpriced};
 
 /// How a request ended that did not end well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -186,6 +186,10 @@ impl ServiceTier {
     }
 }
 
+/// The most tokens of one kind that one answer can have taken: twice the longest context that a model is known to have. What
+/// says more is no count.
+pub const TOKENS_MAX: u64 = 20_000_000;
+
 /// Tokens of one answer. `None` is unknown, never zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -206,6 +210,30 @@ pub struct Usage {
     /// The tier that the answer names.
     #[serde(default)]
     pub tier: Option<ServiceTier>,
+}
+
+impl Usage {
+    /// Whether no kind of tokens is more than [`TOKENS_MAX`].
+    pub fn can_be(&self) -> bool {
+        let Self {
+            input_tokens,
+            cached_input_tokens,
+            cache_write_tokens,
+            cache_write_1h_tokens,
+            output_tokens,
+            reasoning_tokens,
+            tier: _,
+        } = self;
+        let kinds = [
+            input_tokens,
+            cached_input_tokens,
+            cache_write_tokens,
+            cache_write_1h_tokens,
+            output_tokens,
+            reasoning_tokens,
+        ];
+        kinds.into_iter().flatten().all(|count| *count <= TOKENS_MAX)
+    }
 }
 
 /// One row per interaction, written in batches. Drops are counted and shown.
@@ -246,4 +274,7 @@ pub struct Interaction {
     /// Which table the cost came from.
     #[serde(default)]
     pub price_table: Option<Arc<PriceTable>>,
+    /// Why the cost is not known, as long as it is told: of one that was stored it is not kept.
+    #[serde(default)]
+    pub unpriced: Option<Unpriced>,
 }

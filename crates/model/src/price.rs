@@ -217,6 +217,31 @@ impl fmt::Display for PriceTable {
     }
 }
 
+/// Why a cost is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unpriced {
+    /// Answers name no model.
+    NoModel,
+    /// Answers do not say how many tokens they took, of some kind that matters.
+    NoTokens,
+    /// No table has a price of the model's.
+    NoPrice,
+    /// No table has the model's price at the tier that the answer names.
+    NoTier,
+    /// The table that has the model's price has none for a kind of tokens that it used.
+    NoKind,
+    /// Answers say numbers of tokens that cannot be: more than [`TOKENS_MAX`](crate::interaction::TOKENS_MAX), or parts that
+    /// are more than the whole.
+    BadTokens,
+}
+
+impl Unpriced {
+    /// All of them, in a fixed order; what is new comes last.
+    pub const ALL: [Self; 6] =
+        [Self::NoModel, Self::NoTokens, Self::NoPrice, Self::NoTier, Self::NoKind, Self::BadTokens];
+}
+
 /// What an answer cost, and by which table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cost {

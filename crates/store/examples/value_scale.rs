@@ -109,6 +109,7 @@ fn interaction(n: u64, step_ms: f64) -> Interaction {
         model: Some("gpt-4o-mini".into()),
         cost_nanousd: Some(4_200_000),
         price_table: Some(Arc::new(PriceTable::reported())),
+        unpriced: None,
     }
 }
 

@@ -258,6 +258,7 @@ impl InteractionRow {
             model: self.model,
             cost_nanousd: count(self.cost_nanousd)?,
             price_table: None,
+            unpriced: None,
         })
     }
 }

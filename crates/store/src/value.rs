@@ -9,6 +9,7 @@ mod imports;
 mod past;
 mod questions;
 mod rollups;
+mod seen;
 mod stable;
 mod tallies;
 mod times;

@@ -2,7 +2,7 @@
 //!
 //! One's own prices come first, then those of a file, last the `genai-prices` table that is built in, as its prices stood
 //! when the answer was given. The first that has the model prices it, or nobody does: prices of one model out of two
-//! tables are those of nobody. A cost that cannot be known is `None`, never zero: that of a tier whose prices the table
+//! tables are those of nobody. A cost that cannot be known is an error that says why, never zero: that of a tier whose prices the table
 //! does not have, or of tokens that it does not price.
 //!
 //! Not known here and so not counted: searches and other tools of the provider's, and tokens of pictures and sound where
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use lockgate_model::config::{PriceOverride, PricesFile};
 use lockgate_model::interaction::Usage;
 use lockgate_model::price::litellm::PriceList;
-use lockgate_model::price::{Cost, ModelPrice, PriceTable};
+use lockgate_model::price::{Cost, ModelPrice, PriceTable, Unpriced};
 use lockgate_model::version::Digest;
 
 use bundled::Bundled;
@@ -68,22 +68,25 @@ impl Prices {
     }
 
     /// What one answer cost. `provider` is a hint that decides between equally named models; a model that the hinted
-    /// provider does not have is looked for by its name. `None` when input or output tokens, the model, its price or that
-    /// of its tier are unknown, or when the numbers make no sense.
+    /// provider does not have is looked for by its name. An error says why it is not known.
     pub fn cost(
         &self,
         provider: Option<&str>,
         model: &str,
         usage: &Usage,
         at_wall_ms: i64,
-    ) -> Option<Cost> {
+    ) -> Result<Cost, Unpriced> {
+        if !usage.can_be() {
+            return Err(Unpriced::BadTokens);
+        }
         let (usd, table) = if let Some((price, table)) = self.written(provider, model) {
             (rates::usd(price, usage)?, table)
         } else {
             let usd = self.bundled.usd(provider, model, usage, at_wall_ms)?;
             (usd, self.bundled.table())
         };
-        Some(Cost { nanousd: nanousd(usd)?, table: Arc::clone(table) })
+        let nanousd = nanousd(usd).ok_or(Unpriced::BadTokens)?;
+        Ok(Cost { nanousd, table: Arc::clone(table) })
     }
 
     /// The most that so many tokens can cost at the usual tier: the dearest of the ways to use them, but for what stays

@@ -101,9 +101,11 @@ pub struct Spec {
 
 const ENDED: &str = "releases that ended in the window";
 const IN_WINDOW: &str = "interactions that began in the window";
+const COUNTED: &str = "interactions that began on days that count, and reports of those days";
+const ENDED_COUNTED: &str = "releases that ended on days that count";
 const AS_OF_END: &str = "as of the window's end";
 const RECORDED: &str = "events in the window";
-const YEARLY: &str = "the window, × 365 / its days";
+const YEARLY: &str = "the days that count, × 365 / their number";
 
 macro_rules! measures {
     ($($(#[$doc:meta])* $variant:ident: $id:literal, $label:literal, $area:ident, $unit:ident, $formula:expr, $denominator:expr, $window:expr, $better:expr;)*) => {
@@ -156,7 +158,7 @@ measures! {
     /// Use cases in production for each in test. None in test: missing.
     UseCaseRatio: "use_case_ratio", "Use cases, production to test", Deployment, Ratio, "use cases in production / use cases in test", "use cases in test", AS_OF_END, Some(true);
     /// DORA. Successful releases to production a week. No release is 0 a week, once an agent was seen.
-    DeploymentFrequency: "deployment_frequency", "Deployment frequency", Deployment, PerWeek, "promoted releases to production / weeks", "weeks of the window", ENDED, Some(true);
+    DeploymentFrequency: "deployment_frequency", "Deployment frequency", Deployment, PerWeek, "promoted releases to production / weeks", "weeks of the days that count", ENDED_COUNTED, Some(true);
     /// DORA. Median time from the oldest change's commit to its release. Only releases whose commit time is known.
     LeadTime: "lead_time", "Lead time for changes", Deployment, Hours, "median of (promoted − committed)", "promoted releases with a commit time", ENDED, Some(false);
     /// DORA. 100 × releases that were taken back or caused an incident / finished ones.
@@ -183,29 +185,30 @@ measures! {
     ErrorRate: "error_rate", "Error rate", Operations, Percent, "100 × (errors charged to versions + errors introduced, found later) / all interactions", "all interactions", IN_WINDOW, Some(false);
     /// Security events.
     SecurityEvents: "security_events", "Security events", Operations, Count, "security events of all versions", "none", "raised in the window", Some(false);
-    /// Hours that people saved, a week and seat. Reports of time saved are used where an agent has any, else resolved
-    /// interactions × (minutes by hand − minutes that a person still needs). Less than zero when the agent costs time.
-    HoursSaved: "hours_saved", "Hours saved", Business, HoursPerWeekAndSeat, "minutes saved / 60 / weeks / seats; minutes as reported, or resolved × (minutes_per_task − minutes_with_agent)", "weeks × seats (knowledge workers where seats are not recorded)", IN_WINDOW, Some(true);
+    /// Hours that people saved, a week and seat: as reported, and for resolved interactions that no report covers (minutes by
+    /// hand − minutes that a person still needs). Less than zero when the agent costs time.
+    HoursSaved: "hours_saved", "Hours saved", Business, HoursPerWeekAndSeat, "minutes saved / 60 / weeks / seats; minutes = Σ reported + max(resolved − tasks reported, 0) × (minutes_per_task − minutes_with_agent)", "weeks of the days that count × seats (knowledge workers where seats are not recorded)", COUNTED, Some(true);
     /// 100 × (agent's rate − control's rate) / control's rate. Nobody converted in the control group: missing.
     UpliftRelative: "conversion_uplift_relative", "Conversion uplift, relative", Business, Percent, "100 × (agent's conversion / control's conversion − 1)", "control's conversion", RECORDED, Some(true);
     /// Agent's rate − control's rate.
     UpliftPoints: "conversion_uplift_points", "Conversion uplift", Business, PercentagePoints, "100 × (agent's conversion − control's conversion)", "visitors of each group", RECORDED, Some(true);
     /// 100 × (promoters − detractors) / all votes. Promoters answer 9 or 10, detractors 0 to 6; plain votes of 1 and −1 count as such.
     Nps: "nps", "NPS", Business, Points, "100 × (promoters − detractors) / votes", "votes", "votes on interactions that began in the window, and surveys in it", Some(true);
-    /// NPS − NPS before the agent, as recorded.
+    /// NPS − NPS before the agent, as recorded. Its interval is that of NPS; the number before has no votes here and is taken
+    /// as exact.
     NpsChange: "nps_change", "NPS, change", Business, Points, "NPS − baseline nps", "votes", "the window against the baseline", Some(true);
     /// Labour that was saved, a year.
-    LabourSaving: "labour_saving", "Labour saved", Business, UsdPerYear, "hours saved × labour_cost_per_hour × 365 / days", "days of the window", YEARLY, Some(true);
+    LabourSaving: "labour_saving", "Labour saved", Business, UsdPerYear, "hours saved × labour_cost_per_hour × 365 / days", "days that count", YEARLY, Some(true);
     /// Errors that were avoided, a year. Less than zero when the agent makes more than people did.
-    ErrorsAvoided: "errors_avoided", "Errors avoided", Business, UsdPerYear, "(error_rate_by_hand / 100 × interactions − errors) × cost_per_error × 365 / days", "days of the window", YEARLY, Some(true);
+    ErrorsAvoided: "errors_avoided", "Errors avoided", Business, UsdPerYear, "(error_rate_by_hand / 100 × interactions − errors) × cost_per_error × 365 / days", "days that count", YEARLY, Some(true);
     /// Labour and errors avoided.
-    SavingGross: "saving_gross", "Saving, gross", Business, UsdPerYear, "labour saved + errors avoided", "days of the window", YEARLY, Some(true);
+    SavingGross: "saving_gross", "Saving, gross", Business, UsdPerYear, "labour saved + errors avoided", "days that count", YEARLY, Some(true);
     /// Known cost of interactions and recorded charges in USD. With some not known it is the least that it can be.
     AgentCost: "agent_cost", "Cost of agents", Business, Usd, "Σ known cost of interactions + Σ external charges", "none", "interactions that began in the window; charges by their period's share in it", Some(false);
     /// The same, a year.
-    AgentCostYearly: "agent_cost_yearly", "Cost of agents, a year", Business, UsdPerYear, "cost of agents × 365 / days", "days of the window", YEARLY, Some(false);
+    AgentCostYearly: "agent_cost_yearly", "Cost of agents, a year", Business, UsdPerYear, "cost of agents × 365 / days", "days that count", YEARLY, Some(false);
     /// Gross saving less the cost of agents.
-    SavingNet: "saving_net", "Saving, net", Business, UsdPerYear, "gross saving − cost of agents, a year", "days of the window", YEARLY, Some(true);
+    SavingNet: "saving_net", "Saving, net", Business, UsdPerYear, "gross saving − cost of agents, a year", "days that count", YEARLY, Some(true);
     /// Gross saving against what the work cost before.
     CostSavingGross: "cost_saving_gross", "Cost saving, gross", Business, Percent, "100 × gross saving / yearly_cost before", "yearly_cost, as recorded", YEARLY, Some(true);
     /// Net saving against what the work cost before. Criteria and score go by this one.

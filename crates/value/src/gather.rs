@@ -1,23 +1,30 @@
 //! Everything a report is made of, taken in piece by piece and in any order: what is kept grows with days, agents and
 //! versions, not with interactions or events.
 
+mod charges;
+mod counted;
+mod events;
 mod facts;
 mod given;
 mod tally;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use jiff::civil::Date;
 use lockgate_model::ids::{AgentName, InteractionId, VersionName};
 use lockgate_model::security::SecurityEvent;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Event, Finish, Key, Stage, What};
+use crate::event::Key;
 use crate::rollup::{Bucket, Slot};
 use crate::window::Window;
 
+use charges::{Calendar, Charges};
+
+pub use counted::CountedDays;
 pub use facts::{Facts, Figure, People};
-pub use given::{Deployment, End, Incident, Milestones};
+pub use given::{Deployment, End, Incident, Milestones, Release};
 pub use tally::{Group, Groups, Tally};
 
 /// A quarter of an hour.
@@ -68,6 +75,14 @@ pub struct Gathered {
     pub(crate) security: BTreeMap<String, (AgentName, VersionName)>,
     pub(crate) milestones: BTreeMap<AgentName, Milestones>,
     checks: BTreeMap<(AgentName, InteractionId), Check>,
+    charges: BTreeMap<Party, Charges>,
+    calendar: OnceLock<Calendar>,
+    /// Charges by the day, once somebody asked.
+    charged: OnceLock<Vec<(Party, Date, Tally)>>,
+    /// Releases of each agent, whenever they ended.
+    releases: BTreeMap<AgentName, BTreeSet<Release>>,
+    first_seen_wall_ms: Option<i64>,
+    taken_in_wall_ms: Option<i64>,
 }
 
 impl Gathered {
@@ -85,6 +100,12 @@ impl Gathered {
             security: BTreeMap::new(),
             milestones: BTreeMap::new(),
             checks: BTreeMap::new(),
+            charges: BTreeMap::new(),
+            calendar: OnceLock::new(),
+            charged: OnceLock::new(),
+            releases: BTreeMap::new(),
+            first_seen_wall_ms: None,
+            taken_in_wall_ms: None,
         }
     }
 
@@ -93,11 +114,36 @@ impl Gathered {
         &self.window
     }
 
+    /// When the server last took something in: days that were not over then do not count. Without it the window is over.
+    pub fn taken_in(&mut self, at_wall_ms: i64) {
+        self.taken_in_wall_ms =
+            Some(self.taken_in_wall_ms.map_or(at_wall_ms, |at| at.max(at_wall_ms)));
+    }
+
+    /// Something of what the report is about was seen then, in the window or before it. The earliest counts.
+    pub fn seen(&mut self, at_wall_ms: i64) {
+        if at_wall_ms < self.window.to_wall_ms() {
+            let first = self.first_seen_wall_ms.map_or(at_wall_ms, |first| first.min(at_wall_ms));
+            self.first_seen_wall_ms = Some(first);
+        }
+    }
+
+    /// The end of the days of the window that were over when the server last took something in.
+    pub fn over_wall_ms(&self) -> i64 {
+        counted::over(&self.window, self.taken_in_wall_ms)
+    }
+
+    /// Which days of the window count in means and rates.
+    pub fn counted_days(&self) -> CountedDays {
+        counted::counted(&self.window, self.first_seen_wall_ms, self.taken_in_wall_ms)
+    }
+
     /// Takes in a rollup, each once. One counts when its start lies in the window, and for the day in which it starts.
     pub fn rollup(&mut self, slot: &Slot, bucket: &Bucket) {
         if !self.is_about(Some(&slot.agent)) || !self.window.holds(slot.start_wall_ms) {
             return;
         }
+        self.seen(slot.start_wall_ms);
         if let Some(day) = self.day(Some(slot.agent.clone()), slot.start_wall_ms) {
             day.bucket.merge(bucket);
         }
@@ -117,7 +163,9 @@ impl Gathered {
         if !self.is_about(Some(&deployment.agent)) {
             return;
         }
+        self.seen(deployment.finished_wall_ms);
         if let Some(started) = deployment.started_wall_ms {
+            self.seen(started);
             self.tested(&deployment.agent, started);
         }
         if self.window.holds(deployment.finished_wall_ms) {
@@ -125,9 +173,23 @@ impl Gathered {
         }
     }
 
+    /// Takes in a release that began, whether it is over or not, each once or more often: it says which version was stable
+    /// then. One counts when it began before the window's end.
+    pub fn release(&mut self, agent: &AgentName, release: Release) {
+        let began = release.started_wall_ms.or(release.promoted_wall_ms);
+        if self.is_about(Some(agent)) && began.is_some_and(|at| at < self.window.to_wall_ms()) {
+            self.releases.entry(agent.clone()).or_default().insert(release);
+        }
+    }
+
+    pub(crate) fn releases_of(&self, agent: &AgentName) -> impl Iterator<Item = &Release> + Clone {
+        self.releases.get(agent).into_iter().flatten()
+    }
+
     /// Takes in a security event, by its id. One counts when it lies in the window.
     pub fn security(&mut self, event: &SecurityEvent) {
         if self.is_about(Some(&event.agent)) && self.window.holds(event.at_wall_ms) {
+            self.seen(event.at_wall_ms);
             self.security
                 .insert(event.id.to_string(), (event.agent.clone(), event.version.clone()));
         }
@@ -139,78 +201,14 @@ impl Gathered {
             return;
         }
         if let Some(at) = firsts.first_test_wall_ms {
+            self.seen(at);
             self.tested(agent, at);
         }
         if let Some(at) = firsts.first_value_wall_ms {
+            self.seen(at);
             self.valued(agent, at);
         }
         self.milestones.entry(agent.clone()).or_default().in_production |= firsts.in_production;
-    }
-
-    /// Takes in an event that counts (see [`crate::ledger`]), each once. Facts are needed up to the window's end, of all
-    /// else what lies in the window; what lies outside is let be.
-    pub fn event(&mut self, event: &Event) {
-        if event.what.fact().is_some() {
-            self.fact(event);
-            return;
-        }
-        if !self.is_about(event.agent.as_ref()) {
-            return;
-        }
-        match &event.what {
-            What::Incident { detected_wall_ms, recovered_wall_ms, caused_by, release } => {
-                if self.window.holds(*detected_wall_ms) {
-                    let incident = Incident {
-                        detected_wall_ms: *detected_wall_ms,
-                        key: event.key.clone(),
-                        agent: event.agent.clone(),
-                        recovered_wall_ms: *recovered_wall_ms,
-                        version: caused_by.clone().or_else(|| event.version.clone()),
-                        release: release.map(|id| id.to_string()),
-                    };
-                    self.incidents.insert(event.key.clone(), incident);
-                }
-            }
-            What::Deployment { .. } => self.told(event),
-            What::ExternalCost { .. } => self.charge(event),
-            What::ReplacementCheck { interaction, verified } => {
-                self.check(event, *interaction, *verified);
-            }
-            _ => self.count(event),
-        }
-    }
-
-    /// A deployment elsewhere, or more about a release of Lockgate's own.
-    fn told(&mut self, event: &Event) {
-        let What::Deployment {
-            release,
-            outcome,
-            finished_wall_ms,
-            committed_wall_ms,
-            detected_wall_ms,
-            recovered_wall_ms,
-        } = &event.what
-        else {
-            return;
-        };
-        let Some(agent) = event.agent.clone().filter(|_| self.window.holds(*finished_wall_ms))
-        else {
-            return;
-        };
-        let id = release.map_or_else(|| event.key.to_string(), |id| id.to_string());
-        let deployment = Deployment {
-            finished_wall_ms: *finished_wall_ms,
-            id: id.clone(),
-            agent,
-            version: event.version.clone(),
-            end: if *outcome == Finish::Succeeded { End::Promoted } else { End::RolledBack },
-            in_production: true,
-            started_wall_ms: None,
-            committed_wall_ms: *committed_wall_ms,
-            detected_wall_ms: *detected_wall_ms,
-            recovered_wall_ms: *recovered_wall_ms,
-        };
-        self.told.insert((id, event.key.clone()), deployment);
     }
 
     /// Releases that ended in the window, each once: how Lockgate saw it end, with what was said of it besides.
@@ -225,98 +223,16 @@ impl Gathered {
         all.into_values().collect()
     }
 
-    fn count(&mut self, event: &Event) {
-        self.saving(event);
-        if !self.window.holds(event.at_wall_ms) {
-            return;
-        }
-        if let Some(day) = self.day(event.agent.clone(), event.at_wall_ms) {
-            day.tally.count(&event.what);
-        }
-    }
-
-    /// Takes note of when an agent saved time, up to the window's end. Says whether the event is about that.
-    pub fn saving(&mut self, event: &Event) -> bool {
-        let (What::TimeSaved { minutes, .. }, Some(agent)) = (&event.what, &event.agent) else {
-            return false;
-        };
-        let saves = minutes.nano() > 0 && event.at_wall_ms < self.window.to_wall_ms();
-        if saves {
-            self.valued(agent, event.at_wall_ms);
-        }
-        saves
-    }
-
-    fn check(&mut self, event: &Event, interaction: InteractionId, verified: bool) {
-        let Some(agent) = event.agent.clone().filter(|_| self.window.holds(event.at_wall_ms))
-        else {
-            return;
-        };
-        let found = (event.at_wall_ms, event.key.clone(), verified);
-        let known = self.checks.entry((agent, interaction)).or_insert_with(|| found.clone());
-        if *known < found {
-            *known = found;
-        }
-    }
-
-    /// A charge counts for the days of its period in the window, by their length.
-    fn charge(&mut self, event: &Event) {
-        let What::ExternalCost {
-            billed_cost,
-            billing_currency,
-            charge_period_start_wall_ms: start,
-            charge_period_end_wall_ms: end,
-            model_usage,
-            ..
-        } = &event.what
-        else {
-            return;
-        };
-        let mut at = (*start).max(self.window.from_wall_ms());
-        let end_here = (*end).min(self.window.to_wall_ms());
-        // What has passed of the charge up to an instant; differences of it add up to the whole, to the last digit.
-        let passed = |at: i64| billed_cost.share(at - start, end - start);
-        while at < end_here {
-            let next = self.window.next_day_wall_ms(at).min(end_here);
-            let part = passed(next) - passed(at);
-            if let Some(day) = self.day(event.agent.clone(), at) {
-                day.tally.charge(billing_currency.as_str(), part, *model_usage);
-            }
-            at = next;
-        }
-    }
-
-    /// A figure that no agent is named in holds for all of them; a use case or a system is one agent's or nobody's.
-    fn fact(&mut self, event: &Event) {
-        let is_about = match &event.what {
-            What::Baseline { .. } | What::Headcount { .. } => {
-                event.agent.is_none() || self.is_about(event.agent.as_ref())
-            }
-            What::System { name, .. } => {
-                self.is_about(event.agent.as_ref())
-                    || self.only.as_ref().is_some_and(|agent| agent.as_str() == name.as_str())
-            }
-            _ => self.is_about(event.agent.as_ref()),
-        };
-        let end_wall_ms = self.window.to_wall_ms();
-        let holds = match &event.what {
-            // Found out as of a day, and recorded later perhaps.
-            What::Baseline { as_of, .. } => {
-                self.window.day_of(end_wall_ms - 1).is_some_and(|last| *as_of <= last)
-            }
-            _ => event.at_wall_ms < end_wall_ms,
-        };
-        if !holds || !is_about {
-            return;
-        }
-        if let (
-            What::UseCase { stage: Stage::Test, .. } | What::System { stage: Stage::Test, .. },
-            Some(agent),
-        ) = (&event.what, &event.agent)
-        {
-            self.tested(agent, event.at_wall_ms);
-        }
-        self.facts.learn(event);
+    /// Charges, by whose they are and by the day.
+    pub(crate) fn charged(&self) -> &[(Party, Date, Tally)] {
+        self.charged.get_or_init(|| {
+            let calendar = self.calendar.get_or_init(|| Calendar::of(&self.window));
+            let of = |(party, charges): (&Party, &Charges)| {
+                let days = charges.by_day(calendar).into_iter();
+                days.map(|(date, tally)| (party.clone(), date, tally)).collect::<Vec<_>>()
+            };
+            self.charges.iter().flat_map(of).collect()
+        })
     }
 
     /// Takes in what events of a quarter of an hour of UTC came to, in place of each of them. Every time zone's day
@@ -326,6 +242,9 @@ impl Gathered {
             && self.window.holds(quarter_wall_ms + QUARTER_MS - 1);
         if !whole || !self.is_about(agent.as_ref()) {
             return;
+        }
+        if tally.shows_work() {
+            self.seen(quarter_wall_ms);
         }
         if let Some(day) = self.day(agent, quarter_wall_ms) {
             day.tally.merge(tally);
@@ -359,20 +278,17 @@ impl Gathered {
                 totals.entry(party.clone()).or_default().merge(day);
             }
         }
+        for (party, date, charges) in self.charged() {
+            if wanted(*date) {
+                totals.entry(party.clone()).or_default().tally.merge(charges);
+            }
+        }
         totals
     }
 
-    /// What happened, day by day, for each agent by itself.
+    /// What happened, day by day, for each agent by itself; without charges.
     pub(crate) fn by_date(&self) -> impl Iterator<Item = (Date, &Day)> {
         self.days.iter().map(|((_, date), day)| (*date, day))
-    }
-
-    /// The days on which something happened, in order and each once.
-    pub(crate) fn dates(&self) -> Vec<Date> {
-        let mut dates: Vec<Date> = self.days.keys().map(|(_, date)| *date).collect();
-        dates.sort_unstable();
-        dates.dedup();
-        dates
     }
 
     /// Looks at interactions: how many, and how many of them were found resolved indeed.

@@ -4,6 +4,7 @@ pub(crate) mod business;
 mod deployment;
 mod operations;
 pub(crate) mod saving;
+pub(crate) mod time_saved;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use jiff::civil::Date;
 use lockgate_model::ids::AgentName;
 
 use crate::catalog::MeasureId;
-use crate::gather::{Day, Gathered, Party};
+use crate::gather::{CountedDays, Day, Gathered, Party};
 use crate::measured::{Measured, Missing};
 use crate::window::DAYS_A_YEAR;
 
@@ -25,12 +26,21 @@ pub(crate) struct View<'a> {
     pub(crate) sum: Day,
     /// Days of the calendar.
     pub(crate) days: f64,
+    /// Which ones, where it is not the whole window.
+    only_days: Option<CountedDays>,
 }
 
 impl<'a> View<'a> {
     /// The whole window.
     pub(crate) fn whole(gathered: &'a Gathered) -> Self {
         Self::of(gathered, gathered.window().days(), |_| true)
+    }
+
+    /// The days that count in means and rates.
+    pub(crate) fn counted(gathered: &'a Gathered) -> Self {
+        let days = gathered.counted_days();
+        let view = Self::of(gathered, days.counted, |date| days.holds(date));
+        Self { only_days: Some(days), ..view }
     }
 
     /// The days that are asked for, `days` of them.
@@ -40,7 +50,7 @@ impl<'a> View<'a> {
         for day in parties.values() {
             sum.merge(day);
         }
-        Self { gathered, parties, sum, days }
+        Self { gathered, parties, sum, days, only_days: None }
     }
 
     pub(crate) fn only(&self) -> &Party {
@@ -58,6 +68,12 @@ impl<'a> View<'a> {
     /// From the time looked at to a year.
     fn yearly(&self) -> f64 {
         DAYS_A_YEAR / self.days
+    }
+
+    /// Whether an instant of the window lies in the days that are looked at.
+    fn holds(&self, at_wall_ms: i64) -> bool {
+        let date = self.gathered.window().day_of(at_wall_ms);
+        self.only_days.is_none_or(|days| date.is_some_and(|date| days.holds(date)))
     }
 
     /// Whether any agent did anything at all.
@@ -103,9 +119,44 @@ fn no_interactions() -> Missing {
     )
 }
 
-/// Every measure, in the catalog's order.
-pub(crate) fn all(view: &View) -> Vec<Measured> {
-    MeasureId::ALL.iter().map(|id| one(view, *id)).collect()
+/// Every measure, in the catalog's order: of the whole window, and what is a week or a year of the days that count.
+pub(crate) fn all(view: &View, counted: &View) -> Vec<Measured> {
+    let of = |id: &MeasureId| if is_rate(*id) { rate(view, counted, *id) } else { one(view, *id) };
+    MeasureId::ALL.iter().map(of).collect()
+}
+
+/// Whether a measure is divided by days.
+fn is_rate(id: MeasureId) -> bool {
+    matches!(
+        id,
+        MeasureId::DeploymentFrequency
+            | MeasureId::HoursSaved
+            | MeasureId::LabourSaving
+            | MeasureId::ErrorsAvoided
+            | MeasureId::SavingGross
+            | MeasureId::AgentCostYearly
+            | MeasureId::SavingNet
+            | MeasureId::CostSavingGross
+            | MeasureId::CostSaving
+    )
+}
+
+/// Of the days that count. Where these have nothing and the whole window has, that is why.
+fn rate(view: &View, counted: &View, id: MeasureId) -> Measured {
+    let days = view.gathered.counted_days();
+    let whole = one(view, id);
+    if days.left_out() == 0.0 || whole.missing.is_some() {
+        return whole;
+    }
+    let told = days.told().unwrap_or_default();
+    let measured = if days.counted > 0.0 { one(counted, id) } else { whole };
+    if days.counted > 0.0 && measured.missing.is_none() {
+        return measured.note(told);
+    }
+    let why =
+        measured.missing.map_or_else(String::new, |missing| format!("; of these: {}", missing.why));
+    let how = "look again when the day is over, or at a window that is".to_owned();
+    Measured::absent(id, Missing::new(format!("{told}{why}"), [how]))
 }
 
 fn one(view: &View, id: MeasureId) -> Measured {

@@ -85,6 +85,8 @@ impl UnpricedModel {
             Unpriced::NoTokens => "answers do not say how many tokens they took",
             Unpriced::NoPrice => "no table has its price",
             Unpriced::NoTier => "no table has its price at this tier",
+            Unpriced::NoKind => "its table has no price for a kind of tokens that it used",
+            Unpriced::BadTokens => "answers count tokens in numbers that cannot be",
         }
     }
 }

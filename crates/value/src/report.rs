@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::MeasureId;
 use crate::forecast::{Forecast, forecast};
-use crate::gather::{End, Gathered};
+use crate::gather::{CountedDays, End, Gathered};
 use crate::judge::{self, Bound, FAILURE, Goal, Judged, SUCCESS};
+use crate::measure::time_saved;
 use crate::measure::{self, View};
 use crate::measured::{Interval, Measured, Missing};
 use crate::prices::{self, PriceSources};
@@ -14,6 +15,8 @@ use crate::score::{Score, of_measures};
 use crate::trend::{funnel, trend};
 use crate::versions::{change, versions};
 use crate::window::Window;
+
+pub use crate::measure::time_saved::TimeSaved;
 
 /// Of the report's JSON; another number when a reader would have to change.
 pub const SCHEMA: u32 = 1;
@@ -50,6 +53,12 @@ pub struct ValueReport {
     /// Where costs came from, and which are not known.
     #[serde(default)]
     pub prices: PriceSources,
+    /// Which days count in what is a week's or a year's, and how many were left out.
+    #[serde(default)]
+    pub days: CountedDays,
+    /// Which hours saved were reported and which are estimated; none when nothing is known of either.
+    #[serde(default)]
+    pub time_saved: Option<TimeSaved>,
     /// Against another window, where one was asked for.
     pub compared: Option<Comparison>,
 }
@@ -57,7 +66,8 @@ pub struct ValueReport {
 /// The report about what was gathered.
 pub fn report(gathered: &Gathered) -> ValueReport {
     let view = View::whole(gathered);
-    let measures = measure::all(&view);
+    let counted = View::counted(gathered);
+    let measures = measure::all(&view, &counted);
     let judged = |bounds: &[Bound]| {
         let of = |bound: &Bound| Some(judge::judge(bound, find(&measures, bound.id)?));
         bounds.iter().filter_map(of).collect()
@@ -74,8 +84,10 @@ pub fn report(gathered: &Gathered) -> ValueReport {
         versions: versions(gathered),
         trend: trend(gathered),
         funnel: funnel(&view),
-        forecast: forecast(&view),
+        forecast: forecast(gathered),
         prices: prices::sources(&view.sum.bucket),
+        days: gathered.counted_days(),
+        time_saved: time_saved::minutes(&counted).ok().map(|saved| saved.told()),
         compared: None,
         measures,
     }
@@ -149,14 +161,14 @@ pub struct VersionValue {
     /// Interactions, replacement and error rate, NPS, cost per resolved interaction; its own token cost, without charges
     /// from outside, which belong to no version.
     pub measures: Vec<Measured>,
-    /// What it changed against the version before it.
+    /// What it changed against the version that was stable when its release began; none when there was none, or none is known.
     pub change: Option<VersionChange>,
 }
 
-/// One version against the one that came before it.
+/// One version against the one that was stable when its release began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct VersionChange {
-    /// The one before.
+    /// That one. Where it did not answer in the window, there is nothing to compare with.
     pub against: VersionName,
     /// Per measure.
     pub rows: Vec<Change>,

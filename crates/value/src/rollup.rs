@@ -18,7 +18,8 @@ use crate::amount::Amount;
 use crate::distinct::Users;
 
 pub use bytes::NotABucket;
-pub use prices::{Prices, Unpriced};
+pub use lockgate_model::price::Unpriced;
+pub use prices::Prices;
 
 /// One hour, milliseconds.
 pub const HOUR_MS: i64 = 3_600_000;

@@ -1,4 +1,4 @@
-//! Intervals and middles. All of them are checked against scipy (`tests/oracle`).
+//! Intervals and middles. All of them are checked against scipy or their definition (`tests/oracle`).
 
 use crate::measured::{Interval, tidy};
 
@@ -100,6 +100,15 @@ pub(crate) fn difference(a: (f64, &Interval), b: (f64, &Interval)) -> Option<Int
     interval(low, high, "Zou and Donner, of both intervals")
 }
 
+/// The interval of something less a number that is known.
+pub(crate) fn less(ends: &Interval, number: f64) -> Option<Interval> {
+    let high = match ends.high {
+        Some(high) => Some(tidy(high - number)?),
+        None => None,
+    };
+    Some(Interval { low: tidy(ends.low - number)?, high, ..ends.clone() })
+}
+
 /// Each a value and its ends.
 fn apart((p, a): (f64, (f64, f64)), (q, b): (f64, (f64, f64))) -> (f64, f64) {
     (p - q - (p - a.0).hypot(b.1 - q), p - q + (a.1 - p).hypot(q - b.0))
@@ -118,20 +127,28 @@ pub(crate) fn katz(a: Share, b: Share) -> Option<Interval> {
     interval(percent(-Z), percent(Z), "Katz, log ratio")
 }
 
-/// Interval of a net promoter score: votes are −100, 0 or 100, their mean is nearly normal. None with fewer than two.
+/// Votes that nobody gave and that the interval of a net promoter score is made with: promoters, passives, detractors.
+const NPS_PSEUDO_VOTES: [f64; 3] = [0.75, 1.5, 0.75];
+
+/// Interval of a net promoter score, also of few votes and of votes that are all alike: the adjusted Wald interval (3, T)
+/// of Rocks, Interval estimation for the "Net Promoter Score", The American Statistician 70 (2016), of votes −1, 0, 1 to which
+/// three are added. It holds the score itself, which that of a single vote would not. None without votes.
 pub(crate) fn net_promoter(promoters: u64, passives: u64, detractors: u64) -> Option<Interval> {
-    let n = (promoters + passives + detractors) as f64;
-    if n < 2.0 {
+    let votes = [promoters, passives, detractors].map(|count| count as f64);
+    let seen: f64 = votes.iter().sum();
+    if seen == 0.0 {
         return None;
     }
-    let (up, down) = (promoters as f64 / n, detractors as f64 / n);
-    let mean = up - down;
-    let variance = (up + down - mean * mean) * n / (n - 1.0);
-    let half = Z * (variance.max(0.0) / n).sqrt();
+    let n = seen + NPS_PSEUDO_VOTES.iter().sum::<f64>();
+    let up = (votes[0] + NPS_PSEUDO_VOTES[0]) / n;
+    let down = (votes[2] + NPS_PSEUDO_VOTES[2]) / n;
+    let middle = up - down;
+    let half = Z * ((up + down - middle * middle) / n).sqrt();
+    let score = (votes[0] - votes[2]) / seen;
     interval(
-        100.0 * (mean - half).max(-1.0),
-        100.0 * (mean + half).min(1.0),
-        "normal, of votes −100, 0, 100",
+        100.0 * (middle - half).max(-1.0).min(score),
+        100.0 * (middle + half).min(1.0).max(score),
+        "adjusted Wald, Rocks (3, T)",
     )
 }
 

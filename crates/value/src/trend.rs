@@ -27,6 +27,9 @@ pub(crate) fn trend(gathered: &Gathered) -> Trend {
     for (date, day) in gathered.by_date() {
         points.entry(start(step, date)).or_default().merge(day);
     }
+    for (_, date, charges) in gathered.charged() {
+        points.entry(start(step, *date)).or_default().tally.merge(charges);
+    }
     Trend { step, points: points.into_iter().map(|(from, day)| point(from, &day)).collect() }
 }
 

@@ -1,4 +1,4 @@
-//! What each version was worth, and what it changed against the one before it.
+//! What each version was worth, and what it changed against the one that was stable when its release began.
 
 use std::collections::BTreeMap;
 
@@ -40,14 +40,15 @@ pub(crate) fn versions(gathered: &Gathered) -> Vec<VersionValue> {
     let mut all = Vec::new();
     for (agent, mut seen) in by_agent {
         seen.sort_by_key(|(first, version, _)| (*first, *version));
-        let mut before: Option<(&VersionName, Vec<Measured>)> = None;
-        for (first_wall_ms, version, Seen { bucket, .. }) in seen {
-            let measures = measures(bucket);
-            let change = before.as_ref().map(|(against, measured)| VersionChange {
-                against: (*against).clone(),
-                rows: changes(measured, &measures),
+        let of_all: BTreeMap<&VersionName, Vec<Measured>> =
+            seen.iter().map(|(_, version, seen)| (*version, measures(&seen.bucket))).collect();
+        for (first_wall_ms, version, _) in seen {
+            let measures = of_all.get(version).cloned().unwrap_or_default();
+            let change = stable_before(gathered, agent, version, first_wall_ms).map(|against| {
+                // One that nobody asked in the window has no numbers to compare with.
+                let before = of_all.get(&against).map_or(&[][..], Vec::as_slice);
+                VersionChange { rows: changes(before, &measures), against }
             });
-            before = Some((version, measures.clone()));
             let end = end(gathered, agent, version);
             all.push(VersionValue {
                 agent: agent.clone(),
@@ -60,6 +61,26 @@ pub(crate) fn versions(gathered: &Gathered) -> Vec<VersionValue> {
         }
     }
     all
+}
+
+/// The version that was stable when the last release of this one began, as the release has it. Of a version that Lockgate did
+/// not release it is the last one that had been promoted by then. One that was taken back is no version's.
+fn stable_before(
+    gathered: &Gathered,
+    agent: &AgentName,
+    version: &VersionName,
+    first_wall_ms: i64,
+) -> Option<VersionName> {
+    let releases = || gathered.releases_of(agent);
+    let own = releases().filter(|one| one.version == *version && one.started_wall_ms.is_some());
+    if let Some(own) = own.max_by_key(|one| one.started_wall_ms) {
+        return own.stable.clone();
+    }
+    let promoted = releases().filter_map(|one| Some((one.promoted_wall_ms?, &one.version)));
+    let own = promoted.clone().filter(|(_, name)| *name == version).map(|(at, _)| at).min();
+    let began = own.map_or(first_wall_ms, |at| at.min(first_wall_ms));
+    let before = promoted.filter(|(at, name)| *at <= began && *name != version);
+    before.max().map(|(_, name)| name.clone())
 }
 
 fn end(

@@ -104,6 +104,11 @@ impl Window {
         local(&self.zone, at_wall_ms).map(DateTime::date)
     }
 
+    /// When a day begins.
+    pub fn start_of(&self, day: Date) -> Option<i64> {
+        start_of(&self.zone, day)
+    }
+
     /// When the day after an instant's begins.
     pub fn next_day_wall_ms(&self, at_wall_ms: i64) -> i64 {
         let next = self.day_of(at_wall_ms).and_then(|day| day.tomorrow().ok());

@@ -51,6 +51,32 @@ async fn who_is_limited_to_some_agents_tells_and_sees_of_those_alone() {
 }
 
 #[tokio::test]
+async fn a_report_is_the_same_canonical_bytes_for_everybody() {
+    let server = server().await;
+    let viewer = server.token(Role::Viewer, None).await;
+    for (n, score) in [(0, 10), (1, 3), (2, 9)] {
+        let mut event = survey(&format!("k{n}"), Some("support"));
+        event["score"] = json!(score);
+        answered(server.post(EVENTS, &server.admin, json!({ "events": [event] })).await, 201).await;
+    }
+    let query = "?agent=support&from=2026-11-01&to=2026-11-30&time_zone=Europe/Berlin&compare=true";
+    for path in ["/api/v1/value/report", "/api/v1/value/suggestions"] {
+        let query = if path.ends_with("report") { query } else { "?to=2026-11-30" };
+        let mut all = Vec::new();
+        for token in [&server.admin, &viewer, &viewer] {
+            let answer = server.get(&format!("{path}{query}"), token).await;
+            assert_eq!(answer.headers()["content-type"], "application/json");
+            all.push(answer.text().await.unwrap());
+        }
+        assert!(all.iter().all(|text| *text == all[0]), "{path}");
+        // Read and written canonically again, nothing changes.
+        let read: Value = serde_json::from_str(&all[0]).unwrap();
+        let again = lockgate_value::render::canonical(&read).unwrap();
+        assert_eq!(all[0], again, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn an_import_is_its_own_tokens_and_of_those_who_see_all() {
     let server = server().await;
     let ours = server.token(Role::Operator, Some(&["support"])).await;

@@ -157,7 +157,7 @@ pub(crate) async fn ask(
         first_byte_us: hearing.first_byte.map(micros).or(status.map(|_| total_us)),
         total_us: Some(total_us),
         usage: scanned.map(|scanned| scanned.usage).unwrap_or_default(),
-        cost_nanousd: cost.map(|cost| cost.nanousd),
+        cost_nanousd: cost.ok().map(|cost| cost.nanousd),
         outcome: answered.outcome,
         measures: answered.measures,
     };

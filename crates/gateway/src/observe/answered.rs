@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 use http::response::Parts;
 use lockgate_model::interaction::{ErrorClass, Outcome};
 use lockgate_model::measure::{Measure, MeasureName};
-use lockgate_model::price::{Cost, PriceTable};
+use lockgate_model::price::{Cost, PriceTable, Unpriced};
 use lockgate_telemetry::price::Prices;
 
 use crate::ingress::headers;
@@ -47,22 +47,29 @@ pub(crate) fn class_of(answered: &Answered, scanned: Option<&Scanned>) -> Option
     }
 }
 
-/// What it cost: by the version's own word, or by model, tokens and time. `None` when one of these is not known.
+/// What it cost: by the version's own word, or by model, tokens and time; or why that is not known.
 pub(crate) fn cost(
     prices: &Prices,
     answered: &Answered,
     scanned: Option<&Scanned>,
     started_wall_ms: i64,
-) -> Option<Cost> {
+) -> Result<Cost, Unpriced> {
     static REPORTED: LazyLock<Arc<PriceTable>> = LazyLock::new(|| Arc::new(PriceTable::reported()));
     match answered.cost_nanousd {
-        Some(nanousd) => Some(Cost { nanousd, table: Arc::clone(&REPORTED) }),
-        None => priced(prices, scanned?, started_wall_ms),
+        Some(nanousd) => Ok(Cost { nanousd, table: Arc::clone(&REPORTED) }),
+        None => priced(prices, scanned.ok_or(Unpriced::NoModel)?, started_wall_ms),
     }
 }
 
 /// By model, tokens and time.
-pub(crate) fn priced(prices: &Prices, scanned: &Scanned, started_wall_ms: i64) -> Option<Cost> {
-    let model = scanned.model.as_deref()?;
+pub(crate) fn priced(
+    prices: &Prices,
+    scanned: &Scanned,
+    started_wall_ms: i64,
+) -> Result<Cost, Unpriced> {
+    let model = scanned.model.as_deref().ok_or(Unpriced::NoModel)?;
+    if scanned.bad_usage {
+        return Err(Unpriced::BadTokens);
+    }
     prices.cost(scanned.provider, model, &scanned.usage, started_wall_ms)
 }

@@ -191,7 +191,8 @@ impl Record {
         }
         let prices = &self.worker.core.prices;
         let cost = cost(prices, &answered, scanned.as_ref(), self.started_wall_ms);
-        let (cost_nanousd, price_table) = cost.map(|cost| (cost.nanousd, cost.table)).unzip();
+        let unpriced = cost.as_ref().err().copied();
+        let (cost_nanousd, price_table) = cost.ok().map(|cost| (cost.nanousd, cost.table)).unzip();
         let completion = Completion {
             error,
             sse: answered.sse,
@@ -207,7 +208,8 @@ impl Record {
             self.watch_hard_limit(target, error);
         }
         let model = scanned.and_then(|scanned| scanned.model);
-        self.worker.shard().ended(self.interaction(&completion, model, price_table));
+        let interaction = self.interaction(&completion, model, price_table);
+        self.worker.shard().ended(Interaction { unpriced, ..interaction });
     }
 
     fn interaction(
@@ -234,6 +236,7 @@ impl Record {
             model,
             cost_nanousd: completion.cost_nanousd,
             price_table,
+            unpriced: None,
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Scanned {
     pub sse: bool,
     /// Tokens; what is not known for certain is `None`.
     pub usage: Usage,
+    /// It counts more tokens than any answer can have taken, so that none of its counts is believed.
+    pub bad_usage: bool,
     /// The model it names.
     pub model: Option<String>,
     /// Whose model that most likely is: a hint for prices, in the words of their table.
@@ -163,7 +165,8 @@ impl Scanner {
             return scanned;
         };
         let mut reading = body.finish();
-        scanned.usage = reading.usage();
+        let usage = reading.usage();
+        (scanned.usage, scanned.bad_usage) = (usage.unwrap_or_default(), usage.is_err());
         scanned.model = reading.take_model();
         scanned.failed = reading.error();
         scanned.stream_error = reading.error() || (self.sse && reading.lacks_end(complete));

@@ -101,6 +101,15 @@ impl Found<'_> {
         }
         std::str::from_utf8(raw).ok()?.parse().ok()
     }
+
+    /// The same of tokens, where more than can be counted is the most that can.
+    pub(super) fn tokens(&self) -> Option<u64> {
+        let is_number = |raw: &[u8]| !raw.is_empty() && raw.iter().all(u8::is_ascii_digit);
+        match *self {
+            Self::Scalar(raw) if is_number(raw) => Some(self.count().unwrap_or(u64::MAX)),
+            _ => None,
+        }
+    }
 }
 
 /// The longest key, string or number that is looked at.

@@ -72,12 +72,12 @@ impl Document {
             Field::ContextId | Field::ConversationId | Field::TaskId | Field::PreviousId => {
                 self.ids.extend(found.text().filter(|_| self.ids.len() < IDS_MAX));
             }
-            Field::InputTokens => self.counts.input = found.count(),
-            Field::CacheReadTokens => self.counts.cache_read = found.count(),
-            Field::CacheWriteTokens => self.counts.cache_write = found.count(),
-            Field::CacheWrite1hTokens => self.counts.cache_write_1h = found.count(),
-            Field::OutputTokens => self.counts.output = found.count(),
-            Field::ReasoningTokens => self.counts.reasoning = found.count(),
+            Field::InputTokens => self.counts.input = found.tokens(),
+            Field::CacheReadTokens => self.counts.cache_read = found.tokens(),
+            Field::CacheWriteTokens => self.counts.cache_write = found.tokens(),
+            Field::CacheWrite1hTokens => self.counts.cache_write_1h = found.tokens(),
+            Field::OutputTokens => self.counts.output = found.tokens(),
+            Field::ReasoningTokens => self.counts.reasoning = found.tokens(),
             Field::ServiceTier => self.tiers.tier(found),
             Field::Speed => self.tiers.speed(found),
             Field::Place => self.tiers.place(found),
@@ -104,6 +104,10 @@ impl Document {
         }
     }
 }
+
+/// More tokens of one kind than an answer can have taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooMany;
 
 /// What an answer told so far.
 #[derive(Debug)]
@@ -249,20 +253,22 @@ impl Reading {
     }
 
     /// Tokens, with cache reads and writes counted as input. Counts of a stream that may still have
-    /// grown are unknown.
-    pub(super) fn usage(&self) -> Usage {
+    /// grown are unknown; so are all of them when one is more than any answer can have taken.
+    pub(super) fn usage(&self) -> Result<Usage, TooMany> {
+        if !self.is_settled() {
+            return Ok(Usage::default());
+        }
+        let usage = self.told();
+        if usage.can_be() { Ok(usage) } else { Err(TooMany) }
+    }
+
+    fn told(&self) -> Usage {
         let counts = &self.counts;
+        let cached = counts.cache_read.unwrap_or(0).saturating_add(counts.cache_write.unwrap_or(0));
         let input_tokens = match self.dialect {
-            Dialect::Anthropic => counts.input.and_then(|input| {
-                input
-                    .checked_add(counts.cache_read.unwrap_or(0))?
-                    .checked_add(counts.cache_write.unwrap_or(0))
-            }),
+            Dialect::Anthropic => counts.input.map(|input| input.saturating_add(cached)),
             _ => counts.input,
         };
-        if !self.is_settled() {
-            return Usage::default();
-        }
         Usage {
             input_tokens,
             cached_input_tokens: counts.cache_read,

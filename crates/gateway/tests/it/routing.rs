@@ -354,3 +354,46 @@ async fn paths_with_dot_segments_are_refused_before_any_version_is_asked() {
         assert_eq!(client.send(get(path)).await.status, 200, "{path}");
     }
 }
+
+/// An answer can count what it wants: what no answer can have taken is not believed, and is told apart from silence.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interaction_without_a_cost_says_why() {
+    use lockgate_model::interaction::Usage;
+    use lockgate_model::price::Unpriced;
+    let v1 = Upstream::start(|request| async move {
+        let (model, input) = match request.uri().query().unwrap_or_default() {
+            "absurd" => ("gpt-4o", "1000000000000000"),
+            "unknown" => ("house-model", "10"),
+            _ => ("gpt-4o", "10"),
+        };
+        http::Response::builder()
+            .header("content-type", "application/json")
+            .body(full(format!(
+                "{{\"object\":\"chat.completion\",\"model\":\"{model}\",\"choices\":[],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":2,\"completion_tokens_details\":{{\"reasoning_tokens\":0}}}}}}"
+            )))
+            .unwrap()
+    })
+    .await;
+    let world = World::start(agent(&[("v1", v1.at)]), Split::whole(version("v1"))).await;
+    let mut client = world.client().await;
+    for query in ["absurd", "unknown", "usual"] {
+        let path = format!("/v1/chat/completions?{query}");
+        let request =
+            Request::get(path).header("host", "agent.test").body(Full::default()).unwrap();
+        assert_eq!(client.send(request).await.status, 200);
+    }
+    let all = world.interactions(3).await;
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (one.usage.input_tokens, one.cost_nanousd.is_some(), one.unpriced))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (None, false, Some(Unpriced::BadTokens)),
+            (Some(10), false, Some(Unpriced::NoPrice)),
+            (Some(10), true, None),
+        ]
+    );
+    assert_eq!(all[0].usage, Usage::default(), "none of its counts is believed");
+}

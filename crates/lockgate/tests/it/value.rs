@@ -30,6 +30,14 @@ fn report(server: &Server, more: &[&str]) -> Value {
     server.json(&args)
 }
 
+/// The report as the API answers it, byte for byte.
+fn api(world: &World, server: &Server, query: &str) -> String {
+    let token = fs::read_to_string(server.token_file()).expect("a token");
+    let at = format!("{}/api/v1/value/report{query}", server.api());
+    let asked = world.http().get(at).bearer_auth(token.trim());
+    world.block_on(async { asked.send().await?.text().await }).expect("an answer")
+}
+
 fn measure<'a>(report: &'a Value, id: &str) -> &'a Value {
     let all = report["measures"].as_array().expect("measures");
     all.iter().find(|one| one["id"] == id).unwrap_or_else(|| panic!("{id} is not there"))
@@ -43,7 +51,7 @@ fn write(dir: &std::path::Path, name: &str, text: &str) -> String {
 
 #[test]
 fn what_users_did_is_in_the_report_and_what_is_missing_says_how_to_record_it() {
-    let (_world, mut server) = asked(20);
+    let (world, mut server) = asked(20);
     server.until("all are counted", |server| {
         measure(&report(server, &[]), "interactions")["value"].as_f64() >= Some(20.0)
     });
@@ -60,6 +68,14 @@ fn what_users_did_is_in_the_report_and_what_is_missing_says_how_to_record_it() {
     assert_eq!(measure(&one.json(), "use_cases_production")["value"], 1, "{}", one.shown());
     let other = server.run(&["value", "report", "--agent", "support", "--output", "json"]);
     assert_eq!(one.stdout, other.stdout, "the same window of the same data is the same bytes");
+    for compare in [false, true] {
+        let query = format!("?agent=support&from=2026-01-01&to=2026-12-31&compare={compare}");
+        let days = ["--from", "2026-01-01", "--to", "2026-12-31", "--compare"];
+        let days = if compare { &days[..] } else { &days[..4] };
+        let args = ["value", "report", "--agent", "support", "--output", "json"];
+        let printed = server.run(&[&args[..], days].concat());
+        assert_eq!(printed.stdout, api(&world, &server, &query), "API and command, to the byte");
+    }
     for (form, has) in [("markdown", "| "), ("csv", "use_cases_production"), ("html", "<svg")] {
         let told = server.run(&["value", "report", "--agent", "support", "--format", form]);
         assert!(told.code == 0 && told.stdout.contains(has), "{form}: {}", told.shown());

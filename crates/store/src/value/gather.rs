@@ -34,8 +34,9 @@ impl Store {
         only: Option<&AgentName>,
     ) -> Result<Gathered, StoreError> {
         let mut gathered = Gathered::new(window, only.cloned());
+        self.gather_seen(&mut gathered, only).await?;
         let (from, to) = (gathered.window().from_wall_ms(), gathered.window().to_wall_ms());
-        for (resolution, from, to) in spans(from, to) {
+        for (resolution, from, to) in spans(from, to, gathered.over_wall_ms()) {
             for (slot, bucket) in self.value_rollups(resolution, only, from, to).await? {
                 gathered.rollup(&slot, &bucket);
             }
@@ -46,6 +47,7 @@ impl Store {
         self.gather_releases(&mut gathered, only).await?;
         self.gather_security(&mut gathered, only).await?;
         self.gather_firsts(&mut gathered, only).await?;
+        self.gather_stable(&mut gathered, only).await?;
         Ok(gathered)
     }
 
@@ -80,7 +82,7 @@ impl Store {
             .fetch(&self.inner.reader);
         while let Some(body) = rows.try_next().await? {
             gathered.event(&codec::from_json("a value event", &body)?);
-            // A charge of many years is spread over thousands of days: users' requests come in between.
+            // There may be many: users' requests come in between.
             tokio::task::yield_now().await;
         }
         Ok(())
@@ -226,10 +228,11 @@ fn counted(from: &str, to: &str) -> String {
     )
 }
 
-/// Which rollups are read: by the hour, or by the day with the hours before the first whole day and after the last.
-fn spans(from_ms: i64, to_ms: i64) -> Vec<(Resolution, i64, i64)> {
+/// Which rollups are read: by the hour, or by the day with the hours before the first whole day and after the last. What comes
+/// after `over_ms`, when the last day was over, is told apart to the hour.
+fn spans(from_ms: i64, to_ms: i64, over_ms: i64) -> Vec<(Resolution, i64, i64)> {
     let first_day = from_ms + (-from_ms).rem_euclid(DAY_MS);
-    let last_day = to_ms - to_ms.rem_euclid(DAY_MS);
+    let last_day = over_ms - over_ms.rem_euclid(DAY_MS);
     if to_ms - from_ms <= BY_HOURS_MAX_MS || last_day <= first_day {
         return vec![(Resolution::Hour, from_ms, to_ms)];
     }

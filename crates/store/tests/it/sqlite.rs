@@ -52,6 +52,9 @@ conformance!(open:
         an_import_that_nobody_goes_on_with_is_forgotten,
         a_report_is_that_of_all_events_that_count_one_by_one,
         releases_that_are_over_are_deployments,
+        versions_are_compared_with_the_stable_one_of_their_time,
+        days_count_that_were_seen,
+        today_does_not_count_in_a_long_window,
     }
     charges::{
         the_same_bill_in_another_form_is_told,

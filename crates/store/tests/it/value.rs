@@ -390,6 +390,8 @@ pub(crate) async fn a_report_is_that_of_all_events_that_count_one_by_one(db: &Da
         for only in [None, Some(agent_a())] {
             let window = Window::new(from, to, zone).unwrap();
             let mut expected = Gathered::new(window.clone(), only.clone());
+            // No gateway was heard of: the events are the last that was taken in.
+            expected.taken_in(T0);
             for event in ledger.effective() {
                 expected.event(event);
             }
@@ -418,4 +420,87 @@ pub(crate) async fn releases_that_are_over_are_deployments(db: &Database) {
     let of = |id| report.measure(id).unwrap();
     assert_eq!(of(MeasureId::DeploymentSuccess).value, Some(0.0));
     assert_eq!(of(MeasureId::FailedDeploymentRecovery).value, Some(1.0), "a minute");
+}
+
+/// The version that was stable is the one that a release says, also of releases that are not over or ended before.
+pub(crate) async fn versions_are_compared_with_the_stable_one_of_their_time(db: &Database) {
+    let fence = db.fence().await;
+    let mut hour = 0;
+    for (version, stable, phase) in [
+        ("v2", "v1", Phase::Promoted),
+        ("v3", "v2", Phase::RolledBack),
+        ("v4", "v2", Phase::Running),
+    ] {
+        let mut one = rollout("agent-a");
+        (one.candidate, one.stable) = (version.parse().unwrap(), Some(stable.parse().unwrap()));
+        one.started_wall_ms = T0 + hour * HOUR_MS;
+        one.phase = phase;
+        // The first one ended long before the window.
+        if version == "v2" {
+            one.started_wall_ms = T0 - 9 * DAY_MS;
+        }
+        one.ended_wall_ms = one.phase.is_end().then_some(one.started_wall_ms + 1_000);
+        db.create_rollout(fence, &one, Some(&transition("running")), &[], &[]).await.unwrap();
+        let mut asked = interaction(InteractionId(Uuid::now_v7()), None);
+        (asked.version, asked.started_wall_ms) = (Some(one.candidate.clone()), T0 + hour * HOUR_MS);
+        asked.outcome = Some(Outcome::Resolved);
+        db.append(vec![asked]).await.unwrap();
+        hour += 2;
+    }
+    let told = reported(db).await;
+    let against = told.versions.iter().map(|one| {
+        let against = one.change.as_ref().map(|change| change.against.to_string());
+        (one.version.to_string(), against.unwrap_or_default())
+    });
+    let pairs = [("v2", "v1"), ("v3", "v2"), ("v4", "v2")];
+    let expected = pairs.map(|(version, stable)| (version.to_owned(), stable.to_owned()));
+    assert_eq!(against.collect::<Vec<_>>(), expected);
+}
+
+/// Days count from the first event that counts on, also one that came before the window, to the last one that was over.
+pub(crate) async fn days_count_that_were_seen(db: &Database) {
+    let at = |key: &str, days: i64, corrects: Option<&str>| {
+        let saved = serde_json::from_value(json!({"kind": "time_saved", "minutes": 1})).unwrap();
+        Event { at_wall_ms: T0 + days * DAY_MS, what: saved, ..survey(key, 9, corrects) }
+    };
+    // A survey from long before says nothing of the days since.
+    let survey = Event { at_wall_ms: T0 - 25 * DAY_MS, ..survey("s", 9, None) };
+    let tell = async |events: &[Event], received: i64| {
+        db.tell_events(events, "ada", received).await.unwrap();
+    };
+    let days = async |from: i64, to: i64| {
+        let window = Window::new(T0 + from * DAY_MS, T0 + to * DAY_MS, "UTC").unwrap();
+        let days = report(&db.value_gathered(window, Some(&agent_a())).await.unwrap()).days;
+        (days.unseen.round(), days.counted.round(), days.not_over.round())
+    };
+    tell(&[survey, at("a", -20, None), at("b", -10, None)], T0).await;
+    assert_eq!(days(-30, 10).await, (10.0, 20.0, 10.0));
+    assert_eq!(days(-15, 5).await, (0.0, 15.0, 5.0), "seen before the window");
+    // What was withdrawn was never there; one that corrects is counted by itself.
+    let mut gone = at("w", 1, Some("a"));
+    gone.what = serde_json::from_value(json!({"kind": "withdrawn", "reason": "twice"})).unwrap();
+    tell(&[gone, at("b2", -12, Some("b"))], T0 + DAY_MS).await;
+    assert_eq!(days(-30, 10).await, (18.0, 13.0, 9.0));
+}
+
+/// Where a window is so long that days of UTC are read, the day that is not over still is told apart.
+pub(crate) async fn today_does_not_count_in_a_long_window(db: &Database) {
+    let mut batch = vec![
+        interaction(InteractionId(Uuid::now_v7()), None),
+        interaction(InteractionId(Uuid::now_v7()), None),
+    ];
+    batch[0].started_wall_ms = T0 - 30 * DAY_MS;
+    for one in &mut batch {
+        one.cost_nanousd = Some(1_000_000_000);
+    }
+    db.append(batch).await.unwrap();
+    db.tell_events(&[survey("a", 9, None)], "ada", T0).await.unwrap();
+    // In New York the day of UTC began on the evening before.
+    for days in [90, 120] {
+        let window = Window::new(T0 - days * DAY_MS, T0 + DAY_MS, "America/New_York").unwrap();
+        let told = report(&db.value_gathered(window, Some(&agent_a())).await.unwrap());
+        let yearly = told.measure(MeasureId::AgentCostYearly).unwrap();
+        assert_eq!(told.measure(MeasureId::AgentCost).unwrap().value, Some(2.0));
+        assert_eq!(yearly.numerator, Some(1.0), "{days} days: {yearly:?}");
+    }
 }

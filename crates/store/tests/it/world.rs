@@ -369,6 +369,7 @@ pub(crate) fn interaction(id: InteractionId, error: Option<ErrorClass>) -> Inter
         model: Some("small".into()),
         cost_nanousd: None,
         price_table: None,
+        unpriced: None,
     }
 }
 

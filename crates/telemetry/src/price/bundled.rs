@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use genai_prices::{Calculator, PriceRequest, Usage as Counts, UsageKey};
 use lockgate_model::interaction::{ServiceTier, Usage};
-use lockgate_model::price::PriceTable;
+use lockgate_model::price::{PriceTable, Unpriced};
 
 use super::AtMost;
 
@@ -50,33 +50,49 @@ impl Bundled {
         &self.table
     }
 
-    /// US dollars; `None` when the table does not have the model, its tier, or one of the kinds of tokens.
+    /// US dollars, or why the table does not say them.
     pub(super) fn usd(
         &self,
         provider: Option<&str>,
         model: &str,
         usage: &Usage,
         at_wall_ms: i64,
-    ) -> Option<f64> {
-        let at = UNIX_EPOCH.checked_add(Duration::from_millis(u64::try_from(at_wall_ms).ok()?))?;
-        let (input, output) = (usage.input_tokens?, usage.output_tokens?);
+    ) -> Result<f64, Unpriced> {
+        let at = u64::try_from(at_wall_ms).ok().map(Duration::from_millis);
+        let at = at.and_then(|at| UNIX_EPOCH.checked_add(at)).ok_or(Unpriced::NoPrice)?;
+        let (Some(input), Some(output)) = (usage.input_tokens, usage.output_tokens) else {
+            return Err(Unpriced::NoTokens);
+        };
+        let by =
+            |provider| Asked { calculator: self.calculator, provider, model, at, context: None };
+        // Whose model it is goes by what is always there: input and output, at the usual tier.
+        let plain =
+            Usage { input_tokens: Some(input), output_tokens: Some(output), ..Usage::default() };
+        let knows = |asked: &Asked| asked.usd(&counts(&plain)).is_some();
+        let usual = provider.map(by).into_iter().chain([by(BY_MODEL)]).find(knows);
+        let usual = usual.ok_or(Unpriced::NoPrice)?;
         let tier = usage.tier.filter(|tier| tier.is_special());
-        let context = tier.and_then(word);
-        if tier.is_some() && context.is_none() {
-            return None;
+        let context = tier.map(|tier| word(tier).ok_or(Unpriced::NoTier)).transpose()?;
+        let asked = Asked { context, ..usual };
+        let parts =
+            [usage.cached_input_tokens, usage.cache_write_tokens].map(|part| part.unwrap_or(0));
+        if parts[0].saturating_add(parts[1]) > input {
+            return Err(Unpriced::BadTokens);
         }
-        let by = |provider| Asked { calculator: self.calculator, provider, model, at, context };
-        let counts = counts(usage);
-        let (asked, usd) = provider
-            .and_then(|provider| Some((by(provider), by(provider).usd(&counts)?)))
-            .or_else(|| Some((by(BY_MODEL), by(BY_MODEL).usd(&counts)?)))?;
+        let usd = asked.usd(&counts(usage)).ok_or(Unpriced::NoKind)?;
         // Tokens that cost nothing are tokens whose price the table does not have.
-        let has_tokens = input > 0 || output > 0;
-        let is_known = !(has_tokens && usd == 0.0)
-            && asked.knows_reasoning(usage)
-            && asked.knows_hour(usage)
-            && (context.is_none() || asked.knows_tier(usage));
-        is_known.then_some(usd)
+        if (input > 0 || output > 0) && usd == 0.0 {
+            return Err(Unpriced::NoPrice);
+        }
+        if !asked.knows_reasoning(usage) {
+            return Err(Unpriced::NoTokens);
+        }
+        if context.is_some() && !asked.knows_tier(usage) {
+            // A tier that has prices of input and output may have none of a cache.
+            let has_prices = asked.knows_tier(&plain);
+            return Err(if has_prices { Unpriced::NoKind } else { Unpriced::NoTier });
+        }
+        if asked.knows_hour(usage) { Ok(usd) } else { Err(Unpriced::NoKind) }
     }
 
     /// The dearest of all kinds of input, but for what stays in a cache for an hour, and of output.
@@ -98,7 +114,7 @@ impl Bundled {
             Usage { cached_input_tokens: all, ..usage },
             Usage { cache_write_tokens: all, ..usage },
         ];
-        let of = |usage: &Usage| self.usd(provider, model, usage, at_wall_ms);
+        let of = |usage: &Usage| self.usd(provider, model, usage, at_wall_ms).ok();
         let thought =
             |usage: &Usage| Usage { reasoning_tokens: Some(most.output_tokens), ..*usage };
         let plain = of(&usage)?;

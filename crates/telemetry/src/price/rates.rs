@@ -1,49 +1,53 @@
 //! Tokens at rates that are written.
 
 use lockgate_model::interaction::Usage;
-use lockgate_model::price::{ModelPrice, Rates};
+use lockgate_model::price::{ModelPrice, Rates, Unpriced};
 
 use super::AtMost;
 
 const MTOK: f64 = 1e6;
 
-/// US dollars; `None` when one of the tokens that were used has no price, or the numbers make no sense.
-pub(super) fn usd(price: &ModelPrice, usage: &Usage) -> Option<f64> {
-    let input = usage.input_tokens?;
-    let rates = price.ladder(usage.tier)?.rates(input)?;
+/// US dollars, or why they are not known.
+pub(super) fn usd(price: &ModelPrice, usage: &Usage) -> Result<f64, Unpriced> {
+    let input = usage.input_tokens.ok_or(Unpriced::NoTokens)?;
+    let ladder = price.ladder(usage.tier).ok_or(Unpriced::NoTier)?;
+    let rates = ladder.rates(input).ok_or(Unpriced::NoTier)?;
     let cached = usage.cached_input_tokens.unwrap_or(0);
     let written = usage.cache_write_tokens.unwrap_or(0);
     let for_an_hour = usage.cache_write_1h_tokens.unwrap_or(0);
-    let fresh = input.checked_sub(cached)?.checked_sub(written)?;
+    let fresh = less(less(input, cached)?, written)?;
     let parts = [
         part(Some(rates.input), fresh)?,
         part(rates.cached_input, cached)?,
-        part(rates.cache_write, written.checked_sub(for_an_hour)?)?,
+        part(rates.cache_write, less(written, for_an_hour)?)?,
         part(rates.cache_write_1h, for_an_hour)?,
         output(rates, usage)?,
     ];
-    Some(parts.iter().sum::<f64>() / MTOK)
+    Ok(parts.iter().sum::<f64>() / MTOK)
 }
 
-fn output(rates: &Rates, usage: &Usage) -> Option<f64> {
-    let output = usage.output_tokens?;
+fn output(rates: &Rates, usage: &Usage) -> Result<f64, Unpriced> {
+    let output = usage.output_tokens.ok_or(Unpriced::NoTokens)?;
     if output == 0 || rates.reasoning == Some(rates.output) {
         return part(Some(rates.output), output);
     }
     // How much of it was reasoning matters, and is not zero because nobody says it.
-    let reasoning = usage.reasoning_tokens?;
-    Some(
-        part(Some(rates.output), output.checked_sub(reasoning)?)?
-            + part(rates.reasoning, reasoning)?,
-    )
+    let reasoning = usage.reasoning_tokens.ok_or(Unpriced::NoTokens)?;
+    Ok(part(Some(rates.output), less(output, reasoning)?)? + part(rates.reasoning, reasoning)?)
+}
+
+/// A part is no more than the whole.
+fn less(whole: u64, part: u64) -> Result<u64, Unpriced> {
+    whole.checked_sub(part).ok_or(Unpriced::BadTokens)
 }
 
 /// Tokens that are not there cost nothing, whatever they would cost.
-fn part(rate: Option<f64>, tokens: u64) -> Option<f64> {
+fn part(rate: Option<f64>, tokens: u64) -> Result<f64, Unpriced> {
     if tokens == 0 {
-        return Some(0.0);
+        return Ok(0.0);
     }
-    rate.filter(|rate| rate.is_finite() && *rate >= 0.0).map(|rate| rate * tokens as f64)
+    let rate = rate.filter(|rate| rate.is_finite() && *rate >= 0.0);
+    rate.map(|rate| rate * tokens as f64).ok_or(Unpriced::NoKind)
 }
 
 /// The dearest rate for all input, but for what stays in a cache for an hour, and the dearest for all output, of any length up to this one: fewer tokens than these

@@ -44,7 +44,7 @@ fn listed(file: &str) -> Prices {
 }
 
 fn nano(prices: &Prices, provider: Option<&str>, model: &str, usage: &Usage) -> Option<u64> {
-    prices.cost(provider, model, usage, AT).map(|cost| cost.nanousd)
+    prices.cost(provider, model, usage, AT).ok().map(|cost| cost.nanousd)
 }
 
 fn cost(provider: Option<&str>, model: &str, usage: &Usage) -> Option<u64> {
@@ -127,7 +127,7 @@ fn a_tier_whose_prices_are_not_known_has_no_cost() {
         &at(ServiceTier::Flex, plain),
         1_780_000_000_000,
     );
-    assert_eq!(before, None);
+    assert_eq!(before.map(|cost| cost.nanousd), Err(Unpriced::NoTier));
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn what_is_unknown_stays_unknown() {
     assert_eq!(cost(Some("openai"), "gpt-4o", &no_input), None);
     assert_eq!(cost(Some("openai"), "gpt-4o", &usage(10, Some(11), None, 1)), None);
     let prices = Prices::default();
-    assert_eq!(prices.cost(None, "gpt-4o", &counts, -1), None);
-    assert!(prices.cost(None, "gpt-4o", &counts, i64::MAX).is_some());
+    assert_eq!(prices.cost(None, "gpt-4o", &counts, -1), Err(Unpriced::NoPrice));
+    assert!(prices.cost(None, "gpt-4o", &counts, i64::MAX).is_ok());
 }
 
 #[test]
@@ -245,7 +245,7 @@ fn own_prices_come_before_the_file_and_the_file_before_the_built_in_table() {
     let prices = prices(&config);
     let counts = usage(1_000, None, None, 0);
     let of = |model| {
-        let cost = prices.cost(Some("openai"), model, &counts, AT)?;
+        let cost = prices.cost(Some("openai"), model, &counts, AT).ok()?;
         Some((cost.nanousd, cost.table.name.clone()))
     };
     assert_eq!(of("in-house"), Some((3_000_000, "lockgate.yaml".into())));
@@ -320,4 +320,40 @@ fn senseless_numbers_give_no_cost() {
     assert_eq!(cost(Some("google"), "gemma-3-27b-it", &usage(u64::MAX, None, None, 1)), None);
     let more_cached = usage(10, Some(11), None, 0);
     assert_eq!(nano(&price(1.0, None, 1.0), None, "m", &more_cached), None);
+}
+
+#[test]
+fn a_cost_that_is_not_known_says_why() {
+    let prices =
+        prices(&config(&format!("prices:\n{OWN}prices_file: {{ file: prices.json }}"), FILE));
+    let counts = usage(1_000, None, None, 100);
+    let read = usage(100, Some(1), None, 10);
+    let hour = Usage { cache_write_1h_tokens: Some(10), ..usage(100, None, Some(10), 1) };
+    let thought = |usage: Usage| Usage { reasoning_tokens: Some(4), ..usage };
+    for (provider, model, usage, why) in [
+        // The built-in table.
+        (None, "demo-agent-1", counts, Unpriced::NoPrice),
+        (Some("google"), "gemma-3-27b-it", counts, Unpriced::NoPrice),
+        (None, "demo-agent-1", at(ServiceTier::Flex, counts), Unpriced::NoPrice),
+        (Some("anthropic"), "claude-opus-4-5", at(ServiceTier::Priority, counts), Unpriced::NoTier),
+        (Some("openai"), "o4-mini", at(ServiceTier::Other, counts), Unpriced::NoTier),
+        (Some("openai"), "o4-mini", at(ServiceTier::Batch, read), Unpriced::NoKind),
+        (Some("openai"), "gpt-4o-mini", hour, Unpriced::NoKind),
+        (Some("openrouter"), "perplexity/sonar-deep-research", counts, Unpriced::NoTokens),
+        (None, "o4-mini", Usage { output_tokens: None, ..counts }, Unpriced::NoTokens),
+        (None, "o4-mini", self::usage(10, Some(11), None, 1), Unpriced::BadTokens),
+        (None, "o4-mini", self::usage(20_000_001, None, None, 1), Unpriced::BadTokens),
+        // What is written.
+        (None, "rich", at(ServiceTier::Flex, thought(counts)), Unpriced::NoTier),
+        (None, "rich", at(ServiceTier::Batch, thought(read)), Unpriced::NoKind),
+        (None, "rich", counts, Unpriced::NoTokens),
+        (None, "rich", thought(self::usage(10, None, None, 3)), Unpriced::BadTokens),
+        (None, "in-house", hour, Unpriced::NoKind),
+        (None, "in-house", self::usage(10, Some(11), None, 1), Unpriced::BadTokens),
+    ] {
+        let told = prices.cost(provider, model, &usage, AT).map(|cost| cost.nanousd);
+        assert_eq!(told, Err(why), "{model} {usage:?}");
+    }
+    let most = usage(20_000_000, None, None, 20_000_000);
+    assert!(prices.cost(None, "in-house", &most, AT).is_ok());
 }

@@ -45,6 +45,31 @@ pub struct Deployment {
     pub recovered_wall_ms: Option<i64>,
 }
 
+/// A release that began: of which version, and instead of which. It tells which version was stable at what time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Release {
+    /// When it began; none when that is not known.
+    pub started_wall_ms: Option<i64>,
+    /// The version that was released.
+    pub version: VersionName,
+    /// The one that was stable when it began; none for the first of an agent, and where that is not known.
+    pub stable: Option<VersionName>,
+    /// When its version became the stable one, if it did.
+    pub promoted_wall_ms: Option<i64>,
+}
+
+impl Release {
+    /// One that Lockgate did not do: only its end is known.
+    pub fn elsewhere(version: VersionName, promoted_wall_ms: i64) -> Self {
+        Self {
+            started_wall_ms: None,
+            version,
+            stable: None,
+            promoted_wall_ms: Some(promoted_wall_ms),
+        }
+    }
+}
+
 /// Something that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Incident {

@@ -82,6 +82,11 @@ impl Tally {
         *sum = *sum + amount;
     }
 
+    /// Whether it counts anything of the agent at work: time saved, or errors found later.
+    pub fn shows_work(&self) -> bool {
+        self.saved_reports > 0 || self.errors_introduced > 0
+    }
+
     /// Takes back an event that was counted before.
     pub fn take_back(&mut self, what: &What) {
         let mut one = Self::default();

@@ -1,7 +1,7 @@
 //! What agents return, but for money (`saving`).
 
 use super::View;
-use super::saving::minutes;
+use super::time_saved::minutes;
 use crate::catalog::MeasureId;
 use crate::event::Baseline;
 use crate::gather::{Group, People};
@@ -12,7 +12,7 @@ use crate::stats::{self, Share};
 pub(super) fn hours_saved(view: &View) -> Measured {
     let id = MeasureId::HoursSaved;
     let minutes = match minutes(view) {
-        Ok(minutes) => minutes,
+        Ok(minutes) => minutes.sum(),
         Err(missing) => return Measured::absent(id, missing),
     };
     let people = |people| view.gathered.facts.people(view.only(), people);
@@ -120,7 +120,10 @@ pub(super) fn nps_change(view: &View) -> Measured {
         );
     };
     let (then, as_of) = (before.value.as_f64(), before.as_of);
+    // What was recorded is a number without its votes: it has no chance of its own here.
+    let interval = now.interval.as_ref().and_then(|ends| stats::less(ends, then));
     Measured::number(id, value - then, now.n)
         .over(value, then)
-        .note(format!("before: {then} points as of {as_of}, {}", before.source))
+        .with_interval(interval)
+        .note(format!("before: {then} points as of {as_of}, {}; taken as exact", before.source))
 }

@@ -15,7 +15,9 @@ const HOUR_MS: f64 = 60.0 * MINUTE_MS;
 
 /// Releases to production that came to an end of their own.
 fn finished(view: &View) -> Vec<Deployment> {
-    let ended = |one: &Deployment| one.in_production && one.end != End::Superseded;
+    let ended = |one: &Deployment| {
+        one.in_production && one.end != End::Superseded && view.holds(one.finished_wall_ms)
+    };
     view.gathered.deployments().into_iter().filter(ended).collect()
 }
 

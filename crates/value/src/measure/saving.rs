@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use lockgate_model::ids::AgentName;
 
 use super::operations::errors;
-use super::{View, named, no_interactions, record};
+use super::{View, named, no_interactions, record, time_saved};
 use crate::amount::Amount;
 use crate::catalog::MeasureId;
 use crate::event::Baseline;
-use crate::gather::{Day, Figure, Party};
+use crate::gather::{Figure, Party};
 use crate::measured::{Estimate, Measured, Missing};
 
 /// The currency of everything.
@@ -34,7 +34,7 @@ impl Sum {
         self.n += n;
     }
 
-    fn note(&mut self, note: String) {
+    pub(super) fn note(&mut self, note: String) {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
@@ -49,7 +49,7 @@ impl Sum {
 
 /// Baselines that are lacking, gathered over agents so that one sentence names them all.
 #[derive(Default)]
-struct Lacking<'a> {
+pub(super) struct Lacking<'a> {
     agents: BTreeSet<&'a AgentName>,
     measures: BTreeSet<Baseline>,
     foreign: BTreeSet<String>,
@@ -57,7 +57,12 @@ struct Lacking<'a> {
 
 impl<'a> Lacking<'a> {
     /// A baseline, or a note that it is not there or in another currency.
-    fn need(&mut self, view: &View<'a>, party: &'a Party, measure: Baseline) -> Option<f64> {
+    pub(super) fn need(
+        &mut self,
+        view: &View<'a>,
+        party: &'a Party,
+        measure: Baseline,
+    ) -> Option<f64> {
         let figure = view.gathered.facts.baseline(party, measure);
         let usable =
             figure.filter(|figure| !measure.is_money() || figure.unit.as_str() == CURRENCY);
@@ -69,7 +74,7 @@ impl<'a> Lacking<'a> {
         usable.map(|figure| figure.value.as_f64())
     }
 
-    fn or(self, view: &View, sum: Sum) -> Result<Sum, Missing> {
+    pub(super) fn or<T>(self, view: &View, sum: T) -> Result<T, Missing> {
         if self.measures.is_empty() {
             return Ok(sum);
         }
@@ -98,80 +103,6 @@ fn how(agent: Option<&AgentName>, measure: Baseline) -> String {
     record(agent, "baseline", &options)
 }
 
-/// Whether resolved interactions stand for time saved: not beside reports of it, whether they name the agent or none. What is
-/// reported for all is not counted again by agent.
-fn is_estimated(view: &View, day: &Day) -> bool {
-    let for_all = view.parties.get(&None).map_or(0, |day| day.tally.saved_reports);
-    day.bucket.outcomes.known() > 0 && day.tally.saved_reports == 0 && for_all == 0
-}
-
-/// Minutes that one agent's people saved, or those of nobody's in particular.
-fn minutes_of<'a>(
-    view: &View<'a>,
-    party: &'a Party,
-    day: &Day,
-    lacking: &mut Lacking<'a>,
-) -> Option<Sum> {
-    let mut sum = Sum::none();
-    if day.tally.saved_reports > 0 {
-        sum.add(Estimate::exact(day.tally.saved_minutes.as_f64()), day.tally.saved_reports);
-        sum.note("minutes as reported".to_owned());
-        return Some(sum);
-    }
-    if !is_estimated(view, day) {
-        return None;
-    }
-    let by_hand = lacking.need(view, party, Baseline::MinutesPerTask);
-    let with_agent = lacking.need(view, party, Baseline::MinutesWithAgent);
-    let each = by_hand? - with_agent?;
-    let outcomes = day.bucket.outcomes;
-    let resolved = outcomes.resolved as f64;
-    let most = resolved + outcomes.unknown as f64;
-    sum.add(Estimate::between(resolved * each, most * each), outcomes.resolved);
-    sum.note("minutes estimated from resolved interactions and recorded baselines".to_owned());
-    Some(sum)
-}
-
-/// Minutes saved over the time looked at.
-pub(crate) fn minutes(view: &View) -> Result<Sum, Missing> {
-    per_party(view, |party, day, lacking| minutes_of(view, party, day, lacking))
-}
-
-/// What that labour costs.
-pub(crate) fn labour(view: &View) -> Result<Sum, Missing> {
-    per_party(view, |party, day, lacking| {
-        let minutes = minutes_of(view, party, day, lacking);
-        // Of one that has no minutes for want of a baseline, the rate is asked for all the same.
-        let is_there = minutes.is_some() || is_estimated(view, day);
-        let rate =
-            if is_there { lacking.need(view, party, Baseline::LabourCostPerHour) } else { None };
-        let (mut minutes, rate) = (minutes?, rate?);
-        minutes.total = minutes.total.times(rate / 60.0);
-        Some(minutes)
-    })
-}
-
-fn per_party<'a>(
-    view: &'a View<'a>,
-    of: impl Fn(&'a Party, &Day, &mut Lacking<'a>) -> Option<Sum>,
-) -> Result<Sum, Missing> {
-    let mut lacking = Lacking::default();
-    let mut sum = Sum::none();
-    let mut is_any = false;
-    for (party, day) in &view.parties {
-        if let Some(part) = of(party, day, &mut lacking) {
-            is_any = true;
-            sum = sum.and(part, 1.0);
-        }
-    }
-    if !is_any && lacking.measures.is_empty() {
-        let how = view.record("time_saved", "minutes=N tasks=N");
-        let why = "no time saved was reported, and no outcome of an interaction is known";
-        return Err(Missing::new(why, [how]));
-    }
-    lacking.or(view, sum)
-}
-
 /// What errors would have cost that people make and agents did not.
 pub(crate) fn errors_avoided(view: &View) -> Result<Sum, Missing> {
     if view.interactions() == 0 {
@@ -192,6 +123,11 @@ pub(crate) fn errors_avoided(view: &View) -> Result<Sum, Missing> {
         }
     }
     lacking.or(view, sum)
+}
+
+/// What the time is worth that people saved.
+pub(super) fn labour(view: &View) -> Result<Sum, Missing> {
+    time_saved::labour(view).map(time_saved::Saved::sum)
 }
 
 /// Labour and errors avoided.

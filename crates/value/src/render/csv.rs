@@ -4,7 +4,7 @@ use crate::measured::Measured;
 use crate::report::ValueReport;
 
 /// The columns.
-const HEAD: [&str; 20] = [
+const HEAD: [&str; 27] = [
     "measure",
     "label",
     "value",
@@ -25,6 +25,13 @@ const HEAD: [&str; 20] = [
     "agent",
     "from_wall_ms",
     "to_wall_ms",
+    "before",
+    "change",
+    "change_interval_low",
+    "change_interval_high",
+    "better",
+    "before_from_wall_ms",
+    "before_to_wall_ms",
 ];
 
 /// The measures as CSV.
@@ -44,7 +51,7 @@ fn row(report: &ValueReport, measured: &Measured) -> Vec<String> {
     let unit = unit.as_ref().and_then(|unit| unit.as_str()).unwrap_or_default();
     let missing = measured.missing.as_ref();
     let (range, interval) = (measured.range, measured.interval.as_ref());
-    vec![
+    let mut cells = vec![
         text(spec.id),
         text(spec.label),
         number(measured.value),
@@ -65,6 +72,25 @@ fn row(report: &ValueReport, measured: &Measured) -> Vec<String> {
         text(report.agent.as_ref().map_or("", |agent| agent.as_str())),
         report.window.from_wall_ms().to_string(),
         report.window.to_wall_ms().to_string(),
+    ];
+    cells.extend(against(report, measured));
+    cells
+}
+
+/// Beside the other window, where there is one: cells that are empty say nothing.
+fn against(report: &ValueReport, measured: &Measured) -> [String; 7] {
+    let Some(compared) = &report.compared else { return Default::default() };
+    let row = compared.rows.iter().find(|row| row.id == measured.id);
+    let interval = row.and_then(|row| row.interval.as_ref());
+    let better = row.and_then(|row| row.better);
+    [
+        number(row.and_then(|row| row.before)),
+        number(row.and_then(|row| row.change)),
+        number(interval.map(|interval| interval.low)),
+        number(interval.and_then(|interval| interval.high)),
+        better.map_or_else(String::new, |better| better.to_string()),
+        compared.before.from_wall_ms().to_string(),
+        compared.before.to_wall_ms().to_string(),
     ]
 }
 

@@ -104,8 +104,12 @@ pub(super) fn subtitle(report: &ValueReport) -> String {
     let window = &report.window;
     let days = plain(window.days());
     let (from, to) = (window.told(window.from_wall_ms()), window.told(window.to_wall_ms()));
+    let told = report
+        .days
+        .told()
+        .map_or_else(String::new, |told| format!(" Of what is a week's or a year's, {told}."));
     format!(
-        "{from} to {to} {} ({days} days). What was not seen is missing, never zero.",
+        "{from} to {to} {} ({days} days).{told} What was not seen is missing, never zero.",
         window.time_zone()
     )
 }

@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use lockgate_model::interaction::ErrorClass;
 
 use super::Bucket;
-use super::prices::{MODELS_MAX, NAME_BYTES_MAX, Prices, TABLES_MAX, Unpriced};
+use super::Unpriced;
+use super::prices::{MODELS_MAX, NAME_BYTES_MAX, Prices, TABLES_MAX};
 use crate::amount::Amount;
 use crate::distinct::Users;
 
 /// The first byte. Another layout is another number.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
+/// Of one that knows the first four reasons for costs that are not known.
+const FEWER_REASONS: u8 = 2;
+const REASONS_BEFORE: usize = 4;
 /// Of one that says nothing about prices, as all did once.
 const WITHOUT_PRICES: u8 = 1;
 
@@ -55,7 +59,7 @@ impl Bucket {
     /// Reads what [`Bucket::to_bytes`] wrote.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, NotABucket> {
         let (layout, mut rest) = bytes.split_first().ok_or(NotABucket::Broken)?;
-        if !matches!(*layout, WITHOUT_PRICES | LAYOUT) {
+        if !matches!(*layout, WITHOUT_PRICES | FEWER_REASONS | LAYOUT) {
             return Err(NotABucket::Layout(*layout));
         }
         let mut bucket = Self::default();
@@ -74,8 +78,13 @@ impl Bucket {
         let sum = take(&mut rest).filter(|_| is_whole).map(unzigzag);
         let sum = sum.filter(|sum| sum.unsigned_abs() <= COST_MAX_NANO);
         bucket.cost.sum_usd = Amount::from_nano(sum.ok_or(NotABucket::Broken)?);
-        if *layout == LAYOUT {
-            bucket.prices = take_prices(&mut rest).ok_or(NotABucket::Broken)?;
+        let reasons = match *layout {
+            LAYOUT => &Unpriced::ALL[..],
+            FEWER_REASONS => &Unpriced::ALL[..REASONS_BEFORE],
+            _ => &[],
+        };
+        if !reasons.is_empty() {
+            bucket.prices = take_prices(&mut rest, reasons).ok_or(NotABucket::Broken)?;
         }
         bucket.users = Users::from_bytes(rest).map_err(|_| NotABucket::Broken)?;
         Ok(bucket)
@@ -126,12 +135,12 @@ fn put_prices(bytes: &mut Vec<u8>, prices: &Prices) {
     }
 }
 
-fn take_prices(bytes: &mut &[u8]) -> Option<Prices> {
+fn take_prices(bytes: &mut &[u8], reasons: &[Unpriced]) -> Option<Prices> {
     let mut prices = Prices { tables: take_names(bytes, TABLES_MAX)?, ..Prices::default() };
-    for why in Unpriced::ALL {
+    for why in reasons {
         let models = take_names(bytes, MODELS_MAX)?;
         if !models.is_empty() {
-            prices.unpriced.insert(why, models);
+            prices.unpriced.insert(*why, models);
         }
     }
     // Nothing else is written without prices.

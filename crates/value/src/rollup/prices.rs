@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use lockgate_model::interaction::{Interaction, ServiceTier};
+use lockgate_model::price::Unpriced;
 use serde::{Deserialize, Serialize};
 
 /// Tables that are named.
@@ -14,35 +15,22 @@ pub(super) const MODELS_MAX: usize = 16;
 /// Of a name, bytes.
 pub(super) const NAME_BYTES_MAX: usize = 100;
 
-/// Why a cost is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unpriced {
-    /// Answers name no model.
-    NoModel,
-    /// Answers do not say how many tokens they took.
-    NoTokens,
-    /// No table has the model's price for all kinds of tokens that it used.
-    NoPrice,
-    /// No table has the model's price at the tier that the answer names.
-    NoTier,
-}
-
-impl Unpriced {
-    /// All of them, in a fixed order.
-    pub const ALL: [Self; 4] = [Self::NoModel, Self::NoTokens, Self::NoPrice, Self::NoTier];
-
-    /// Of an interaction without a cost, with what is named.
-    fn of(interaction: &Interaction) -> (Self, String) {
-        let usage = &interaction.usage;
-        let Some(model) = &interaction.model else { return (Self::NoModel, String::new()) };
-        if usage.input_tokens.is_none() || usage.output_tokens.is_none() {
-            return (Self::NoTokens, cut(model));
+/// Why an interaction has no cost, with what is named. What was priced a while ago does not say it.
+fn unpriced(interaction: &Interaction) -> (Unpriced, String) {
+    let usage = &interaction.usage;
+    let Some(model) = &interaction.model else { return (Unpriced::NoModel, String::new()) };
+    let tier = usage.tier.filter(|tier| tier.is_special());
+    let why = interaction.unpriced.unwrap_or_else(|| {
+        let is_silent = usage.input_tokens.is_none() || usage.output_tokens.is_none();
+        match tier {
+            _ if is_silent => Unpriced::NoTokens,
+            Some(_) => Unpriced::NoTier,
+            None => Unpriced::NoPrice,
         }
-        match usage.tier.filter(|tier| tier.is_special()) {
-            Some(tier) => (Self::NoTier, at_tier(model, tier)),
-            None => (Self::NoPrice, cut(model)),
-        }
+    });
+    match (why, tier) {
+        (Unpriced::NoTier | Unpriced::NoKind, Some(tier)) => (why, at_tier(model, tier)),
+        _ => (why, cut(model)),
     }
 }
 
@@ -72,7 +60,7 @@ impl Prices {
             (Some(_), Some(table)) => add(&mut self.tables, cut(&table.to_string()), 1, TABLES_MAX),
             (Some(_), None) => {}
             (None, _) => {
-                let (why, model) = Unpriced::of(interaction);
+                let (why, model) = unpriced(interaction);
                 add(self.unpriced.entry(why).or_default(), model, 1, MODELS_MAX);
             }
         }

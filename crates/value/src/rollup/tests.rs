@@ -33,6 +33,7 @@ fn interaction() -> Interaction {
         model: None,
         cost_nanousd: Some(3_000_000),
         price_table: None,
+        unpriced: None,
     }
 }
 
@@ -195,10 +196,53 @@ fn bytes_from_before_prices_were_told_are_read() {
     assert_eq!(read, old);
     assert_eq!((read.cost.known, read.prices.known_named()), (1, 0));
     let with = bucket(&[Interaction { price_table: Some(stamp("1")), ..interaction() }]).to_bytes();
-    assert_eq!(with[0], 2);
+    assert_eq!(with[0], 3);
     for end in 0..with.len() {
         assert_eq!(Bucket::from_bytes(&with[..end]), Err(NotABucket::Broken), "{end}");
     }
+}
+
+#[test]
+fn bytes_that_know_fewer_reasons_are_read() {
+    let now = bucket(&[Interaction { price_table: Some(stamp("1")), ..interaction() }]);
+    let bytes = now.to_bytes();
+    // Layout 2 has four lists of models after the tables, and this one six. All are empty here.
+    let tables = bytes.windows(4).position(|part| part == b"t 1\x01").unwrap() + 4;
+    assert_eq!(bytes[tables..tables + 6], [0; 6]);
+    let old = [&[2], &bytes[1..tables], &bytes[tables + 2..]].concat();
+    assert_eq!(Bucket::from_bytes(&old), Ok(now));
+}
+
+#[test]
+fn whoever_priced_says_why_there_is_no_cost() {
+    let usage = Usage { input_tokens: Some(1), output_tokens: Some(1), ..Usage::default() };
+    let batch = Usage { tier: Some(ServiceTier::Batch), ..usage };
+    let because = |why: Unpriced, usage: Usage| Interaction {
+        cost_nanousd: None,
+        model: Some("m".into()),
+        unpriced: Some(why),
+        usage,
+        ..interaction()
+    };
+    let all = bucket(&[
+        because(Unpriced::NoKind, usage),
+        because(Unpriced::NoKind, usage),
+        because(Unpriced::NoKind, batch),
+        because(Unpriced::BadTokens, Usage::default()),
+        because(Unpriced::NoTokens, usage),
+        because(Unpriced::NoPrice, batch),
+        because(Unpriced::NoTier, batch),
+    ]);
+    let one = |name: &str, count: u64| (name.to_owned(), count);
+    let expected = BTreeMap::from([
+        (Unpriced::NoKind, BTreeMap::from([one("m", 2), one("m (batch)", 1)])),
+        (Unpriced::BadTokens, BTreeMap::from([one("m", 1)])),
+        (Unpriced::NoTokens, BTreeMap::from([one("m", 1)])),
+        (Unpriced::NoPrice, BTreeMap::from([one("m", 1)])),
+        (Unpriced::NoTier, BTreeMap::from([one("m (batch)", 1)])),
+    ]);
+    assert_eq!(all.prices.unpriced, expected);
+    assert_eq!((all.tokens.input, all.tokens.unknown), (6, 1));
 }
 
 fn interactions() -> impl Strategy<Value = Vec<Interaction>> {
@@ -216,8 +260,9 @@ fn interactions() -> impl Strategy<Value = Vec<Interaction>> {
         prop::option::of(any::<u64>()),
     );
     // More names than are kept.
-    let named = (prop::option::of(0..40u8), prop::option::of(0..12u8), prop::bool::ANY);
-    let one = (one, named).prop_map(|(one, (model, table, flex))| {
+    let why = prop::option::of(prop::sample::select(Unpriced::ALL.to_vec()));
+    let named = (prop::option::of(0..40u8), prop::option::of(0..12u8), prop::bool::ANY, why);
+    let one = (one, named).prop_map(|(one, (model, table, flex, unpriced))| {
         let (outcome, error, user, cost_nanousd, tokens) = one;
         Interaction {
             outcome,
@@ -232,6 +277,7 @@ fn interactions() -> impl Strategy<Value = Vec<Interaction>> {
             },
             model: model.map(|model| format!("model-{model}")),
             price_table: table.map(|table| stamp(&table.to_string())),
+            unpriced,
             ..interaction()
         }
     });
@@ -288,7 +334,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
-        for layout in [1, 2] {
+        for layout in [1, 2, 3] {
             let read = Bucket::from_bytes(&[vec![layout], bytes.clone()].concat());
             let _ = read.map(|bucket| bucket.to_bytes());
         }

@@ -73,7 +73,65 @@ fn nothing_has_no_middle_and_no_interval() {
     assert_eq!(student(&[1.0]), None);
     assert_eq!(wilson(0, 0), None);
     assert_eq!(wilson(2, 1), None);
-    assert_eq!(net_promoter(1, 0, 0), None);
+    assert_eq!(net_promoter(0, 0, 0), None);
     assert_eq!(katz(Share { part: 1, whole: 2 }, Share { part: 0, whole: 2 }), None);
     assert_eq!(newcombe(Share { part: 1, whole: 2 }, Share { part: 0, whole: 0 }), None);
+}
+
+/// How often the interval of `n` votes holds the truth, exactly: over all ways in which they can come out.
+fn coverage(n: u64, up: f64, even: f64) -> f64 {
+    let down = 1.0 - up - even;
+    let truth = 100.0 * (up - down);
+    let factorial = |n: u64| (1..=n).map(|k| k as f64).product::<f64>();
+    let power = |base: f64, to: u64| base.max(0.0).powi(i32::try_from(to).unwrap());
+    let mut held = 0.0;
+    for promoters in 0..=n {
+        for passives in 0..=n - promoters {
+            let detractors = n - promoters - passives;
+            let ends = net_promoter(promoters, passives, detractors).unwrap();
+            if truth >= ends.low - 1e-9 && truth <= ends.high.unwrap() + 1e-9 {
+                let ways = factorial(n)
+                    / (factorial(promoters) * factorial(passives) * factorial(detractors));
+                held +=
+                    ways * power(up, promoters) * power(even, passives) * power(down, detractors);
+            }
+        }
+    }
+    held
+}
+
+#[test]
+fn the_interval_of_an_nps_holds_the_truth_as_often_as_it_says() {
+    // The same numbers as in the oracle, which counts them from the definition.
+    for case in cases("nps_coverage") {
+        let n = case["n"].as_u64().unwrap();
+        let mut all = Vec::new();
+        for up in 0..=20 {
+            for even in 0..=20 - up {
+                all.push(coverage(n, f64::from(up) / 20.0, f64::from(even) / 20.0));
+            }
+        }
+        let mean = mean(&all).unwrap();
+        let least = all.iter().copied().fold(1.0, f64::min);
+        close(mean, &case["mean"], &case);
+        close(least, &case["least"], &case);
+        assert!((0.94..0.97).contains(&mean), "{n}: {mean}");
+        assert!(n < 5 || least > 0.83, "{n}: {least}");
+        assert!(n < 10 || least > 0.87, "{n}: {least}");
+    }
+}
+
+#[test]
+fn votes_that_are_all_alike_are_no_certainty() {
+    for n in [1, 2, 10, 1_000] {
+        for (votes, score) in [([n, 0, 0], 100.0), ([0, n, 0], 0.0), ([0, 0, n], -100.0)] {
+            let ends = net_promoter(votes[0], votes[1], votes[2]).unwrap();
+            let high = ends.high.unwrap();
+            assert!(ends.low < high && ends.low >= -100.0 && high <= 100.0, "{ends:?}");
+            assert!(ends.low <= score && score <= high, "{score} of {n}: {ends:?}");
+        }
+    }
+    let both = (net_promoter(10, 0, 0).unwrap(), net_promoter(8, 0, 2).unwrap());
+    let change = difference((60.0, &both.1), (100.0, &both.0)).unwrap();
+    assert!(change.low < 0.0 && change.high.unwrap() > 0.0, "two of ten are no change: {change:?}");
 }

@@ -11,6 +11,10 @@ use crate::given::{DAY, MARCH, event, interaction, reported, take};
 
 /// One resolved interaction and the minutes saved, each month from March on. An hour is 60 USD: a minute is one.
 fn forecast(minutes: &[i64], investment: Option<i64>) -> Forecast {
+    reported(&gathered(minutes, investment)).forecast
+}
+
+fn gathered(minutes: &[i64], investment: Option<i64>) -> Gathered {
     let window = Window::of_days(date(2026, 2, 10), date(2026, 12, 15), "Europe/Berlin").unwrap();
     let mut gathered = Gathered::new(window, None);
     let mut at = MARCH + 5 * DAY;
@@ -41,7 +45,7 @@ fn forecast(minutes: &[i64], investment: Option<i64>) -> Forecast {
     for (at, figure) in figures.iter().enumerate() {
         gathered.event(&event(&format!("f{at}"), figure));
     }
-    reported(&gathered).forecast
+    gathered
 }
 
 const SEEN: [i64; 9] = [100, 120, 80, 100, 120, 80, 100, 120, 80];
@@ -55,13 +59,80 @@ fn what_is_owed_goes_on_at_the_mean_of_whole_months() {
         (forecast.months[0].month, forecast.months[8].month),
         (date(2026, 3, 1), date(2026, 11, 1))
     );
+    // March was seen from the sixth day on: it is in the sum, and in no mean.
+    assert_eq!((forecast.months[0].counted_days, forecast.months[0].is_whole), (26.0, false));
+    assert!(forecast.months[1..].iter().all(|month| month.is_whole));
     assert_eq!(forecast.monthly_net_usd, Some(100.0));
-    // 900 by November, 350 owed: four months more at 100; at 113.3 and 86.7 four and five.
+    // 900 by November, 350 owed: four months more at 100; at 115.5 and 84.5 four and five.
     assert_eq!(forecast.months[8].cumulative_usd, Some(-350.0));
     assert_eq!(forecast.payback, Some(date(2027, 3, 1)));
     assert_eq!(forecast.earliest, Some(date(2027, 3, 1)));
     assert_eq!(forecast.latest, Some(date(2027, 4, 1)));
-    assert!(!forecast.reached && forecast.assumptions.len() == 3);
+    assert!(!forecast.reached);
+    for told in
+        ["285 of 309 days count: 24 before", "2026-12, of which not all days count, is left out"]
+    {
+        assert!(forecast.assumptions.iter().any(|one| one.contains(told)), "{told}: {forecast:?}");
+    }
+}
+
+#[test]
+fn days_that_nobody_saw_are_no_days_without_value() {
+    // The same data, looked at in the middle of November and at the end of the window.
+    let (mut now, mut later) = (gathered(&SEEN, Some(1_250)), gathered(&SEEN, Some(1_250)));
+    // 2026-11-16T09:00 and 2026-12-16 in Berlin.
+    now.taken_in(1_794_816_000_000);
+    later.taken_in(1_797_375_600_000);
+    let [now, later] = [now, later].map(|gathered| reported(&gathered));
+    let days = now.days;
+    assert_eq!((days.first, days.last), (Some(date(2026, 3, 6)), Some(date(2026, 11, 15))));
+    assert_eq!((days.unseen, days.counted, days.not_over), (24.0, 255.0, 30.0));
+    assert_eq!((later.days.counted, later.days.not_over), (285.0, 0.0));
+    let labour = |report: &lockgate_value::report::ValueReport| {
+        crate::given::value(report, "labour_saving").unwrap()
+    };
+    assert!((labour(&now) - 900.0 * 365.0 / 255.0).abs() < 1e-6, "{}", labour(&now));
+    assert!((labour(&later) - 900.0 * 365.0 / 285.0).abs() < 1e-6, "{}", labour(&later));
+    // Half of November is in the sum, and neither a whole month nor one without value.
+    let forecast = now.forecast;
+    let november = forecast.months.last().unwrap();
+    assert_eq!((november.counted_days, november.is_whole, november.net_usd), (15.0, false, 80.0));
+    let whole: Vec<f64> =
+        forecast.months.iter().filter(|month| month.is_whole).map(|month| month.net_usd).collect();
+    assert_eq!(whole, [120.0, 80.0, 100.0, 120.0, 80.0, 100.0, 120.0]);
+    // 350 are owed; at 720 / 7 a month that is 3.4 months, half of which is left of November.
+    assert_eq!(november.cumulative_usd, Some(-350.0));
+    assert_eq!(forecast.payback, Some(date(2027, 2, 1)));
+    let told = "255 of 309 days count: 24 before anything was seen and 30 that were not over";
+    assert!(
+        forecast.assumptions.iter().any(|one| one.contains(told)),
+        "{forecast:?}",
+        forecast = forecast.assumptions
+    );
+}
+
+#[test]
+fn a_day_that_is_not_over_is_nothing_to_go_by() {
+    let window = Window::of_days(date(2026, 3, 1), date(2026, 3, 31), "UTC").unwrap();
+    let mut gathered = Gathered::new(window, None);
+    gathered.event(&event(
+        "t",
+        &json!({"kind": "time_saved", "at_wall_ms": MARCH + 9 * DAY, "minutes": 60}),
+    ));
+    gathered.event(&event(
+        "s",
+        &json!({"kind": "headcount", "agent": null, "at_wall_ms": MARCH, "seats": 2}),
+    ));
+    gathered.taken_in(MARCH + 9 * DAY + 1);
+    let report = reported(&gathered);
+    let hours = report.measures.iter().find(|one| one.id.spec().id == "hours_saved").unwrap();
+    let why = &hours.missing.as_ref().unwrap().why;
+    assert!(why.contains("0 of 31 days count: 9 before anything was seen and 22"), "{why}");
+    gathered.taken_in(MARCH + 10 * DAY);
+    // One hour of one day and two seats.
+    let day = reported(&gathered);
+    assert_eq!(crate::given::value(&day, "hours_saved"), Some(3.5));
+    assert_eq!((day.days.unseen, day.days.counted, day.days.not_over), (9.0, 1.0, 21.0));
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub(crate) fn interaction(at_wall_ms: i64) -> Interaction {
         model: None,
         cost_nanousd: None,
         price_table: None,
+        unpriced: None,
     }
 }
 

@@ -6,4 +6,6 @@ mod given;
 mod oracle;
 mod properties;
 mod rendered;
+mod time_saved;
+mod versions;
 mod worked;

@@ -29,6 +29,7 @@ struct Case {
     events: Vec<Value>,
     deployments: Vec<Value>,
     security: Vec<String>,
+    taken_in_wall_ms: Option<i64>,
     expect: BTreeMap<String, Option<f64>>,
 }
 
@@ -60,6 +61,9 @@ fn gathered(case: &Case) -> Gathered {
     let window = Window::new(case.from_wall_ms, case.to_wall_ms, &case.time_zone).unwrap();
     let mut gathered =
         Gathered::new(window, case.agent.as_ref().map(|agent| agent.parse().unwrap()));
+    if let Some(at) = case.taken_in_wall_ms {
+        gathered.taken_in(at);
+    }
     for (slot, bucket) in rollups(&case.interactions) {
         gathered.rollup(&slot, &bucket);
     }

@@ -7,6 +7,7 @@ use lockgate_model::price::PriceTable;
 use lockgate_value::gather::{End, Gathered};
 use lockgate_value::render;
 use lockgate_value::report::{ValueReport, report};
+use lockgate_value::rollup::Unpriced;
 use serde_json::json;
 
 use crate::given::{DAY, MARCH, deployment, interaction, march, take, tell};
@@ -74,22 +75,34 @@ fn a_report_says_where_costs_come_from_and_which_are_not_known() {
     for n in 0..20 {
         take(&mut gathered, &model(format!("n{n:02}")));
     }
+    for (why, times) in [(Unpriced::NoKind, 2), (Unpriced::BadTokens, 3)] {
+        for _ in 0..times {
+            take(&mut gathered, &Interaction { unpriced: Some(why), ..model("known".into()) });
+        }
+    }
     let report = report(&gathered);
     let prices = &report.prices;
     assert_eq!((prices.known, prices.known_unnamed), (2, 1));
     assert_eq!(prices.tables[0].table, "t 1 of 2026-02-01");
-    assert_eq!((prices.unknown, prices.unpriced.len(), prices.unknown_unnamed), (23, 17, 5));
-    assert_eq!(prices.unpriced[0].model.as_deref(), Some("evil|`model`"));
+    assert_eq!((prices.unknown, prices.unpriced.len(), prices.unknown_unnamed), (28, 19, 5));
+    let first = &prices.unpriced[0];
+    assert_eq!(
+        (first.model.as_deref(), first.why, first.interactions),
+        (Some("known"), Unpriced::BadTokens, 3)
+    );
+    assert_eq!(prices.unpriced[1].model.as_deref(), Some("evil|`model`"));
     let text = render::text(&report);
     let section = text.split("Where costs come from").nth(1).unwrap();
     let section = section.split("What is missing").next().unwrap();
     let lines: Vec<&str> = section.lines().map(str::trim).collect();
     for line in [
-        "The cost of 2 of 25 interactions is known.",
+        "The cost of 2 of 30 interactions is known.",
         "t 1 of 2026-02-01  1",
         "not named          1",
         "evil|`model`  2             no table has its price",
         "none named    1             answers name no model",
+        "known         3             answers count tokens in numbers that cannot be",
+        "known         2             its table has no price for a kind of tokens that it used",
         "n00           1             no table has its price",
         "not named     5",
     ] {
@@ -242,4 +255,35 @@ fn a_score_alone_is_json_and_text() {
             && json.contains("\"missing\":[]")
     );
     assert!(render::score_text(&given).contains("49.55 raw, 75.25 of 100 normalised."));
+}
+
+#[test]
+fn a_table_has_the_other_window_beside() {
+    let mut before = march(30);
+    tell(
+        &mut before,
+        [&json!({"kind": "survey", "score": 10}), &json!({"kind": "survey", "score": 2})],
+    );
+    let before = report(&before);
+    let csv = render::csv(&shown().compared_with(&before));
+    let cells = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let head = cells(csv.lines().next().unwrap());
+    let of = |id: &str, column: &str| {
+        // Texts with commas come before the last columns.
+        let line = csv.lines().find(|line| line.starts_with(&format!("{id},"))).unwrap();
+        let (row, at) = (cells(line), head.iter().position(|name| name == column).expect(column));
+        row[row.len() - (head.len() - at)].clone()
+    };
+    let nps = shown().compared_with(&before).compared.unwrap();
+    let nps = nps.rows.iter().find(|row| row.id.spec().id == "nps").unwrap().clone();
+    let ends = nps.interval.unwrap();
+    assert_eq!(of("nps", "before"), "0");
+    assert_eq!(of("nps", "change"), nps.change.unwrap().to_string());
+    assert_eq!(of("nps", "change_interval_low"), ends.low.to_string());
+    assert_eq!(of("nps", "change_interval_high"), ends.high.unwrap().to_string());
+    assert_eq!((of("nps", "better"), of("interactions", "before")), (String::new(), String::new()));
+    assert_eq!(of("adoption", "before_from_wall_ms"), MARCH.to_string());
+    assert_eq!(of("adoption", "before_to_wall_ms"), (MARCH + 30 * DAY).to_string());
+    let alone = render::csv(&shown());
+    assert!(alone.lines().skip(1).all(|line| line.ends_with(",,,,,,,")), "{alone}");
 }

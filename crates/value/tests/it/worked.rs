@@ -1,6 +1,6 @@
 //! Every formula worked out by hand, once with numbers and once where there can be none.
 
-use lockgate_model::interaction::{ErrorClass, Interaction, Outcome};
+use lockgate_model::interaction::{Interaction, Outcome};
 use lockgate_value::gather::{Deployment, End, Gathered, Milestones};
 use lockgate_value::judge::State;
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ use crate::given::{
     DAY, HOUR, MARCH, agent, deployment, interaction, march, reported, security, take, tell, value,
 };
 
-fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown: usize) {
+pub(crate) fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown: usize) {
     let of = |outcome: Option<Outcome>, count| std::iter::repeat_n(outcome, count);
     let all = of(Some(Outcome::Resolved), resolved)
         .chain(of(Some(Outcome::Escalated), escalated))
@@ -22,7 +22,7 @@ fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown:
     }
 }
 
-fn baseline(measure: &str, amount: f64, unit: &str) -> Value {
+pub(crate) fn baseline(measure: &str, amount: f64, unit: &str) -> Value {
     json!({"kind": "baseline", "agent": null, "measure": measure, "value": amount, "unit": unit, "as_of": "2026-01-01"})
 }
 
@@ -315,42 +315,22 @@ fn a_security_event_raises_the_signal() {
 }
 
 #[test]
-fn versions_are_told_apart_and_chance_is_not_called_better() {
+fn votes_that_are_all_alike_and_their_change_have_a_width() {
     let mut gathered = march(7);
-    let mut answer = |version: &str, hour: i64, resolved: usize, failed: usize| {
-        for at in 0..resolved + failed {
-            let error = (at >= resolved).then_some(ErrorClass::Timeout);
-            let outcome = error.is_none().then_some(Outcome::Resolved);
-            let version = Some(version.parse().unwrap());
-            take(
-                &mut gathered,
-                &Interaction {
-                    version,
-                    error,
-                    outcome,
-                    cost_nanousd: Some(1_000_000),
-                    ..interaction(MARCH + hour * HOUR)
-                },
-            );
-        }
-    };
-    answer("v9", 0, 50, 50);
-    answer("v10", 5, 90, 10);
-    answer("v2", 9, 91, 9);
+    let survey = json!({"kind": "survey", "score": 10});
+    let mut told = vec![baseline("nps", 100.0, "points")];
+    told.extend(std::iter::repeat_n(survey, 10));
+    tell(&mut gathered, &told);
     let report = reported(&gathered);
-    let names: Vec<&str> = report.versions.iter().map(|one| one.version.as_str()).collect();
-    assert_eq!(names, ["v9", "v10", "v2"]);
-    let better = |at: usize| {
-        report.versions[at]
-            .change
-            .as_ref()
-            .unwrap()
-            .rows
-            .iter()
-            .map(|row| row.better)
-            .collect::<Vec<_>>()
+    let ends = |id: &str| {
+        let measured = report.measures.iter().find(|one| one.id.spec().id == id).unwrap();
+        let ends = measured.interval.clone().unwrap_or_else(|| panic!("{id}: {measured:?}"));
+        (measured.value.unwrap(), ends.low, ends.high.unwrap())
     };
-    assert_eq!(better(1), [Some(true), Some(true), None, None]);
-    assert_eq!(better(2), [None, None, None, None]);
-    assert_eq!(report.versions[1].change.as_ref().unwrap().rows[0].change, Some(40.0));
+    // 10.75 / 13 and 0.75 / 13: 76.92 ± 1.96 × √((0.8846 − 0.5917) / 13).
+    let near = |found: f64, by_hand: f64| (found - by_hand).abs() < 1e-6;
+    let (nps, low, high) = ends("nps");
+    assert!(near(nps, 100.0) && near(low, 47.503_551_312_7) && near(high, 100.0), "{low} {high}");
+    let (change, low, high) = ends("nps_change");
+    assert!(near(change, 0.0) && near(low, -52.496_448_687_3) && near(high, 0.0), "{low} {high}");
 }

@@ -26,9 +26,27 @@ def katz(a, m, b, n):
 
 
 def nps(up, even, down):
-    votes = pd.Series([100] * up + [0] * even + [-100] * down)
-    half = stats.norm.ppf(0.975) * votes.sem()
-    return [max(votes.mean() - half, -100), min(votes.mean() + half, 100)]
+    """Rocks (2016), adjusted Wald (3, T): votes -1, 0, 1 with weights, three more of them than were given, the most in the middle."""
+    votes, weights = [1, 0, -1], [up + 3 / 4, even + 3 / 2, down + 3 / 4]
+    whole = sum(weights)
+    mean = sum(v * w for v, w in zip(votes, weights)) / whole
+    variance = sum(w * (v - mean) ** 2 for v, w in zip(votes, weights)) / whole
+    low, high = stats.norm.interval(0.95, loc=mean, scale=math.sqrt(variance / whole))
+    score = (up - down) / (up + even + down)
+    return [100 * min(max(low, -1), score), 100 * max(min(high, 1), score)]
+
+
+def nps_coverage(n, steps=20):
+    """How often `nps` holds the truth: every outcome of n votes, for every truth of a grid."""
+    outcomes = [(u, e, n - u - e) for u in range(n + 1) for e in range(n + 1 - u)]
+    ends = [nps(*o) for o in outcomes]
+    held = []
+    for up, even in ((i, j) for i in range(steps + 1) for j in range(steps + 1 - i)):
+        truth = (up, even, steps - up - even)
+        score = 100 * (truth[0] - truth[2]) / steps
+        chances = stats.multinomial.pmf(outcomes, n, [part / steps for part in truth])
+        held.append(sum(c for c, (low, high) in zip(chances, ends) if low - 1e-9 <= score <= high + 1e-9))
+    return {"n": n, "mean": sum(held) / len(held), "least": min(held)}
 
 
 def student(values):
@@ -44,7 +62,8 @@ print(json.dumps({
     "wilson": [{"part": k, "whole": n, "ends": wilson(k, n)} for k, n in SHARES],
     "newcombe": [{"a": a, "b": b, "ends": newcombe(*a, *b)} for a, b in itertools.product(SHARES, SHARES)],
     "katz": [{"a": a, "b": b, "ends": katz(*a, *b)} for a, b in itertools.product(SHARES, SHARES) if a[0] and b[0]],
-    "nps": [{"votes": v, "ends": nps(*v)} for v in [(1, 0, 1), (2, 0, 0), (10, 5, 3), (0, 4, 0), (1, 1, 5000)]],
+    "nps": [{"votes": v, "ends": nps(*v)} for v in [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 0, 1), (2, 0, 0), (0, 0, 40), (10, 5, 3), (0, 4, 0), (1, 1, 5000)]],
+    "nps_coverage": [nps_coverage(n) for n in (1, 2, 3, 5, 8, 10, 20)],
     "middle": [{"values": v, "mean": float(pd.Series(v).mean()), "median": float(pd.Series(v).median())} for v in SERIES],
     "student": [{"values": v, "ends": student(v)} for v in SERIES if len(v) > 1],
 }))

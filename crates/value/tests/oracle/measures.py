@@ -33,6 +33,7 @@ class Case:
         self.name, self.tz, self.agent = name, tz, agent
         self.start, self.end = ms(start, tz), ms(end, tz)
         self.interactions, self.events, self.deployments, self.milestones, self.security = [], [], [], {}, []
+        self.taken_in = None
 
     def interact(self, at, outcome=None, error=None, user=None, cost=None, agent="support", version="v1", score=None):
         self.interactions.append(dict(agent=agent, version=version, at=at if isinstance(at, int) else ms(at, self.tz),
@@ -83,6 +84,20 @@ class Case:
                 return float(found[which])
         return None
 
+    def counted(self, events, all_rows):
+        """Days that were seen: from the day of the first sign of life to the last one that was over. As instants, and how many days."""
+        signs = [r["at"] - r["at"] % HOUR for r in all_rows] + [self.start for _ in self.security]
+        for d in self.deployments:
+            if self.mine(d["agent"]):
+                signs += [d["finished_wall_ms"], d.get("started_wall_ms", d["finished_wall_ms"])]
+        work = ("time_saved", "error_introduced", "deployment")
+        signs += [e["at_wall_ms"] for e in events if e["kind"] in work and self.mine(e.get("agent"))]
+        signs = [at for at in signs if at < self.end]
+        midnight = lambda at: ms(str(civil(at, self.tz).date()), self.tz)
+        end = self.end if self.taken_in is None else min(max(midnight(self.taken_in), self.start), self.end)
+        begin = min(max(midnight(min(signs)), self.start), end) if signs else end
+        return begin, end, (civil(end, self.tz) - civil(begin, self.tz)) / pd.Timedelta(days=1)
+
     def expect(self):
         out = {}
         days = (civil(self.end, self.tz) - civil(self.start, self.tz)) / pd.Timedelta(days=1)
@@ -117,7 +132,9 @@ class Case:
 
         out["deployment_success"] = 100 * good.mean() if len(done) else None
         out["change_failure_rate"] = 100 * (~good | blamed).mean() if len(done) else None
-        out["deployment_frequency"] = good.sum() / weeks if seen else None
+        begin, over, counted_days = self.counted(events, all_rows)
+        of_days = done["finished_wall_ms"].between(begin, over, inclusive="left")
+        out["deployment_frequency"] = None if not seen or not counted_days else (good & of_days).sum() / counted_days * 7
         lead = (done["finished_wall_ms"] - done["committed_wall_ms"])[good].dropna() / HOUR
         out["lead_time"] = lead.median() if len(lead) else None
         own = (done["recovered_wall_ms"] - done["detected_wall_ms"])[~good & ~blamed]
@@ -200,30 +217,49 @@ class Case:
         else:
             out.update(conversion_uplift_points=None, conversion_uplift_relative=None)
 
-        out.update(self.money(events, rows, known, resolved, charged, days, weeks, of))
+        out.update(self.money(events, rows, known, resolved, charged, days, weeks, of, self.start, self.end))
+        # What is a week's or a year's is of the days alone that were seen.
+        hour = rows["at"] - rows["at"] % HOUR
+        here = hour.between(begin, over, inclusive="left")
+        some = lambda kind: [e for e in of(kind) if begin <= e["at_wall_ms"] < over]
+        if counted_days:
+            seen_days = self.money(events, rows[here], known[here], resolved[here], charged[here], counted_days, counted_days / 7, some, begin, over)
+        else:
+            seen_days = {}
+        for id in ("hours_saved", "labour_saving", "errors_avoided", "saving_gross", "agent_cost_yearly", "saving_net", "cost_saving_gross", "cost_saving"):
+            out[id] = seen_days.get(id)
         return {k: None if v is None else float(v) for k, v in out.items()}
 
-    def money(self, events, rows, known, resolved, charged, days, weeks, of):
+    def money(self, events, rows, known, resolved, charged, days, weeks, of, start, end):
         out, year = {}, 365 / days
         saved = pd.DataFrame(of("time_saved"), columns=["agent", "minutes", "tasks"])
-        saved["minutes"] = saved["minutes"].astype(float) * saved["tasks"].fillna(1).astype(float)
+        saved["tasks"] = saved["tasks"].fillna(1).astype(float)
+        saved["minutes"] = saved["minutes"].astype(float) * saved["tasks"]
         whose = set(rows["agent"]) | {None if pd.isna(a) else a for a in saved["agent"]}
         minutes, labour, lacking, lacking_rate = 0.0, 0.0, False, False
         any_minutes = False
         for agent in whose:
             mine = saved[saved["agent"].isna()] if agent is None else saved[saved["agent"] == agent]
             here = rows["agent"] == agent
-            if len(mine):
-                m = mine["minutes"].sum()
-            elif known[here].any() and not saved["agent"].isna().any():
-                by_hand, with_agent = (self.figure(events, f, agent) for f in ("minutes_per_task", "minutes_with_agent"))
-                any_minutes = True
-                if by_hand is None or with_agent is None:
-                    lacking = True
-                    continue
-                m = resolved[here].sum() * (by_hand - with_agent)
-            else:
+            reported = len(mine) > 0
+            # Of each task that was reported one resolved interaction is covered; the others are estimated.
+            others = max(resolved[here].sum() - mine["tasks"].sum(), 0)
+            if not reported and not known[here].any():
                 continue
+            by_hand, with_agent = (self.figure(events, f, agent) for f in ("minutes_per_task", "minutes_with_agent"))
+            if saved["agent"].isna().any():
+                # Reports of no agent may be of anyone's tasks: nothing is estimated beside them.
+                if not reported:
+                    any_minutes = True
+                    continue
+                m = mine["minutes"].sum()
+            elif by_hand is None or with_agent is None:
+                if not reported:
+                    any_minutes = lacking = True
+                    continue
+                m = mine["minutes"].sum()
+            else:
+                m = mine["minutes"].sum() + others * (by_hand - with_agent)
             any_minutes = True
             rate = self.figure(events, "labour_cost_per_hour", agent)
             lacking_rate |= rate is None
@@ -249,7 +285,7 @@ class Case:
         for e in events:
             if e["kind"] == "external_cost" and e["billing_currency"] == "USD" and self.mine(e.get("agent")) and not e.get("model_usage"):
                 a, b = e["charge_period_start_wall_ms"], e["charge_period_end_wall_ms"]
-                part = max(min(b, self.end) - max(a, self.start), 0)
+                part = max(min(b, end) - max(a, start), 0)
                 if part:
                     has_charge = True
                     charges += float(e["billed_cost"]) * part / (b - a)
@@ -269,7 +305,7 @@ class Case:
     def told(self):
         return dict(name=self.name, time_zone=self.tz, from_wall_ms=self.start, to_wall_ms=self.end, agent=self.agent,
                     interactions=[list(r.values()) for r in self.interactions], events=self.events, deployments=self.deployments,
-                    security=self.security, expect=self.expect())
+                    security=self.security, taken_in_wall_ms=self.taken_in, expect=self.expect())
 
 
 def usual(name, start, end, tz, agents=("support",), only=None, n=150):
@@ -323,6 +359,48 @@ def cases():
     together.event("time_saved", "2026-05-03", agent=None, minutes=90, tasks=7)
     together.event("time_saved", "2026-05-03", agent="sales", minutes="0.5", tasks=3)
     yield together
+
+    # Some tasks were reported, the others are estimated; one agent's reports are of more tasks than it resolved.
+    part = usual("time saved that is reported in part", "2026-05-01", "2026-05-31", "UTC", ("support", "sales"))
+    part.event("time_saved", "2026-05-03", agent="support", minutes="7.5", tasks=31)
+    part.event("time_saved", "2026-05-04", agent="support", minutes=-1)
+    part.event("time_saved", "2026-05-03", agent="sales", minutes="0.5", tasks=5000)
+    yield part
+
+    # Nothing was recorded that the others could be estimated with.
+    alone = Case("time saved without baselines", "2026-05-01", "2026-05-15")
+    for at in range(9):
+        alone.interact(alone.start + at * HOUR, "resolved" if at % 3 else "escalated", user=at, cost=10_000_000)
+    alone.event("time_saved", "2026-05-02", minutes=30, tasks=2)
+    alone.event("headcount", "2026-05-01", agent=None, seats=2)
+    yield alone
+
+    # Users come on the 20th, and the last days are yet to come: the others are no days without value.
+    for only in [None, "support"]:
+        late = Case(f"days that nobody saw: {only or 'all'}", "2026-03-01", "2026-04-15", "Europe/Berlin", only)
+        for at in range(200):
+            late.interact(ms("2026-03-20T07:30", late.tz) + at * 2 * HOUR, "resolved" if at % 4 else "escalated", user=at % 9, cost=3_000_000)
+        late.deploy("promoted", "2026-03-21", started_wall_ms="2026-03-20T07:00")
+        late.deploy("promoted", "2026-04-02T09:00", version="v2", started_wall_ms="2026-04-02T08:00")
+        late.event("time_saved", "2026-04-02T10:00", minutes=12, tasks=3)
+        late.event("error_introduced", "2026-04-01T10:00", count=3)
+        late.event("external_cost", "2026-03-01", billed_cost="900", billing_currency="USD", service_name="licence",
+                   charge_period_start_wall_ms=late.start, charge_period_end_wall_ms=late.end)
+        late.event("headcount", "2026-01-05", agent=None, seats=12)
+        for measure, value, unit in [("minutes_per_task", "11.5", "minutes"), ("minutes_with_agent", "1.25", "minutes"), ("labour_cost_per_hour", 48, "USD"),
+                                     ("error_rate_by_hand", 6, "percent"), ("cost_per_error", "35.5", "USD"), ("yearly_cost", 60000, "USD")]:
+            late.baseline(measure, value, unit)
+        late.event("survey", "2026-03-02", score=9)
+        late.taken_in = ms("2026-04-02T17:45", late.tz)
+        yield late
+
+    # On its first day nothing is a week's or a year's.
+    today = Case("no day is over", "2026-03-01", "2026-03-31")
+    today.interact("2026-03-30T07:30", "resolved", user=1, cost=1000)
+    today.event("external_cost", "2026-03-30", billed_cost="9", billing_currency="USD", service_name="s",
+                charge_period_start_wall_ms=today.start, charge_period_end_wall_ms=today.end)
+    today.taken_in = ms("2026-03-30T09:00")
+    yield today
 
     edges = Case("the first instant is in and the last is not", "2026-03-01", "2026-03-02", "Asia/Tokyo")
     for at, score in [(edges.start - 1, 0), (edges.start, 10), (edges.end - 1, 7), (edges.end, 0)]:

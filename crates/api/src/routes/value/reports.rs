@@ -1,6 +1,5 @@
 //! Reports of what agents are worth.
 
-use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -14,6 +13,7 @@ use tokio::sync::Semaphore;
 use utoipa::IntoParams;
 
 use crate::auth::Viewer;
+use crate::canonical::Canonical;
 use crate::extract::QueryArgs;
 use crate::problem::{ApiError, Kind, Problem, sentence};
 use crate::state::App;
@@ -101,14 +101,14 @@ static REPORTS: Semaphore = Semaphore::const_new(2);
 /// What agents were worth: every measure with its number, or with what is missing and how to record it.
 #[utoipa::path(get, path = "/api/v1/value/report", tag = "value", operation_id = "value_report",
     security(("token" = [])), params(WhichReport), responses(
-    (status = 200, description = "The same window of the same data is the same report.", body = serde_json::Value),
+    (status = 200, description = "Canonical JSON (RFC 8785) and a line's end: the same window of the same data is the same bytes.", body = serde_json::Value),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn one(
     State(app): State<App>,
     Viewer(principal): Viewer,
     QueryArgs(which): QueryArgs<WhichReport>,
-) -> Result<Json<ValueReport>, ApiError> {
+) -> Result<Canonical<ValueReport>, ApiError> {
     match &which.agent {
         Some(agent) => fleet::known(&app, &principal, agent).await?,
         None => principal.need_all_agents("A report of all agents")?,
@@ -123,5 +123,5 @@ pub(crate) async fn one(
             .map_err(|_| ApiError::new(Kind::Internal, "The report could not be made."))
     };
     let asked = of(window).await?;
-    Ok(Json(if which.compare { asked.compared_with(&of(before).await?) } else { asked }))
+    Ok(Canonical(if which.compare { asked.compared_with(&of(before).await?) } else { asked }))
 }

@@ -1,6 +1,5 @@
 //! Suggestions for rollback thresholds and policy.
 
-use axum::Json;
 use axum::extract::State;
 use jiff::civil::Date;
 use lockgate_model::ids::AgentName;
@@ -11,6 +10,7 @@ use utoipa::IntoParams;
 
 use super::reports::days;
 use crate::auth::Viewer;
+use crate::canonical::Canonical;
 use crate::extract::QueryArgs;
 use crate::problem::{ApiError, Problem};
 use crate::state::App;
@@ -44,19 +44,19 @@ static SUGGESTIONS: Semaphore = Semaphore::const_new(1);
 /// to the releases and questions of the window. Nothing changes by it.
 #[utoipa::path(get, path = "/api/v1/value/suggestions", tag = "value", operation_id = "value_suggestions",
     security(("token" = [])), params(WhichSuggestions), responses(
-    (status = 200, description = "The same window of the same data is the same answer.", body = serde_json::Value),
+    (status = 200, description = "Canonical JSON (RFC 8785) and a line's end: the same window of the same data is the same bytes.", body = serde_json::Value),
     (status = "default", description = "A problem.", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(crate) async fn look(
     State(app): State<App>,
     Viewer(principal): Viewer,
     QueryArgs(which): QueryArgs<WhichSuggestions>,
-) -> Result<Json<Suggestions>, ApiError> {
+) -> Result<Canonical<Suggestions>, ApiError> {
     if let Some(agent) = &which.agent {
         fleet::defined(&app, &principal, agent).await?;
     }
     // Ends with the server, never closed.
     let _place = SUGGESTIONS.acquire().await;
     let window = days(which.from, which.to, which.time_zone.as_deref(), DAYS_DEFAULT)?;
-    Ok(Json(suggest::suggestions(&app, &principal, window, which.agent.as_ref()).await?))
+    Ok(Canonical(suggest::suggestions(&app, &principal, window, which.agent.as_ref()).await?))
 }

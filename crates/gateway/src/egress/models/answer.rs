@@ -276,7 +276,7 @@ fn tell(
         "reasoning_tokens": usage.reasoning_tokens,
     });
     let known = counts.as_object().is_some_and(|counts| counts.values().any(|n| !n.is_null()));
-    let cost = priced(prices, &scanned, began_wall_ms);
+    let cost = priced(prices, &scanned, began_wall_ms).ok();
     let tokens = usage.input_tokens.zip(usage.output_tokens);
     let tokens = tokens.and_then(|(input, output)| input.checked_add(output));
     // What prices do not tell apart is not settled below what was reserved.

@@ -39,6 +39,7 @@ fn chat_completions_as_json() {
         let scanned = Answer::new(protocol, CHAT, JSON).scan_everywhere(CHAT_JSON.as_bytes());
         let expected = Scanned {
             sse: false,
+            bad_usage: false,
             usage: Usage {
                 reasoning_tokens: Some(12),
                 tier: Some(ServiceTier::Standard),
@@ -61,6 +62,7 @@ fn chat_completions_as_events() {
         let scanned = Answer::new(protocol, CHAT, SSE).scan_everywhere(CHAT_SSE.as_bytes());
         let expected = Scanned {
             sse: true,
+            bad_usage: false,
             usage: thoughtless(usage(Some(19), Some(0), None, Some(10))),
             model: Some("gpt-4o-mini".into()),
             provider: Some("openai"),

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use lockgate_model::agent::Protocol;
-use lockgate_model::interaction::{ServiceTier, Usage};
+use lockgate_model::interaction::{ServiceTier, TOKENS_MAX, Usage};
 use proptest::prelude::*;
 
 use super::super::body::Body;
@@ -207,8 +207,9 @@ fn malformed_counts_are_unknown_and_never_zero() {
         (r#"{"prompt_tokens":true,"completion_tokens":{"a":[1]}}"#, known(None, None)),
         (
             r#"{"prompt_tokens":18446744073709551615,"completion_tokens":18446744073709551616}"#,
-            known(Some(u64::MAX), None),
+            known(None, None),
         ),
+        (r#"{"prompt_tokens":20000000,"completion_tokens":2}"#, known(Some(20_000_000), Some(2))),
         (r#"{"prompt_tokens":1,"completion_tokens":2"#, known(None, None)),
         (r#"{"prompt_tokens":1,"completion_tokens":2]"#, known(None, None)),
         (r#"{"prompt_tokens" 1,"completion_tokens":2}"#, known(None, None)),
@@ -222,6 +223,44 @@ fn malformed_counts_are_unknown_and_never_zero() {
     );
     let answer = Answer::new(Protocol::Anthropic, "/v1/messages", JSON);
     assert_eq!(answer.scan([overflow.as_bytes()]).usage.input_tokens, None);
+}
+
+/// No answer took so many tokens, whichever kind: nothing that it counts is believed, and that is told apart from silence.
+#[test]
+fn counts_beyond_any_answer_are_no_counts() {
+    let openai = Answer::new(Protocol::Openai, PATH, JSON);
+    let anthropic = Answer::new(Protocol::Anthropic, "/v1/messages", JSON);
+    let body = |counts: &str| {
+        format!("{{\"object\":\"chat.completion\",\"model\":\"m\",\"usage\":{{{counts}}}}}")
+    };
+    for (answer, counts) in [
+        (&openai, r#""prompt_tokens":1000000000000000,"completion_tokens":2"#),
+        (&openai, r#""prompt_tokens":1,"completion_tokens":20000001"#),
+        (&openai, r#""prompt_tokens":1,"completion_tokens":99999999999999999999999"#),
+        (
+            &openai,
+            r#""prompt_tokens":9,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":20000001}"#,
+        ),
+        (
+            &openai,
+            r#""prompt_tokens":9,"completion_tokens":2,"completion_tokens_details":{"reasoning_tokens":20000001}"#,
+        ),
+        // Each is none too many, and all input is.
+        (
+            &anthropic,
+            r#""input_tokens":19000000,"cache_read_input_tokens":19000000,"output_tokens":1"#,
+        ),
+        (
+            &anthropic,
+            r#""input_tokens":1,"cache_creation_input_tokens":18446744073709551615,"output_tokens":1"#,
+        ),
+    ] {
+        let scanned = answer.scan_everywhere(body(counts).as_bytes());
+        assert_eq!((scanned.usage, scanned.bad_usage), (Usage::default(), true), "{counts}");
+        assert_eq!(scanned.model.as_deref(), Some("m"));
+    }
+    let silent = openai.scan([body("").as_bytes()]);
+    assert_eq!((silent.usage, silent.bad_usage), (Usage::default(), false));
 }
 
 #[test]
@@ -339,7 +378,7 @@ proptest! {
     }
 
     #[test]
-    fn counts_survive_any_text_around_them(text in ".{0,80}", input in 0..u64::MAX, output in 0..u64::MAX) {
+    fn counts_survive_any_text_around_them(text in ".{0,80}", input in 0..=TOKENS_MAX, output in 0..=TOKENS_MAX) {
         let quoted = serde_json::to_string(&text).unwrap();
         let body = format!(
             "{{\"id\":{quoted},\"choices\":[{{\"message\":{{\"content\":{quoted}}}}}],\"usage\":{{\"prompt_tokens\":{input},\"completion_tokens\":{output}}}}}"

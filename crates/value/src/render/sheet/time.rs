@@ -18,6 +18,10 @@ pub(super) fn versions(report: &ValueReport) -> Section {
             one.version.to_string().into(),
             report.window.told(one.first_wall_ms).into(),
             ended(one).into(),
+            one.change
+                .as_ref()
+                .map_or_else(String::new, |change| change.against.to_string())
+                .into(),
             "".into(),
             "".into(),
             "".into(),
@@ -31,15 +35,15 @@ pub(super) fn versions(report: &ValueReport) -> Section {
             MeasureId::CostPerResolved,
             MeasureId::Nps,
         ];
-        for (cell, id) in cells.iter_mut().skip(4).zip(ids) {
+        for (cell, id) in cells.iter_mut().skip(5).zip(ids) {
             *cell = of_version(one, id);
         }
         cells
     });
     section
-        .line("A change against the version before stands in brackets; it counts as better or worse only when chance alone would not do as much.")
+        .line("A change against the version that was stable when its release began stands in brackets; it counts as better or worse only when chance alone would not do as much.")
         .table(
-            ["agent", "version", "first seen", "release", "interactions", "replacement", "errors", "cost per resolved", "NPS"],
+            ["agent", "version", "first seen", "release", "compared with", "interactions", "replacement", "errors", "cost per resolved", "NPS"],
             rows,
         )
 }
@@ -151,7 +155,7 @@ pub(super) fn forecast(forecast: &Forecast) -> Section {
         (forecast.monthly_net_usd, forecast.monthly_low_usd, forecast.monthly_high_usd)
     {
         section = section.line(format!(
-            "Net saving of a month: {} USD ({} to {}).",
+            "Net saving of a whole month: {} USD ({} to {}).",
             plain(mean),
             plain(low),
             plain(high)
@@ -165,7 +169,9 @@ pub(super) fn forecast(forecast: &Forecast) -> Section {
     }
     let rows = forecast.months.iter().map(|one| {
         let owed = one.cumulative_usd.map_or_else(String::new, |sum| format!("{} USD", plain(sum)));
-        [month(one.month).into(), format!("{} USD", plain(one.net_usd)).into(), owed.into()]
+        let days = format!("{} of {}", plain(one.counted_days), one.month.days_in_month());
+        let net = format!("{} USD", plain(one.net_usd));
+        [month(one.month).into(), days.into(), net.into(), owed.into()]
     });
-    section.table(["month", "net saving", "sum less investment"], rows)
+    section.table(["month", "days that count", "net saving", "sum less investment"], rows)
 }
