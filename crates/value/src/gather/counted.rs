@@ -1,7 +1,8 @@
 //! Which days of a window count in means and rates: those that were seen.
 //!
 //! They go from the day on which anything was first seen of what the report is about to the last day that was over when the
-//! server last took something in. What nobody saw, and what is yet to come, is no day without value.
+//! server last took something in. What nobody saw, and what is yet to come, is no day without value. The very first day
+//! counts before it is over, as a whole one: until then it is all that there is, and it makes nothing larger than it is.
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct CountedDays {
     pub unseen: f64,
     /// Left out: not over yet when the server last took something in.
     pub not_over: f64,
+    /// The only one that counts is the first one, which is not over.
+    #[serde(default)]
+    pub is_first_day: bool,
 }
 
 impl CountedDays {
@@ -49,9 +53,11 @@ impl CountedDays {
     pub(crate) fn told(&self) -> Option<String> {
         let all = self.counted + self.left_out();
         let days = |days: f64| tidy((days * 100.0).round() / 100.0).unwrap_or(days);
-        (self.left_out() > 0.0).then(|| {
+        let first =
+            if self.is_first_day { "; the first one, not over, as a whole day" } else { "" };
+        (self.left_out() > 0.0 || self.is_first_day).then(|| {
             format!(
-                "{} of {} days count: {} before anything was seen and {} that were not over are left out",
+                "{} of {} days count: {} before anything was seen and {} that were not over are left out{first}",
                 days(self.counted),
                 days(all),
                 days(self.unseen),
@@ -79,8 +85,13 @@ pub(super) fn counted(
     taken_in_wall_ms: Option<i64>,
 ) -> CountedDays {
     let (from, to) = (window.from_wall_ms(), window.to_wall_ms());
-    let end = over(window, taken_in_wall_ms);
     let seen = first_seen_wall_ms.and_then(|at| start(window, at));
+    let is_today = |seen: &i64| taken_in_wall_ms.and_then(|at| start(window, at)) == Some(*seen);
+    let first_day = seen.filter(is_today).filter(|seen| (from..to).contains(seen));
+    let end = match first_day {
+        Some(seen) => window.next_day_wall_ms(seen).min(to),
+        None => over(window, taken_in_wall_ms),
+    };
     let begin = seen.map_or(end, |seen| seen.clamp(from, end));
     let days = |from, to| window.days_between(from, to).unwrap_or(0.0);
     let counts = begin < end;
@@ -90,5 +101,6 @@ pub(super) fn counted(
         counted: days(begin, end),
         unseen: days(from, begin),
         not_over: days(end, to),
+        is_first_day: first_day.is_some(),
     }
 }

@@ -4,6 +4,7 @@ use jiff::civil::date;
 use lockgate_model::interaction::{Interaction, Outcome};
 use lockgate_value::forecast::Forecast;
 use lockgate_value::gather::Gathered;
+use lockgate_value::report::ValueReport;
 use lockgate_value::window::Window;
 use serde_json::{Value, json};
 
@@ -112,7 +113,7 @@ fn days_that_nobody_saw_are_no_days_without_value() {
 }
 
 #[test]
-fn a_day_that_is_not_over_is_nothing_to_go_by() {
+fn a_day_that_is_not_over_is_nothing_to_go_by_but_for_the_first() {
     let window = Window::of_days(date(2026, 3, 1), date(2026, 3, 31), "UTC").unwrap();
     let mut gathered = Gathered::new(window, None);
     gathered.event(&event(
@@ -124,15 +125,24 @@ fn a_day_that_is_not_over_is_nothing_to_go_by() {
         &json!({"kind": "headcount", "agent": null, "at_wall_ms": MARCH, "seats": 2}),
     ));
     gathered.taken_in(MARCH + 9 * DAY + 1);
-    let report = reported(&gathered);
-    let hours = report.measures.iter().find(|one| one.id.spec().id == "hours_saved").unwrap();
-    let why = &hours.missing.as_ref().unwrap().why;
-    assert!(why.contains("0 of 31 days count: 9 before anything was seen and 22"), "{why}");
-    gathered.taken_in(MARCH + 10 * DAY);
-    // One hour of one day and two seats.
-    let day = reported(&gathered);
-    assert_eq!(crate::given::value(&day, "hours_saved"), Some(3.5));
-    assert_eq!((day.days.unseen, day.days.counted, day.days.not_over), (9.0, 1.0, 21.0));
+    let hours = |report: &ValueReport| crate::given::value(report, "hours_saved");
+    // Nothing else is there: one hour of one day and two seats, as if nothing more came that day.
+    let first = reported(&gathered);
+    assert_eq!(hours(&first), Some(3.5));
+    assert_eq!((first.days.unseen, first.days.counted, first.days.not_over), (9.0, 1.0, 21.0));
+    assert!(first.days.is_first_day);
+    let measure = first.measures.iter().find(|one| one.id.spec().id == "hours_saved").unwrap();
+    let told = "1 of 31 days count: 9 before anything was seen and 21 that were not over are left out; the first one, not over, as a whole day";
+    assert!(measure.notes.iter().any(|note| note.contains(told)), "{:?}", measure.notes);
+    // On the next day it is over, and that next day is not.
+    gathered.event(&event(
+        "u",
+        &json!({"kind": "time_saved", "at_wall_ms": MARCH + 10 * DAY + 1, "minutes": 600}),
+    ));
+    gathered.taken_in(MARCH + 10 * DAY + 2);
+    let second = reported(&gathered);
+    assert_eq!(hours(&second), Some(3.5));
+    assert_eq!((second.days.counted, second.days.is_first_day), (1.0, false));
 }
 
 #[test]

@@ -95,7 +95,11 @@ class Case:
         signs = [at for at in signs if at < self.end]
         midnight = lambda at: ms(str(civil(at, self.tz).date()), self.tz)
         end = self.end if self.taken_in is None else min(max(midnight(self.taken_in), self.start), self.end)
-        begin = min(max(midnight(min(signs)), self.start), end) if signs else end
+        first = midnight(min(signs)) if signs else None
+        if first is not None and self.taken_in is not None and first == midnight(self.taken_in) and self.start <= first < self.end:
+            # The very first day counts as a whole one before it is over.
+            end = min(ms(str((civil(first, self.tz) + pd.Timedelta(days=1)).date()), self.tz), self.end)
+        begin = min(max(first, self.start), end) if signs else end
         return begin, end, (civil(end, self.tz) - civil(begin, self.tz)) / pd.Timedelta(days=1)
 
     def expect(self):
@@ -394,8 +398,8 @@ def cases():
         late.taken_in = ms("2026-04-02T17:45", late.tz)
         yield late
 
-    # On its first day nothing is a week's or a year's.
-    today = Case("no day is over", "2026-03-01", "2026-03-31")
+    # The first day counts as a whole one before it is over.
+    today = Case("the first day is not over", "2026-03-01", "2026-03-31")
     today.interact("2026-03-30T07:30", "resolved", user=1, cost=1000)
     today.event("external_cost", "2026-03-30", billed_cost="9", billing_currency="USD", service_name="s",
                 charge_period_start_wall_ms=today.start, charge_period_end_wall_ms=today.end)
