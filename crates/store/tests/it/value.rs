@@ -466,7 +466,8 @@ pub(crate) async fn days_count_that_were_seen(db: &Database) {
     // A survey from long before says nothing of the days since.
     let survey = Event { at_wall_ms: T0 - 25 * DAY_MS, ..survey("s", 9, None) };
     let tell = async |events: &[Event], received: i64| {
-        db.tell_events(events, "ada", received).await.unwrap();
+        let drafts: Vec<Draft> = events.iter().cloned().map(Draft::from).collect();
+        db.tell_events(&drafts, "ada", received).await.unwrap();
     };
     let days = async |from: i64, to: i64| {
         let window = Window::new(T0 + from * DAY_MS, T0 + to * DAY_MS, "UTC").unwrap();
@@ -494,7 +495,7 @@ pub(crate) async fn today_does_not_count_in_a_long_window(db: &Database) {
         one.cost_nanousd = Some(1_000_000_000);
     }
     db.append(batch).await.unwrap();
-    db.tell_events(&[survey("a", 9, None)], "ada", T0).await.unwrap();
+    db.tell_events(&[Draft::from(survey("a", 9, None))], "ada", T0).await.unwrap();
     // In New York the day of UTC began on the evening before.
     for days in [90, 120] {
         let window = Window::new(T0 - days * DAY_MS, T0 + DAY_MS, "America/New_York").unwrap();
