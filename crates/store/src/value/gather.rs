@@ -9,9 +9,10 @@ use lockgate_value::event::Event;
 use lockgate_value::gather::{Deployment, End, Gathered, Milestones, Tally};
 use lockgate_value::rollup::HOUR_MS;
 use lockgate_value::window::Window;
+use sqlx::SqliteConnection;
 
 use super::rollups::{DAY_MS, Resolution, bucket};
-use super::tallies::whole_quarters;
+use super::tallies::{gather_tallies, whole_quarters};
 use crate::codec;
 use crate::error::StoreError;
 use crate::store::Store;
@@ -41,83 +42,17 @@ impl Store {
                 gathered.rollup(&slot, &bucket);
             }
         }
-        self.gather_tallies(&mut gathered, only).await?;
-        self.gather_events(&mut gathered, only).await?;
-        self.gather_savings(&mut gathered, only).await?;
+        // As of one moment: an event that is corrected in between is counted with others before, and by itself after.
+        let mut tx = self.inner.reader.begin().await?;
+        gather_tallies(&mut tx, &mut gathered, only).await?;
+        gather_events(&mut tx, &mut gathered, only).await?;
+        gather_savings(&mut tx, &mut gathered, only).await?;
+        drop(tx);
         self.gather_releases(&mut gathered, only).await?;
         self.gather_security(&mut gathered, only).await?;
         self.gather_firsts(&mut gathered, only).await?;
         self.gather_stable(&mut gathered, only).await?;
         Ok(gathered)
-    }
-
-    async fn gather_events(
-        &self,
-        gathered: &mut Gathered,
-        only: Option<&AgentName>,
-    ) -> Result<(), StoreError> {
-        // What lasts may have been said at any time before the end, and what names times of its own at any time. Of what
-        // is counted by the quarter, only what lies in no whole one is read.
-        let sql = format!(
-            "SELECT body FROM value_event INDEXED BY value_event_single
-             WHERE is_single = 1
-                 AND (at_wall_ms < ?2
-                     OR kind IN ('baseline', 'incident', 'deployment', 'external_cost'))
-                 AND (at_wall_ms >= ?1 OR kind NOT IN
-                     ('survey', 'conversion', 'replacement_check', 'error_introduced'))
-                 AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}
-             UNION ALL {}
-             UNION ALL {}",
-            counted("?1", "?4"),
-            counted("?5", "?2")
-        );
-        let (from, to) = (gathered.window().from_wall_ms(), gathered.window().to_wall_ms());
-        let (first, last) = whole_quarters(gathered);
-        let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql))
-            .bind(from)
-            .bind(to)
-            .bind(only.map(AgentName::as_str))
-            .bind(first.min(to))
-            .bind(last.min(to))
-            .fetch(&self.inner.reader);
-        while let Some(body) = rows.try_next().await? {
-            gathered.event(&codec::from_json("a value event", &body)?);
-            // There may be many: users' requests come in between.
-            tokio::task::yield_now().await;
-        }
-        Ok(())
-    }
-
-    /// The first time that each agent saved, as far as its reports are counted together.
-    async fn gather_savings(
-        &self,
-        gathered: &mut Gathered,
-        only: Option<&AgentName>,
-    ) -> Result<(), StoreError> {
-        let agents: Vec<String> = sqlx::query_scalar(
-            "SELECT DISTINCT agent FROM value_tally WHERE agent <> '' AND (?1 IS NULL OR agent = ?1)",
-        )
-        .bind(only.map(AgentName::as_str))
-        .fetch_all(&self.inner.reader)
-        .await?;
-        let sql = format!(
-            "SELECT body FROM value_event INDEXED BY value_event_counted
-             WHERE is_single = 0 AND kind = 'time_saved' AND agent = ? AND at_wall_ms < ? AND {COUNTS}
-             ORDER BY at_wall_ms"
-        );
-        for agent in agents {
-            let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql.as_str()))
-                .bind(&agent)
-                .bind(gathered.window().to_wall_ms())
-                .fetch(&self.inner.reader);
-            while let Some(body) = rows.try_next().await? {
-                let event: Event = codec::from_json("a value event", &body)?;
-                if gathered.saving(&event) {
-                    break;
-                }
-            }
-        }
-        Ok(())
     }
 
     async fn gather_releases(
@@ -216,6 +151,75 @@ impl Store {
         }
         Ok(None)
     }
+}
+
+async fn gather_events(
+    conn: &mut SqliteConnection,
+    gathered: &mut Gathered,
+    only: Option<&AgentName>,
+) -> Result<(), StoreError> {
+    // What lasts may have been said at any time before the end, and what names times of its own at any time. Of what
+    // is counted by the quarter, only what lies in no whole one is read.
+    let sql = format!(
+        "SELECT body FROM value_event INDEXED BY value_event_single
+         WHERE is_single = 1
+             AND (at_wall_ms < ?2
+                 OR kind IN ('baseline', 'incident', 'deployment', 'external_cost'))
+             AND (at_wall_ms >= ?1 OR kind NOT IN
+                 ('survey', 'conversion', 'replacement_check', 'error_introduced'))
+             AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}
+         UNION ALL {}
+         UNION ALL {}",
+        counted("?1", "?4"),
+        counted("?5", "?2")
+    );
+    let (from, to) = (gathered.window().from_wall_ms(), gathered.window().to_wall_ms());
+    let (first, last) = whole_quarters(gathered);
+    let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql))
+        .bind(from)
+        .bind(to)
+        .bind(only.map(AgentName::as_str))
+        .bind(first.min(to))
+        .bind(last.min(to))
+        .fetch(&mut *conn);
+    while let Some(body) = rows.try_next().await? {
+        gathered.event(&codec::from_json("a value event", &body)?);
+        // There may be many: users' requests come in between.
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// The first time that each agent saved, as far as its reports are counted together.
+async fn gather_savings(
+    conn: &mut SqliteConnection,
+    gathered: &mut Gathered,
+    only: Option<&AgentName>,
+) -> Result<(), StoreError> {
+    let agents: Vec<String> = sqlx::query_scalar(
+        "SELECT DISTINCT agent FROM value_tally WHERE agent <> '' AND (?1 IS NULL OR agent = ?1)",
+    )
+    .bind(only.map(AgentName::as_str))
+    .fetch_all(&mut *conn)
+    .await?;
+    let sql = format!(
+        "SELECT body FROM value_event INDEXED BY value_event_counted
+         WHERE is_single = 0 AND kind = 'time_saved' AND agent = ? AND at_wall_ms < ? AND {COUNTS}
+         ORDER BY at_wall_ms"
+    );
+    for agent in agents {
+        let mut rows = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql.as_str()))
+            .bind(&agent)
+            .bind(gathered.window().to_wall_ms())
+            .fetch(&mut *conn);
+        while let Some(body) = rows.try_next().await? {
+            let event: Event = codec::from_json("a value event", &body)?;
+            if gathered.saving(&event) {
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Of the events that are counted by the quarter, those from one time to another.

@@ -13,7 +13,6 @@ use sqlx::{FromRow, SqliteConnection};
 
 use crate::codec;
 use crate::error::StoreError;
-use crate::store::Store;
 
 const WHAT: &str = "a tally of events";
 
@@ -101,30 +100,28 @@ struct Row {
     body: String,
 }
 
-impl Store {
-    /// Takes in all whole quarters of the window, of imports that are whole.
-    pub(super) async fn gather_tallies(
-        &self,
-        gathered: &mut Gathered,
-        only: Option<&AgentName>,
-    ) -> Result<(), StoreError> {
-        let (from, to) = whole_quarters(gathered);
-        let mut rows = sqlx::query_as::<_, Row>(
-            "SELECT start_wall_ms, agent, body FROM value_tally
-             WHERE start_wall_ms >= ?1 AND start_wall_ms < ?2
-                 AND (?3 IS NULL OR agent = '' OR agent = ?3)
-                 AND (import = '' OR import IN (SELECT id FROM value_import WHERE is_done = 1))",
-        )
-        .bind(from)
-        .bind(to)
-        .bind(only.map(AgentName::as_str))
-        .fetch(&self.inner.reader);
-        while let Some(Row { start_wall_ms, agent, body }) = rows.try_next().await? {
-            let agent = codec::parse_some("agent", Some(agent.as_str()).filter(|a| !a.is_empty()))?;
-            gathered.tally(agent, start_wall_ms, &codec::from_json(WHAT, &body)?);
-        }
-        Ok(())
+/// Takes in all whole quarters of the window, of imports that are whole.
+pub(super) async fn gather_tallies(
+    conn: &mut SqliteConnection,
+    gathered: &mut Gathered,
+    only: Option<&AgentName>,
+) -> Result<(), StoreError> {
+    let (from, to) = whole_quarters(gathered);
+    let mut rows = sqlx::query_as::<_, Row>(
+        "SELECT start_wall_ms, agent, body FROM value_tally
+         WHERE start_wall_ms >= ?1 AND start_wall_ms < ?2
+             AND (?3 IS NULL OR agent = '' OR agent = ?3)
+             AND (import = '' OR import IN (SELECT id FROM value_import WHERE is_done = 1))",
+    )
+    .bind(from)
+    .bind(to)
+    .bind(only.map(AgentName::as_str))
+    .fetch(conn);
+    while let Some(Row { start_wall_ms, agent, body }) = rows.try_next().await? {
+        let agent = codec::parse_some("agent", Some(agent.as_str()).filter(|a| !a.is_empty()))?;
+        gathered.tally(agent, start_wall_ms, &codec::from_json(WHAT, &body)?);
     }
+    Ok(())
 }
 
 /// From the first quarter that begins in the window to the end of the last one that ends in it.

@@ -1,6 +1,6 @@
 //! Corrections of events about value, beside imports that are not whole, and events that say no time.
 
-use lockgate_store::{NotTaken, Taken, Told};
+use lockgate_store::{NotTaken, Store, Taken, Told};
 use lockgate_value::catalog::MeasureId;
 use lockgate_value::event::{Draft, Event};
 use serde_json::{Value, json};
@@ -146,4 +146,22 @@ pub(crate) async fn events_of_some_agents_fill_a_page_of_their_own(db: &Database
     assert_eq!(keys(Some(&["agent-a"]), id, 1).await.0, ["k0"]);
     assert_eq!(keys(Some(&[]), None, 9).await.0, Vec::<String>::new());
     assert_eq!(keys(None, None, 9).await.0.len(), 9);
+}
+
+/// An event that is corrected while a report is made is in it once: a report is of one moment.
+pub(crate) async fn a_report_is_of_one_moment(db: &Database) {
+    const EVENTS: u64 = 1_000;
+    let events: Vec<Event> = (0..EVENTS).map(|n| survey(&format!("k{n}"), 10, None)).collect();
+    tell(db, &events).await.unwrap();
+    let store = Store::clone(db);
+    let corrections = tokio::spawn(async move {
+        for n in 0..EVENTS {
+            let correction = survey(&format!("c{n}"), 0, Some(&format!("k{n}")));
+            tell(&store, &[correction]).await.unwrap();
+        }
+    });
+    while !corrections.is_finished() {
+        assert_eq!(reported(db).await.measure(MeasureId::Nps).unwrap().n, EVENTS);
+    }
+    corrections.await.unwrap();
 }

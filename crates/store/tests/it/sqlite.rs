@@ -65,6 +65,7 @@ conformance!(open:
         an_event_without_a_time_has_that_of_what_it_corrects_or_is_of_now,
         an_event_that_is_sent_again_without_a_time_is_the_one_that_is_there,
         events_of_some_agents_fill_a_page_of_their_own,
+        a_report_is_of_one_moment,
     }
     suggestions::{
         past_releases_have_what_is_kept_of_them,
