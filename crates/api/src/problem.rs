@@ -272,6 +272,8 @@ impl From<StoreError> for ApiError {
             StoreError::KeyReused { .. } => Self::new(Kind::Conflict, text)
                 .hint("Use a new `Idempotency-Key` for another request."),
             StoreError::Unknown { .. } => Self::new(Kind::NotFound, text),
+            StoreError::Full { .. } => Self::new(Kind::Conflict, text)
+                .hint("End or remove some of those that are there first."),
             _ => {
                 tracing::error!(error = ?error, "the store did not answer a request");
                 Self::new(Kind::Unavailable, "The store did not do what it was asked.")

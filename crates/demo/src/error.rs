@@ -23,6 +23,14 @@ pub enum DemoError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Another demo runs in the directory.
+    #[error(
+        "a demo runs in {dir} already; stop it, or give this one another directory with --data-dir"
+    )]
+    InUse {
+        /// Which.
+        dir: PathBuf,
+    },
     /// A child process ended although it was needed.
     #[error("{name} stopped early; its last words are in {log}")]
     ChildEnded {

@@ -1,6 +1,7 @@
 //! Everything that runs during the demo: the tool server, the versions, Lockgate itself between them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -63,6 +64,19 @@ pub struct Running {
     pub token_file: PathBuf,
     /// Where everything is kept.
     pub(crate) dir: PathBuf,
+    /// Held while it runs.
+    _lock: File,
+}
+
+/// One demo in a directory: another one would change what the first one's processes read.
+fn lock(dir: &Path) -> Result<File, DemoError> {
+    let path = dir.join("demo.lock");
+    let file = File::create(&path).map_err(DemoError::file("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DemoError::InUse { dir: dir.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(DemoError::file("lock", &path)(error)),
+    }
 }
 
 impl Running {
@@ -78,6 +92,7 @@ impl Running {
             std::fs::create_dir_all(&path).map_err(DemoError::file("create", &path))?;
         }
         let dir = dir.canonicalize().map_err(DemoError::file("find", dir))?;
+        let lock = lock(&dir)?;
         let state = dir.join("state");
         let addresses_file = state.join("addresses.json");
         // A directory that is used again holds the addresses of the last run.
@@ -118,7 +133,7 @@ impl Running {
         }
         helpers.iter_mut().try_for_each(Process::check)?;
         let ingress = format!("http://{}", addresses.ingress);
-        Ok(Self { lockgate, helpers, api, ingress, console, token_file, dir })
+        Ok(Self { lockgate, helpers, api, ingress, console, token_file, dir, _lock: lock })
     }
 
     /// Issues a version's token anew: one that was taken back after a security event has none.
@@ -209,20 +224,19 @@ async fn start_helper(
     let logs = dir.join("logs");
     let address_file = logs.join(format!("{name}.address"));
     // A version is where it is: in a directory that is used again it listens where it did.
-    if let Some(port) = port_of(&address_file) {
-        flags.extend(["--port".into(), port.to_string()]);
+    let port_file = dir.join(format!("keys/{name}.port"));
+    if let Ok(port) = std::fs::read_to_string(&port_file) {
+        flags.extend(["--port".into(), port]);
     }
     let _ = std::fs::remove_file(&address_file);
     flags.extend(["--stop-with-stdin".into(), "--address-file".into(), shown(&address_file)]);
     let mut process = Process::start(binary, name, &logs, flags)?;
     let address = process.address(&address_file).await?;
+    if let Ok(address) = address.trim().parse::<SocketAddr>() {
+        std::fs::write(&port_file, address.port().to_string())
+            .map_err(DemoError::file("write", &port_file))?;
+    }
     Ok((process, address))
-}
-
-/// The port of the last run.
-fn port_of(address_file: &Path) -> Option<u16> {
-    let address = std::fs::read_to_string(address_file).ok()?;
-    address.trim().parse().ok().map(|address: SocketAddr| address.port())
 }
 
 fn agent_flags(seed: u64, player: &Player, dir: &Path, addresses_file: &Path) -> Vec<String> {

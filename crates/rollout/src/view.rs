@@ -78,7 +78,7 @@ impl ArmView {
         latency.merge(&arm.sse.first_byte);
         let votes = arm.feedback.count();
         let outcomes = arm.outcomes.count();
-        let all = if outcomes > 0 { arm.answered().max(outcomes) } else { 0 };
+        let all = if outcomes > 0 { arm.heard() } else { 0 };
         let replacement_rate = share(arm.outcomes.resolved, all);
         let per_resolved = |cost: f64| Some(cost / replacement_rate?);
         Self {

@@ -77,8 +77,20 @@ impl Store {
 struct Weight {
     /// It is an error of the version.
     charged: bool,
-    /// It is one more vote or outcome.
-    counted: bool,
+    /// Whether it is one more vote or outcome.
+    counted: Heard,
+}
+
+/// What an answer adds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[repr(i64)]
+enum Heard {
+    /// Nothing: the version said it itself.
+    Before = 0,
+    /// Itself.
+    Counted = 1,
+    /// Nothing, and nothing is known of its interaction: enough of its user's were counted.
+    Beyond = 2,
 }
 
 async fn weighed(
@@ -87,7 +99,7 @@ async fn weighed(
     answer: Answer,
 ) -> Result<Weight, StoreError> {
     let Answer::Outcome(outcome) = answer else {
-        return Ok(Weight { charged: false, counted: true });
+        return Ok(Weight { charged: false, counted: Heard::Counted });
     };
     let known = known(conn, &ticket.interaction.to_string()).await?;
     let user = match ticket.user {
@@ -98,7 +110,11 @@ async fn weighed(
         charged: outcome == Outcome::Failed
             && !known.has_error
             && user.is_some_and(|said| !said.has_failed),
-        counted: !known.has_outcome && user.is_none_or(|said| said.outcomes < OUTCOMES_OF_USER_MAX),
+        counted: match user {
+            _ if known.has_outcome => Heard::Before,
+            Some(said) if said.outcomes >= OUTCOMES_OF_USER_MAX => Heard::Beyond,
+            _ => Heard::Counted,
+        },
     })
 }
 
@@ -185,10 +201,11 @@ async fn count(
 }
 
 fn add_answer(arm: &mut Arm, answer: Answer, how: Weight) {
-    match answer {
-        _ if !how.counted => {}
-        Answer::Feedback(score) => arm.feedback.record(score),
-        Answer::Outcome(outcome) => arm.outcomes.record(outcome),
+    match (how.counted, answer) {
+        (Heard::Before, _) => {}
+        (Heard::Beyond, _) => arm.outcomes.unheard += 1,
+        (Heard::Counted, Answer::Feedback(score)) => arm.feedback.record(score),
+        (Heard::Counted, Answer::Outcome(outcome)) => arm.outcomes.record(outcome),
     }
     if how.charged {
         *arm.errors.entry(ErrorClass::OutcomeFailed).or_default() += 1;
@@ -235,7 +252,7 @@ pub(crate) async fn meet(
         .execute(&mut *conn)
         .await?;
     let second_error = early.how.charged && early.known.has_error;
-    let second_outcome = early.how.counted && early.known.has_outcome;
+    let second_outcome = early.how.counted != Heard::Before && early.known.has_outcome;
     if !(second_error || second_outcome) {
         return Ok(Some(outcome));
     }
@@ -243,7 +260,7 @@ pub(crate) async fn meet(
         "UPDATE answer SET charged = ?, counted = ? WHERE interaction = ? AND kind = 'outcome'",
     )
     .bind(early.how.charged && !second_error)
-    .bind(early.how.counted && !second_outcome)
+    .bind(if second_outcome { Heard::Before } else { early.how.counted })
     .bind(interaction)
     .execute(&mut *conn)
     .await?;
@@ -259,8 +276,12 @@ pub(crate) async fn meet(
         if second_error && let Some(errors) = evidence.errors.get_mut(&ErrorClass::OutcomeFailed) {
             *errors = errors.saturating_sub(1);
         }
-        if second_outcome {
-            evidence.outcomes.take_back(outcome);
+        match early.how.counted {
+            Heard::Counted if second_outcome => evidence.outcomes.take_back(outcome),
+            Heard::Beyond if second_outcome => {
+                evidence.outcomes.unheard = evidence.outcomes.unheard.saturating_sub(1);
+            }
+            _ => {}
         }
     })
     .await?;

@@ -119,6 +119,14 @@ pub struct Outcomes {
     pub escalated: u64,
     /// Neither.
     pub failed: u64,
+    /// Told by users of whom enough were counted: of these nothing is known, and they are asked nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unheard: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Outcomes {
@@ -397,6 +405,12 @@ impl Arm {
         self.completed.saturating_sub(refused)
     }
 
+    /// Answers that can be resolved or not: all but those of users of whom enough outcomes were counted. An outcome may be
+    /// there before its answer has ended.
+    pub fn heard(&self) -> u64 {
+        self.answered().saturating_sub(self.outcomes.unheard).max(self.outcomes.count())
+    }
+
     /// Counts the routing of a request without a sticky key, and its end.
     pub fn keyless(&mut self, ended: Option<Option<ErrorClass>>) {
         match ended {
@@ -436,6 +450,7 @@ impl Arm {
         self.outcomes.resolved += other.outcomes.resolved;
         self.outcomes.escalated += other.outcomes.escalated;
         self.outcomes.failed += other.outcomes.failed;
+        self.outcomes.unheard += other.outcomes.unheard;
         for (name, measured) in &other.measures {
             self.measures.entry(*name).or_default().merge(measured);
         }

@@ -27,6 +27,15 @@ pub use facts::{Facts, Figure, People};
 pub use given::{Deployment, End, Incident, Milestones, Release};
 pub use tally::{Group, Groups, Tally};
 
+/// Times of a release that Lockgate does not see.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_field_names, reason = "the unit is part of each name")]
+struct Times {
+    committed_wall_ms: Option<i64>,
+    detected_wall_ms: Option<i64>,
+    recovered_wall_ms: Option<i64>,
+}
+
 /// A quarter of an hour.
 pub const QUARTER_MS: i64 = 15 * 60 * 1_000;
 
@@ -71,7 +80,10 @@ pub struct Gathered {
     pub(crate) incidents: BTreeMap<Key, Incident>,
     deployments: BTreeMap<String, Deployment>,
     /// What events add to releases, by the release and the event.
-    told: BTreeMap<(String, Key), Deployment>,
+    /// Deployments elsewhere, as they were told.
+    told: BTreeMap<Key, Deployment>,
+    /// What was told of releases of Lockgate's own, by release and the oldest first.
+    times: BTreeMap<String, BTreeMap<(i64, Key), Times>>,
     pub(crate) security: BTreeMap<String, (AgentName, VersionName)>,
     pub(crate) milestones: BTreeMap<AgentName, Milestones>,
     checks: BTreeMap<(AgentName, InteractionId), Check>,
@@ -97,6 +109,7 @@ impl Gathered {
             incidents: BTreeMap::new(),
             deployments: BTreeMap::new(),
             told: BTreeMap::new(),
+            times: BTreeMap::new(),
             security: BTreeMap::new(),
             milestones: BTreeMap::new(),
             checks: BTreeMap::new(),
@@ -212,14 +225,22 @@ impl Gathered {
     }
 
     /// Releases that ended in the window, each once: how Lockgate saw it end, with what was said of it besides.
+    /// Whether a release of Lockgate's own ended in the window.
+    pub(crate) fn has_own_deployments(&self) -> bool {
+        !self.deployments.is_empty()
+    }
+
     pub(crate) fn deployments(&self) -> Vec<Deployment> {
         let mut all = self.deployments.clone();
-        for ((id, _), told) in &self.told {
-            let known = all.entry(id.clone()).or_insert_with(|| told.clone());
-            known.committed_wall_ms = known.committed_wall_ms.or(told.committed_wall_ms);
-            known.detected_wall_ms = known.detected_wall_ms.or(told.detected_wall_ms);
-            known.recovered_wall_ms = known.recovered_wall_ms.or(told.recovered_wall_ms);
+        for (id, told) in &self.times {
+            let Some(own) = all.get_mut(id) else { continue };
+            for times in told.values() {
+                own.committed_wall_ms = times.committed_wall_ms.or(own.committed_wall_ms);
+                own.detected_wall_ms = times.detected_wall_ms.or(own.detected_wall_ms);
+                own.recovered_wall_ms = times.recovered_wall_ms.or(own.recovered_wall_ms);
+            }
         }
+        all.extend(self.told.iter().map(|(key, told)| (key.to_string(), told.clone())));
         all.into_values().collect()
     }
 

@@ -51,12 +51,37 @@ pub enum Conflict {
         "corrects: `{0}` is about another agent; withdraw it as an event of that agent, and record it anew"
     )]
     Agent(Key),
+    /// The event that it corrects is of another kind.
+    #[error(
+        "corrects: `{corrected}` is of kind `{kind}`; correct it by one of that kind, or withdraw it"
+    )]
+    Kind {
+        /// What it corrects.
+        corrected: Key,
+        /// Of which kind that is.
+        kind: &'static str,
+    },
+    /// It withdraws a withdrawal.
+    #[error(
+        "corrects: `{0}` is a withdrawal; to undo it, record what it withdrew again, with `corrects: {0}`"
+    )]
+    Withdrawal(Key),
     /// It corrects an event that corrects it, over others perhaps.
     #[error("corrects: `{0}` would correct itself over other corrections")]
     Circle(Key),
 }
 
 impl Conflict {
+    /// Why an event of one kind cannot correct this one of another: only one of the same kind does, or a withdrawal; and
+    /// after a withdrawal anything.
+    pub fn of_kinds(by: &'static str, corrected: &Key, kind: &'static str) -> Option<Self> {
+        match (by == What::WITHDRAWN, kind == What::WITHDRAWN) {
+            (true, true) => Some(Self::Withdrawal(corrected.clone())),
+            (false, false) if by != kind => Some(Self::Kind { corrected: corrected.clone(), kind }),
+            _ => None,
+        }
+    }
+
     /// Why an event cannot be the one that is there under its key.
     pub fn with(known: &Event, event: &Event) -> Self {
         let key = event.key.clone();
@@ -85,9 +110,24 @@ impl Ledger {
                 .then_some(Admitted::Duplicate)
                 .ok_or_else(|| Conflict::with(known, &event));
         }
+        let by = self.corrected.get(&event.key).and_then(|by| self.events.get(by));
+        if by.is_some_and(|by| by.agent != event.agent) {
+            return Err(Conflict::Agent(event.key));
+        }
+        if let Some(why) =
+            by.and_then(|by| Conflict::of_kinds(by.what.kind(), &event.key, event.what.kind()))
+        {
+            return Err(why);
+        }
         if let Some(corrects) = &event.corrects {
             if self.events.get(corrects).is_some_and(|known| known.agent != event.agent) {
                 return Err(Conflict::Agent(corrects.clone()));
+            }
+            let known = self.events.get(corrects).map(|known| known.what.kind());
+            if let Some(why) =
+                known.and_then(|kind| Conflict::of_kinds(event.what.kind(), corrects, kind))
+            {
+                return Err(why);
             }
             if self.leads_to(&event.key, corrects) {
                 return Err(Conflict::Circle(event.key));
@@ -101,10 +141,6 @@ impl Ledger {
                     });
                 }
             };
-        }
-        let by = self.corrected.get(&event.key).and_then(|by| self.events.get(by));
-        if by.is_some_and(|by| by.agent != event.agent) {
-            return Err(Conflict::Agent(event.key));
         }
         self.events.insert(event.key.clone(), event);
         Ok(Admitted::New)
@@ -193,6 +229,31 @@ mod tests {
         assert_eq!(effective(&ledger), ["b"]);
         ledger.admit(survey("a", 9, None)).unwrap();
         assert_eq!(effective(&ledger), ["b"]);
+    }
+
+    #[test]
+    fn only_the_same_kind_corrects_or_a_withdrawal_and_that_is_not_withdrawn() {
+        let other = |key: &str, kind: &str, corrects: &str| {
+            let mut event = json!({"key": key, "at": "2026-03-01T09:30:00Z", "source": "s", "corrects": corrects, "kind": kind});
+            if kind == "withdrawn" {
+                event["reason"] = "r".into();
+            } else {
+                event["detected"] = "2026-03-01T09:00:00Z".into();
+            }
+            Event::from_json(event).unwrap()
+        };
+        let mut ledger = Ledger::default();
+        ledger.admit(survey("a", 9, None)).unwrap();
+        let refused = ledger.admit(other("i", "incident", "a")).unwrap_err();
+        assert!(matches!(refused, Conflict::Kind { kind: "survey", .. }), "{refused}");
+        // Also when the correction came first.
+        ledger.admit(other("j", "incident", "b")).unwrap();
+        assert!(matches!(ledger.admit(survey("b", 9, None)), Err(Conflict::Kind { .. })));
+        ledger.admit(other("w", "withdrawn", "a")).unwrap();
+        let refused = ledger.admit(other("x", "withdrawn", "w")).unwrap_err();
+        assert!(matches!(refused, Conflict::Withdrawal(_)), "{refused}");
+        ledger.admit(survey("again", 9, Some("w"))).unwrap();
+        assert_eq!(effective(&ledger), ["again", "j"]);
     }
 
     #[test]

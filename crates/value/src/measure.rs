@@ -13,7 +13,7 @@ use lockgate_model::ids::AgentName;
 
 use crate::catalog::MeasureId;
 use crate::gather::{CountedDays, Day, Gathered, Party};
-use crate::measured::{Measured, Missing};
+use crate::measured::{Measured, Missing, Range};
 use crate::window::DAYS_A_YEAR;
 
 /// Names that are told one by one.
@@ -79,7 +79,7 @@ impl<'a> View<'a> {
     /// Whether any agent did anything at all.
     fn was_anything_seen(&self) -> bool {
         self.interactions() > 0
-            || !self.gathered.deployments().is_empty()
+            || self.gathered.has_own_deployments()
             || !self.gathered.security.is_empty()
     }
 
@@ -145,13 +145,18 @@ fn is_rate(id: MeasureId) -> bool {
 fn rate(view: &View, counted: &View, id: MeasureId) -> Measured {
     let days = view.gathered.counted_days();
     let whole = one(view, id);
-    if days.left_out() == 0.0 || whole.missing.is_some() {
+    if days.left_out() == 0.0 && !days.is_first_day || whole.missing.is_some() {
         return whole;
     }
     let told = days.told().unwrap_or_default();
     let measured = if days.counted > 0.0 { one(counted, id) } else { whole };
     if days.counted > 0.0 && measured.missing.is_none() {
-        return measured.note(told);
+        let mut measured = measured.note(told);
+        if days.is_first_day {
+            // The day goes on: it is a number to look at, and none to judge by.
+            measured.range = Some(Range { low: None, high: None });
+        }
+        return measured;
     }
     let why =
         measured.missing.map_or_else(String::new, |missing| format!("; of these: {}", missing.why));

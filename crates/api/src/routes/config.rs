@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_TYPE;
 use lockgate_model::agent::Agent;
-use lockgate_model::config::{self, Change, Config, Diagnostic, Diagnostics, Severity, Source};
+use lockgate_model::config::{
+    self, Change, Config, Diagnostic, Diagnostics, FILE_BYTES_MAX, FILES_MAX, Severity, Source,
+};
 use lockgate_model::ids::AgentName;
 use lockgate_model::plan::Plan;
 use lockgate_store::{ConfigOrigin, NewConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::Semaphore;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::auth::Viewer;
@@ -26,6 +28,12 @@ use crate::{clock, doc, redact};
 
 /// The name that findings in a body carry.
 const BODY_NAME: &str = "lockgate.yaml";
+
+/// A configuration with the files that it names, as JSON.
+const BODY_BYTES_MAX: usize = 2 * FILE_BYTES_MAX + 4 * 1024 * 1024;
+
+/// Configurations that are read at the same time.
+const READ_AT_ONCE_MAX: usize = 2;
 
 /// The configuration that is active.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,6 +131,8 @@ enum ApplyError {
     NotText,
     #[error("the body is not a configuration with its files: {0}")]
     NotSource(serde_json::Error),
+    #[error("there are {0} files, and a configuration names {FILES_MAX} at most")]
+    TooManyFiles(usize),
 }
 
 impl From<ApplyError> for ApiError {
@@ -135,6 +145,7 @@ impl From<ApplyError> for ApiError {
             ApplyError::NoReason => problem
                 .hint("Add `?reason=…`, 1 to 500 characters, or `?dry_run=true`.")
                 .cli_hint("say why with --reason"),
+            ApplyError::TooManyFiles(_) => problem.hint("Send those that it names."),
             ApplyError::NotText => problem.hint("Send the file as it is."),
             ApplyError::NotSource(_) => problem
                 .hint("Send `{\"text\": …, \"files\": {NAME: …}}`, or the file as `text/yaml`."),
@@ -159,15 +170,15 @@ pub(crate) async fn apply(
     Viewer(principal): Viewer,
     QueryArgs(args): QueryArgs<ApplyArgs>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<Applied>, ApiError> {
     if !args.dry_run {
         principal.need_operator()?;
     }
     principal.need_all_agents("The configuration")?;
-    let body = body.map_err(|_| extract::too_large())?;
-    let source = sent(&headers, &body)?;
-    let new = config::read_with(BODY_NAME, &source).map_err(|diagnostics| invalid(&diagnostics))?;
+    // Read once it is known who sends it: it may be large.
+    let body = to_bytes(body, BODY_BYTES_MAX).await.map_err(|_| extract::too_large())?;
+    let (source, new) = read(headers, body).await?;
     let old = app.config().await?;
     let mut applied = compared(&app, old.as_deref(), &new).await?;
     for (field, what) in for_admins(old.as_deref(), &new) {
@@ -248,6 +259,22 @@ fn own_plan<'a>(config: &'a Config, agent: &AgentName) -> Option<&'a Plan> {
     config.agent(agent).and_then(|agent| config.plan(&agent.plan))
 }
 
+/// Reads a configuration, apart from what must not wait: one can be large.
+async fn read(headers: HeaderMap, body: Bytes) -> Result<(Source, Config), ApplyError> {
+    static PLACES: Semaphore = Semaphore::const_new(READ_AT_ONCE_MAX);
+    // Never closed.
+    let _place = PLACES.acquire().await;
+    let reading = tokio::task::spawn_blocking(move || {
+        let source = sent(&headers, &body)?;
+        let new = config::read_with(BODY_NAME, &source);
+        new.map(|new| (source, new)).map_err(|diagnostics| invalid(&diagnostics))
+    });
+    match reading.await {
+        Ok(read) => read,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
 /// The text alone, or as JSON with the files that it names.
 fn sent(headers: &HeaderMap, body: &[u8]) -> Result<Source, ApplyError> {
     let json = headers
@@ -255,7 +282,11 @@ fn sent(headers: &HeaderMap, body: &[u8]) -> Result<Source, ApplyError> {
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.trim_start().starts_with("application/json"));
     if json {
-        return serde_json::from_slice(body).map_err(ApplyError::NotSource);
+        let source: Source = serde_json::from_slice(body).map_err(ApplyError::NotSource)?;
+        if source.files.len() > FILES_MAX {
+            return Err(ApplyError::TooManyFiles(source.files.len()));
+        }
+        return Ok(source);
     }
     Ok(Source::from(std::str::from_utf8(body).map_err(|_| ApplyError::NotText)?))
 }

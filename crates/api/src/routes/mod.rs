@@ -1,10 +1,8 @@
 //! The REST API, one file per group of endpoints.
 
-use axum::extract::DefaultBodyLimit;
-use lockgate_model::config::FILE_BYTES_MAX;
 use utoipa::OpenApi as _;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::problem::Problem;
@@ -54,9 +52,6 @@ mod value;
 )]
 struct Document;
 
-/// A configuration with the files that it names, as JSON.
-const CONFIG_BYTES_MAX: usize = 2 * FILE_BYTES_MAX + 4 * 1024 * 1024;
-
 /// All endpoints, with the document that describes them.
 pub(crate) fn router() -> OpenApiRouter<App> {
     let mut document = Document::openapi();
@@ -102,9 +97,7 @@ pub(crate) fn router() -> OpenApiRouter<App> {
         .routes(routes!(command::confirm))
         .routes(routes!(command::retry))
         .routes(routes!(command::look))
-        .routes(
-            routes!(config::active, config::apply).layer(DefaultBodyLimit::max(CONFIG_BYTES_MAX)),
-        )
+        .routes(routes!(config::active, config::apply))
         .routes(routes!(policy::in_force))
         .routes(routes!(events::stream))
         .routes(routes!(tokens::list, tokens::create))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lockgate_model::ids::AgentName;
 use lockgate_store::{AlsoCharged, NotImported, NotTaken};
-use lockgate_value::event::What;
+use lockgate_value::event::{Key, What};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -81,6 +81,44 @@ impl From<AlsoCharged> for AlsoChargedView {
         let AlsoCharged { agent, provider, service, from_wall_ms, to_wall_ms } = also;
         Self { agent, provider, service, from_wall_ms, to_wall_ms }
     }
+}
+
+/// Refuses, of a token that is limited to some agents, corrections of what is not there: they would keep others from using
+/// the key for an event of their own.
+async fn check_corrected<'a>(
+    app: &App,
+    principal: &Principal,
+    events: impl Iterator<Item = (&'a Key, Option<&'a Key>)>,
+) -> Result<(), ApiError> {
+    if principal.sees_all() {
+        return Ok(());
+    }
+    let (own, corrected): (BTreeSet<&Key>, Vec<Option<&Key>>) = events.unzip();
+    let corrected: Vec<&Key> =
+        corrected.into_iter().flatten().filter(|key| !own.contains(key)).collect();
+    match app.store.keys_not_there(&corrected).await?.first() {
+        Some(key) => {
+            let text = format!("Corrects: `{key}` is not there.");
+            Err(ApiError::new(Kind::Conflict, text).hint(
+                "Record that event first; only a token that sees all agents corrects what is to come.",
+            ))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Refuses what is yet to come; each event with its own time, if it says one.
+fn check_past<'a>(
+    events: impl Iterator<Item = (Option<i64>, &'a What)>,
+    now_wall_ms: i64,
+    first: Option<u64>,
+) -> Result<(), ApiError> {
+    for (index, (at_wall_ms, what)) in events.enumerate() {
+        what.check_past(at_wall_ms, now_wall_ms).map_err(|invalid| {
+            not_taken(NotTaken::Unfit { index, why: invalid.to_string() }, first)
+        })?;
+    }
+    Ok(())
 }
 
 /// Which event was refused, and why. `first` is the row of the first one, from 0, where they are rows of a file.

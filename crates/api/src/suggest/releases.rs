@@ -45,11 +45,14 @@ pub(super) fn judged(
     let mut judged = Vec::with_capacity(past.len());
     for past in past.into_iter().take_while(|_| !left.get()) {
         let Some(ended) = ended(&past.rollout.phase) else { continue };
-        let Rollout { id, candidate, ended_wall_ms, .. } = &past.rollout;
+        let Rollout { id, candidate, started_wall_ms, ended_wall_ms, .. } = &past.rollout;
         let present = replay(&past, plan);
         let caused = |incident: &Incident| {
             incident.release == Some(*id)
-                || incident.release.is_none() && incident.caused_by.as_ref() == Some(candidate)
+                || incident.release.is_none()
+                    && incident.caused_by.as_ref() == Some(candidate)
+                    // What was noticed before it began is of another release of the version.
+                    && incident.detected_wall_ms >= *started_wall_ms
         };
         let release = Release {
             rollout: *id,

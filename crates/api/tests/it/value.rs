@@ -87,15 +87,37 @@ async fn an_import_is_its_own_tokens_and_of_those_who_see_all() {
         async move { server.post(IMPORTS, &token, body).await }
     };
     answered(begin(ours.clone(), 0).await, 200).await;
-    problem(begin(theirs.clone(), 0).await, 403).await;
     let rows = format!("{IMPORTS}/{}/rows", digest(0));
-    let first = json!({ "first": 0, "events": [survey("a", Some("support"))] });
-    problem(server.post(&rows, &theirs, first.clone()).await, 403).await;
-    let taken = answered(server.post(&rows, &ours, first).await, 200).await;
+    let part =
+        |first: u64, key: &str| json!({ "first": first, "events": [survey(key, Some("support"))] });
+    problem(server.post(&rows, &theirs, part(0, "x")).await, 404).await;
+    let taken = answered(server.post(&rows, &ours, part(0, "a")).await, 200).await;
     assert_eq!((&taken["taken"], &taken["done"]), (&json!(1), &json!(false)));
-    let last = json!({ "first": 1, "events": [survey("b", Some("support"))] });
-    let done = answered(server.post(&rows, &server.admin, last).await, 200).await;
-    assert_eq!(done["done"], true);
+    let done = answered(server.post(&rows, &ours, part(1, "b")).await, 200).await;
+    assert_eq!((&done["done"], &done["digest"]), (&json!(true), &json!(digest(0))));
+    // Whatever it sent under that digest: to others the file is not imported.
+    for token in [&theirs, &server.admin] {
+        let fresh = answered(begin(token.clone(), 0).await, 200).await;
+        assert_eq!((&fresh["taken"], &fresh["done"]), (&json!(0), &json!(false)));
+    }
+    answered(server.post(&rows, &theirs, part(0, "c")).await, 200).await;
+    let gone = server
+        .request(Method::DELETE, &format!("{IMPORTS}/{}", digest(0)), &server.admin)
+        .json(&json!({ "reason": "a test" }));
+    assert_eq!(gone.send().await.unwrap().status(), 204);
+    // The admin's own is gone; the next one is that of the other token.
+    let gone = server
+        .request(Method::DELETE, &format!("{IMPORTS}/{}", digest(0)), &server.admin)
+        .json(&json!({ "reason": "a test" }));
+    assert_eq!(gone.send().await.unwrap().status(), 204);
+    problem(server.post(&rows, &theirs, part(1, "d")).await, 404).await;
+    // What is refused at its first rows takes no place.
+    answered(begin(theirs.clone(), 9).await, 200).await;
+    let nine = format!("{IMPORTS}/{}/rows", digest(9));
+    let mut other = part(0, "a");
+    other["events"][0]["score"] = json!(1);
+    problem(server.post(&nine, &theirs, other).await, 409).await;
+    problem(server.post(&nine, &theirs, part(0, "e")).await, 404).await;
     // Whoever is limited takes not all places.
     for n in 1..=5 {
         answered(begin(theirs.clone(), n).await, 200).await;
@@ -139,6 +161,41 @@ async fn what_is_no_event_and_too_many_of_them_are_refused_whole() {
 }
 
 #[tokio::test]
+async fn what_is_yet_to_come_is_refused_and_keys_are_not_taken_from_others() {
+    let server = server().await;
+    let admin = &server.admin;
+    let tell = async |token: &str, event: Value| {
+        server.post(EVENTS, token, json!({ "events": [event] })).await
+    };
+    let mut late = survey("a", Some("support"));
+    late["at"] = json!("2036-01-01T00:00:00Z");
+    let told = problem(tell(admin, late).await, 409).await;
+    assert!(told["detail"].as_str().unwrap().contains("yet to come"), "{told}");
+    let incident = json!({
+        "key": "i", "source": "s", "kind": "incident", "agent": "support",
+        "at": "2026-11-01T00:00:00Z", "detected": "2026-11-01T00:00:00Z", "recovered": "2036-01-01T00:00:00Z",
+    });
+    let told = problem(tell(admin, incident).await, 409).await;
+    assert!(told["detail"].as_str().unwrap().starts_with("Recovered: "), "{told}");
+    // A charge may be of a time to come.
+    let charge = json!({
+        "key": "c", "source": "s", "kind": "external_cost", "agent": "support", "at": "2036-01-01T00:00:00Z",
+        "billed_cost": "1", "billing_currency": "USD", "service_name": "s",
+        "charge_period_start": "2036-01-01T00:00:00Z", "charge_period_end": "2036-02-01T00:00:00Z",
+    });
+    answered(tell(admin, charge).await, 201).await;
+
+    let limited = server.token(Role::Operator, Some(&["support"])).await;
+    let mut corrects = survey("x", Some("support"));
+    corrects["corrects"] = json!("of-others");
+    problem(tell(&limited, corrects.clone()).await, 409).await;
+    answered(tell(admin, survey("of-others", Some("billing"))).await, 201).await;
+    answered(tell(&limited, survey("own", Some("support"))).await, 201).await;
+    corrects["corrects"] = json!("own");
+    answered(tell(&limited, corrects).await, 201).await;
+}
+
+#[tokio::test]
 async fn a_file_counts_when_it_is_whole() {
     let server = server().await;
     let admin = &server.admin;
@@ -147,8 +204,8 @@ async fn a_file_counts_when_it_is_whole() {
     assert_eq!((&first["taken"], &first["name"]), (&json!(0), &json!("a.csv")));
     let rows = format!("{IMPORTS}/{DIGEST}/rows");
     let part = |first: u64, key: &str| json!({ "first": first, "events": [survey(key, None)] });
-    problem(server.post(&rows, admin, part(1, "b")).await, 409).await;
     answered(server.post(&rows, admin, part(0, "a")).await, 200).await;
+    problem(server.post(&rows, admin, part(2, "c")).await, 409).await;
     let told =
         problem(server.post(EVENTS, admin, json!({ "events": [survey("a", None)] })).await, 409);
     assert!(told.await["detail"].as_str().unwrap().contains("not whole"));

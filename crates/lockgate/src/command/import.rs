@@ -3,9 +3,10 @@
 mod rows;
 mod send;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use lockgate_api::Reason;
 use lockgate_model::ids::AgentName;
 use lockgate_value::event::Text;
 use lockgate_value::import::Defaults;
@@ -27,8 +28,8 @@ const SOURCE: &str = "an import";
 #[derive(Debug, Args)]
 pub(crate) struct Import {
     /// The file: CSV with a header, or JSON, one event in each line
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "digest")]
+    file: Option<PathBuf>,
     /// What the file is [default: by its name: .csv, .jsonl or .ndjson]
     #[arg(long = "as", value_name = "FORMAT", value_enum)]
     as_format: Option<As>,
@@ -49,7 +50,10 @@ pub(crate) struct Import {
     dry_run: bool,
     /// Give up the import of this file that was not finished, and why
     #[arg(long, value_name = "REASON", value_parser = crate::reason::parse)]
-    discard: Option<lockgate_api::Reason>,
+    discard: Option<Reason>,
+    /// The digest of the import to give up, where the file is not as it was any more
+    #[arg(long, value_name = "DIGEST", requires = "discard", conflicts_with = "file")]
+    digest: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -66,27 +70,26 @@ enum As {
 
 impl Import {
     pub(crate) async fn run(self, format: Format) -> CliResult {
+        if let (Some(digest), Some(reason)) = (&self.digest, &self.discard) {
+            return discard(&Client::new(&self.server)?, digest, reason).await;
+        }
         let kind = self.kind()?;
-        let looked = rows::look(&self.file, &kind)?;
+        let looked = rows::look(self.file(), &kind)?;
         if self.dry_run {
             return self.tried(&kind, looked.rows, format).await;
         }
         let client = Client::new(&self.server)?;
         if let Some(reason) = &self.discard {
-            client
-                .delete_because(&["value", "imports", looked.digest.as_str()], reason.as_str())
-                .await?;
-            output::note("what was taken of it is forgotten");
-            return Ok(Exit::Done);
+            return discard(&client, looked.digest.as_str(), reason).await;
         }
         let name = self.name();
-        let sent = send::all(&client, Rows::open(&self.file, &kind)?, &looked, &name).await?;
+        let sent = send::all(&client, Rows::open(self.file(), &kind)?, &looked, &name).await?;
         AlsoCharged::warn(&sent.also_charged);
         match format {
             Format::Json => output::print_json(&sent)?,
             Format::Text => output::print(&format!(
                 "imported {}: {} events, {} of them recorded before",
-                self.file.display(),
+                self.file().display(),
                 output::count(sent.rows),
                 output::count(sent.known)
             ))?,
@@ -96,7 +99,7 @@ impl Import {
 
     async fn tried(&self, kind: &Kind, rows: u64, format: Format) -> CliResult {
         let client = Client::new(&self.server)?;
-        let told = send::tried(&client, Rows::open(&self.file, kind)?).await?;
+        let told = send::tried(&client, Rows::open(self.file(), kind)?).await?;
         AlsoCharged::warn(&told.also_charged);
         match format {
             Format::Json => output::print_json(&json!({
@@ -112,8 +115,13 @@ impl Import {
         Ok(Exit::Done)
     }
 
+    /// Nothing is left out but with a digest.
+    fn file(&self) -> &Path {
+        self.file.as_deref().unwrap_or(Path::new(""))
+    }
+
     fn name(&self) -> String {
-        let name = self.file.file_name().unwrap_or(self.file.as_os_str());
+        let name = self.file().file_name().unwrap_or(self.file().as_os_str());
         output::plain(&name.to_string_lossy())
     }
 
@@ -121,7 +129,7 @@ impl Import {
         let source = self.source.clone().unwrap_or_else(|| SOURCE.to_owned());
         let source = Text::try_from(source)
             .map_err(|error| CliError::usage(format!("--source: {error}")))?;
-        let named = self.file.extension().and_then(|extension| extension.to_str());
+        let named = self.file().extension().and_then(|extension| extension.to_str());
         let by_name = match named.map(str::to_ascii_lowercase).as_deref() {
             Some("csv") => Some(As::Csv),
             Some("jsonl" | "ndjson") => Some(As::Jsonl),
@@ -137,9 +145,15 @@ impl Import {
             }
             None => Err(CliError::usage(format!(
                 "the name of {} does not say what it is",
-                self.file.display()
+                self.file().display()
             ))
             .hint("say it: --as csv, --as jsonl or --as focus")),
         }
     }
+}
+
+async fn discard(client: &Client, digest: &str, reason: &Reason) -> CliResult {
+    client.delete_because(&["value", "imports", digest], reason.as_str()).await?;
+    output::note("what was taken of it is forgotten");
+    Ok(Exit::Done)
 }

@@ -46,7 +46,7 @@ pub use diff::{Change, at_next_start, diff, weakened};
 pub use fit::{Misfit, misfits};
 pub use schema::{did_you_mean, schema};
 pub use secret::{InvalidSecretRef, SecretRef};
-pub use source::{FILE_BYTES_MAX, Source, names_files};
+pub use source::{FILE_BYTES_MAX, FILES_MAX, Source, names_files};
 pub use standard::rebound;
 pub use template::{Scenario, UnknownScenario, template};
 pub use told::{Told, diff_in_words};

@@ -16,7 +16,7 @@ pub const FILE_BYTES_MAX: usize = litellm::BYTES_MAX;
 pub(super) const PROBES_BYTES_MAX: usize = 1024 * 1024;
 
 /// The most files that a configuration can name.
-const FILES_MAX: usize = 32;
+pub const FILES_MAX: usize = 32;
 
 /// What a configuration is read from, kept and sent as.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -21,16 +21,11 @@ pub(super) fn surely_resolved(arm: &Arm) -> Option<[u64; 2]> {
 
 /// Unknown ones are resolved.
 pub(super) fn perhaps_resolved(arm: &Arm) -> Option<[u64; 2]> {
-    counted(arm, all(arm) - arm.outcomes.escalated - arm.outcomes.failed)
+    counted(arm, arm.heard() - arm.outcomes.escalated - arm.outcomes.failed)
 }
 
 fn counted(arm: &Arm, resolved: u64) -> Option<[u64; 2]> {
-    (arm.outcomes.count() > 0).then(|| [all(arm) - resolved, resolved])
-}
-
-/// All answers. An outcome may be there before its answer has ended.
-fn all(arm: &Arm) -> u64 {
-    arm.answered().max(arm.outcomes.count())
+    (arm.outcomes.count() > 0).then(|| [arm.heard() - resolved, resolved])
 }
 
 /// How the candidate's answers are counted where its number is shown and compared.
@@ -148,7 +143,7 @@ mod tests {
         for answer in 0..answers {
             cost.record(Some(if answer % 2 == 0 { 10_000_000 } else { 30_000_000 }));
         }
-        let outcomes = Outcomes { resolved, escalated, failed: 0 };
+        let outcomes = Outcomes { resolved, escalated, ..Outcomes::default() };
         Arm { completed: answers, cost, outcomes, ..Arm::default() }
     }
 

@@ -34,7 +34,11 @@ fn world(change: impl FnOnce(&mut Plan)) -> World {
 fn answers(all: u64, resolved: u64, escalated: u64) -> Arm {
     let mut cost = Cost::default();
     (0..all).for_each(|n| cost.record(Some(10_000_000 + n % 3 * 10_000_000)));
-    Arm { cost, outcomes: Outcomes { resolved, escalated, failed: 0 }, ..arm(all, 0, 100) }
+    Arm {
+        cost,
+        outcomes: Outcomes { resolved, escalated, ..Outcomes::default() },
+        ..arm(all, 0, 100)
+    }
 }
 
 fn at_work(world: &World, candidate: Arm, stable: Arm) -> Signals {

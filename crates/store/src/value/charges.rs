@@ -21,9 +21,6 @@ const SERVICES_MAX: usize = 20;
 /// Charges that are looked at for one service.
 const CHARGES_MAX: i64 = 100_000;
 
-/// The longest period of a charge that began before: a month.
-const PERIOD_MAX_MS: i64 = 31 * 24 * 3_600_000;
-
 /// A service that other records charge, too, for some of the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AlsoCharged {
@@ -102,26 +99,23 @@ impl Store {
         let sql = format!(
             "SELECT EXISTS (
                  SELECT 1 FROM (
-                     SELECT * FROM value_event INDEXED BY value_event_single
-                     WHERE is_single = 1 AND kind = 'external_cost'
-                         AND at_wall_ms >= ?1 AND at_wall_ms < ?2 AND agent IS ?3
+                     SELECT * FROM value_event INDEXED BY value_charge
+                     WHERE kind = 'external_cost' AND body ->> 'charge_period_end_wall_ms' > ?1
+                         AND body ->> 'charge_period_start_wall_ms' < ?2 AND agent IS ?3
                          AND (?4 IS NULL OR import IS NOT ?4)
                      LIMIT ?5) AS value_event
-                 WHERE body ->> 'service_name' = ?6 AND body ->> 'provider_name' IS ?7
-                     AND body ->> 'charge_period_end_wall_ms' > ?8
+                 WHERE LOWER(body ->> 'service_name') = LOWER(?6)
                      AND NOT body ->> 'model_usage' AND {COUNTS})"
         );
         let mut told = Vec::new();
         for service in services.into_iter().take(SERVICES_MAX) {
             let is_there: bool = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.as_str()))
-                .bind(service.from_wall_ms.saturating_sub(PERIOD_MAX_MS))
+                .bind(service.from_wall_ms)
                 .bind(service.to_wall_ms)
                 .bind(&service.agent)
                 .bind(import)
                 .bind(CHARGES_MAX)
                 .bind(&service.service)
-                .bind(&service.provider)
-                .bind(service.from_wall_ms)
                 .fetch_one(&self.inner.reader)
                 .await?;
             if is_there {

@@ -1,7 +1,7 @@
 //! What an event corrects, and what corrects it.
 
 use lockgate_model::ids::AgentName;
-use lockgate_value::event::{Event, Key};
+use lockgate_value::event::{Event, Key, What};
 use lockgate_value::ledger::Conflict;
 use sqlx::{FromRow, SqliteConnection};
 
@@ -17,12 +17,19 @@ const CORRECTIONS_MAX: i64 = 1_000;
 #[derive(FromRow)]
 struct Other {
     key: String,
+    kind: String,
     agent: Option<String>,
     /// The import that it is part of, if that is not whole.
     import: Option<String>,
 }
 
 impl Other {
+    /// Its kind.
+    fn kind(&self) -> Result<&'static str, StoreError> {
+        let known = What::KINDS.into_iter().find(|kind| *kind == self.kind);
+        known.ok_or_else(|| StoreError::Value { what: "kind of event", value: self.kind.clone() })
+    }
+
     /// The import that it is part of, if that is not whole and another than the teller's own.
     fn elsewhere(&self, teller: &Teller<'_>) -> Option<&String> {
         self.import.as_ref().filter(|import| teller.import != Some(import.as_str()))
@@ -45,6 +52,11 @@ pub(super) async fn check(
     if by.as_ref().is_some_and(|by| by.agent.as_deref() != agent) {
         return Err(conflict(Conflict::Agent(event.key.clone())));
     }
+    if let Some(by) = &by
+        && let Some(why) = Conflict::of_kinds(by.kind()?, &event.key, event.what.kind())
+    {
+        return Err(conflict(why));
+    }
     let Some(corrected) = &event.corrects else { return Ok(by.is_some()) };
     let not_whole = |what: String, import: &str| {
         let what = format!("corrects: `{corrected}` is {what}");
@@ -56,6 +68,9 @@ pub(super) async fn check(
         }
         if let Some(import) = known.elsewhere(teller) {
             return Err(not_whole("in".to_owned(), import));
+        }
+        if let Some(why) = Conflict::of_kinds(event.what.kind(), corrected, known.kind()?) {
+            return Err(conflict(why));
         }
     }
     if let Some(known) = corrector(conn, corrected).await? {
@@ -73,7 +88,7 @@ pub(super) async fn check(
 
 async fn with_key(conn: &mut SqliteConnection, key: &Key) -> Result<Option<Other>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT key, agent, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
+        "SELECT key, kind, agent, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
          FROM value_event WHERE key = ?",
     )
     .bind(key.as_str())
@@ -84,7 +99,7 @@ async fn with_key(conn: &mut SqliteConnection, key: &Key) -> Result<Option<Other
 /// The event that corrects the one with this key.
 async fn corrector(conn: &mut SqliteConnection, key: &Key) -> Result<Option<Other>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT key, agent, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
+        "SELECT key, kind, agent, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
          FROM value_event WHERE corrects = ?",
     )
     .bind(key.as_str())

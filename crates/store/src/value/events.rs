@@ -60,7 +60,8 @@ pub enum NotTaken {
     },
     /// One of them is part of an import that is not whole, or corrects what is.
     #[error(
-        "{what} the import {import}, which is not whole; import that file to its end, or discard it"
+        "{what} the import {import}, which is not whole; import that file to its end, or discard it: lockgate import --discard REASON --digest {}",
+        digest(import)
     )]
     InImport {
         /// Which, from 0.
@@ -87,6 +88,11 @@ impl From<sqlx::Error> for NotTaken {
     fn from(error: sqlx::Error) -> Self {
         Self::Store(error.into())
     }
+}
+
+/// An import's digest, without whose it is.
+fn digest(import: &str) -> &str {
+    import.split_once('/').map_or(import, |(digest, _)| digest)
 }
 
 #[derive(FromRow)]
@@ -121,6 +127,16 @@ impl Store {
         let told = tell_drafts(&mut tx, drafts, by, at_wall_ms).await?;
         self.commit(tx).await?;
         Ok(told)
+    }
+
+    /// Which of these keys no event has.
+    pub async fn keys_not_there(&self, keys: &[&Key]) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT key FROM value_event)",
+        )
+        .bind(list(keys.iter().copied())?)
+        .fetch_all(&self.inner.reader)
+        .await?)
     }
 
     /// Whether events would be taken; nothing is.

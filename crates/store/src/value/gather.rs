@@ -164,9 +164,15 @@ async fn gather_events(
         "SELECT body FROM value_event INDEXED BY value_event_single
          WHERE is_single = 1
              AND (at_wall_ms < ?2
-                 OR kind IN ('baseline', 'incident', 'deployment', 'external_cost'))
+                 OR kind IN ('baseline', 'incident', 'deployment'))
+             AND kind <> 'external_cost'
              AND (at_wall_ms >= ?1 OR kind NOT IN
                  ('survey', 'conversion', 'replacement_check', 'error_introduced'))
+             AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}
+         UNION ALL
+         SELECT body FROM value_event INDEXED BY value_charge
+         WHERE kind = 'external_cost' AND body ->> 'charge_period_end_wall_ms' > ?1
+             AND body ->> 'charge_period_start_wall_ms' < ?2
              AND (?3 IS NULL OR agent IS NULL OR agent = ?3) AND {COUNTS}
          UNION ALL {}
          UNION ALL {}",

@@ -25,6 +25,8 @@ pub struct NewImport {
     pub by: String,
     /// When, milliseconds since the Unix epoch.
     pub at_wall_ms: i64,
+    /// How many of the same token may not be whole at the same time, where that is bounded.
+    pub open_max: Option<i64>,
 }
 
 /// How far an import is.
@@ -122,6 +124,19 @@ impl Store {
             let what = "imports that are not whole";
             return Err(StoreError::Full { what, max: OPEN_MAX }.into());
         }
+        if let Some(max) = new.open_max {
+            let own: i64 = sqlx::query_scalar(
+                "SELECT COUNT(*) FROM value_import WHERE is_done = 0 AND id <> ? AND principal = ?",
+            )
+            .bind(&new.id)
+            .bind(&new.by)
+            .fetch_one(&mut *tx)
+            .await?;
+            if own >= max {
+                let what = "imports of this token that are not whole";
+                return Err(StoreError::Full { what, max }.into());
+            }
+        }
         sqlx::query(
             "INSERT INTO value_import (id, name, rows_all, rows_taken, rows_known, is_done,
                  principal, started_wall_ms, touched_wall_ms)
@@ -141,6 +156,16 @@ impl Store {
         }
         self.commit(tx).await?;
         Ok(import)
+    }
+
+    /// Forgets an import of which nothing was taken.
+    pub async fn forget_untaken(&self, id: &str) -> Result<(), StoreError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("DELETE FROM value_import WHERE id = ? AND is_done = 0 AND rows_taken = 0")
+            .bind(id)
+            .execute(&mut *tx)
+            .await?;
+        self.commit(tx).await
     }
 
     /// Takes rows of an import, the first of which is row `first`, from 0. What was taken before is passed over. They are

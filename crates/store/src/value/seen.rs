@@ -54,8 +54,9 @@ impl Store {
         only: Option<&AgentName>,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "SELECT MIN(at_wall_ms) FROM value_event INDEXED BY value_event_single
-             WHERE is_single = 1 AND at_wall_ms < ?1
+            "SELECT MIN(CASE kind WHEN 'deployment' THEN body ->> 'finished_wall_ms' ELSE at_wall_ms END)
+             FROM value_event INDEXED BY value_event_single
+             WHERE is_single = 1 AND (at_wall_ms < ?1 OR kind = 'deployment')
                  AND kind IN ('time_saved', 'error_introduced', 'deployment')
                  AND (?2 IS NULL OR agent = ?2) AND {COUNTS}"
         );

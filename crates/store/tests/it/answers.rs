@@ -253,7 +253,7 @@ pub(crate) async fn an_outcome_that_both_tell_counts_once(db: &Database) {
     }
     let signals = db.signals(&rollout, T0).await.unwrap();
     for arm in [&signals.evidence[&Epoch(1)].candidate, &signals.recent[&SHORT_MS].candidate] {
-        assert_eq!(arm.outcomes, Outcomes { resolved: 1, escalated: 0, failed: 0 });
+        assert_eq!(arm.outcomes, Outcomes { resolved: 1, ..Outcomes::default() });
     }
     // What the version said stays.
     let read = db.interactions(&agent_a(), 10).await.unwrap();
@@ -280,6 +280,8 @@ pub(crate) async fn one_user_tells_the_outcomes_of_few(db: &Database) {
     db.answer(ticket(&first, Some(7)), FAILED, T0).await.unwrap();
     let arm = candidate(db, &first).await;
     assert_eq!((arm.outcomes.count(), arm.errors_charged()), (most, 1));
+    // What is not counted is not asked for either: of a user with many answers, so many are known and the others are let be.
+    assert_eq!(arm.outcomes.unheard, 6);
     let signals = db.signals(&first, T0).await.unwrap();
     assert_eq!(signals.recent[&SHORT_MS].candidate.outcomes.count(), most);
     // Others, and the same one in another release, are heard.

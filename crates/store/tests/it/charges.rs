@@ -50,7 +50,6 @@ pub(crate) async fn the_same_bill_in_another_form_is_told(db: &Database) {
     assert_eq!(also(db, &other).await, [search(0..2)]);
     for (more, why) in [
         (json!({ "service_name": "Vectors" }), "another service"),
-        (json!({ "provider_name": "Other" }), "another provider"),
         (json!({ "agent": "agent-b" }), "another agent"),
         (json!({ "model_usage": true }), "it is not added"),
         (json!({ "corrects": "a" }), "it takes the place of one"),
@@ -58,6 +57,18 @@ pub(crate) async fn the_same_bill_in_another_form_is_told(db: &Database) {
         assert_eq!(also(db, &[charge("e", 0, &more)]).await, [], "{why}");
     }
     assert_eq!(also(db, &[charge("e", 2, &none)]).await, [], "another time");
+    // An export may leave the provider out, call it otherwise, or write the service in other letters.
+    for more in [
+        json!({ "provider_name": null }),
+        json!({ "provider_name": "Other" }),
+        json!({ "service_name": "SEARCH" }),
+    ] {
+        assert_eq!(also(db, &[charge("e", 0, &more)]).await.len(), 1, "{more}");
+    }
+    // So it is when somebody recorded it later, without a time of its own.
+    let later = Event { at_wall_ms: T0 + 400 * 86_400_000, ..charge("late", 5, &none) };
+    db.tell_events(&[later.into()], "ada", T0).await.unwrap();
+    assert_eq!(also(db, &[charge("e", 5, &none)]).await.len(), 1);
     db.begin_import(&file("other", 3)).await.unwrap();
     db.import_rows("other", 0, &other, "ada", T0).await.unwrap();
     assert_eq!(db.import_also_charged("other").await.unwrap(), [search(0..2)]);

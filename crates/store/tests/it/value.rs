@@ -216,9 +216,11 @@ pub(crate) async fn the_largest_sums_are_kept_read_and_taken_back(db: &Database)
         tell(db, &[saved(key)]).await.unwrap();
         reported(db).await;
     }
-    tell(db, &[Event { corrects: Some("a".parse().unwrap()), ..survey("w", 9, None) }])
-        .await
-        .unwrap();
+    let gone = json!({
+        "key": "w", "at_wall_ms": T0, "agent": "agent-a", "source": "s", "kind": "withdrawn",
+        "corrects": "a", "reason": "twice",
+    });
+    tell(db, &[Event::from_json(gone).unwrap(), survey("v", 9, None)]).await.unwrap();
     db.begin_import(&file("large", 2)).await.unwrap();
     db.import_rows("large", 0, &[saved("c")], "ada", T0).await.unwrap();
     assert!(db.discard_import("large", 9).await.unwrap());
@@ -226,7 +228,14 @@ pub(crate) async fn the_largest_sums_are_kept_read_and_taken_back(db: &Database)
 }
 
 pub(crate) fn file(id: &str, rows: u64) -> NewImport {
-    NewImport { id: id.into(), name: "f.csv".into(), rows, by: "ada".into(), at_wall_ms: T0 }
+    NewImport {
+        id: id.into(),
+        name: "f.csv".into(),
+        rows,
+        by: "ada".into(),
+        at_wall_ms: T0,
+        open_max: None,
+    }
 }
 
 pub(crate) async fn an_import_counts_when_it_is_whole_and_goes_on_where_it_stopped(db: &Database) {
@@ -292,9 +301,9 @@ impl Numbers {
     }
 }
 
-/// Events of all kinds that are counted together, and one that is not; one in four corrects another, each another one.
+/// Events of all kinds that are counted together, and one that is not; some correct another of the same agent and kind, each another one.
 fn of_all_kinds(count: u64, numbers: &mut Numbers) -> Vec<Event> {
-    let (mut corrected, mut agents) = (Vec::new(), Vec::new());
+    let (mut corrected, mut told) = (Vec::new(), Vec::new());
     (0..count)
         .map(|n| {
             let agent = if numbers.below(2) == 0 { "agent-a" } else { "agent-b" };
@@ -316,8 +325,10 @@ fn of_all_kinds(count: u64, numbers: &mut Numbers) -> Vec<Event> {
             };
             event.as_object_mut().unwrap().extend(what.as_object().unwrap().clone());
             let target = numbers.below(n.max(1));
-            let is_own = agents.get(usize::try_from(target).unwrap()) == Some(&agent);
-            agents.push(agent);
+            let kind = event["kind"].clone();
+            let like = (agent, kind);
+            let is_own = told.get(usize::try_from(target).unwrap()) == Some(&like);
+            told.push(like);
             if is_own && numbers.below(2) == 0 && !corrected.contains(&target) {
                 corrected.push(target);
                 event["corrects"] = json!(format!("k{target}"));

@@ -1,5 +1,6 @@
 //! What events say.
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use lockgate_model::ids::{InteractionId, RolloutId, VersionName};
 use serde::{Deserialize, Serialize};
@@ -7,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{MINUTES_MAX, after, counted, headcount, is_currency, within};
 use super::{Baseline, Invalid, Text, in_range};
 use crate::amount::Amount;
+
+const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Which group of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -218,6 +221,54 @@ impl What {
         "error_introduced",
         "withdrawn",
     ];
+
+    /// The kind that takes others back.
+    pub const WITHDRAWN: &'static str = Self::KINDS[12];
+
+    /// Times at which something happened, by the names that they are told by. Charges may be of times to come.
+    pub fn happened_wall_ms(&self) -> Vec<(&'static str, i64)> {
+        let times = match self {
+            Self::Incident { detected_wall_ms, recovered_wall_ms, .. } => {
+                vec![("detected", Some(*detected_wall_ms)), ("recovered", *recovered_wall_ms)]
+            }
+            Self::Deployment {
+                finished_wall_ms,
+                committed_wall_ms,
+                detected_wall_ms,
+                recovered_wall_ms,
+                ..
+            } => vec![
+                ("finished", Some(*finished_wall_ms)),
+                ("committed", *committed_wall_ms),
+                ("detected", *detected_wall_ms),
+                ("recovered", *recovered_wall_ms),
+            ],
+            _ => Vec::new(),
+        };
+        times.into_iter().filter_map(|(name, at)| Some((name, at?))).collect()
+    }
+
+    /// Refuses what is said to have happened later than a day from now: clocks, and days of other time zones, differ by that.
+    /// `at` is the event's own time, if it says one.
+    pub fn check_past(&self, at_wall_ms: Option<i64>, now_wall_ms: i64) -> Result<(), Invalid> {
+        let at = match self {
+            // A charge is of its period.
+            Self::ExternalCost { .. } => None,
+            _ => at_wall_ms.map(|at| ("at", at)),
+        };
+        let is_to_come = |(_, at): &(&str, i64)| *at > now_wall_ms.saturating_add(DAY_MS);
+        match at.into_iter().chain(self.happened_wall_ms()).find(is_to_come) {
+            Some((field, at)) => {
+                let at = Timestamp::from_millisecond(at)
+                    .map_or_else(|_| at.to_string(), |at| at.to_string());
+                Err(Invalid::new(
+                    field,
+                    format!("{at} is yet to come; only what has happened is recorded"),
+                ))
+            }
+            None => Ok(()),
+        }
+    }
 
     /// As it is called in JSON.
     pub fn kind(&self) -> &'static str {

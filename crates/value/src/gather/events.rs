@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use lockgate_model::ids::InteractionId;
 
 use super::charges::Calendar;
-use super::{Deployment, End, Gathered, Incident, Release};
+use super::{Deployment, End, Gathered, Incident, Release, Times};
 use crate::event::{Event, Finish, Stage, What};
 
 /// Whether an event is of the agent at work, and a part of what is a week's or a year's. A survey or a comparison from long
@@ -25,7 +25,9 @@ impl Gathered {
         if !self.is_about(event.agent.as_ref()) {
             return;
         }
-        if shows_work(&event.what) {
+        if let What::Deployment { finished_wall_ms, .. } = &event.what {
+            self.seen(*finished_wall_ms);
+        } else if shows_work(&event.what) {
             self.seen(event.at_wall_ms);
         }
         match &event.what {
@@ -68,13 +70,23 @@ impl Gathered {
         if let (None, Some(version), Finish::Succeeded) = (release, &event.version, outcome) {
             self.release(&agent, Release::elsewhere(version.clone(), *finished_wall_ms));
         }
+        if let Some(release) = release {
+            // How it ended and when is known; only times are added, and of two reports those of the later one.
+            let times = Times {
+                committed_wall_ms: *committed_wall_ms,
+                detected_wall_ms: *detected_wall_ms,
+                recovered_wall_ms: *recovered_wall_ms,
+            };
+            let of_release = self.times.entry(release.to_string()).or_default();
+            of_release.insert((event.at_wall_ms, event.key.clone()), times);
+            return;
+        }
         if !self.window.holds(*finished_wall_ms) {
             return;
         }
-        let id = release.map_or_else(|| event.key.to_string(), |id| id.to_string());
         let deployment = Deployment {
             finished_wall_ms: *finished_wall_ms,
-            id: id.clone(),
+            id: event.key.to_string(),
             agent,
             version: event.version.clone(),
             end: if *outcome == Finish::Succeeded { End::Promoted } else { End::RolledBack },
@@ -84,7 +96,7 @@ impl Gathered {
             detected_wall_ms: *detected_wall_ms,
             recovered_wall_ms: *recovered_wall_ms,
         };
-        self.told.insert((id, event.key.clone()), deployment);
+        self.told.insert(event.key.clone(), deployment);
     }
 
     fn count(&mut self, event: &Event) {

@@ -80,11 +80,12 @@ pub(super) fn change_failure_rate(view: &View) -> Measured {
 
 pub(super) fn frequency(view: &View) -> Measured {
     let id = MeasureId::DeploymentFrequency;
-    if !view.was_anything_seen() {
+    let all = finished(view);
+    if all.is_empty() && !view.was_anything_seen() {
         return Measured::absent(id, no_release(view));
     }
-    let promoted = finished(view).iter().filter(|one| is_promoted(one)).count() as f64;
-    let measured = Measured::number(id, promoted / view.weeks(), finished(view).len() as u64);
+    let promoted = all.iter().filter(|one| is_promoted(one)).count() as f64;
+    let measured = Measured::number(id, promoted / view.weeks(), all.len() as u64);
     measured.over(promoted, view.weeks())
 }
 

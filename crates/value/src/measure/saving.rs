@@ -176,7 +176,8 @@ pub(crate) fn cost(view: &View) -> Result<Sum, Missing> {
 }
 
 fn no_cost(view: &View) -> Missing {
-    let how = "lockgate import FILE --as focus --source TEXT".to_owned();
+    let agent = view.only().as_ref().map_or_else(String::new, |agent| format!(" --agent {agent}"));
+    let how = format!("lockgate import FILE --as focus{agent} --source TEXT");
     match view.sum.bucket.cost.unknown {
         0 if view.interactions() == 0 => no_interactions(),
         unknown => Missing::new(

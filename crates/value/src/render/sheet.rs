@@ -139,7 +139,14 @@ pub(super) fn sections(report: &ValueReport, formulas: bool) -> Vec<Section> {
 pub(super) fn score(score: &Score) -> Section {
     let section = Section::new(Part::Score, "Score");
     let section = if let (Some(raw), Some(normalised)) = (score.raw, score.normalised) {
-        section.line(format!("{} raw, {} of 100 normalised.", plain(raw), plain(normalised)))
+        let open = score.normalised_range;
+        let is_open = open.low != open.high;
+        let sure = if is_open {
+            format!(" With what was not seen, {} of 100.", range(open))
+        } else {
+            String::new()
+        };
+        section.line(format!("{} raw, {} of 100 normalised.{sure}", plain(raw), plain(normalised)))
     } else {
         let names: Vec<&str> = score.missing.iter().map(|missing| missing.term.label()).collect();
         let range = range(score.normalised_range);

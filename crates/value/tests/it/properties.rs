@@ -1,5 +1,7 @@
 //! The order in which things come does not matter, nor does what comes twice.
 
+use std::collections::BTreeMap;
+
 use lockgate_model::interaction::{Interaction, Outcome};
 use lockgate_value::event::Event;
 use lockgate_value::gather::Gathered;
@@ -33,11 +35,14 @@ fn what() -> impl Strategy<Value = Value> {
 fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec((what(), any::<bool>()), 0..24).prop_map(|all| {
         let mut events = Vec::new();
+        // The last one of each kind, which the next one of it may correct.
+        let mut last: BTreeMap<String, usize> = BTreeMap::new();
         for (at, (mut what, corrects)) in all.into_iter().enumerate() {
-            if corrects && at > 0 {
+            let before = last.insert(what["kind"].to_string(), at);
+            if let Some(before) = before.filter(|_| corrects) {
                 what.as_object_mut()
                     .unwrap()
-                    .insert("corrects".into(), format!("k{}", at - 1).into());
+                    .insert("corrects".into(), format!("k{before}").into());
             }
             events.push(event(&format!("k{at}"), &what));
         }

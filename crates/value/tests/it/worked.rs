@@ -6,7 +6,8 @@ use lockgate_value::judge::State;
 use serde_json::{Value, json};
 
 use crate::given::{
-    DAY, HOUR, MARCH, agent, deployment, interaction, march, reported, security, take, tell, value,
+    DAY, HOUR, MARCH, agent, deployment, event as told_event, interaction, march, reported,
+    security, take, tell, value,
 };
 
 pub(crate) fn outcomes(gathered: &mut Gathered, resolved: usize, escalated: usize, unknown: usize) {
@@ -333,4 +334,41 @@ fn votes_that_are_all_alike_and_their_change_have_a_width() {
     assert!(near(nps, 100.0) && near(low, 47.503_551_312_7) && near(high, 100.0), "{low} {high}");
     let (change, low, high) = ends("nps_change");
     assert!(near(change, 0.0) && near(low, -52.496_448_687_3) && near(high, 0.0), "{low} {high}");
+}
+
+/// What is told of a release of Lockgate's own adds times to it, and makes none of what does not count.
+#[test]
+fn what_is_told_of_an_own_release_adds_times_and_no_release() {
+    let id = "0192f0c1-2d3e-7000-8000-0000000000aa";
+    let said = |key: &str, committed: i64| {
+        let what = json!({
+            "kind": "deployment", "release": id, "outcome": "failed",
+            "finished_wall_ms": MARCH + 20 * DAY, "committed_wall_ms": MARCH + committed * DAY,
+            "at_wall_ms": MARCH + (30 - committed) * DAY,
+        });
+        told_event(key, &what)
+    };
+    // An agent's first version is no release, whatever is said of it.
+    let mut first = march(30);
+    first.event(&said("a", 1));
+    assert_eq!(value(&reported(&first), "deployment_success"), None);
+    // How it ended stands, and of two reports the later one.
+    let mut own = march(30);
+    own.deployment(Deployment {
+        finished_wall_ms: MARCH + 3 * DAY,
+        id: id.to_owned(),
+        agent: "support".parse().unwrap(),
+        version: None,
+        end: End::Promoted,
+        in_production: true,
+        started_wall_ms: None,
+        committed_wall_ms: None,
+        detected_wall_ms: None,
+        recovered_wall_ms: None,
+    });
+    own.event(&said("late", 1));
+    own.event(&said("early", 2));
+    let report = reported(&own);
+    assert_eq!(value(&report, "deployment_success"), Some(100.0));
+    assert_eq!(value(&report, "lead_time"), Some(48.0));
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{AlsoChargedView, check, not_taken};
+use super::{AlsoChargedView, check, check_corrected, check_past, not_taken};
 use crate::auth::{Operator, Viewer};
 use crate::clock;
 use crate::extract::{JsonBody, QueryArgs};
@@ -75,7 +75,11 @@ pub(crate) async fn tell(
 ) -> Result<(StatusCode, Json<Told>), ApiError> {
     let about: Vec<_> = events.iter().map(|draft| (draft.agent(), draft.what())).collect();
     check(&app, &principal, &about).await?;
+    let corrected = events.iter().map(|draft| (draft.key(), draft.corrects()));
+    check_corrected(&app, &principal, corrected).await?;
     let now_wall_ms = clock::wall_ms();
+    let times = events.iter().map(|draft| (draft.at_wall_ms(), draft.what()));
+    check_past(times, now_wall_ms, None)?;
     let would_be = app.store.try_events(&events, now_wall_ms).await;
     let would_be = would_be.map_err(|error| not_taken(error, None))?;
     let also = app.store.also_charged(&events).await?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{AlsoChargedView, check, not_imported};
+use super::{AlsoChargedView, check, check_corrected, check_past, not_imported};
 use crate::auth::{Operator, Principal, Viewer};
 use crate::clock;
 use crate::extract::{JsonBody, PathArgs, Reason};
@@ -28,7 +28,7 @@ const LISTED_MAX: u32 = 100;
 const NAME_CHARS_MAX: usize = 200;
 
 /// Imports that are not whole, of a token that is limited to some agents: there are few places for all.
-const OPEN_OF_LIMITED_MAX: usize = 5;
+const OPEN_OF_LIMITED_MAX: i64 = 5;
 
 /// Events that one transaction takes away.
 const DISCARDED_AT_ONCE: u32 = 5_000;
@@ -91,7 +91,21 @@ pub(crate) struct ImportView {
 impl From<Import> for ImportView {
     fn from(import: Import) -> Self {
         let Import { id, name, rows, taken, known, is_done, by } = import;
-        Self { digest: id, name, rows, taken, known, done: is_done, by, also_charged: Vec::new() }
+        let digest = id.split_once(OF).map_or(id.as_str(), |(digest, _)| digest).to_owned();
+        Self { digest, name, rows, taken, known, done: is_done, by, also_charged: Vec::new() }
+    }
+}
+
+/// Between a digest and the token whose import it is.
+const OF: char = '/';
+
+/// What an import is kept as. Nobody looks whether a digest is that of the events that come, so that of a token that is
+/// limited to some agents is its own: another's file is never taken for imported because of it.
+fn id_of(principal: &Principal, digest: &Digest) -> String {
+    if principal.sees_all() {
+        digest.to_string()
+    } else {
+        format!("{digest}{OF}{}", principal.name)
     }
 }
 
@@ -121,22 +135,16 @@ pub(crate) async fn begin(
         let text = format!("A file has 1 to {ROWS_MAX} events, not {rows}.");
         return Err(ApiError::new(Kind::Invalid, text));
     }
-    let id = digest.to_string();
-    let before = app.store.imports(LISTED_MAX).await?;
+    let id = id_of(&principal, &digest);
     let known = own(&app, &principal, &id).await?;
-    let open = before.iter().filter(|import| !import.is_done && import.by == principal.name);
-    if !known && !principal.sees_all() && open.count() >= OPEN_OF_LIMITED_MAX {
-        let text = format!("This token has {OPEN_OF_LIMITED_MAX} imports that are not whole.");
-        return Err(ApiError::new(Kind::Conflict, text)
-            .hint("Import those files to their end, or discard them."));
-    }
     if !known {
         let detail = json!({ "digest": id, "rows": rows });
         record(&app, &principal, "value.import", "imports", detail).await?;
     }
     let name = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_MAX).collect();
     let by = principal.name.clone();
-    let new = NewImport { id, name, rows, by, at_wall_ms: clock::wall_ms() };
+    let open_max = (!principal.sees_all()).then_some(OPEN_OF_LIMITED_MAX);
+    let new = NewImport { id, name, rows, by, at_wall_ms: clock::wall_ms(), open_max };
     let import = app.store.begin_import(&new).await.map_err(|error| not_imported(error, None))?;
     Ok(Json(import.into()))
 }
@@ -155,21 +163,40 @@ pub(crate) async fn rows(
     PathArgs(digest): PathArgs<Digest>,
     JsonBody(ImportRows { first, events }): JsonBody<ImportRows>,
 ) -> Result<Json<ImportView>, ApiError> {
+    let id = id_of(&principal, &digest);
+    own(&app, &principal, &id).await?;
+    let taken = take(&app, &principal, &id, ImportRows { first, events }).await;
+    if taken.is_err() {
+        // What was refused at its first rows holds nothing, and takes no place.
+        app.store.forget_untaken(&id).await?;
+    }
+    taken.map(Json)
+}
+
+async fn take(
+    app: &App,
+    principal: &Principal,
+    id: &str,
+    ImportRows { first, events }: ImportRows,
+) -> Result<ImportView, ApiError> {
     let about: Vec<_> = events.iter().map(|event| (event.agent.as_ref(), &event.what)).collect();
-    check(&app, &principal, &about).await?;
-    own(&app, &principal, &digest.to_string()).await?;
-    let (id, now_wall_ms) = (digest.to_string(), clock::wall_ms());
-    let taken = app.store.import_rows(&id, first, &events, &principal.name, now_wall_ms).await;
+    check(app, principal, &about).await?;
+    let corrected = events.iter().map(|event| (&event.key, event.corrects.as_ref()));
+    check_corrected(app, principal, corrected).await?;
+    let now_wall_ms = clock::wall_ms();
+    let times = events.iter().map(|event| (Some(event.at_wall_ms), &event.what));
+    check_past(times, now_wall_ms, Some(first))?;
+    let taken = app.store.import_rows(id, first, &events, &principal.name, now_wall_ms).await;
     let import = taken.map_err(|error| not_imported(error, Some(first)))?;
     // A bill has charges to its end; of other files nothing is looked through.
     let is_bill = events.iter().any(|event| matches!(event.what, What::ExternalCost { .. }));
     let also = if import.is_done && is_bill {
-        app.store.import_also_charged(&id).await?
+        app.store.import_also_charged(id).await?
     } else {
         Vec::new()
     };
     let also_charged = also.into_iter().map(AlsoChargedView::from).collect();
-    Ok(Json(ImportView { also_charged, ..import.into() }))
+    Ok(ImportView { also_charged, ..import.into() })
 }
 
 /// Imports, the newest first.
@@ -187,6 +214,18 @@ pub(crate) async fn list(
     Ok(Json(imports.into_iter().map(ImportView::from).collect()))
 }
 
+/// Which import a digest names: one's own, or for who sees all agents that of a limited token.
+async fn given_up(app: &App, principal: &Principal, digest: &Digest) -> Result<String, ApiError> {
+    let id = id_of(principal, digest);
+    if own(app, principal, &id).await? || !principal.sees_all() {
+        return Ok(id);
+    }
+    let of_others = format!("{digest}{OF}");
+    let all = app.store.imports(LISTED_MAX).await?;
+    let other = all.into_iter().find(|one| !one.is_done && one.id.starts_with(&of_others));
+    Ok(other.map_or(id, |one| one.id))
+}
+
 /// Gives up an import that is not whole: what was taken of it is forgotten.
 #[utoipa::path(delete, path = "/api/v1/value/imports/{digest}", tag = "value",
     operation_id = "discard_import", security(("token" = [])), request_body = DiscardImport,
@@ -200,8 +239,7 @@ pub(crate) async fn discard(
     PathArgs(digest): PathArgs<Digest>,
     JsonBody(DiscardImport { reason }): JsonBody<DiscardImport>,
 ) -> Result<StatusCode, ApiError> {
-    let id = digest.to_string();
-    own(&app, &principal, &id).await?;
+    let id = given_up(&app, &principal, &digest).await?;
     let detail = json!({ "digest": id, "reason": reason });
     record(&app, &principal, "value.import.discard", "imports", detail).await?;
     while !app

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
+use jiff::Timestamp;
 use lockgate_model::ids::AgentName;
 use lockgate_model::version::Digest;
 use lockgate_value::event::{Event, Text};
@@ -91,7 +92,10 @@ impl Sum {
 type Row = CliResult<Result<Event, RowError>>;
 
 /// The rows of a file.
-pub(super) struct Rows(Reader);
+pub(super) struct Rows {
+    reader: Reader,
+    now_wall_ms: i64,
+}
 
 enum Reader {
     Csv { records: csv::StringRecordsIntoIter<File>, columns: Which },
@@ -107,18 +111,15 @@ enum Which {
 
 impl Rows {
     pub(super) fn open(path: &Path, kind: &Kind) -> CliResult<Self> {
+        let now_wall_ms = Timestamp::now().as_millisecond();
         let name = path.display().to_string();
         // It is read twice: what a pipe gives is gone after once.
         let file = text_file::open(path)?;
         let defaults = match kind {
             Kind::Jsonl(defaults) => {
                 let lines = BufReader::new(file);
-                return Ok(Self(Reader::Jsonl {
-                    lines,
-                    line: 0,
-                    defaults: defaults.clone(),
-                    name,
-                }));
+                let reader = Reader::Jsonl { lines, line: 0, defaults: defaults.clone(), name };
+                return Ok(Self { reader, now_wall_ms });
             }
             Kind::Csv(defaults) => Some(defaults.clone()),
             Kind::Focus { .. } => None,
@@ -133,7 +134,8 @@ impl Rows {
             (_, defaults) => Columns::of(&header, defaults.unwrap_or_default()).map(Which::Events),
         };
         let columns = columns.unwrap_or_else(|error| Which::Wrong(Some(error)));
-        Ok(Self(Reader::Csv { records: reader.into_records(), columns }))
+        let reader = Reader::Csv { records: reader.into_records(), columns };
+        Ok(Self { reader, now_wall_ms })
     }
 }
 
@@ -141,7 +143,8 @@ impl Iterator for Rows {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {
-        match &mut self.0 {
+        let now_wall_ms = self.now_wall_ms;
+        match &mut self.reader {
             Reader::Csv { columns: Which::Wrong(error), .. } => {
                 error.take().map(|error| Ok(Err(error)))
             }
@@ -151,15 +154,27 @@ impl Iterator for Rows {
                     Err(error) => return Some(Err(CliError::new(Exit::Usage, error))),
                 };
                 let line = record.position().map_or(0, csv::Position::line);
-                Some(Ok(match columns {
+                let event = match columns {
                     Which::Bill(columns) => columns.event(line, &record),
                     Which::Events(columns) => columns.event(line, &record),
                     Which::Wrong(_) => return None,
-                }))
+                };
+                Some(Ok(past(event, line, now_wall_ms)))
             }
-            Reader::Jsonl { lines, line, defaults, name } => next_line(lines, line, defaults, name),
+            Reader::Jsonl { lines, line, defaults, name } => {
+                let row = next_line(lines, line, defaults, name)?;
+                Some(row.map(|event| past(event, *line, now_wall_ms)))
+            }
         }
     }
+}
+
+/// Refuses what is yet to come.
+fn past(event: Result<Event, RowError>, line: u64, now_wall_ms: i64) -> Result<Event, RowError> {
+    let event = event?;
+    let told = event.what.check_past(Some(event.at_wall_ms), now_wall_ms);
+    told.map_err(|invalid| RowError { line, invalid })?;
+    Ok(event)
 }
 
 fn next_line(
