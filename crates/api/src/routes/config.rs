@@ -263,8 +263,10 @@ fn own_plan<'a>(config: &'a Config, agent: &AgentName) -> Option<&'a Plan> {
 async fn read(headers: HeaderMap, body: Bytes) -> Result<(Source, Config), ApplyError> {
     static PLACES: Semaphore = Semaphore::const_new(READ_AT_ONCE_MAX);
     // Never closed.
-    let _place = PLACES.acquire().await;
+    let place = PLACES.acquire().await;
     let reading = tokio::task::spawn_blocking(move || {
+        // Held to the end, also when whoever sent it has left.
+        let _place = place;
         let source = sent(&headers, &body)?;
         let new = config::read_with(BODY_NAME, &source);
         new.map(|new| (source, new)).map_err(|diagnostics| invalid(&diagnostics))

@@ -87,24 +87,26 @@ pub(super) async fn check(
 }
 
 async fn with_key(conn: &mut SqliteConnection, key: &Key) -> Result<Option<Other>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT key, kind, agent, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
-         FROM value_event WHERE key = ?",
-    )
-    .bind(key.as_str())
-    .fetch_optional(conn)
-    .await?)
+    other(conn, "key", key).await
 }
 
 /// The event that corrects the one with this key.
 async fn corrector(conn: &mut SqliteConnection, key: &Key) -> Result<Option<Other>, StoreError> {
-    Ok(sqlx::query_as(
-        "SELECT key, kind, agent, (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
-         FROM value_event WHERE corrects = ?",
-    )
-    .bind(key.as_str())
-    .fetch_optional(conn)
-    .await?)
+    other(conn, "corrects", key).await
+}
+
+async fn other(
+    conn: &mut SqliteConnection,
+    column: &'static str,
+    key: &Key,
+) -> Result<Option<Other>, StoreError> {
+    let sql = format!(
+        "SELECT key, kind, agent,
+             (SELECT id FROM value_import WHERE id = import AND is_done = 0) AS import
+         FROM value_event WHERE {column} = ?"
+    );
+    let found = sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(key.as_str());
+    Ok(found.fetch_optional(conn).await?)
 }
 
 /// Counts an event by itself from now on, if it was counted with others.

@@ -7,6 +7,7 @@ use lockgate_model::ports::Events as _;
 use lockgate_model::quarantine::{Quarantine, Stopped};
 use lockgate_model::ticket::Answer as Vote;
 use lockgate_rollout::replay::Seen;
+use lockgate_rollout::state::Rollout;
 use lockgate_store::Stretch;
 use lockgate_telemetry::ports::Windows as _;
 use lockgate_telemetry::window::KeySeen;
@@ -28,6 +29,19 @@ fn whole() -> Window {
     Window::new(T0 - DAY_MS, T0 + DAY_MS, "UTC").unwrap()
 }
 
+async fn promoted(db: &Database, fence: u64, rollout: &Rollout) {
+    db.commit_step(lockgate_store::StepCommit {
+        fence,
+        rollout,
+        row_version: 1,
+        transition: Some(&transition("promoted")),
+        effects: &[],
+        handled: &[],
+    })
+    .await
+    .unwrap();
+}
+
 /// What was seen is put together as finely as it is kept, with votes at their times and users once for each epoch.
 pub(crate) async fn past_releases_have_what_is_kept_of_them(db: &Database) {
     let fence = db.fence().await;
@@ -46,16 +60,7 @@ pub(crate) async fn past_releases_have_what_is_kept_of_them(db: &Database) {
     db.publish(windows).await.unwrap();
     db.answer(ticket(&one, Some(9)), Vote::Feedback(Score::Negative), T0 + 26_000).await.unwrap();
     let last = ended(&one, T0 + MINUTE_MS);
-    db.commit_step(lockgate_store::StepCommit {
-        fence,
-        rollout: &last,
-        row_version: 1,
-        transition: Some(&transition("promoted")),
-        effects: &[],
-        handled: &[],
-    })
-    .await
-    .unwrap();
+    promoted(db, fence, &last).await;
 
     let past = db.past_releases(&agent_a(), &whole()).await.unwrap();
     assert_eq!((past.len(), past[0].steps.len(), past[0].rollout.id), (1, 2, one.id));
@@ -92,16 +97,7 @@ pub(crate) async fn a_release_of_weeks_is_looked_at_no_more_often(db: &Database)
         db.answer(ticket(&one, None), Vote::Feedback(Score::Positive), at_wall_ms).await.unwrap();
     }
     let last = ended(&one, T0 + 20_000 * MINUTE_MS);
-    db.commit_step(lockgate_store::StepCommit {
-        fence,
-        rollout: &last,
-        row_version: 1,
-        transition: Some(&transition("promoted")),
-        effects: &[],
-        handled: &[],
-    })
-    .await
-    .unwrap();
+    promoted(db, fence, &last).await;
     let window = Window::new(T0 - DAY_MS, T0 + 30 * DAY_MS, "UTC").unwrap();
     let past = db.past_releases(&agent_a(), &window).await.unwrap();
     let votes = past[0].seen.iter().map(|seen| seen.arms.candidate.feedback.positive);
